@@ -1,0 +1,4 @@
+//! The engine: pure and synchronous, it turns evidence into alarms.
+
+pub mod matcher;
+pub mod threshold;

@@ -1,0 +1,3 @@
+//! haetae: a plugin-based monitoring and alarm daemon. See ARCHITECTURE.md.
+
+pub mod engine;

@@ -1,0 +1,3 @@
+//! The program `haetae`.
+
+fn main() {}

@@ -1,0 +1,153 @@
+//! What a sink is given to send to people. Crosses as JSON: unknown fields are ignored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// A group of alarms at the moment of sending to one sink.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Notification {
+    /// Names the group; the same for all notifications about it.
+    pub key: String,
+    /// Why it is sent now.
+    pub reason: Reason,
+    /// Whether any alarm of the group is firing.
+    pub status: Status,
+    /// The worst severity in it.
+    pub severity: Severity,
+    /// What the alarms have in common.
+    pub labels: BTreeMap<String, String>,
+    /// The alarms, worst first.
+    pub alarms: Vec<Alarm>,
+    /// One line, rendered in the sink's language.
+    pub title: String,
+    /// The whole message as plain text, rendered in the sink's language.
+    pub text: String,
+    /// Sent again, it is the same: receivers drop what they have seen.
+    pub idempotency_key: String,
+    /// When the daemon made it.
+    pub time: Timestamp,
+    /// 1 for the first try.
+    pub attempt: u32,
+}
+
+/// An alarm as a notification shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Alarm {
+    /// Its id: `haetae alarm show ID`.
+    pub id: String,
+    /// The evaluator that raised it.
+    pub evaluator: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Firing or resolved.
+    pub status: Status,
+    /// Its severity, the last one if resolved.
+    pub severity: Severity,
+    /// The value that was judged last; none if there never was one.
+    #[serde(default)]
+    pub value: Option<f64>,
+    /// The unit of the value.
+    #[serde(default)]
+    pub unit: String,
+    /// Since when it fires.
+    pub since: Timestamp,
+    /// When it ended.
+    #[serde(default)]
+    pub ended: Option<Timestamp>,
+    /// One line on what is wrong.
+    pub summary: String,
+    /// Where it says what to do.
+    #[serde(default)]
+    pub runbook: Option<String>,
+}
+
+/// Whether something is wrong now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is.
+    Firing,
+    /// It was.
+    Resolved,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Look at it today.
+    Warning,
+    /// Look at it now.
+    Critical,
+}
+
+impl Severity {
+    /// Its word, as the label `severity` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Why a notification is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// The first about its group.
+    First,
+    /// A severity rose.
+    Worse,
+    /// A severity fell, and it still fires.
+    Better,
+    /// All alarms of the group ended.
+    Resolved,
+    /// A reason that this build does not know.
+    #[serde(other)]
+    Other,
+}
+
+impl Notification {
+    /// A notification of one alarm, whose key, labels, severity and status are the alarm's.
+    pub fn of(alarm: Alarm, reason: Reason, time: Timestamp) -> Self {
+        Self {
+            key: format!("{}/{}", alarm.evaluator, alarm.id),
+            reason,
+            status: alarm.status,
+            severity: alarm.severity,
+            labels: alarm.labels.clone(),
+            title: alarm.summary.clone(),
+            text: String::new(),
+            idempotency_key: format!("{}/{}", alarm.id, time.nanos()),
+            time,
+            attempt: 1,
+            alarms: vec![alarm],
+        }
+    }
+}
+
+impl Alarm {
+    /// A firing alarm without value, labels or text.
+    pub fn firing(id: String, evaluator: String, severity: Severity, since: Timestamp) -> Self {
+        Self {
+            id,
+            evaluator,
+            labels: BTreeMap::new(),
+            status: Status::Firing,
+            severity,
+            value: None,
+            unit: String::new(),
+            since,
+            ended: None,
+            summary: String::new(),
+            runbook: None,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a reader is asked, and what it answers. Crosses as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// A question about the past or present of what a plugin reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Question {
+    /// The points of a metric in `from ≤ time < to`.
+    Series {
+        /// The metric's name, or the plugin's own query text.
+        query: String,
+        /// Start of the range.
+        from: Timestamp,
+        /// End of the range.
+        to: Timestamp,
+    },
+    /// A question that this build does not know; answer [`Answer::Unsupported`].
+    #[serde(other)]
+    Unknown,
+}
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Answer {
+    /// Each series with its points, oldest first.
+    Series(Vec<Line>),
+    /// The reader does not answer this kind of question.
+    Unsupported,
+}
+
+/// One series of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Name of the metric.
+    pub name: String,
+    /// Labels of the series.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Unit of the values.
+    pub unit: String,
+    /// Time and value, oldest first.
+    pub points: Vec<(Timestamp, f64)>,
+}
