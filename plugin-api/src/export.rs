@@ -24,7 +24,7 @@ use crate::{
 /// `haetae plugin sample` prints.
 #[macro_export]
 macro_rules! export {
-    ($(kind $kind:literal { $($role:ident : $value:expr),+ $(,)? })+) => {
+    ($(kind $kind:literal { $($roles:tt)+ })+) => {
         #[cfg(panic = "abort")]
         compile_error!("a haetae plugin must be built with panic = \"unwind\": with \"abort\" its panics would end the daemon");
 
@@ -36,7 +36,7 @@ macro_rules! export {
                 const PLUGIN: (&'static str, &'static str) =
                     (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
                 const KINDS: &'static [$crate::export::Kind] = &[$(
-                    $crate::__kind!($crate::export::Typed::new($kind), $($role: $value),+).kind(),
+                    $crate::__kind!($crate::export::Typed::new($kind), $($roles)+).kind(),
                 )+];
                 const MANIFEST: &'static [u8] = &MANIFEST;
             }
@@ -47,7 +47,7 @@ macro_rules! export {
                 "\",\"abi\":\"", $crate::ABI_VERSION,
                 "\",\"rustc\":\"", $crate::RUSTC,
                 "\",\"panic\":\"unwind\",\"kinds\":{\"\":[]",
-                $(",\"", $kind, "\":[\"\"" $(, $crate::__role!($role))+, "]",)+
+                $(",\"", $kind, "\":[\"\"", $crate::__roles!([] $($roles)+), "]",)+
                 "}}",
             ];
 
@@ -75,19 +75,12 @@ macro_rules! __kind {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __role {
-    (source) => {
-        ",\"source\""
-    };
-    (sink) => {
-        ",\"sink\""
-    };
-    (reader) => {
-        ",\"reader\""
-    };
-    (sample) => {
-        ""
-    };
+macro_rules! __roles {
+    ([$($done:literal)*] source: $role:ty $(, $($rest:tt)*)?) => { $crate::__roles!([$($done)* ",\"source\""] $($($rest)*)?) };
+    ([$($done:literal)*] sink: $role:ty $(, $($rest:tt)*)?) => { $crate::__roles!([$($done)* ",\"sink\""] $($($rest)*)?) };
+    ([$($done:literal)*] reader: $role:ty $(, $($rest:tt)*)?) => { $crate::__roles!([$($done)* ",\"reader\""] $($($rest)*)?) };
+    ([$($done:literal)*] sample: $sample:expr $(, $($rest:tt)*)?) => { $crate::__roles!([$($done)*] $($($rest)*)?) };
+    ([$($done:literal)*]) => { concat!($($done),*) };
 }
 
 /// What a library exports; `export!` implements it.
