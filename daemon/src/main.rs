@@ -1,3 +1,7 @@
 //! The program `haetae`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    haetae::cli::main()
+}

@@ -1,0 +1,133 @@
+//! The command line: one file a verb. Data goes to stdout, talk to stderr.
+
+mod alarm;
+mod check;
+mod client;
+mod demo;
+mod output;
+mod plugin;
+mod run;
+mod status;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry;
+
+/// Exit codes; the manual documents them.
+pub mod exit {
+    /// A check failed, or something was found.
+    pub const FOUND: u8 = 1;
+    /// Nothing of that name.
+    pub const NOT_FOUND: u8 = 3;
+    /// The daemon can't be reached.
+    pub const UNREACHABLE: u8 = 4;
+    /// A bad configuration at start; systemd does not restart on it.
+    pub const CONFIG: u8 = 78;
+}
+
+/// haetae watches platforms and raises alarms.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
+  haetae check                      show every problem of /etc/haetae/haetae.toml
+  haetae -c my.toml run             run a configuration of your own
+  haetae -o json alarm list         the alarms, for other programs
+
+Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 78 bad configuration at start";
+
+/// What every verb understands.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The configuration; drop-ins are read from `conf.d` beside it
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/haetae/haetae.toml")]
+    config: PathBuf,
+    /// How answers are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// When text is coloured
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    color: Colour,
+    /// The daemon's admin socket [default: $RUNTIME_DIRECTORY/admin.sock or admin.sock in [daemon] state]
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Log warnings and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon
+    Run(run::Arguments),
+    /// Show every problem of the configuration; starts nothing, reads no secret
+    Check(check::Arguments),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(plugin::Verb),
+    /// Look at alarms
+    #[command(subcommand)]
+    Alarm(alarm::Verb),
+    /// Show what the running daemon does
+    Status(status::Arguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let Cli { common, verb } = Cli::parse();
+    let quiet = common.quiet || !matches!(verb, Verb::Run(_)) || matches!(&verb, Verb::Run(run) if run.is_demo());
+    telemetry::start(common.verbose, quiet);
+    let code = match verb {
+        Verb::Run(arguments) => run::run(&common, &arguments),
+        Verb::Check(arguments) => check::run(&common, &arguments),
+        Verb::Plugin(verb) => plugin::run(&common, verb),
+        Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Status(arguments) => status::run(&common, &arguments),
+    };
+    ExitCode::from(code)
+}
+
+impl Common {
+    fn is_json(&self) -> bool {
+        self.output == Format::Json
+    }
+
+    fn style(&self) -> output::Style {
+        let colour = match self.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => std::io::stdout().is_terminal(),
+        };
+        output::Style::new(colour)
+    }
+}

@@ -1,0 +1,64 @@
+//! Asking the running daemon, over its admin socket.
+
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+
+use super::{Common, exit, output::say};
+use crate::{
+    config::{self, Files},
+    http::api::ProblemAnswer,
+};
+
+/// Asks `path`; an error has been said, and its exit code is returned.
+pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
+    let socket = socket(common);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let unreachable = |error: &dyn std::fmt::Display| {
+        say(format!(
+            "haetae does not answer at {}: {error}\n  is it running? `haetae run`, or `systemctl start haetae`; another socket: --socket PATH",
+            socket.display()
+        ));
+        exit::UNREACHABLE
+    };
+    let runtime = runtime.map_err(|error| unreachable(&error))?;
+    runtime.block_on(async {
+        crate::plugin::install_tls();
+        let client = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build();
+        let client = client.map_err(|error| unreachable(&error))?;
+        let answer = client.get(format!("http://haetae{path}")).send().await;
+        let answer = answer.map_err(|error| unreachable(&root(&error)))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| unreachable(&root(&error)))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|error| unreachable(&error));
+        }
+        if let Ok(problem) = serde_json::from_slice::<ProblemAnswer>(&body) {
+            say(format!("{}: {}", problem.title, problem.detail));
+        } else {
+            say(format!("the daemon answered {status}"));
+        }
+        Err(if status.as_u16() == 404 { exit::NOT_FOUND } else { exit::UNREACHABLE })
+    })
+}
+
+/// The innermost cause: "connection refused" rather than "error sending request".
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// `--socket`, else systemd's, else the one of the configuration's state directory.
+fn socket(common: &Common) -> PathBuf {
+    if let Some(socket) = &common.socket {
+        return socket.clone();
+    }
+    if let Some(socket) = config::runtime_socket().filter(|socket| socket.exists()) {
+        return socket;
+    }
+    let state = Files::read(&common.config).ok().and_then(|files| files.state());
+    state.unwrap_or_else(|| PathBuf::from(config::STATE)).join("admin.sock")
+}

@@ -1,0 +1,102 @@
+//! `haetae run`: the daemon.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Common, demo, exit, output};
+use crate::{
+    app::{App, Options},
+    clock::Clock,
+    config::{self, Files, Plan},
+    plugin::catalog::{Catalog, Storage},
+    signal,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  haetae run\n  haetae -c my.toml run\n  haetae run --demo")]
+pub(super) struct Arguments {
+    /// Watch this machine and a simulated PaaS: no root, no configuration, no other server
+    #[arg(long)]
+    demo: bool,
+}
+
+impl Arguments {
+    pub(super) const fn is_demo(&self) -> bool {
+        self.demo
+    }
+}
+
+pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::say(format!("cannot start: {error}"));
+            return exit::FOUND;
+        }
+    };
+    let code = if arguments.demo {
+        runtime.block_on(demo::run(common))
+    } else {
+        runtime.block_on(daemon(common))
+    };
+    // Threads of hung plugins are not waited for.
+    runtime.shutdown_background();
+    code
+}
+
+async fn daemon(common: &Common) -> u8 {
+    let files = match Files::read(&common.config) {
+        Ok(files) => files,
+        Err(error) => {
+            output::say(error.to_string());
+            return exit::CONFIG;
+        }
+    };
+    let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
+    let stop = CancellationToken::new();
+    if let Err(error) = signal::watch(stop.clone()) {
+        warn!(%error, "signals are not watched");
+    }
+    let options = Options {
+        plan,
+        catalog: Arc::new(catalog),
+        clock: Clock::System,
+        socket: common.socket.clone().or_else(config::runtime_socket),
+        token: None,
+        stop,
+    };
+    match App::start(options).await {
+        Ok(app) => {
+            info!(
+                http = %app.address(),
+                socket = %app.socket().display(),
+                "started; alarms and what waits for sinks live in memory: a restart forgets them"
+            );
+            app.finish().await;
+            0
+        }
+        Err(error) => {
+            output::say(format!("haetae does not start: {error}"));
+            exit::FOUND
+        }
+    }
+}
+
+/// The plan and its plugins; `None` after its problems were shown.
+pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)> {
+    let state = files.state().unwrap_or_else(|| PathBuf::from(config::STATE));
+    let storage = Storage::Directory(state.join("plugins"));
+    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
+    let checked = files.plan(&catalog);
+    if !checked.problems.is_empty() {
+        output::say(checked.render(files.language(), common.style().is_coloured()).trim_end());
+    }
+    for refusal in catalog.refused() {
+        warn!(code = refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);
+    }
+    checked.plan.map(|plan| (plan, catalog))
+}

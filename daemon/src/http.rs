@@ -1,0 +1,119 @@
+//! The HTTP servers: health and metrics on TCP, the API on the admin socket.
+
+pub mod api;
+pub mod metrics;
+
+use std::{io, path::Path, sync::{Arc, atomic::{AtomicBool, Ordering}}};
+
+use axum::{Router, http::StatusCode, routing::get};
+use tokio::{net::{TcpListener, UnixListener}, sync::{mpsc, oneshot}};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    pipeline::evaluation::{Overview, Request},
+    plugin::{lend::Cells, refusal::Refusal, status::{InstanceStatus, Status}},
+};
+use haetae_plugin::Timestamp;
+
+/// The longest path of a Unix socket, its closing NUL not counted.
+const SOCKET_PATH: usize = 107;
+
+/// What the servers show.
+#[derive(Clone)]
+pub struct View(Arc<Parts>);
+
+/// What a [`View`] is made of.
+pub struct Parts {
+    /// The daemon's clock.
+    pub clock: Clock,
+    /// When it started.
+    pub started: Timestamp,
+    /// Each instance with its metrics.
+    pub instances: Vec<(Status, Cells)>,
+    /// Plugin files that are not loaded.
+    pub refused: Vec<Refusal>,
+    /// The engine.
+    pub engine: mpsc::Sender<Request>,
+    /// Set once it evaluates.
+    pub ready: AtomicBool,
+}
+
+impl View {
+    /// A view of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// What the engine knows; `None` while it stops.
+    pub async fn overview(&self) -> Option<Overview> {
+        let (reply, overview) = oneshot::channel();
+        self.0.engine.send(Request::Overview(reply)).await.ok()?;
+        overview.await.ok()
+    }
+
+    /// Each instance as it is now.
+    pub fn instances(&self) -> Vec<InstanceStatus> {
+        self.0.instances.iter().map(|(status, _)| status.snapshot()).collect()
+    }
+
+    /// Says that the daemon evaluates.
+    pub fn set_ready(&self) {
+        self.0.ready.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::SeqCst)
+    }
+}
+
+/// What everybody may see: health, readiness, metrics.
+pub fn public(view: View) -> Router {
+    let ready = |view: View| async move {
+        if view.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
+    };
+    let shown = view.clone();
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || ready(view.clone())))
+        .route("/metrics", get(move || metrics::answer(shown.clone())))
+}
+
+/// Serves on TCP until `stop`.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Serves on the admin socket until `stop`.
+pub async fn serve_socket(listener: UnixListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Binds the admin socket, for its owner alone. Whoever can connect is admin.
+pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    let length = path.as_os_str().len();
+    if length > SOCKET_PATH {
+        let text = format!("the path of the admin socket has {length} bytes, at most {SOCKET_PATH} are possible: choose a shorter one with --socket");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    // The lock on the state directory says that no other daemon owns it.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Made private before it can be connected to: bound beside, then renamed.
+    let beside = path.with_extension("new");
+    drop(std::fs::remove_file(&beside));
+    let target = if beside.as_os_str().len() > SOCKET_PATH { path } else { &beside };
+    let listener = UnixListener::bind(target)?;
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(target, private)?;
+    if target != path {
+        std::fs::rename(target, path)?;
+    }
+    Ok(listener)
+}

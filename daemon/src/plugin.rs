@@ -1,0 +1,18 @@
+//! Plugins: finding, trusting, loading, lending to and supervising them.
+
+pub mod catalog;
+mod http;
+pub mod image;
+pub mod instance;
+pub mod lend;
+pub mod refusal;
+pub mod sink;
+pub mod source;
+pub mod status;
+pub mod supervisor;
+pub mod trust;
+
+/// Installs the TLS library for every HTTP client of this process.
+pub fn install_tls() {
+    http::install_tls();
+}

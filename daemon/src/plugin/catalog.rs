@@ -1,0 +1,254 @@
+//! The catalog: which kinds there are, from which files, loaded when first needed.
+#![expect(unsafe_code, reason = "dlopen and the root symbol; see each SAFETY")]
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write,
+    os::fd::{AsRawFd, IntoRawFd},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use haetae_plugin::{
+    Metric,
+    abi::{Library, ROOT_SYMBOL},
+    export::{Description, KindDescription},
+};
+use libloading::os::unix::{Library as Linked, RTLD_LOCAL, RTLD_NOW};
+use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
+
+use super::{image::Image, refusal::Refusal, trust};
+use crate::config;
+
+/// Every plugin file that was found: those that may be loaded, and the others with their reason.
+pub struct Catalog {
+    directories: Vec<PathBuf>,
+    images: Vec<Image>,
+    refused: Vec<Refusal>,
+    storage: Storage,
+    loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
+}
+
+/// Where the bytes that are opened lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// `<state>/plugins/<sha256>.so`: debuggers see a file, its pages can be reclaimed.
+    Directory(PathBuf),
+    /// A sealed memory file: nothing is written to disk.
+    Memory,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    library: Library,
+    description: Description,
+}
+
+impl Catalog {
+    /// Looks through `directories` in order; `allow` pins files by `name@sha256:…` if not empty.
+    pub fn scan(directories: Vec<PathBuf>, allow: &[String], storage: Storage) -> Self {
+        let mut images = Vec::new();
+        let mut refused = Vec::new();
+        for directory in &directories {
+            match libraries(directory) {
+                Ok(files) => {
+                    for file in files {
+                        match Image::read(&file).and_then(|(image, _)| allowed(image, allow)) {
+                            Ok(image) => images.push(image),
+                            Err(refusal) => refused.push(refusal),
+                        }
+                    }
+                }
+                Err(refusal) => refused.push(refusal),
+            }
+        }
+        let twice = exported_twice(&images);
+        images.retain(|image| !twice.iter().any(|refusal| refusal.file == image.file));
+        refused.extend(twice);
+        Self { directories, images, refused, storage, loaded: Mutex::default() }
+    }
+
+    /// Where it looked.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// The files that may be loaded.
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
+    /// The files that may not, and why.
+    pub fn refused(&self) -> &[Refusal] {
+        &self.refused
+    }
+
+    /// The image that exports `kind`.
+    pub fn image(&self, kind: &str) -> Option<&Image> {
+        self.images.iter().find(|image| image.manifest.kinds.contains_key(kind))
+    }
+
+    /// The library that exports `kind`, loaded at the first call. `None`: no file does.
+    pub fn library(&self, kind: &str) -> Option<Result<Library, Refusal>> {
+        Some(self.load(self.image(kind)?).map(|loaded| loaded.library))
+    }
+
+    /// What the library that exports `kind` says of it.
+    pub fn description(&self, kind: &str) -> Option<Result<KindDescription, Refusal>> {
+        let image = self.image(kind)?;
+        Some(self.load(image).and_then(|loaded| {
+            let found = loaded.description.kinds.into_iter().find(|known| known.kind == kind);
+            found.ok_or_else(|| Refusal::bad_description(&image.file, format!("does not describe its kind `{kind}`")))
+        }))
+    }
+
+    fn load(&self, image: &Image) -> Result<Loaded, Refusal> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = loaded.get(&image.file) {
+            return Ok(known.clone());
+        }
+        let opened = open(image, &self.storage)?;
+        loaded.insert(image.file.clone(), opened.clone());
+        Ok(opened)
+    }
+}
+
+impl config::Kinds for Catalog {
+    fn names(&self) -> Vec<String> {
+        let kinds = self.images.iter().flat_map(|image| image.manifest.kinds.keys().cloned());
+        kinds.collect()
+    }
+
+    fn kind(&self, name: &str) -> Result<config::Facts, config::Unusable> {
+        match self.description(name) {
+            None => Err(config::Unusable::Unknown),
+            Some(Err(refusal)) => Err(config::Unusable::Broken {
+                file: refusal.file,
+                cause: refusal.cause,
+                cure: refusal.cure,
+            }),
+            Some(Ok(found)) => Ok(config::Facts {
+                schema: found.schema,
+                source: found.source,
+                sink: found.sink,
+                reader: found.reader,
+            }),
+        }
+    }
+
+    fn metrics(&self, kind: &str, options: &serde_json::Value) -> Result<Vec<Metric>, String> {
+        match self.library(kind) {
+            Some(Ok(library)) => {
+                library.metrics(kind, &options.to_string()).map_err(|error| error.to_string())
+            }
+            Some(Err(refusal)) => Err(refusal.to_string()),
+            None => Err(format!("no plugin exports the kind `{kind}`")),
+        }
+    }
+}
+
+/// The files of a directory that claim to be libraries, in name order.
+fn libraries(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    let unreadable = |error| Refusal::unreadable(directory, &error);
+    trust::check(directory, &fs::metadata(directory).map_err(unreadable)?)?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "so") {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn allowed(image: Image, allow: &[String]) -> Result<Image, Refusal> {
+    let pin = format!("{}@sha256:{}", image.manifest.plugin, image.sha256);
+    if allow.is_empty() || allow.contains(&pin) {
+        return Ok(image);
+    }
+    Err(Refusal::not_allowed(&image.file, &image.sha256))
+}
+
+/// Neither of two files that export one kind is used: which one was meant is for a person to say.
+fn exported_twice(images: &[Image]) -> Vec<Refusal> {
+    let mut twice = Vec::new();
+    for image in images {
+        for kind in image.manifest.kinds.keys() {
+            let other = images
+                .iter()
+                .find(|other| other.file != image.file && other.manifest.kinds.contains_key(kind));
+            if let Some(other) = other {
+                twice.push(Refusal::exported_twice(kind, &image.file, &other.file));
+            }
+        }
+    }
+    twice
+}
+
+/// Opens the bytes that are checked now, not the file, which may be replaced at any time.
+fn open(image: &Image, storage: &Storage) -> Result<Loaded, Refusal> {
+    let (image, bytes) = Image::read(&image.file)?;
+    let unreadable = |error: std::io::Error| Refusal::unreadable(&image.file, &error);
+    let path = match storage {
+        Storage::Directory(directory) if executable(directory) => {
+            copied(directory, &image.sha256, &bytes).map_err(unreadable)?
+        }
+        _ => sealed(&image.manifest.plugin, &bytes).map_err(unreadable)?,
+    };
+    // SAFETY: constructors of the library run here; it is trusted (`trust`) and complete (`Image`).
+    let linked = unsafe { Linked::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
+    let linked = linked.map_err(|error| Refusal::unlinkable(&image.file, &error.to_string()))?;
+    // SAFETY: only the symbol's address is used, and `Library::load` checks what stands there.
+    let symbol = unsafe { linked.get::<*const ()>(ROOT_SYMBOL) };
+    let symbol = symbol
+        .map(|symbol| symbol.into_raw().cast_const())
+        .map_err(|error| Refusal::unlinkable(&image.file, &error.to_string()))?;
+    // Never unloaded: code of it may run, or be named, until the process ends.
+    std::mem::forget(linked);
+    // SAFETY: the address of that symbol, in a library that was just made to stay.
+    let library = unsafe { Library::load(symbol) };
+    let library = library.map_err(|error| Refusal::misfit(&image.file, &image.manifest, &error))?;
+    let description = serde_json::from_str(&library.describe()).map_err(|error| {
+        Refusal::bad_description(&image.file, format!("its description does not read: {error}"))
+    })?;
+    Ok(Loaded { library, description })
+}
+
+/// Whether libraries can be mapped from there.
+fn executable(directory: &Path) -> bool {
+    fs::create_dir_all(directory).is_ok()
+        && rustix::fs::statvfs(directory)
+            .is_ok_and(|mount| !mount.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+/// Writes `<sha256>.so` beside and renames it, so that a file of that name is whole.
+fn copied(directory: &Path, sha256: &str, bytes: &[u8]) -> std::io::Result<PathBuf> {
+    let path = directory.join(format!("{sha256}.so"));
+    if fs::read(&path).is_ok_and(|known| known == bytes) {
+        return Ok(path);
+    }
+    let beside = directory.join(format!(".{sha256}.{}", std::process::id()));
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let mut permissions = file.metadata()?.permissions();
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)?;
+    fs::rename(&beside, &path)?;
+    Ok(path)
+}
+
+/// A sealed memory file that stays open for the life of the process: if it were closed, the next
+/// one would get its number, and glibc would take the same path for the same library.
+fn sealed(name: &str, bytes: &[u8]) -> std::io::Result<PathBuf> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(rustix::fs::memfd_create(name, flags)?);
+    file.write_all(bytes)?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    let _stays_open = file.into_raw_fd();
+    Ok(path)
+}

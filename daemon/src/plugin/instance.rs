@@ -1,0 +1,277 @@
+//! An instance: one role on a thread of its own, called through bounded channels.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, AtomicU8, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use haetae_plugin::{
+    Answer, Batch, Call, Error, Outcome, Question, Result, Window,
+    abi::{Library, ReaderInstance, SinkInstance, SourceInstance},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::lend::Lent;
+
+/// What the thread may overrun a deadline by before it counts as hung.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// What is opened: a role of a kind, with its options.
+#[derive(Clone)]
+pub struct Spec {
+    /// The instance's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// `plugin = "…"`.
+    pub kind: String,
+    /// The plugin's own keys.
+    pub options: serde_json::Value,
+    /// The library that exports the kind.
+    pub library: Library,
+}
+
+/// The roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Produces records.
+    Source,
+    /// Takes records away.
+    Sink,
+    /// Answers questions.
+    Reader,
+}
+
+/// One call.
+#[derive(Debug)]
+pub enum Order {
+    /// To a source.
+    Collect(Window),
+    /// To a source.
+    Ack,
+    /// To a sink.
+    Deliver(Batch),
+    /// To a reader.
+    Query(Question),
+}
+
+/// What a call returned.
+#[derive(Debug)]
+pub enum Reply {
+    /// To [`Order::Collect`].
+    Batch(Batch),
+    /// To [`Order::Ack`].
+    Acked,
+    /// To [`Order::Deliver`].
+    Outcome(Outcome),
+    /// To [`Order::Query`].
+    Answer(Answer),
+}
+
+/// A running thread with an opened role.
+pub struct Instance {
+    orders: mpsc::Sender<(Order, Duration, oneshot::Sender<Result<Reply>>)>,
+    closed: oneshot::Receiver<Result<()>>,
+    leave: Leave,
+    lent: Arc<Lent>,
+    /// Whether the source listens.
+    pub listens: bool,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub enum Fate<T> {
+    /// It returned.
+    Returned(Result<T>),
+    /// It passed its deadline and the grace; its thread is on its own now.
+    Hung,
+}
+
+enum Opened {
+    Source(SourceInstance),
+    Sink(SinkInstance),
+    Reader(ReaderInstance),
+}
+
+impl Instance {
+    /// Opens the role on a new thread. `abandoned` counts the threads that are on their own.
+    pub async fn open(
+        spec: Spec,
+        lent: Arc<Lent>,
+        within: Duration,
+        abandoned: &Arc<AtomicIsize>,
+    ) -> io::Result<Fate<Self>> {
+        // One call is under way at a time, so one place is enough.
+        let (orders, inbox) = mpsc::channel(1);
+        let (opened, opening) = oneshot::channel();
+        let (done, closed) = oneshot::channel();
+        let leave = Leave::new(abandoned);
+        let body = Body { spec, lent: Arc::clone(&lent), inbox };
+        let left = leave.clone();
+        thread::Builder::new().name(body.spec.name.clone()).spawn(move || {
+            let closed = body.run(opened);
+            left.ended();
+            // Nobody waits if the thread was given up.
+            drop(done.send(closed));
+        })?;
+        match timeout(within + GRACE, opening).await {
+            Ok(Ok(Ok(listens))) => {
+                Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
+            }
+            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(error))),
+            Ok(Err(_)) => Ok(Fate::Returned(Err(Error::failed("its thread ended")))),
+            Err(_) => {
+                lent.cancel();
+                leave.give_up();
+                Ok(Fate::Hung)
+            }
+        }
+    }
+
+    /// Makes one call. After [`Fate::Hung`] the instance is useless: [`Instance::abandon`] it.
+    pub async fn call(&mut self, order: Order, within: Duration) -> Fate<Reply> {
+        let (reply, answer) = oneshot::channel();
+        if self.orders.send((order, within, reply)).await.is_err() {
+            return Fate::Returned(Err(Error::failed("its thread ended")));
+        }
+        match timeout(within + GRACE, answer).await {
+            Ok(Ok(result)) => Fate::Returned(result),
+            Ok(Err(_)) => Fate::Returned(Err(Error::failed("its thread ended"))),
+            Err(_) => Fate::Hung,
+        }
+    }
+
+    /// Whether a thread of the instance panicked between calls.
+    pub fn is_poisoned(&self) -> bool {
+        self.lent.is_poisoned()
+    }
+
+    /// Cancels, drops the role and joins its threads; abandons it if that takes too long.
+    pub async fn close(self, within: Duration) -> Fate<()> {
+        let Self { orders, closed, leave, lent, .. } = self;
+        lent.cancel();
+        drop(orders);
+        match timeout(within + GRACE, closed).await {
+            Ok(result) => Fate::Returned(result.unwrap_or(Ok(()))),
+            Err(_) => {
+                leave.give_up();
+                Fate::Hung
+            }
+        }
+    }
+
+    /// Leaves the thread to itself; it closes its role if it ever returns.
+    pub fn abandon(self) {
+        self.lent.cancel();
+        self.leave.give_up();
+    }
+}
+
+/// Whether a thread was given up or has ended, and how many of its kind are given up now.
+#[derive(Clone)]
+struct Leave {
+    state: Arc<AtomicU8>,
+    abandoned: Arc<AtomicIsize>,
+}
+
+const RUNNING: u8 = 0;
+const GIVEN_UP: u8 = 1;
+const ENDED: u8 = 2;
+
+impl Leave {
+    fn new(abandoned: &Arc<AtomicIsize>) -> Self {
+        Self { state: Arc::new(AtomicU8::new(RUNNING)), abandoned: Arc::clone(abandoned) }
+    }
+
+    /// Counted before the state says so: a thread that ends just now then takes itself off.
+    fn give_up(&self) {
+        self.abandoned.fetch_add(1, Ordering::SeqCst);
+        let was = self.state.swap(GIVEN_UP, Ordering::SeqCst);
+        if was != RUNNING {
+            self.abandoned.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn ended(&self) {
+        if self.state.swap(ENDED, Ordering::SeqCst) == GIVEN_UP {
+            self.abandoned.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+struct Body {
+    spec: Spec,
+    lent: Arc<Lent>,
+    inbox: mpsc::Receiver<(Order, Duration, oneshot::Sender<Result<Reply>>)>,
+}
+
+impl Body {
+    /// Opens, serves calls until the channel closes, then closes.
+    fn run(mut self, opened: oneshot::Sender<Result<bool>>) -> Result<()> {
+        let mut role = match self.opened() {
+            Ok(role) => role,
+            Err(error) => {
+                // Nobody waits if the opening was given up.
+                drop(opened.send(Err(error)));
+                return Ok(());
+            }
+        };
+        let listens = match &mut role {
+            Opened::Source(source) => source.listens(),
+            Opened::Sink(_) | Opened::Reader(_) => false,
+        };
+        if opened.send(Ok(listens)).is_ok() {
+            while let Some((order, within, reply)) = self.inbox.blocking_recv() {
+                // Nobody waits if the call was given up; then the channel is closed too.
+                drop(reply.send(role.serve(order, within)));
+            }
+        }
+        role.close()
+    }
+
+    fn opened(&self) -> Result<Opened> {
+        let Spec { role, kind, options, library, .. } = &self.spec;
+        let options = options.to_string();
+        let lent = Arc::<Lent>::clone(&self.lent);
+        Ok(match role {
+            Role::Source => Opened::Source(library.open_source(kind, &options, lent)?),
+            Role::Sink => Opened::Sink(library.open_sink(kind, &options, lent)?),
+            Role::Reader => Opened::Reader(library.open_reader(kind, &options, lent)?),
+        })
+    }
+}
+
+impl Opened {
+    fn serve(&mut self, order: Order, within: Duration) -> Result<Reply> {
+        let call = |window| Call::within(within, window);
+        match (self, order) {
+            (Self::Source(source), Order::Collect(window)) => {
+                source.collect(call(window)).map(Reply::Batch)
+            }
+            (Self::Source(source), Order::Ack) => source.ack().map(|()| Reply::Acked),
+            (Self::Sink(sink), Order::Deliver(batch)) => {
+                sink.deliver(batch, call(Window::default())).map(Reply::Outcome)
+            }
+            (Self::Reader(reader), Order::Query(question)) => {
+                reader.query(&question, call(Window::default())).map(Reply::Answer)
+            }
+            _ => Err(Error::failed("a call for another role")),
+        }
+    }
+
+    fn close(self) -> Result<()> {
+        match self {
+            Self::Source(source) => source.close(),
+            Self::Sink(sink) => sink.close(),
+            Self::Reader(reader) => reader.close(),
+        }
+    }
+}

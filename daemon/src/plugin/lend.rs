@@ -1,0 +1,193 @@
+//! What the daemon lends to an instance: log, time, secrets, HTTP, metrics, a directory.
+
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use haetae_plugin::{Error, Level, Reference, Result, Timestamp, abi::Lend, http::Request};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+pub use super::http::Pool;
+use crate::{
+    clock::{self, Clock},
+    config::secret,
+};
+
+/// Names of metrics that one instance may have.
+const CELLS: usize = 64;
+/// Lines that one instance may log in a [`LOG_PERIOD`]; further ones are counted.
+const LOG_LINES: u32 = 100;
+const LOG_PERIOD: Duration = Duration::from_secs(10);
+/// Bytes of a log line that are kept.
+const LOG_LINE: usize = 4096;
+
+/// The metrics of an instance; they outlive its reopening.
+#[derive(Clone, Debug, Default)]
+pub struct Cells(Arc<Mutex<Vec<Cell>>>);
+
+/// One metric of an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Its name, as the plugin gave it.
+    pub name: String,
+    /// Whether it is a counter.
+    pub total: bool,
+    /// Its value.
+    pub value: f64,
+}
+
+/// What all instances share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The daemon's clock.
+    pub clock: Clock,
+    /// The HTTP clients.
+    pub http: Arc<Pool>,
+    /// `<state>/instances`; none while nothing may be written.
+    pub instances: Option<PathBuf>,
+}
+
+/// What one opened instance is lent.
+pub struct Lent {
+    name: String,
+    shared: Shared,
+    cells: Cells,
+    cancelled: CancellationToken,
+    poisoned: AtomicBool,
+    lines: Mutex<Lines>,
+}
+
+/// How much was logged in this period.
+struct Lines {
+    since: Instant,
+    written: u32,
+    dropped: u64,
+}
+
+impl Lent {
+    /// What the instance `name` is lent until `cancelled`.
+    pub fn new(name: &str, shared: Shared, cells: Cells, cancelled: CancellationToken) -> Self {
+        let lines = Lines { since: clock::monotonic(), written: 0, dropped: 0 };
+        Self {
+            name: name.into(),
+            shared,
+            cells,
+            cancelled,
+            poisoned: AtomicBool::new(false),
+            lines: Mutex::new(lines),
+        }
+    }
+
+    /// Whether a thread of the instance panicked.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// Says that the instance is being closed.
+    pub fn cancel(&self) {
+        self.cancelled.cancel();
+    }
+
+    /// Counts a line; `None` if it is one too many, else how many were dropped before it.
+    fn may_log(&self) -> Option<u64> {
+        let mut lines = locked(&self.lines);
+        if lines.since.elapsed() >= LOG_PERIOD {
+            let dropped = lines.dropped;
+            *lines = Lines { since: clock::monotonic(), written: 1, dropped: 0 };
+            return Some(dropped);
+        }
+        lines.written += 1;
+        if lines.written > LOG_LINES {
+            lines.dropped += 1;
+            return None;
+        }
+        Some(0)
+    }
+}
+
+impl Cells {
+    /// The metrics as they are now.
+    pub fn snapshot(&self) -> Vec<Cell> {
+        locked(&self.0).clone()
+    }
+}
+
+impl Lend for Lent {
+    fn log(&self, level: Level, message: &str) {
+        let Some(dropped) = self.may_log() else { return };
+        let instance = self.name.as_str();
+        if dropped > 0 {
+            warn!(instance, dropped, "log lines dropped: too many");
+        }
+        let message = message.get(..message.floor_char_boundary(LOG_LINE)).unwrap_or_default();
+        match level {
+            Level::Error => error!(instance, "{}", message.escape_debug()),
+            Level::Warn => warn!(instance, "{}", message.escape_debug()),
+            Level::Info => info!(instance, "{}", message.escape_debug()),
+            Level::Debug => debug!(instance, "{}", message.escape_debug()),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
+    }
+
+    fn secret(&self, reference: &Reference) -> Result<Vec<u8>> {
+        secret::resolve(reference)
+    }
+
+    fn exchange(&self, request: Request) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+        self.shared.http.exchange(request, &self.cancelled)
+    }
+
+    fn cell(&self, name: &str, total: bool) -> u32 {
+        let mut cells = locked(&self.cells.0);
+        let known = cells.iter().position(|cell| cell.name == name && cell.total == total);
+        let index = known.unwrap_or_else(|| {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if cells.len() < CELLS && name.len() <= 64 && name.chars().all(word) {
+                cells.push(Cell { name: name.into(), total, value: 0.0 });
+                cells.len() - 1
+            } else {
+                usize::MAX
+            }
+        });
+        u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
+    fn record(&self, cell: u32, value: f64) {
+        let index = usize::try_from(cell).unwrap_or(usize::MAX);
+        if let Some(cell) = locked(&self.cells.0).get_mut(index) {
+            cell.value = if cell.total { cell.value + value.max(0.0) } else { value };
+        }
+    }
+
+    fn poisoned(&self, message: &str) {
+        self.poisoned.store(true, Ordering::Relaxed);
+        warn!(instance = self.name, "{}", message.escape_debug());
+    }
+
+    fn state_dir(&self) -> Result<PathBuf> {
+        let Some(instances) = &self.shared.instances else {
+            return Err(Error::failed("nothing may be written now"));
+        };
+        let path = instances.join(&self.name);
+        std::fs::create_dir_all(&path).map_err(|error: io::Error| Error::from(error))?;
+        Ok(path)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,129 @@
+//! Why a file is not loaded as a plugin, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+use haetae_plugin::{ABI_VERSION, RUSTC, abi::LoadError, export::Manifest};
+use serde::Serialize;
+
+/// A file that is not loaded: its cause and cure, each step of loading with a code of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{}: {cause}; {cure}", .file.display())]
+pub struct Refusal {
+    /// The step: documented in the manual.
+    pub code: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub cause: String,
+    /// What to do.
+    pub cure: String,
+}
+
+impl Refusal {
+    fn new(code: &'static str, file: &Path, cause: impl Into<String>, cure: &str) -> Self {
+        Self { code, file: file.into(), cause: cause.into(), cure: cure.into() }
+    }
+
+    /// The file or directory can't be read.
+    pub fn unreadable(file: &Path, error: &std::io::Error) -> Self {
+        Self::new("HT0401", file, format!("cannot be read: {error}"), "check path and permissions")
+    }
+
+    /// It is a directory, a socket, …
+    pub fn not_a_file(file: &Path) -> Self {
+        Self::new("HT0402", file, "is not a regular file", "remove it from the plugin directory")
+    }
+
+    /// Its owner is neither root nor the daemon's user.
+    pub fn foreign_owner(file: &Path, owner: u32) -> Self {
+        let cure = format!("chown root {}", file.display());
+        Self::new("HT0403", file, format!("belongs to user {owner}, neither root nor the daemon's"), &cure)
+    }
+
+    /// Anybody may change it.
+    pub fn writable_by_others(file: &Path) -> Self {
+        let cure = format!("chmod o-w {}", file.display());
+        Self::new("HT0404", file, "is writable by all users", &cure)
+    }
+
+    /// It is no shared library.
+    pub fn not_a_library(file: &Path, cause: impl Into<String>) -> Self {
+        Self::new("HT0405", file, cause, "put a plugin built for this machine here, or remove the file")
+    }
+
+    /// Its header promises more bytes than there are.
+    pub fn truncated(file: &Path, wanted: u64, length: u64) -> Self {
+        let cause = format!("is cut off: its header needs {wanted} bytes, the file has {length}");
+        Self::new("HT0406", file, cause, "copy or install the plugin again")
+    }
+
+    /// A library, but not one of ours.
+    pub fn no_manifest(file: &Path) -> Self {
+        let cause = "is a library without the section .haetae, so not a haetae plugin";
+        let cure = "build it with haetae_plugin::export!, or remove the file";
+        Self::new("HT0407", file, cause, cure)
+    }
+
+    /// Its section does not read.
+    pub fn bad_manifest(file: &Path, error: &haetae_plugin::Error) -> Self {
+        Self::new("HT0408", file, format!("its section .haetae does not read: {error}"), "build it again with haetae_plugin::export!")
+    }
+
+    /// Built with `panic = "abort"`.
+    pub fn aborts(file: &Path) -> Self {
+        let cause = "was built with panic = \"abort\": a panic of it would end the daemon";
+        Self::new("HT0409", file, cause, "build it with panic = \"unwind\"")
+    }
+
+    /// Not on the list of allowed plugins.
+    pub fn not_allowed(file: &Path, sha256: &str) -> Self {
+        let cause = format!("is not in [plugins] allow; its sha256 is {sha256}");
+        Self::new("HT0410", file, cause, "add \"name@sha256:…\" to allow, if you trust it")
+    }
+
+    /// Two files export one kind.
+    pub fn exported_twice(kind: &str, file: &Path, other: &Path) -> Self {
+        let cause = format!("exports the kind `{kind}`, and so does {}", other.display());
+        Self::new("HT0411", file, cause, "remove one of the two")
+    }
+
+    /// The dynamic linker refused it.
+    pub fn unlinkable(file: &Path, error: &str) -> Self {
+        Self::new("HT0412", file, format!("cannot be linked: {error}"), "build it for this system; see its missing symbols")
+    }
+
+    /// The boundary's versions or layouts don't fit.
+    pub fn misfit(file: &Path, manifest: &Manifest, error: &LoadError) -> Self {
+        let built = format!(
+            "built with haetae-plugin {} by {}; this daemon has {ABI_VERSION} by {RUSTC}",
+            manifest.abi, manifest.rustc
+        );
+        let (code, cause, cure) = match error {
+            LoadError::Major { plugin, daemon } => (
+                "HT0413",
+                format!("speaks version {plugin} of the plugin ABI, this daemon speaks {daemon}"),
+                "build it with a haetae-plugin of the daemon's major version",
+            ),
+            LoadError::Layout(tail) => (
+                "HT0414",
+                format!("has types that differ at the boundary ({tail})"),
+                "build it with an unchanged haetae-plugin",
+            ),
+            LoadError::Foreign(tail) => (
+                "HT0415",
+                format!("has no valid root module ({tail})"),
+                "build it with haetae_plugin::export!",
+            ),
+            LoadError::Init(tail) => {
+                ("HT0416", format!("failed to initialise ({tail})"), "report it to its author")
+            }
+            _ => ("HT0415", "does not load".into(), "build it again"),
+        };
+        Self::new(code, file, format!("{cause}; {built}"), cure)
+    }
+
+    /// Its options use a word of the daemon's, or another promise of a kind is broken.
+    pub fn bad_description(file: &Path, cause: impl Into<String>) -> Self {
+        Self::new("HT0417", file, cause, "report it to the plugin's author")
+    }
+}

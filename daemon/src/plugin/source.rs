@@ -1,0 +1,146 @@
+//! Running a source: when it is called, and with which window.
+
+use std::{sync::Arc, time::Duration};
+
+use haetae_plugin::{Batch, Timestamp, Window};
+use tokio::{sync::oneshot, time::sleep_until};
+
+use super::{
+    instance::{Order, Reply},
+    supervisor::{Event, Supervisor},
+};
+use crate::{
+    clock::{self, Clock},
+    engine::slot,
+    retry::Backoff,
+};
+
+/// The longest window that a poller is asked for at once.
+const WINDOW: Duration = Duration::from_secs(600);
+/// The longest pause of a poller whose calls fail, unless its interval is longer.
+const POLL_CAP: Duration = Duration::from_secs(300);
+/// The pause after an empty batch that came before the deadline: a listener must not spin.
+const IDLE: Duration = Duration::from_millis(10);
+
+/// Calls a source until told to stop: a poller at its slots, a listener again at once.
+pub async fn run(mut supervisor: Supervisor, interval: Duration, clock: Clock) {
+    let stop = supervisor.stop().clone();
+    let mut calls = Calls::new(supervisor.name(), interval, clock);
+    loop {
+        let work = async {
+            if supervisor.open().await {
+                if supervisor.listens() {
+                    calls.listen(&mut supervisor).await;
+                } else {
+                    calls.poll(&mut supervisor).await;
+                }
+            } else {
+                sleep_until(supervisor.wait().into()).await;
+            }
+        };
+        tokio::select! {
+            () = work => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    supervisor.end().await;
+}
+
+struct Calls {
+    name: Arc<str>,
+    interval: Duration,
+    clock: Clock,
+    /// The end of the last window whose batch was acknowledged.
+    acked: Option<Timestamp>,
+    /// The slot that was called last, whether it failed or not.
+    called: Option<Timestamp>,
+    pause: Backoff,
+}
+
+impl Calls {
+    fn new(name: &str, interval: Duration, clock: Clock) -> Self {
+        let pause = Backoff::new(interval, POLL_CAP.max(interval));
+        Self { name: name.into(), interval, clock, acked: None, called: None, pause }
+    }
+
+    async fn poll(&mut self, supervisor: &mut Supervisor) {
+        let to = self.slot(supervisor).await;
+        let from = self.acked.unwrap_or_else(|| to.before(self.interval)).max(to.before(WINDOW));
+        self.called = Some(to);
+        match supervisor.call(Order::Collect(Window { from, to })).await {
+            Ok(Reply::Batch(batch)) => {
+                if self.hand_over(supervisor, batch, to).await {
+                    self.acked = Some(to);
+                    self.pause.succeeded();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let pause = self.pause.failed().max(error.wait().unwrap_or_default());
+                // The first failure costs no more than its slot.
+                let pause = pause.saturating_sub(self.interval);
+                sleep_until((clock::monotonic() + pause).into()).await;
+            }
+        }
+    }
+
+    /// Waits for the next slot. The first is the one that has just been, so that a daemon that
+    /// starts has something to show; slots that went by meanwhile are counted, not made up for.
+    async fn slot(&self, supervisor: &Supervisor) -> Timestamp {
+        let now = self.clock.now();
+        let newest = slot::last_slot(&self.name, self.interval, now);
+        let Some(called) = self.called else { return newest };
+        if newest > called {
+            let missed = newest.since(called).as_nanos() / self.interval.as_nanos().max(1);
+            let missed = u64::try_from(missed).unwrap_or(u64::MAX).saturating_sub(1);
+            supervisor.status().count(|counts| counts.missed += missed);
+            return newest;
+        }
+        let next = newest.after(self.interval);
+        // In short steps: the wall clock may be set, or the machine suspended, meanwhile.
+        while self.clock.now() < next {
+            let step = self.clock.until(next).min(Duration::from_secs(5));
+            sleep_until((clock::monotonic() + step).into()).await;
+        }
+        slot::last_slot(&self.name, self.interval, self.clock.now()).max(next)
+    }
+
+    async fn listen(&mut self, supervisor: &mut Supervisor) {
+        let to = self.clock.now();
+        let from = self.acked.unwrap_or(to).max(to.before(WINDOW));
+        let started = clock::monotonic();
+        match supervisor.call(Order::Collect(Window { from, to })).await {
+            Ok(Reply::Batch(batch)) => {
+                let empty = batch.is_empty();
+                if self.hand_over(supervisor, batch, to).await {
+                    self.acked = Some(to);
+                    self.pause.succeeded();
+                }
+                if empty && started.elapsed() < IDLE {
+                    sleep_until((started + IDLE).into()).await;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => sleep_until(supervisor.wait().into()).await,
+        }
+    }
+
+    /// Gives the batch to the pipeline, waits until it is where it belongs, and says so.
+    async fn hand_over(&self, supervisor: &mut Supervisor, batch: Batch, until: Timestamp) -> bool {
+        let records = batch.len() as u64;
+        // Before the batch: its evaluators must know that their source is back.
+        supervisor.recovered().await;
+        let (taken, done) = oneshot::channel();
+        let event = Event::Batch { source: Arc::clone(&self.name), batch, until, taken };
+        if supervisor.events().send(event).await.is_err() {
+            return false;
+        }
+        let Ok(complaint) = done.await else { return false };
+        supervisor.status().count(|counts| counts.records += records);
+        if !matches!(supervisor.call(Order::Ack).await, Ok(Reply::Acked)) {
+            return false;
+        }
+        supervisor.settled(complaint).await;
+        true
+    }
+}

@@ -1,0 +1,400 @@
+//! Supervision: opening, faults, back-off and status of one instance, whatever its role.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use haetae_plugin::{Batch, Error, Fault, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    instance::{Fate, Instance, Order, Reply, Spec},
+    lend::{Cells, Lent, Shared},
+    status::{State, Status},
+};
+use crate::{clock, engine::Problem, retry::Backoff};
+
+/// Threads of an instance that may be given up before it is not replaced any more.
+const ABANDONED: isize = 3;
+/// Panics within [`BREAKER_PERIOD`] that open the circuit breaker for as long.
+const BREAKER_PANICS: usize = 5;
+const BREAKER_PERIOD: Duration = Duration::from_secs(600);
+/// The longest wait before an instance is opened again.
+const REOPEN_CAP: Duration = Duration::from_secs(60);
+/// How long an instance may take to close.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// What a supervisor tells the pipeline.
+#[derive(Debug)]
+pub enum Event {
+    /// A source collected something.
+    Batch {
+        /// Its name.
+        source: Arc<str>,
+        /// What it collected.
+        batch: Batch,
+        /// Its watermark, if the batch names none.
+        until: Timestamp,
+        /// Sent once the batch is where it belongs; then the source is acknowledged.
+        taken: oneshot::Sender<Option<Complaint>>,
+    },
+    /// A problem of an instance began (with a detail) or ended.
+    Problem {
+        /// The instance.
+        instance: String,
+        /// Which problem.
+        problem: Problem,
+        /// What is wrong; `None` when it ended.
+        detail: Option<String>,
+    },
+    /// A batch that a sink did not take.
+    Undelivered {
+        /// The sink.
+        sink: String,
+        /// What it was to take.
+        batch: Batch,
+        /// Why it did not.
+        reason: String,
+    },
+}
+
+/// What is wrong with a batch that was taken nevertheless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Records that were dropped.
+    pub dropped: u64,
+    /// Why.
+    pub cause: String,
+    /// What to do.
+    pub cure: String,
+}
+
+/// Keeps one instance open.
+pub struct Supervisor {
+    spec: Spec,
+    deadline: Duration,
+    shared: Shared,
+    cells: Cells,
+    status: Status,
+    events: mpsc::Sender<Event>,
+    stop: CancellationToken,
+    instance: Option<Instance>,
+    listens: bool,
+    reopen: Backoff,
+    not_before: Option<Instant>,
+    panics: VecDeque<Instant>,
+    abandoned: Arc<AtomicIsize>,
+    raised: Vec<Problem>,
+}
+
+/// What a supervisor is made of.
+pub struct Parts {
+    /// What to open.
+    pub spec: Spec,
+    /// How long a call may take.
+    pub deadline: Duration,
+    /// What is lent.
+    pub shared: Shared,
+    /// Its metrics.
+    pub cells: Cells,
+    /// Where its status is kept.
+    pub status: Status,
+    /// Where its events go; full means that the pipeline is behind: the instance waits.
+    pub events: mpsc::Sender<Event>,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+impl Supervisor {
+    /// Nothing is opened before the first call.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            spec: parts.spec,
+            deadline: parts.deadline,
+            shared: parts.shared,
+            cells: parts.cells,
+            status: parts.status,
+            events: parts.events,
+            stop: parts.stop,
+            instance: None,
+            listens: false,
+            reopen: Backoff::new(Duration::from_secs(1), REOPEN_CAP),
+            not_before: None,
+            panics: VecDeque::new(),
+            abandoned: Arc::default(),
+            raised: Vec::new(),
+        }
+    }
+
+    /// The instance's name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Its status.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Ends it when cancelled.
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Where its events go.
+    pub fn events(&self) -> &mpsc::Sender<Event> {
+        &self.events
+    }
+
+    /// Whether the source listens; known once it is open.
+    pub fn listens(&self) -> bool {
+        self.listens
+    }
+
+    /// Opens the instance unless it is open; false while it has to wait, see [`Self::wait`].
+    pub async fn open(&mut self) -> bool {
+        self.count_abandoned();
+        if self.instance.as_ref().is_some_and(Instance::is_poisoned) {
+            self.panicked("a thread of it panicked").await;
+        }
+        if self.instance.is_some() {
+            return true;
+        }
+        if self.not_before.is_some_and(|time| clock::monotonic() < time) || self.is_given_up() {
+            return false;
+        }
+        let cancelled = CancellationToken::new();
+        let lent = Lent::new(&self.spec.name, self.shared.clone(), self.cells.clone(), cancelled);
+        let opened =
+            Instance::open(self.spec.clone(), Arc::new(lent), self.deadline, &self.abandoned);
+        match opened.await {
+            Ok(Fate::Returned(Ok(instance))) => {
+                self.listens = instance.listens;
+                self.instance = Some(instance);
+                self.not_before = None;
+                info!(instance = self.spec.name, plugin = self.spec.kind, "opened");
+                true
+            }
+            Ok(Fate::Returned(Err(error))) if error.fault() == Fault::Panicked => {
+                self.panicked(error.message()).await;
+                false
+            }
+            Ok(Fate::Returned(Err(error))) => {
+                self.failed("cannot be opened", &error).await;
+                self.wait_for(error.wait());
+                false
+            }
+            Ok(Fate::Hung) => {
+                self.hung("open").await;
+                false
+            }
+            Err(error) => {
+                self.failed("has no thread", &error.into()).await;
+                self.wait_for(None);
+                false
+            }
+        }
+    }
+
+    /// Until when nothing can be done with the instance.
+    pub fn wait(&self) -> Instant {
+        let soon = clock::monotonic() + Duration::from_secs(1);
+        self.not_before.map_or(soon, |time| time.max(soon))
+    }
+
+    /// Makes one call on the open instance. An error has been told to everybody already.
+    pub async fn call(&mut self, order: Order) -> Result<Reply, Error> {
+        let what = match order {
+            Order::Collect(_) => "collect",
+            Order::Ack => "ack",
+            Order::Deliver(_) => "deliver",
+            Order::Query(_) => "query",
+        };
+        let Some(instance) = self.instance.as_mut() else {
+            return Err(Error::failed("the instance is not open"));
+        };
+        match instance.call(order, self.deadline).await {
+            Fate::Returned(Ok(reply)) => {
+                self.status.count(|counts| counts.calls += 1);
+                Ok(reply)
+            }
+            Fate::Returned(Err(error)) if error.fault() == Fault::Panicked => {
+                self.panicked(error.message()).await;
+                Err(error)
+            }
+            Fate::Returned(Err(error)) => {
+                self.status.count(|counts| counts.calls += 1);
+                self.failed(&format!("{what} failed"), &error).await;
+                Err(error)
+            }
+            Fate::Hung => {
+                self.hung(what).await;
+                Err(Error::deadline(format!("{what} did not return within {:?}", self.deadline)))
+            }
+        }
+    }
+
+    /// The last call did what it should: the faults are over.
+    pub async fn recovered(&mut self) {
+        self.reopen.succeeded();
+        let (limits, faults) = std::mem::take(&mut self.raised)
+            .into_iter()
+            .partition(|problem| *problem == Problem::LimitExceeded);
+        self.raised = limits;
+        for problem in Vec::<Problem>::from(faults) {
+            self.tell(problem, None).await;
+        }
+    }
+
+    /// The last batch was taken whole, or with a complaint.
+    pub async fn settled(&mut self, complaint: Option<Complaint>) {
+        let now = self.shared.clock.now();
+        if let Some(complaint) = complaint {
+            self.status.count(|counts| counts.dropped += complaint.dropped);
+            self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
+            self.raise(Problem::LimitExceeded, &complaint.cause).await;
+            return;
+        }
+        self.status.enter(State::Ok, now);
+        if self.raised.contains(&Problem::LimitExceeded) {
+            self.raised.retain(|raised| *raised != Problem::LimitExceeded);
+            self.tell(Problem::LimitExceeded, None).await;
+        }
+    }
+
+    /// The peer refused what the instance was to deliver.
+    pub async fn refused(&mut self, cause: &str) {
+        self.status.count(|counts| counts.errors += 1);
+        let cure = "look at its peer; what it refused is not tried again yet";
+        self.broken(State::Failing, Problem::SinkFailing, cause, cure).await;
+    }
+
+    /// Closes the instance, with a limit.
+    pub async fn close(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            match instance.close(CLOSE).await {
+                Fate::Returned(Ok(())) => {}
+                Fate::Returned(Err(error)) => {
+                    warn!(instance = self.spec.name, %error, "closing failed");
+                    if error.fault() == Fault::Panicked {
+                        self.status.count(|counts| counts.panics += 1);
+                    }
+                }
+                Fate::Hung => {
+                    warn!(instance = self.spec.name, "did not close in time; its thread is left");
+                    self.count_hang();
+                }
+            }
+        }
+    }
+
+    /// Closes for good.
+    pub async fn end(mut self) {
+        self.close().await;
+        self.status.enter(State::Stopped, self.shared.clock.now());
+    }
+
+    async fn failed(&mut self, what: &str, error: &Error) {
+        self.status.count(|counts| counts.errors += 1);
+        let cause = format!("{what}: {error}");
+        let cure = match error.fault() {
+            Fault::Config => "correct its options or credentials and restart",
+            _ => "it is tried again with growing pauses; look at its peer",
+        };
+        self.broken(State::Failing, self.problem(), &cause, cure).await;
+    }
+
+    /// A panic: the instance is dropped and opened anew, with a pause that grows.
+    async fn panicked(&mut self, message: &str) {
+        let now = clock::monotonic();
+        self.panics.push_back(now);
+        while self.panics.front().is_some_and(|time| now.duration_since(*time) > BREAKER_PERIOD) {
+            self.panics.pop_front();
+        }
+        self.status.count(|counts| counts.panics += 1);
+        self.close().await;
+        if self.panics.len() >= BREAKER_PANICS {
+            self.not_before = Some(now + BREAKER_PERIOD);
+            let cause = format!("{} panics in 10 minutes, the last: {message}", self.panics.len());
+            let cure = "it is tried again after 10 minutes; report the panic to the plugin's author";
+            self.broken(State::Failing, Problem::PluginPanicked, &cause, cure).await;
+        } else {
+            self.wait_for(None);
+            let cure = "it is opened again; report the panic to the plugin's author";
+            self.broken(State::Failing, Problem::PluginPanicked, message, cure).await;
+        }
+    }
+
+    /// A hang: the thread is given up. A listener is not replaced, its port is still taken.
+    async fn hung(&mut self, what: &str) {
+        if let Some(instance) = self.instance.take() {
+            instance.abandon();
+        }
+        self.count_hang();
+        self.wait_for(None);
+        let cause = format!("{what} did not return within its deadline of {:?}", self.deadline);
+        let (state, cure) = if self.is_given_up() {
+            (State::Failing, "restart the daemon; report the hang to the plugin's author")
+        } else {
+            (State::Hung, "it is replaced; report the hang to the plugin's author")
+        };
+        self.broken(state, Problem::Hung, &cause, cure).await;
+    }
+
+    async fn broken(&mut self, state: State, problem: Problem, cause: &str, cure: &str) {
+        self.status.fail(state, cause, cure, self.shared.clock.now());
+        if problem != self.problem() {
+            self.raise(self.problem(), cause).await;
+        }
+        self.raise(problem, cause).await;
+    }
+
+    /// What it means for the pipeline that this instance does not work.
+    fn problem(&self) -> Problem {
+        match self.spec.role {
+            super::instance::Role::Source => Problem::SourceDown,
+            _ => Problem::SinkFailing,
+        }
+    }
+
+    async fn raise(&mut self, problem: Problem, detail: &str) {
+        if !self.raised.contains(&problem) {
+            self.raised.push(problem);
+            warn!(instance = self.spec.name, problem = problem.as_str(), "{detail}");
+            self.tell(problem, Some(detail.into())).await;
+        }
+    }
+
+    async fn tell(&self, problem: Problem, detail: Option<String>) {
+        let event = Event::Problem { instance: self.spec.name.clone(), problem, detail };
+        // The pipeline is gone only while the daemon stops.
+        drop(self.events.send(event).await);
+    }
+
+    fn wait_for(&mut self, asked: Option<Duration>) {
+        let wait = self.reopen.failed().max(asked.unwrap_or_default());
+        self.not_before = Some(clock::monotonic() + wait);
+    }
+
+    fn is_given_up(&self) -> bool {
+        let most = if self.listens { 1 } else { ABANDONED };
+        self.abandoned.load(Ordering::SeqCst) >= most
+    }
+
+    fn count_hang(&self) {
+        self.status.count(|counts| counts.hangs += 1);
+        self.count_abandoned();
+    }
+
+    fn count_abandoned(&self) {
+        let abandoned = u64::try_from(self.abandoned.load(Ordering::SeqCst)).unwrap_or(0);
+        self.status.count(|counts| counts.abandoned = abandoned);
+    }
+}

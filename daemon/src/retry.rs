@@ -1,0 +1,56 @@
+//! How long to wait before the next try.
+
+use std::time::Duration;
+
+/// Exponential back-off up to a cap, counted from the last success.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    first: Duration,
+    cap: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// Waits `first` after the first failure, twice as long after each further one, at most `cap`.
+    pub const fn new(first: Duration, cap: Duration) -> Self {
+        Self { first, cap, failures: 0 }
+    }
+
+    /// Counts a failure and says how long to wait.
+    pub fn failed(&mut self) -> Duration {
+        let factor = 1_u32.checked_shl(self.failures.min(31)).unwrap_or(u32::MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.first.saturating_mul(factor).min(self.cap)
+    }
+
+    /// Starts over.
+    pub fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    /// Failures since the last success.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_doubles_up_to_the_cap_and_starts_over() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        let waits: Vec<u64> = (0..4).map(|_| backoff.failed().as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 5]);
+        backoff.succeeded();
+        assert_eq!(backoff.failed().as_secs(), 1);
+    }
+
+    #[test]
+    fn a_thousand_failures_do_not_overflow() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
+        let last = (0..1000).map(|_| backoff.failed()).last();
+        assert_eq!(last, Some(Duration::from_secs(300)));
+    }
+}
