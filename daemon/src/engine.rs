@@ -1,4 +1,203 @@
 //! The engine: pure and synchronous, it turns evidence into alarms.
+//!
+//! It is handed inputs and the time, and answers with transitions. A slot is judged as soon as
+//! every source of an evaluator has said everything about it; too late, it changes and counts
+//! nothing. No evidence is never evidence: what nobody saw neither raises nor clears.
 
+mod across;
+mod alarm;
+mod condition;
+mod evaluator;
+mod evidence;
+mod identity;
 pub mod matcher;
+mod member;
+mod slot;
+mod source;
+mod system;
 pub mod threshold;
+mod window;
+
+use haetae_plugin::{Samples, Timestamp};
+
+pub use self::{
+    alarm::{AlarmView, Change, Condition, Transition},
+    condition::MOST_SLOTS,
+    evaluator::EvaluatorStatus,
+    evidence::Evidence,
+    slot::{last_slot, next_slot, slot_phase},
+    source::SourceTiming,
+    system::{Problem, SYSTEM},
+};
+use self::{
+    evaluator::Evaluator,
+    source::{Route, Source},
+    system::System,
+    threshold::Threshold,
+};
+
+/// All evaluators, what they know, and the alarms that follow from it.
+#[derive(Debug)]
+pub struct Engine {
+    sources: Vec<Source>,
+    evaluators: Vec<Evaluator>,
+    system: System,
+    now: Timestamp,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A source has spoken, up to the batch's watermark. It is not down then.
+    Samples {
+        /// The source.
+        source: String,
+        /// What it said; its labels are complete and within the limits.
+        samples: Samples,
+    },
+    /// A source failed: one alarm about it, and none of its evaluators' conditions change.
+    SourceDown {
+        /// The source.
+        source: String,
+        /// Why.
+        reason: String,
+    },
+    /// A source is back.
+    SourceUp {
+        /// The source.
+        source: String,
+    },
+    /// Something is wrong with an instance, or no longer.
+    Problem {
+        /// The instance.
+        instance: String,
+        /// What.
+        problem: Problem,
+        /// More about it; `None` ends it.
+        detail: Option<String>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+impl Engine {
+    /// An engine that judges slots after `now`.
+    pub fn new(sources: Vec<SourceTiming>, evaluators: Vec<Threshold>, now: Timestamp) -> Self {
+        let mut sources: Vec<_> = sources.into_iter().map(Source::new).collect();
+        let make = |threshold| Evaluator::new(threshold, &sources, now);
+        let evaluators: Vec<_> = evaluators.into_iter().map(make).collect();
+        for (index, evaluator) in evaluators.iter().enumerate() {
+            let route = Route { evaluator: index, keep: evaluator.keep(&sources) };
+            for input in evaluator.inputs() {
+                if let Some(source) = sources.get_mut(input) {
+                    source.route(evaluator.metric(), route);
+                }
+            }
+        }
+        Self { sources, evaluators, system: System::default(), now }
+    }
+
+    /// Takes an input and judges what is due; the answer is in the order of time and name.
+    ///
+    /// The work is bounded: slots that passed while nobody asked are counted, not judged.
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Transition> {
+        self.follow_clock(now);
+        let mut transitions = Vec::new();
+        match input {
+            Input::Samples { source, samples } => {
+                transitions.extend(self.source_up(&source, now));
+                self.take(&source, &samples, now);
+            }
+            Input::SourceDown { source, reason } => {
+                if let Some(source) = self.source(&source) {
+                    source.down.get_or_insert(now);
+                }
+                transitions.extend(self.system.raise(&source, Problem::SourceDown, reason, now));
+            }
+            Input::SourceUp { source } => transitions.extend(self.source_up(&source, now)),
+            Input::Problem { instance, problem, detail } => transitions.extend(match detail {
+                Some(detail) => self.system.raise(&instance, problem, detail, now),
+                None => self.system.end(&instance, problem, now),
+            }),
+            Input::Tick => {}
+        }
+        self.judge_due(now, &mut transitions);
+        transitions.sort_by(|a, b| {
+            let name = |transition: &Transition| transition.alarm.evaluator.clone();
+            let order = a.at.cmp(&b.at).then_with(|| name(a).cmp(&name(b)));
+            order.then_with(|| a.alarm.labels.cmp(&b.alarm.labels))
+        });
+        transitions
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.evaluators.iter().filter_map(|evaluator| evaluator.next_due(&self.sources)).min()
+    }
+
+    /// All alarms that are pending, firing or recovering, the worst first.
+    pub fn alarms(&self) -> Vec<AlarmView> {
+        let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
+        let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
+        alarms.sort_by_cached_key(AlarmView::worst_first);
+        alarms
+    }
+
+    /// How each evaluator is doing, in the order in which they were given.
+    pub fn evaluators(&self) -> Vec<EvaluatorStatus> {
+        self.evaluators.iter().map(Evaluator::status).collect()
+    }
+
+    /// A clock that went back must not leave slots, watermarks and points in the future.
+    fn follow_clock(&mut self, now: Timestamp) {
+        if now < self.now {
+            for source in &mut self.sources {
+                source.follow_clock(now);
+            }
+            for evaluator in &mut self.evaluators {
+                evaluator.follow_clock(now);
+            }
+        }
+        self.now = now;
+    }
+
+    fn source_up(&mut self, name: &str, now: Timestamp) -> Option<Transition> {
+        if let Some(source) = self.source(name) {
+            source.down = None;
+        }
+        self.system.end(name, Problem::SourceDown, now)
+    }
+
+    fn take(&mut self, name: &str, samples: &Samples, now: Timestamp) {
+        let Self { sources, evaluators, .. } = self;
+        let named = sources.iter_mut().enumerate();
+        let Some((index, source)) = named.into_iter().find(|(_, s)| s.timing.name == name) else {
+            return;
+        };
+        let offers = source.take(samples, now, |evaluator, series| {
+            evaluators.get(evaluator).is_some_and(|evaluator| evaluator.wants(series))
+        });
+        for place in offers {
+            source.offer(place, |evaluator, series| {
+                let evaluator = evaluators.get_mut(evaluator);
+                evaluator.is_some_and(|evaluator| evaluator.attach(index, place, series))
+            });
+        }
+    }
+
+    fn judge_due(&mut self, now: Timestamp, transitions: &mut Vec<Transition>) {
+        for (index, evaluator) in self.evaluators.iter_mut().enumerate() {
+            let effects = evaluator.judge_due(now, &self.sources);
+            transitions.extend(effects.transitions);
+            for detached in effects.detached {
+                if let Some(source) = self.sources.get_mut(detached.source) {
+                    source.detach(detached.place, index);
+                }
+            }
+        }
+    }
+
+    fn source(&mut self, name: &str) -> Option<&mut Source> {
+        self.sources.iter_mut().find(|source| source.timing.name == name)
+    }
+}

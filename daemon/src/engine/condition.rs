@@ -1,0 +1,276 @@
+//! The condition of one level: ok, pending, firing, recovering.
+
+use std::time::Duration;
+
+use haetae_plugin::Timestamp;
+
+use super::threshold::{Debounce, Level, Side};
+
+/// The most slots that `of = [n, m]` can look back on.
+pub const MOST_SLOTS: usize = 64;
+
+/// Where one level of one alarm stands.
+///
+/// Time counts toward `for` and `clear_for` only between two judged slots that follow each other:
+/// what nobody saw is neither held nor cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Machine {
+    state: State,
+    /// How long it has held (pending) or been clear (recovering), gaps left out.
+    held: Duration,
+    /// The slot that was judged last.
+    judged: Option<Timestamp>,
+    recent: Recent,
+}
+
+/// The states of a level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    #[default]
+    Ok,
+    /// It holds since then, not yet long or often enough.
+    Pending(Timestamp),
+    Firing,
+    /// It fires and is clear, not yet long enough.
+    Recovering,
+}
+
+/// A value beside a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// Beyond `raise`.
+    Holds,
+    /// In the band between: neither.
+    Between,
+    /// At or past `clear`.
+    Clear,
+}
+
+impl Machine {
+    /// Judges the slot `at`. `stride` is how far apart two slots are that follow each other.
+    pub(super) fn step(
+        self,
+        judged: Judged,
+        at: Timestamp,
+        level: &Level,
+        stride: Duration,
+    ) -> Self {
+        let held = self.held.saturating_add(self.gap(at, stride));
+        let recent = self.recent.with(judged);
+        let (state, held) = match (self.state, judged) {
+            (State::Ok, Judged::Holds) => (State::Pending(at), Duration::ZERO),
+            (State::Pending(_), Judged::Holds) => (self.state, held),
+            (State::Ok | State::Pending(_), _) => (State::Ok, Duration::ZERO),
+            (State::Firing, Judged::Clear) => (State::Recovering, Duration::ZERO),
+            (State::Recovering, Judged::Clear) => (State::Recovering, held),
+            (State::Firing | State::Recovering, _) => (State::Firing, Duration::ZERO),
+        };
+        let judged = Some(at);
+        match state {
+            State::Pending(_) if recent.suffices(level.debounce, held) => {
+                Self { state: State::Firing, held: Duration::ZERO, judged, recent }
+            }
+            // What is over is over: the next one starts to count anew.
+            State::Recovering if held >= level.clear_for => Self { judged, ..Self::default() },
+            _ => Self { state, held, judged, recent },
+        }
+    }
+
+    /// Fires without a value: `no_data.then = "alarm"`.
+    pub(super) fn raised(self) -> Self {
+        Self { state: State::Firing, held: Duration::ZERO, ..self }
+    }
+
+    /// Where it stands.
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether its alarm is on: firing, or recovering.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self.state, State::Firing | State::Recovering)
+    }
+
+    /// The time since the slot before, if this one follows it.
+    fn gap(&self, at: Timestamp, stride: Duration) -> Duration {
+        let gap = self.judged.map_or(Duration::ZERO, |judged| at.since(judged));
+        if gap <= stride { gap } else { Duration::ZERO }
+    }
+}
+
+impl Judged {
+    /// Compares; equal to `raise` does not hold, equal to `clear` is clear.
+    pub(super) fn of(value: f64, level: &Level) -> Self {
+        let (beyond, clear) = match level.side {
+            Side::Above => (value > level.raise, value <= level.clear),
+            Side::Below => (value < level.raise, value >= level.clear),
+        };
+        if beyond {
+            Self::Holds
+        } else if clear {
+            Self::Clear
+        } else {
+            Self::Between
+        }
+    }
+}
+
+/// Whether each of the last slots that had a value held, the newest in the lowest bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Recent(u64);
+
+impl Recent {
+    fn with(self, judged: Judged) -> Self {
+        Self(self.0 << 1 | u64::from(judged == Judged::Holds))
+    }
+
+    fn suffices(self, debounce: Debounce, held: Duration) -> bool {
+        match debounce {
+            Debounce::For(wanted) => held >= wanted,
+            Debounce::Of { count, slots } => {
+                let slots = u32::try_from(slots.clamp(1, MOST_SLOTS)).unwrap_or(u64::BITS);
+                let held = (self.0 & (u64::MAX >> (u64::BITS - slots))).count_ones();
+                usize::try_from(held).unwrap_or(MOST_SLOTS) >= count.min(MOST_SLOTS)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn level(debounce: &str) -> Level {
+        let words: Vec<_> = debounce.split_whitespace().collect();
+        let number = |at: usize| words[at].parse::<u32>().unwrap();
+        let (debounce, rest) = match words[0] {
+            "for" => (Debounce::For(MINUTE * number(1)), 2),
+            _ => {
+                let (count, slots) = (number(1) as usize, number(2) as usize);
+                (Debounce::Of { count, slots }, 3)
+            }
+        };
+        let clear_for = if words.len() > rest { MINUTE * number(rest + 1) } else { Duration::ZERO };
+        Level { side: Side::Above, raise: 90.0, clear: 80.0, debounce, clear_for }
+    }
+
+    /// A character a minute. In: `#` holds, `~` between, `.` clear, space no evidence.
+    /// Out: `-` ok, `p` pending, `F` firing, `R` recovering.
+    fn check(debounce: &str, slots: &str, expected: &str) {
+        let level = level(debounce);
+        let mut machine = Machine::default();
+        let mut seen = String::new();
+        for (minute, slot) in (0..).zip(slots.chars()) {
+            let value = match slot {
+                '#' => Some(91.0),
+                '~' => Some(85.0),
+                '.' => Some(80.0),
+                _ => None,
+            };
+            if let Some(value) = value {
+                let at = Timestamp::from_seconds(minute * 60);
+                machine = machine.step(Judged::of(value, &level), at, &level, MINUTE);
+            }
+            seen.push(match machine.state {
+                State::Ok => '-',
+                State::Pending(_) => 'p',
+                State::Firing => 'F',
+                State::Recovering => 'R',
+            });
+        }
+        assert_eq!(seen, expected, "{debounce}: {slots}");
+    }
+
+    #[test]
+    fn for_zero_fires_in_the_same_evaluation() {
+        check("for 0", ".#.", "-F-");
+    }
+
+    #[test]
+    fn it_fires_when_held_long_enough_and_not_before() {
+        check("for 2", "..####..", "--ppFF--");
+    }
+
+    #[test]
+    fn a_value_that_does_not_hold_ends_pending_at_once() {
+        check("for 2", "##.###", "pp-ppF");
+        check("for 2", "##~###", "pp-ppF");
+    }
+
+    #[test]
+    fn in_the_band_it_stays_as_it_is() {
+        check("for 0", "~#~~.~", "-FFF--");
+    }
+
+    #[test]
+    fn it_recovers_for_as_long_as_wanted() {
+        check("for 0 clear 2", "#....", "FRR--");
+        check("for 0 clear 2", "#..#...", "FRRFRR-");
+        check("for 0 clear 2", "#..~...", "FRRFRR-");
+    }
+
+    #[test]
+    fn time_without_evidence_counts_toward_nothing() {
+        check("for 2", "##   ##", "ppppppF");
+        check("for 0 clear 2", "#..   ...", "FRRRRRR--");
+        check("for 3", "# # # # # # #", "ppppppppppppp");
+    }
+
+    #[test]
+    fn pending_at_0_without_evidence_from_10_to_40_fires_at_60() {
+        let unseen = |from: usize, to: usize| {
+            let slots =
+                format!("{}{}{}", "#".repeat(from + 1), " ".repeat(to - from - 1), "#".repeat(60));
+            let level = level("for 30");
+            let mut machine = Machine::default();
+            for (minute, slot) in (0..).zip(slots.chars()) {
+                if slot == '#' {
+                    let at = Timestamp::from_seconds(minute * 60);
+                    machine = machine.step(Judged::Holds, at, &level, MINUTE);
+                }
+                if machine.is_on() {
+                    return minute;
+                }
+            }
+            -1
+        };
+        assert_eq!(unseen(10, 40), 60);
+        assert_eq!(unseen(25, 40), 45);
+    }
+
+    #[test]
+    fn n_of_the_last_m_slots_with_a_value_fire() {
+        check("of 3 5", "#.#.#", "p-p-F");
+        check("of 3 5", "#..#..#", "p--p--p");
+        check("of 3 5", "# #   #", "ppppppF");
+        check("of 2 2", "#.##", "p-pF");
+    }
+
+    #[test]
+    fn a_resolved_one_counts_anew() {
+        check("of 2 5", "##.#", "pF-p");
+        check("for 1", "##.#", "pF-p");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_adds_nothing() {
+        let level = level("for 1");
+        let step = |machine: Machine, second| {
+            machine.step(Judged::Holds, Timestamp::from_seconds(second), &level, MINUTE)
+        };
+        let machine = step(step(Machine::default(), 6000), 60);
+        assert!(matches!(machine.state, State::Pending(_)));
+        assert!(step(machine, 120).is_on());
+    }
+
+    #[test]
+    fn below_is_the_mirror_of_above() {
+        let level = Level { side: Side::Below, raise: 10.0, clear: 20.0, ..level("for 0") };
+        let cases = [(9.9, Judged::Holds), (10.0, Judged::Between), (20.0, Judged::Clear)];
+        for (value, judged) in cases {
+            assert_eq!(Judged::of(value, &level), judged, "{value}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! An evaluator at work: its slots, its alarms, and what it counted.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use haetae_plugin::{Series, Timestamp};
+use serde::Serialize;
+
+use super::{
+    alarm::{AlarmView, Change, Labels, Occurrences, Transition},
+    evidence::Evidence,
+    identity::{Changed, Identity},
+    member::{Member, Slot},
+    slot::Slots,
+    source::Source,
+    threshold::Threshold,
+};
+
+/// The most slots that may wait at once to be judged; older ones are missed.
+const MOST_WAITING: u64 = 1000;
+
+/// How an evaluator is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EvaluatorStatus {
+    /// Its name.
+    pub name: String,
+    /// How many series it knows.
+    pub series: usize,
+    /// The slot that it judged last.
+    pub judged_slot: Option<Timestamp>,
+    /// How many slots it judged.
+    pub judged: u64,
+    /// How many slots passed because a source had not said everything in time.
+    pub late: u64,
+    /// How many slots nobody looked at: the machine was suspended or too slow, the clock jumped.
+    pub missed: u64,
+    /// How often a series was turned away because its source has too many.
+    pub ignored: u64,
+    /// How many evaluations met a value that is no number.
+    pub errors: u64,
+}
+
+/// A threshold evaluator and all that it knows.
+#[derive(Debug)]
+pub(super) struct Evaluator {
+    threshold: Threshold,
+    inputs: Vec<Input>,
+    slots: Slots,
+    stride: Duration,
+    /// The slot up to which all are judged, late or missed.
+    done: Timestamp,
+    /// Whether that one was late.
+    late: bool,
+    identities: BTreeMap<Labels, Identity>,
+    occurrences: Occurrences,
+    status: EvaluatorStatus,
+}
+
+/// A source that it reads.
+#[derive(Clone, Copy, Debug)]
+struct Input {
+    source: usize,
+    /// How many series of it are known.
+    series: usize,
+    most: usize,
+}
+
+/// A series that an evaluator has let go of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Detached {
+    pub(super) source: usize,
+    pub(super) place: usize,
+}
+
+impl Evaluator {
+    /// An evaluator whose first slot is the first after `now`. Inputs that are no source are
+    /// passed over; without any, it never judges.
+    pub(super) fn new(threshold: Threshold, sources: &[Source], now: Timestamp) -> Self {
+        let reads = |source: &Source| threshold.inputs.contains(&source.timing.name);
+        let inputs = sources.iter().enumerate().filter(|(_, source)| reads(source));
+        let inputs: Vec<_> = inputs
+            .map(|(at, source)| Input { source: at, series: 0, most: source.timing.max_series })
+            .collect();
+        let timings = sources.iter().filter(|source| reads(source)).map(|source| &source.timing);
+        // Of two that are as slow, the name decides.
+        let slowest = timings.max_by_key(|timing| (timing.interval, &timing.name));
+        let interval = slowest.map(|timing| timing.interval).unwrap_or_default();
+        let slots = match (threshold.every, slowest) {
+            (Some(every), _) => Slots::of(&threshold.name, every),
+            (None, Some(slowest)) => Slots::of(&slowest.name, interval),
+            (None, None) => Slots::of(&threshold.name, interval),
+        };
+        let every = slots.interval();
+        let status = EvaluatorStatus {
+            name: threshold.name.clone(),
+            series: 0,
+            judged_slot: None,
+            judged: 0,
+            late: 0,
+            missed: 0,
+            ignored: 0,
+            errors: 0,
+        };
+        Self {
+            inputs,
+            slots,
+            // Judged more often than measured, values lie an interval apart and may slip a slot.
+            stride: if every < interval { interval.saturating_add(every) } else { every },
+            done: slots.last(now),
+            late: false,
+            identities: BTreeMap::new(),
+            occurrences: Occurrences::default(),
+            status,
+            threshold,
+        }
+    }
+
+    /// The sources that it reads.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = usize> {
+        self.inputs.iter().map(|input| input.source)
+    }
+
+    /// The metric that it reads.
+    pub(super) fn metric(&self) -> &str {
+        &self.threshold.metric
+    }
+
+    /// For how long it needs a point: its window, and as long as a slot may wait.
+    pub(super) fn keep(&self, sources: &[Source]) -> Duration {
+        let every = self.slots.interval();
+        let over = self.threshold.over.map_or(every, |over| over.length);
+        over.saturating_add(every).saturating_add(self.patience(sources))
+    }
+
+    /// Whether its matchers fit a series of its metric.
+    pub(super) fn wants(&self, series: &Series) -> bool {
+        let mut matchers = self.threshold.matchers.iter();
+        matchers.all(|matcher| matcher.matches(series.label(matcher.label())))
+    }
+
+    /// Takes a series, unless it has as many of that source as it may.
+    pub(super) fn attach(&mut self, source: usize, place: usize, series: &Series) -> bool {
+        let input = self.inputs.iter_mut().find(|input| input.source == source);
+        let Some(input) = input.filter(|input| input.series < input.most) else {
+            self.status.ignored += 1;
+            return false;
+        };
+        input.series += 1;
+        self.status.series += 1;
+        let labels = identifying(self.threshold.by.as_deref(), series);
+        let identity = match self.identities.entry(labels) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let mut new = Identity::new(&self.threshold.name, free.key(), series.unit());
+                new.occurrence = self.occurrences.next(&new.fingerprint);
+                free.insert(new)
+            }
+        };
+        identity.add(Member::new(source, place, series.clone()));
+        true
+    }
+
+    /// Forgets slots that a clock, which went back to `now`, ran ahead to.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        if self.done > now.after(self.slots.interval()) {
+            self.done = self.slots.last(now);
+        }
+    }
+
+    /// Judges every slot whose sources have said everything, and lets go of those that are too
+    /// late: a late slot changes and counts nothing.
+    pub(super) fn judge_due(&mut self, now: Timestamp, sources: &[Source]) -> Effects {
+        let mut effects = Effects::default();
+        if self.inputs.is_empty() {
+            return effects;
+        }
+        self.skip_missed(now, sources);
+        loop {
+            let at = self.done.after(self.slots.interval());
+            if at > now {
+                return effects;
+            }
+            match self.due(at, sources) {
+                Due::Now => self.judge(at, sources, &mut effects),
+                Due::LateAt(limit) if limit <= now => {
+                    self.late = true;
+                    self.status.late += 1;
+                }
+                Due::LateAt(_) => return effects,
+            }
+            self.done = at;
+        }
+    }
+
+    /// When it wants to be asked again at the latest.
+    pub(super) fn next_due(&self, sources: &[Source]) -> Option<Timestamp> {
+        let at = self.done.after(self.slots.interval());
+        let due = match self.due(at, sources) {
+            Due::Now => at,
+            Due::LateAt(limit) => limit,
+        };
+        (!self.inputs.is_empty()).then_some(due)
+    }
+
+    /// All alarms that are not ok.
+    pub(super) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
+        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
+        self.identities.iter().filter_map(move |(labels, identity)| {
+            let mut view = identity.view(&self.threshold, labels)?;
+            view.evidence = view.evidence.beside(down, self.late);
+            Some(view)
+        })
+    }
+
+    /// What it counted.
+    pub(super) fn status(&self) -> EvaluatorStatus {
+        self.status.clone()
+    }
+
+    /// Passes over slots that nobody asked about while they could be judged.
+    fn skip_missed(&mut self, now: Timestamp, sources: &[Source]) {
+        let every = self.slots.interval();
+        let waiting = self.patience(sources).as_nanos() / every.as_nanos();
+        let most = u64::try_from(waiting).unwrap_or(u64::MAX).min(MOST_WAITING) + 2;
+        let behind = self.slots.between(self.done, now);
+        if behind > most {
+            self.status.missed = self.status.missed.saturating_add(behind - most);
+            let keep = every.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
+            self.done = self.slots.last(now).before(keep);
+        }
+    }
+
+    fn due(&self, at: Timestamp, sources: &[Source]) -> Due {
+        let inputs = self.inputs().filter_map(|source| sources.get(source));
+        let late = inputs.filter(|source| !source.has_reached(at));
+        match late.map(Source::patience).max() {
+            None => Due::Now,
+            Some(patience) => Due::LateAt(at.after(patience)),
+        }
+    }
+
+    fn judge(&mut self, at: Timestamp, sources: &[Source], effects: &mut Effects) {
+        let every = self.slots.interval();
+        let follows = self.status.judged_slot.is_some_and(|before| before.after(every) == at);
+        let slot = Slot {
+            threshold: &self.threshold,
+            sources,
+            at,
+            every,
+            stride: self.stride,
+            passed: if follows { every } else { Duration::ZERO },
+        };
+        let mut gone = Vec::new();
+        let over = |labels: &Labels, identity: &mut Identity| {
+            let changed = identity.judge(&slot, &mut gone);
+            if let Some(changed) = changed {
+                effects.transitions.extend(transition(&slot, labels, identity, changed));
+            }
+            self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
+            identity.is_over()
+        };
+        let over: Vec<_> = self.identities.extract_if(.., over).collect();
+        for (_, identity) in over {
+            if identity.occurrence > 1 {
+                let fingerprint = identity.fingerprint.clone();
+                self.occurrences.remember(fingerprint, identity.occurrence - 1);
+            }
+            gone.extend(identity.into_members());
+        }
+        self.let_go(&gone, effects);
+        self.late = false;
+        self.status.judged += 1;
+        self.status.judged_slot = Some(at);
+    }
+
+    fn let_go(&mut self, gone: &[Member], effects: &mut Effects) {
+        for member in gone {
+            let input = self.inputs.iter_mut().find(|input| input.source == member.source);
+            if let Some(input) = input {
+                input.series -= 1;
+            }
+            effects.detached.push(Detached { source: member.source, place: member.place });
+        }
+        self.status.series -= gone.len();
+    }
+
+    fn patience(&self, sources: &[Source]) -> Duration {
+        let inputs = self.inputs().filter_map(|source| sources.get(source));
+        inputs.map(Source::patience).max().unwrap_or_default()
+    }
+}
+
+/// What judging led to.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) transitions: Vec<Transition>,
+    pub(super) detached: Vec<Detached>,
+}
+
+enum Due {
+    Now,
+    /// Some source has not said everything; from then on the slot is late.
+    LateAt(Timestamp),
+}
+
+/// The transition of an identity; one that ended makes way for the next occurrence.
+fn transition(
+    slot: &Slot<'_>,
+    labels: &Labels,
+    identity: &mut Identity,
+    (change, severity): Changed,
+) -> Option<Transition> {
+    let threshold = slot.threshold;
+    let alarm = if change == Change::Resolved {
+        let alarm = identity.ended(threshold, labels, severity);
+        identity.occurrence = identity.occurrence.saturating_add(1);
+        alarm
+    } else {
+        identity.view(threshold, labels)?
+    };
+    Some(Transition { change, alarm, at: slot.at })
+}
+
+fn identifying(by: Option<&[String]>, series: &Series) -> Labels {
+    let labels = series.labels().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    match by {
+        None => labels.collect(),
+        Some(by) => labels.filter(|(name, _)| by.contains(name)).collect(),
+    }
+}

@@ -1,0 +1,273 @@
+//! A source as the engine sees it: how far it has spoken, and the series that someone reads.
+
+use std::{collections::HashMap, time::Duration};
+
+use haetae_plugin::{Point, Samples, Series, Timestamp};
+
+use super::window::{Room, Window};
+
+/// How many points more than its interval promises a series may bring.
+const DENSER: u128 = 16;
+/// The most points of one series.
+const MOST_POINTS: u128 = 65_536;
+
+/// Timing of a source as the engine needs it.
+#[derive(Clone, Debug)]
+pub struct SourceTiming {
+    /// The source's name.
+    pub name: String,
+    /// How often it speaks.
+    pub interval: Duration,
+    /// How long it may take to.
+    pub deadline: Duration,
+    /// How many series of it an evaluator takes.
+    pub max_series: usize,
+}
+
+/// A source's watermark and the windows of its series.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) timing: SourceTiming,
+    /// Up to when it has said everything, as far as the clock has come.
+    pub(super) watermark: Option<Timestamp>,
+    /// Since when it is down.
+    pub(super) down: Option<Timestamp>,
+    routes: HashMap<String, Vec<Route>>,
+    /// What was found out about a series, by the address of its handle.
+    handles: HashMap<usize, Handle>,
+    known: HashMap<Series, usize>,
+    tracked: Vec<Option<Tracked>>,
+    free: Vec<usize>,
+    made: u64,
+    /// Where the series of a batch are; kept for its room.
+    places: Vec<Place>,
+}
+
+/// Where a series of a batch is tracked.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Unasked,
+    Nowhere,
+    At(usize),
+}
+
+/// An evaluator that reads a metric.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    /// The evaluator, by its place among all.
+    pub(super) evaluator: usize,
+    /// For how long it needs a point.
+    pub(super) keep: Duration,
+}
+
+/// A cached answer; it holds the series so that its address stays its own.
+#[derive(Debug)]
+struct Handle {
+    _series: Series,
+    /// Where it is tracked, and the number of that tracking; `None` if no evaluator wants it.
+    tracked: Option<(usize, u64)>,
+}
+
+/// A series that evaluators read.
+#[derive(Debug)]
+struct Tracked {
+    number: u64,
+    series: Series,
+    window: Window,
+    room: Room,
+    readers: Vec<Reader>,
+    /// How many of its readers do not have it: never took it, or have let go of it.
+    unread: usize,
+    /// Whether it waits to be offered to those.
+    offered: bool,
+}
+
+#[derive(Debug)]
+struct Reader {
+    evaluator: usize,
+    attached: bool,
+}
+
+impl Source {
+    /// A source that has said nothing yet.
+    pub(super) fn new(timing: SourceTiming) -> Self {
+        Self {
+            timing,
+            watermark: None,
+            down: None,
+            routes: HashMap::new(),
+            handles: HashMap::new(),
+            known: HashMap::new(),
+            tracked: Vec::new(),
+            free: Vec::new(),
+            made: 0,
+            places: Vec::new(),
+        }
+    }
+
+    /// Adds an evaluator that reads `metric`.
+    pub(super) fn route(&mut self, metric: &str, route: Route) {
+        self.routes.entry(metric.into()).or_default().push(route);
+    }
+
+    /// The points of the series at `place`.
+    pub(super) fn window(&self, place: usize) -> Option<&Window> {
+        Some(&self.tracked.get(place)?.as_ref()?.window)
+    }
+
+    /// How long after a slot it must have spoken about it.
+    pub(super) fn patience(&self) -> Duration {
+        self.timing.interval.saturating_add(self.timing.deadline)
+    }
+
+    /// Whether it has said everything about times up to `at`.
+    pub(super) fn has_reached(&self, at: Timestamp) -> bool {
+        self.watermark.is_some_and(|watermark| watermark >= at)
+    }
+
+    /// Takes what a clock that went back to `now` has stamped out of the future.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        let soon = now.after(self.timing.interval);
+        if self.watermark.is_some_and(|watermark| watermark > soon) {
+            self.watermark = Some(now);
+        }
+        for tracked in self.tracked.iter_mut().flatten() {
+            tracked.window.forget_after(soon);
+        }
+    }
+
+    /// Takes a batch. `wanted` says whether an evaluator reads a series; the answer is the series
+    /// that have spoken and that evaluators are to be offered.
+    pub(super) fn take(
+        &mut self,
+        samples: &Samples,
+        now: Timestamp,
+        wanted: impl Fn(usize, &Series) -> bool,
+    ) -> Vec<usize> {
+        let mut offers = Vec::new();
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        places.resize(samples.series().len(), Place::Unasked);
+        for point in samples.points() {
+            let Ok(index) = usize::try_from(point.series) else { continue };
+            let (Some(series), Some(place)) = (samples.series().get(index), places.get_mut(index))
+            else {
+                continue;
+            };
+            if matches!(place, Place::Unasked) {
+                *place = self.resolve(series, &wanted).map_or(Place::Nowhere, Place::At);
+            }
+            if let Place::At(place) = *place {
+                self.push(place, point, now, &mut offers);
+            }
+        }
+        self.places = places;
+        // A watermark from the future would make slots complete that nobody has measured.
+        self.watermark = self.watermark.max(Some(samples.complete_until().min(now)));
+        offers
+    }
+
+    /// Offers the series at `place` to each evaluator that wants it and does not have it;
+    /// `attach` says whether it takes it. A series that nobody takes is forgotten.
+    pub(super) fn offer(&mut self, place: usize, mut attach: impl FnMut(usize, &Series) -> bool) {
+        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
+        tracked.offered = false;
+        let alive = tracked.window.goes_on();
+        for reader in tracked.readers.iter_mut().filter(|reader| alive && !reader.attached) {
+            reader.attached = attach(reader.evaluator, &tracked.series);
+            tracked.unread -= usize::from(reader.attached);
+        }
+        self.drop_unread(place);
+    }
+
+    /// An evaluator has let go of the series at `place`.
+    pub(super) fn detach(&mut self, place: usize, evaluator: usize) {
+        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
+        let reader = tracked.readers.iter_mut().find(|reader| reader.evaluator == evaluator);
+        if let Some(reader) = reader.filter(|reader| reader.attached) {
+            reader.attached = false;
+            tracked.unread += 1;
+        }
+        self.drop_unread(place);
+    }
+
+    fn push(&mut self, place: usize, point: &Point, now: Timestamp, offers: &mut Vec<usize>) {
+        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
+        tracked.window.push(point, now, tracked.room);
+        if !tracked.offered && tracked.unread > 0 {
+            tracked.offered = true;
+            offers.push(place);
+        }
+    }
+
+    /// Where a series is tracked; `None` if nobody wants it.
+    fn resolve(
+        &mut self,
+        series: &Series,
+        wanted: impl Fn(usize, &Series) -> bool,
+    ) -> Option<usize> {
+        match self.handles.get(&series.address()).map(|handle| handle.tracked) {
+            Some(None) => return None,
+            Some(Some((place, number))) if self.number(place) == Some(number) => {
+                return Some(place);
+            }
+            _ => {}
+        }
+        let routes = self.routes.get(series.name())?;
+        let place = if let Some(place) = self.known.get(series) {
+            Some(*place)
+        } else {
+            let wanting = routes.iter().filter(|route| wanted(route.evaluator, series));
+            let wanting: Vec<_> = wanting.copied().collect();
+            (!wanting.is_empty()).then(|| self.track(series, &wanting))
+        };
+        let tracked = place.and_then(|place| Some((place, self.number(place)?)));
+        // Sources may make new handles all the time: then none of the old ones is missed.
+        if self.handles.len() > self.timing.max_series.saturating_mul(2).saturating_add(1024) {
+            self.handles.clear();
+        }
+        self.handles.insert(series.address(), Handle { _series: series.clone(), tracked });
+        place
+    }
+
+    fn track(&mut self, series: &Series, routes: &[Route]) -> usize {
+        let keep = routes.iter().map(|route| route.keep).max().unwrap_or_default();
+        let expected = keep.as_nanos() / self.timing.interval.as_nanos().max(1);
+        let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS);
+        let room = Room { keep, most: usize::try_from(most).unwrap_or(usize::MAX) };
+        let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
+        self.made += 1;
+        let tracked = Tracked {
+            number: self.made,
+            series: series.clone(),
+            window: Window::default(),
+            room,
+            readers: routes.iter().map(reader).collect(),
+            unread: routes.len(),
+            offered: false,
+        };
+        let place = self.free.pop().unwrap_or(self.tracked.len());
+        match self.tracked.get_mut(place) {
+            Some(free) => *free = Some(tracked),
+            None => self.tracked.push(Some(tracked)),
+        }
+        self.known.insert(series.clone(), place);
+        place
+    }
+
+    fn number(&self, place: usize) -> Option<u64> {
+        Some(self.tracked.get(place)?.as_ref()?.number)
+    }
+
+    fn drop_unread(&mut self, place: usize) {
+        let Some(slot) = self.tracked.get_mut(place) else { return };
+        let unread = |tracked: &Tracked| tracked.unread == tracked.readers.len();
+        if !slot.as_ref().is_some_and(|tracked| !tracked.offered && unread(tracked)) {
+            return;
+        }
+        if let Some(tracked) = slot.take() {
+            self.known.remove(&tracked.series);
+            self.free.push(place);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! A window: the recent points of one series, in the order of their time.
+
+use std::{collections::VecDeque, time::Duration};
+
+use haetae_plugin::{Point, Timestamp};
+
+use super::threshold::{Over, Value};
+
+/// The recent points of one series; bounded by time and number.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    points: VecDeque<Kept>,
+}
+
+/// How much a window keeps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// For how long.
+    pub(super) keep: Duration,
+    /// How many points at most; beyond it the oldest go.
+    pub(super) most: usize,
+}
+
+/// What a series says at a slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading {
+    /// A finite value.
+    Value(f64),
+    /// Nothing that may be judged.
+    Absent,
+    /// A value that is no number.
+    Error,
+    /// That it ended.
+    Ended,
+}
+
+/// What a window is asked at a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// The slot.
+    pub(super) at: Timestamp,
+    /// How old the newest point may be.
+    pub(super) recent: Duration,
+    /// The interval of the source.
+    pub(super) interval: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    time: Timestamp,
+    value: f64,
+    flags: u32,
+}
+
+impl Window {
+    /// Adds a point wherever its time belongs; of two at one time, the order of arrival never
+    /// decides: an end wins, then a fresh one, then the greater.
+    pub(super) fn push(&mut self, point: &Point, now: Timestamp, room: Room) {
+        let horizon = now.before(room.keep);
+        while self.points.front().is_some_and(|first| first.time < horizon) {
+            self.points.pop_front();
+        }
+        if point.time < horizon {
+            return;
+        }
+        let kept = Kept { time: point.time, value: point.value, flags: point.flags };
+        let at = self.points.partition_point(|known| known.time < kept.time);
+        match self.points.get_mut(at) {
+            Some(known) if known.time == kept.time => *known = known.or(kept),
+            _ => self.points.insert(at, kept),
+        }
+        if self.points.len() > room.most {
+            self.points.pop_front();
+        }
+    }
+
+    /// Forgets what lies after `now`: a clock that went back has stamped it.
+    pub(super) fn forget_after(&mut self, now: Timestamp) {
+        self.points.truncate(self.points.partition_point(|point| point.time <= now));
+    }
+
+    /// Whether its last word is not that it ended.
+    pub(super) fn goes_on(&self) -> bool {
+        self.points.back().is_some_and(|last| !last.is(Point::END))
+    }
+
+    /// The time of the newest fresh value up to `at`.
+    pub(super) fn newest(&self, at: Timestamp) -> Option<Timestamp> {
+        self.last_word(at).filter(|last| !last.is(Point::END)).map(|last| last.time)
+    }
+
+    /// What it says at a slot: its newest point, or what `over` makes of its points.
+    pub(super) fn read(&self, asked: Asked, over: Option<Over>) -> Reading {
+        let Some(last) = self.last_word(asked.at) else { return Reading::Absent };
+        if last.is(Point::END) {
+            return Reading::Ended;
+        }
+        if last.time <= asked.at.before(asked.recent) {
+            return Reading::Absent;
+        }
+        match over {
+            None => Reading::of(last.value),
+            Some(over) => self.tally(asked, over.length).read(over, last.value),
+        }
+    }
+
+    /// The newest point up to `at` that no outage delayed; an end counts even then.
+    fn last_word(&self, at: Timestamp) -> Option<&Kept> {
+        let end = self.points.partition_point(|point| point.time <= at);
+        let mut newest_first = self.points.range(..end).rev();
+        newest_first.find(|point| point.is(Point::END) || !point.is(Point::DELAYED))
+    }
+
+    fn tally(&self, asked: Asked, length: Duration) -> Tally {
+        let start = asked.at.before(length);
+        let from = self.points.partition_point(|point| point.time <= start);
+        let end = self.points.partition_point(|point| point.time <= asked.at);
+        let mut tally = Tally::default();
+        for point in self.points.range(from.min(end)..end) {
+            if point.is(Point::END) {
+                // What was before belongs to a life that is over.
+                tally = Tally::default();
+            } else {
+                tally.add(point, asked.interval);
+            }
+        }
+        tally
+    }
+}
+
+impl Kept {
+    fn is(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn or(self, other: Self) -> Self {
+        let rank = |kept: &Self| (kept.is(Point::END), !kept.is(Point::DELAYED));
+        let order = rank(&self).cmp(&rank(&other)).then(self.value.total_cmp(&other.value));
+        if order.is_lt() { other } else { self }
+    }
+}
+
+impl Reading {
+    fn of(value: f64) -> Self {
+        if value.is_finite() { Self::Value(value) } else { Self::Error }
+    }
+}
+
+/// One pass over the points of a window.
+#[derive(Debug, Default)]
+struct Tally {
+    count: u32,
+    sum: f64,
+    min: f64,
+    max: f64,
+    /// How much a counter grew; a decrease is a reset, so that the new value is the growth.
+    growth: f64,
+    /// How much of the window the points stand for.
+    covered: Duration,
+    first: Option<Timestamp>,
+    last: Option<(Timestamp, f64)>,
+    broken: bool,
+}
+
+impl Tally {
+    fn add(&mut self, point: &Kept, interval: Duration) {
+        let Kept { time, value, .. } = *point;
+        self.broken |= !value.is_finite();
+        match self.last {
+            None => {
+                self.first = Some(time);
+                (self.min, self.max) = (value, value);
+                self.covered = interval;
+            }
+            Some((before, known)) => {
+                self.growth += if value < known { value } else { value - known };
+                self.min = self.min.min(value);
+                self.max = self.max.max(value);
+                self.covered += time.since(before).min(interval);
+            }
+        }
+        self.count += 1;
+        self.sum += value;
+        self.last = Some((time, value));
+    }
+
+    /// A window of which less than half is covered says nothing.
+    fn read(&self, over: Over, newest: f64) -> Reading {
+        if self.broken {
+            return Reading::Error;
+        }
+        if self.count == 0 || self.covered < over.length / 2 {
+            return Reading::Absent;
+        }
+        match over.value {
+            Value::Mean => Reading::of(self.sum / f64::from(self.count)),
+            Value::Min => Reading::of(self.min),
+            Value::Max => Reading::of(self.max),
+            Value::Sum => Reading::of(self.sum),
+            Value::Count => Reading::of(f64::from(self.count)),
+            Value::Last => Reading::of(newest),
+            Value::Rate => self.rate(),
+        }
+    }
+
+    fn rate(&self) -> Reading {
+        let (Some(first), Some((last, _))) = (self.first, self.last) else {
+            return Reading::Absent;
+        };
+        let passed = last.since(first);
+        if passed.is_zero() {
+            return Reading::Absent;
+        }
+        Reading::of(self.growth / passed.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: Room = Room { keep: Duration::from_secs(3600), most: 100 };
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    fn point(second: i64, value: f64, flags: u32) -> Point {
+        Point { series: 0, flags, time: Timestamp::from_seconds(second), value }
+    }
+
+    /// `10=1 20=2d 30=end`: seconds, values; `d` is delayed.
+    fn window(text: &str) -> Window {
+        let mut window = Window::default();
+        for word in text.split_whitespace() {
+            let (second, value) = word.split_once('=').unwrap();
+            let delayed = if value.ends_with('d') { Point::DELAYED } else { 0 };
+            let (value, flags) = match value.trim_end_matches('d') {
+                "en" => (f64::NAN, Point::END),
+                value => (value.parse().unwrap(), delayed),
+            };
+            let point = point(second.parse().unwrap(), value, flags);
+            window.push(&point, Timestamp::from_seconds(60), ROOM);
+        }
+        window
+    }
+
+    fn asked(at: i64, recent: u64) -> Asked {
+        let (at, recent) = (Timestamp::from_seconds(at), Duration::from_secs(recent));
+        Asked { at, recent, interval: INTERVAL }
+    }
+
+    #[test]
+    fn without_over_the_newest_fresh_point_of_the_slot_is_read() {
+        let cases = [
+            ("20=1 30=2", 30, Reading::Value(2.0)),
+            ("30=2 20=1", 30, Reading::Value(2.0)),
+            ("20=1 31=2", 30, Reading::Absent),
+            ("21=1 31=2", 30, Reading::Value(1.0)),
+            ("", 30, Reading::Absent),
+            ("25=1 30=2d", 30, Reading::Value(1.0)),
+            ("30=2d", 30, Reading::Absent),
+            ("30=NaN", 30, Reading::Error),
+            ("30=inf", 30, Reading::Error),
+            ("10=1 12=end", 30, Reading::Ended),
+            ("10=1 12=end 29=3", 30, Reading::Value(3.0)),
+            ("10=1 12=end 31=3", 30, Reading::Ended),
+        ];
+        for (points, at, reading) in cases {
+            assert_eq!(window(points).read(asked(at, 10), None), reading, "{points}");
+        }
+    }
+
+    #[test]
+    fn with_over_the_points_of_the_window_are_read() {
+        let all = "10=9 20=1 30=2 40=6";
+        let cases = [
+            (all, Value::Mean, Reading::Value(3.0)),
+            (all, Value::Min, Reading::Value(1.0)),
+            (all, Value::Max, Reading::Value(6.0)),
+            (all, Value::Sum, Reading::Value(9.0)),
+            (all, Value::Count, Reading::Value(3.0)),
+            (all, Value::Last, Reading::Value(6.0)),
+            (all, Value::Rate, Reading::Value(0.25)),
+            ("20=5 30=7 40=1", Value::Rate, Reading::Value(0.15)),
+            ("40=1", Value::Rate, Reading::Absent),
+            // Half of 30 s must be covered; a point stands for one interval at most.
+            ("40=6", Value::Mean, Reading::Absent),
+            ("39=2 40=4", Value::Mean, Reading::Absent),
+            ("35=2 40=4", Value::Mean, Reading::Value(3.0)),
+            ("20=1 40=3", Value::Mean, Reading::Value(2.0)),
+            ("20=1d 30=2d 40=6", Value::Mean, Reading::Value(3.0)),
+            ("20=1 30=2 40=6d", Value::Last, Reading::Absent),
+            ("20=1d 30=2d 40=6d", Value::Mean, Reading::Absent),
+            ("20=1 30=NaN 40=6", Value::Mean, Reading::Error),
+            ("20=1 30=2 40=end", Value::Mean, Reading::Ended),
+            ("20=90 25=end 30=2 40=6", Value::Mean, Reading::Value(4.0)),
+            // It stopped: what is left of the window is no evidence.
+            ("10=9 20=1 30=2", Value::Mean, Reading::Absent),
+        ];
+        for (points, value, reading) in cases {
+            let over = Over { length: Duration::from_secs(30), value };
+            assert_eq!(
+                window(points).read(asked(40, 10), Some(over)),
+                reading,
+                "{points} {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_points_at_one_time_are_one_in_any_order() {
+        let cases = [
+            ("30=1", "30=2", Reading::Value(2.0)),
+            ("30=1", "30=2d", Reading::Value(1.0)),
+            ("30=1", "30=end", Reading::Ended),
+        ];
+        for (one, other, reading) in cases {
+            for points in [format!("{one} {other}"), format!("{other} {one}")] {
+                assert_eq!(window(&points).read(asked(30, 10), None), reading, "{points}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_is_bounded_by_time_and_number() {
+        let mut window = Window::default();
+        let room = Room { keep: Duration::from_secs(20), most: 5 };
+        for second in 0..1000 {
+            window.push(&point(second, 0.0, 0), Timestamp::from_seconds(second), room);
+        }
+        assert_eq!(window.points.len(), 5);
+        window.push(&point(1100, 0.0, 0), Timestamp::from_seconds(1100), room);
+        window.push(&point(1000, 0.0, 0), Timestamp::from_seconds(1100), room);
+        assert_eq!(window.points.len(), 1);
+    }
+}
