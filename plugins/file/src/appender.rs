@@ -50,11 +50,11 @@ impl Appender {
     ) -> io::Result<()> {
         let before = self.file.metadata()?;
         let written = self.write(before.len(), lines);
-        let stored = written.and_then(|()| match before.is_file() {
-            true => self.file.sync_data(),
-            false => Ok(()), // A device or a pipe stores nothing.
-        });
-        if stored.is_err() && before.is_file() {
+        if !before.is_file() {
+            return written; // A device or a pipe stores nothing.
+        }
+        let stored = written.and_then(|()| self.file.sync_data());
+        if stored.is_err() {
             // If this fails too, the next batch ends the torn line.
             self.file.set_len(before.len())?;
         }

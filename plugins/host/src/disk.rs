@@ -36,7 +36,7 @@ pub(crate) static DISK: Family = Family {
 
 /// Measures the space of disks.
 pub(crate) struct Disks {
-    disks: sysinfo::Disks,
+    mounted: sysinfo::Disks,
     exclude_file_systems: Vec<Pattern>,
     exclude_mounts: Vec<Pattern>,
     roster: Roster<[String; 3]>,
@@ -49,7 +49,7 @@ impl Disks {
     /// Measures nothing yet.
     pub(crate) fn open(machine: &Arc<Machine>, options: &Options) -> Result<Self> {
         Ok(Self {
-            disks: sysinfo::Disks::new()?,
+            mounted: sysinfo::Disks::new()?,
             exclude_file_systems: options.exclude_file_systems.clone(),
             exclude_mounts: options.exclude_mounts.clone(),
             roster: Roster::new(&DISK, machine),
@@ -58,9 +58,9 @@ impl Disks {
 
     /// Adds the space of each mount, and names the mounts.
     pub(crate) fn collect(&mut self, samples: &mut Samples) -> Mounts {
-        self.disks.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
+        self.mounted.refresh_specifics(true, DiskRefreshKind::nothing().with_storage());
         let mut mounts = Mounts::new();
-        for disk in &self.disks {
+        for disk in &self.mounted {
             let mount = disk.mount_point().to_string_lossy();
             let file_system = disk.file_system().to_string_lossy();
             if !included(&mount, &self.exclude_mounts)

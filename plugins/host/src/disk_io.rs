@@ -107,7 +107,7 @@ mod tests {
         let device = Device::parse(line).unwrap();
         assert_eq!(device.name, "vda1");
         assert_eq!(device.number, 254 * 256 + 1);
-        assert_eq!(device.values, [10.0, 50.0, 15360.0, 35840.0, 4.0, 8.0, 9.0]);
+        assert_eq!(format!("{:?}", device.values), "[10.0, 50.0, 15360.0, 35840.0, 4.0, 8.0, 9.0]");
         assert_eq!(Device::parse("254 1 vda1 10 20"), None);
         assert_eq!(Device::parse(""), None);
     }

@@ -51,9 +51,8 @@ impl Source for Host {
     type Options = Options;
 
     fn metrics(options: &Options) -> Vec<Metric> {
-        let yielded = FAMILIES
-            .iter()
-            .filter(|family| options.processes > 0 || !std::ptr::eq(**family, &process::PROCESS));
+        let yielded =
+            FAMILIES.iter().filter(|family| options.processes > 0 || family.resource != "process");
         yielded.flat_map(|family| family.metrics()).collect()
     }
 

@@ -119,7 +119,7 @@ impl Instance {
     /// Does what is wrong with any batch, whichever way it goes.
     pub(crate) fn misbehave(&self, fault: Fault) -> Result<()> {
         match fault {
-            Fault::PanicPayloadDrop => std::panic::panic_any(Bomb),
+            Fault::PanicPayloadDrop => drops_a_bomb(),
             Fault::PanicThread => self.context.spawn("doomed", || panics("a thread"))?,
             Fault::LogFlood => {
                 for line in 0..100_000 {
@@ -163,6 +163,11 @@ pub(crate) fn sleeps(options: &Options) {
 #[expect(clippy::print_stdout, reason = "that is the fault")]
 fn prints() {
     println!("faulty: a line on the standard output");
+}
+
+#[expect(clippy::panic, reason = "that is the fault")]
+fn drops_a_bomb() -> ! {
+    std::panic::panic_any(Bomb)
 }
 
 /// The payload of a panic, which panics in turn when it is dropped.
