@@ -150,6 +150,7 @@ impl Drop for Instance {
 }
 
 /// Panics: the fault that was asked for.
+#[track_caller]
 #[expect(clippy::panic, reason = "that is the fault")]
 pub(crate) fn panics(place: &str) -> ! {
     panic!("faulty: {place} panics")
