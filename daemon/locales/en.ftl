@@ -56,7 +56,7 @@ missing-key = `{ $key }` is missing in { $section }
     .label = needs `{ $key }`
     .cure = add a line `{ $key } = …`
 bad-duration = { $given } is no length of time
-    .label = { $cause }
+    .label = expected a number with its unit, such as 30s
     .cure = write a number with its unit: "500ms", "30s", "5m", "2h 30m", "7d"
 bad-matcher = { $given } is no matcher
     .label = { $cause }

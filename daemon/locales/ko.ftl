@@ -52,7 +52,7 @@ missing-key = { $section }에 필요한 키가 없습니다: `{ $key }`
     .label = 빠진 키: `{ $key }`
     .cure = `{ $key } = …` 줄을 더하십시오
 bad-duration = 시간 길이가 아닙니다: { $given }
-    .label = { $cause }
+    .label = 숫자와 단위가 필요함 (예: 30s)
     .cure = 숫자와 단위를 함께 쓰십시오: "500ms", "30s", "5m", "2h 30m", "7d"
 bad-matcher = 매처가 아닙니다: { $given }
     .label = { $cause }

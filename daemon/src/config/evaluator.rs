@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::{
     file, language::Language,
-    problem::{Code, Problem},
+    problem::{Code, Problem, nearest},
     schema,
     section::Section,
     source::too_short,
@@ -24,7 +26,8 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
     let file = judged.accepted;
     let warning = file.warning.and_then(|one| level(&section, "/warning", &one, problems));
     let critical = file.critical.and_then(|one| level(&section, "/critical", &one, problems));
-    if !section.has("/warning") && !section.has("/critical") {
+    // One that is there and wrong, even misspelt, has been told.
+    if nearly_none(section.table, ["warning", "critical"]) {
         problems.push(Problem::new(Code::NoLevel, section.head()).with("section", section));
     }
     if let (Some(warning), Some(critical)) = (&warning, &critical) {
@@ -87,8 +90,8 @@ fn level(
             return None;
         }
         (None, None) => {
-            // One that is there and wrong has been told.
-            if !section.has(&at("above")) && !section.has(&at("below")) {
+            let table = section.table.get(severity).and_then(Value::as_object);
+            if table.is_some_and(|table| nearly_none(table, ["above", "below"])) {
                 let problem = Problem::new(Code::NoSide, section.key(pointer));
                 problems.push(problem.with("severity", severity));
             }
@@ -135,6 +138,10 @@ fn beyond(side: Side, value: f64, limit: f64) -> bool {
         Side::Above => value > limit,
         Side::Below => value < limit,
     }
+}
+
+fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
+    table.keys().all(|key| nearest(key, keys).is_none())
 }
 
 fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {

@@ -4,6 +4,7 @@ use std::{
     fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -135,6 +136,7 @@ impl Files {
             let place = problem.place();
             (files.iter().position(|path| *path == place.source.path), place.span.start)
         });
+        self.mask(&mut problems);
         let sound = problems.iter().all(|problem| problem.severity() != Severity::Error);
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
             daemon,
@@ -145,6 +147,21 @@ impl Files {
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }
+    }
+
+    /// A secret that stands in the text must not reach a terminal or the journal with it.
+    fn mask(&self, problems: &mut [Problem]) {
+        for document in &self.documents {
+            let path = &document.source.path;
+            let mut here: Vec<_> =
+                problems.iter_mut().filter(|one| one.place().source.path == *path).collect();
+            let secrets = here.iter().filter(|one| one.code() == Code::BadSecret);
+            let secrets: Vec<_> = secrets.map(|one| one.place().span.clone()).collect();
+            if !secrets.is_empty() {
+                let masked = Arc::new(document.source.masked(&secrets));
+                here.iter_mut().for_each(|problem| problem.show_in(&masked));
+            }
+        }
     }
 
     fn plugin_texts(&self, key: &'static str) -> impl Iterator<Item = &str> {

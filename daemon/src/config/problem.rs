@@ -187,6 +187,19 @@ impl Problem {
         }
     }
 
+    /// What is filled in for `name`, if it stands as it is.
+    pub(super) fn argument(&self, name: &str) -> Option<&str> {
+        self.arguments.iter().find_map(|(known, argument)| match argument {
+            Argument::Plain(text) if *known == name => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Shows the problem in another copy of its file's text, of the same length.
+    pub(super) fn show_in(&mut self, source: &Arc<Text>) {
+        self.place.source = Arc::clone(source);
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.place
     }
@@ -205,6 +218,22 @@ impl Problem {
             arguments.set(*name, text);
         }
         arguments
+    }
+}
+
+impl Text {
+    /// A copy with asterisks in place of what stands in `spans`.
+    pub(super) fn masked(&self, spans: &[Range<usize>]) -> Self {
+        let secret = |at: usize| spans.iter().any(|span| span.contains(&at));
+        let mut content = String::with_capacity(self.content.len());
+        for (at, c) in self.content.char_indices() {
+            if secret(at) && c != '\n' {
+                content.extend(std::iter::repeat_n('*', c.len_utf8()));
+            } else {
+                content.push(c);
+            }
+        }
+        Self { path: self.path.clone(), content }
     }
 }
 

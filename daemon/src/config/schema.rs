@@ -66,9 +66,17 @@ impl Schema {
             fault::faults(&error, &fault::Scope { section, schema: &self.value, known }, &mut faults);
         }
         let mut problems = Vec::new();
-        for fault in faults {
+        for fault in &faults {
             prune(&mut value, &fault.pointer);
-            problems.push(fault.problem);
+            // A key that is there but misspelt isn't missing as well.
+            let missing = fault.problem.code() == Code::MissingKey;
+            let key = fault.problem.argument("key");
+            let misspelt = |other: &fault::Fault| {
+                other.problem.argument("meant").is_some_and(|meant| Some(meant) == key)
+            };
+            if !missing || !faults.iter().any(misspelt) {
+                problems.push(fault.problem.clone());
+            }
         }
         Judged { accepted: value, problems }
     }

@@ -60,9 +60,7 @@ fn single(error: &ValidationError<'_>, pointer: &str, scope: &Scope<'_>) -> Prob
         }
         Kind::Type { kind } => scope.wrong_type(pointer, types(kind, scope.parent(error))),
         Kind::Format { format } if format == Duration::FORMAT => {
-            let cause = given.as_str().and_then(|text| text.parse::<Duration>().err());
-            let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
-            scope.wrong(Code::BadDuration, pointer).with("cause", cause)
+            scope.wrong(Code::BadDuration, pointer)
         }
         Kind::Format { format } if format == file::Matcher::FORMAT => {
             let cause = given.as_str().and_then(|text| Matcher::parse(text).err());
