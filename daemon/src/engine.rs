@@ -25,6 +25,7 @@ pub use self::{
     condition::MOST_SLOTS,
     evaluator::EvaluatorStatus,
     evidence::Evidence,
+    matcher::Matcher,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     system::{Problem, SYSTEM},

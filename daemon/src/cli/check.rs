@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Common, exit, output};
 use crate::{
-    config::{Checked, Files, Language},
+    config::{Files, Finding, Language},
     plugin::catalog::{Catalog, Storage},
 };
 
@@ -29,7 +29,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     let files = match Files::read(&common.config) {
         Ok(files) => files,
         Err(error) => {
-            output::say(error.to_string());
+            output::unreadable(&error);
             return exit::FOUND;
         }
     };
@@ -38,16 +38,14 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     let language = match arguments.language {
         Some(Speech::En) => Language::En,
         Some(Speech::Ko) => Language::Ko,
-        None => files.language(),
+        None => files.language().unwrap_or_default(),
     };
     if common.is_json() {
-        output::json(&json!({ "ok": checked.plan.is_some(), "problems": checked.problems_json(language) }));
+        let found = checked.problems.iter().map(|problem| problem.finding(language));
+        let found: Vec<Finding> = found.collect();
+        output::json(&json!({ "ok": checked.plan.is_some(), "problems": found }));
     } else {
-        output::line(checked.render(language, common.style().is_coloured()).trim_end());
+        output::line(checked.report(language, common.style().is_coloured()).trim_end());
     }
-    u8::from(has_errors(&checked)) * exit::FOUND
-}
-
-fn has_errors(checked: &Checked) -> bool {
-    checked.plan.is_none()
+    u8::from(checked.plan.is_none()) * exit::FOUND
 }

@@ -59,6 +59,6 @@ fn socket(common: &Common) -> PathBuf {
     if let Some(socket) = config::runtime_socket().filter(|socket| socket.exists()) {
         return socket;
     }
-    let state = Files::read(&common.config).ok().and_then(|files| files.state());
-    state.unwrap_or_else(|| PathBuf::from(config::STATE)).join("admin.sock")
+    let state = Files::read(&common.config).map(|files| files.state());
+    state.unwrap_or_else(|_| PathBuf::from(config::STATE)).join("admin.sock")
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use haetae_plugin::Severity;
 use serde::Serialize;
 
+use crate::config::Unreadable;
+
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
     // The reader may have gone: `haetae … | head`.
@@ -14,6 +16,12 @@ pub(super) fn line(text: impl AsRef<str>) {
 /// Prints an answer as JSON.
 pub(super) fn json(answer: &impl Serialize) {
     line(serde_json::to_string_pretty(answer).unwrap_or_default());
+}
+
+/// Says why the configuration can't be read, and what to do.
+pub(super) fn unreadable(error: &Unreadable) {
+    say(format!("{error}: {}", error.source));
+    say("  give another file with --config FILE, or try `haetae run --demo`, which needs none");
 }
 
 /// Says something to the person at the terminal.

@@ -1,6 +1,6 @@
 //! `haetae run`: the daemon.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,7 @@ async fn daemon(common: &Common) -> u8 {
     let files = match Files::read(&common.config) {
         Ok(files) => files,
         Err(error) => {
-            output::say(error.to_string());
+            output::unreadable(&error);
             return exit::CONFIG;
         }
     };
@@ -88,12 +88,11 @@ async fn daemon(common: &Common) -> u8 {
 
 /// The plan and its plugins; `None` after its problems were shown.
 pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)> {
-    let state = files.state().unwrap_or_else(|| PathBuf::from(config::STATE));
-    let storage = Storage::Directory(state.join("plugins"));
+    let storage = Storage::Directory(files.state().join("plugins"));
     let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
     let checked = files.plan(&catalog);
     if !checked.problems.is_empty() {
-        output::say(checked.render(files.language(), common.style().is_coloured()).trim_end());
+        output::say(checked.report(files.language().unwrap_or_default(), common.style().is_coloured()).trim_end());
     }
     for refusal in catalog.refused() {
         warn!(code = refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);

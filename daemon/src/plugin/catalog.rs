@@ -137,6 +137,10 @@ impl config::Kinds for Catalog {
         }
     }
 
+    fn searched(&self) -> Vec<PathBuf> {
+        self.directories.clone()
+    }
+
     fn metrics(&self, kind: &str, options: &serde_json::Value) -> Result<Vec<Metric>, String> {
         match self.library(kind) {
             Some(Ok(library)) => {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::{self, Clock},
-    engine::slot,
+    engine::last_slot,
     retry::Backoff,
 };
 
@@ -88,7 +88,7 @@ impl Calls {
     /// starts has something to show; slots that went by meanwhile are counted, not made up for.
     async fn slot(&self, supervisor: &Supervisor) -> Timestamp {
         let now = self.clock.now();
-        let newest = slot::last_slot(&self.name, self.interval, now);
+        let newest = last_slot(&self.name, self.interval, now);
         let Some(called) = self.called else { return newest };
         if newest > called {
             let missed = newest.since(called).as_nanos() / self.interval.as_nanos().max(1);
@@ -102,7 +102,7 @@ impl Calls {
             let step = self.clock.until(next).min(Duration::from_secs(5));
             sleep_until((clock::monotonic() + step).into()).await;
         }
-        slot::last_slot(&self.name, self.interval, self.clock.now()).max(next)
+        last_slot(&self.name, self.interval, self.clock.now()).max(next)
     }
 
     async fn listen(&mut self, supervisor: &mut Supervisor) {

@@ -1,0 +1,24 @@
+//! The environment: the one place that reads variables and the program's own path.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// `[daemon] state` where the file says nothing.
+pub const STATE: &str = "/var/lib/haetae";
+
+/// The admin socket in the directory that systemd made for us, if it did.
+pub fn runtime_socket() -> Option<PathBuf> {
+    let directory = env::var_os("RUNTIME_DIRECTORY")?;
+    Some(PathBuf::from(directory).join("admin.sock"))
+}
+
+/// The built-in plugin directory: the packaged one for the packaged program, else the program's own.
+pub fn built_in_plugins() -> PathBuf {
+    let program = env::current_exe().unwrap_or_default();
+    match program.parent() {
+        Some(parent) if parent != Path::new("/usr/bin") => parent.into(),
+        _ => PathBuf::from("/usr/lib/haetae/plugins"),
+    }
+}
