@@ -18,6 +18,13 @@ mod system;
 pub mod threshold;
 mod window;
 
+#[cfg(test)]
+mod prometheus;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod trial;
+
 use haetae_plugin::{Samples, Timestamp};
 
 pub use self::{
@@ -111,7 +118,7 @@ impl Engine {
             }
             Input::SourceDown { source, reason } => {
                 if let Some(source) = self.source(&source) {
-                    source.down.get_or_insert(now);
+                    source.outage(now);
                 }
                 transitions.extend(self.system.raise(&source, Problem::SourceDown, reason, now));
             }
@@ -124,8 +131,8 @@ impl Engine {
         }
         self.judge_due(now, &mut transitions);
         transitions.sort_by(|a, b| {
-            let name = |transition: &Transition| transition.alarm.evaluator.clone();
-            let order = a.at.cmp(&b.at).then_with(|| name(a).cmp(&name(b)));
+            let order = a.at.cmp(&b.at);
+            let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));
             order.then_with(|| a.alarm.labels.cmp(&b.alarm.labels))
         });
         transitions
@@ -164,7 +171,7 @@ impl Engine {
 
     fn source_up(&mut self, name: &str, now: Timestamp) -> Option<Transition> {
         if let Some(source) = self.source(name) {
-            source.down = None;
+            source.recover(now);
         }
         self.system.end(name, Problem::SourceDown, now)
     }

@@ -112,7 +112,8 @@ pub(super) fn fingerprint(evaluator: &str, labels: &Labels) -> String {
         part(value);
     }
     let digest = hash.finalize();
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let start = digest.iter().take(6).fold(0_u64, |start, byte| (start << 8) | u64::from(*byte));
+    format!("{start:012x}")
 }
 
 /// How often identities that are gone have fired, so that no id is ever given twice.

@@ -46,7 +46,7 @@ pub struct EvaluatorStatus {
 #[derive(Debug)]
 pub(super) struct Evaluator {
     threshold: Threshold,
-    inputs: Vec<Input>,
+    inputs: Vec<Feed>,
     slots: Slots,
     stride: Duration,
     /// The slot up to which all are judged, late or missed.
@@ -60,7 +60,7 @@ pub(super) struct Evaluator {
 
 /// A source that it reads.
 #[derive(Clone, Copy, Debug)]
-struct Input {
+struct Feed {
     source: usize,
     /// How many series of it are known.
     series: usize,
@@ -81,7 +81,7 @@ impl Evaluator {
         let reads = |source: &Source| threshold.inputs.contains(&source.timing.name);
         let inputs = sources.iter().enumerate().filter(|(_, source)| reads(source));
         let inputs: Vec<_> = inputs
-            .map(|(at, source)| Input { source: at, series: 0, most: source.timing.max_series })
+            .map(|(at, source)| Feed { source: at, series: 0, most: source.timing.max_series })
             .collect();
         let timings = sources.iter().filter(|source| reads(source)).map(|source| &source.timing);
         // Of two that are as slow, the name decides.

@@ -73,7 +73,7 @@ impl Member {
         if newest.is_some() && newest != self.seen {
             self.seen = newest;
             self.silent = newest.map_or(Duration::ZERO, |time| slot.at.since(time)).min(slot.every);
-        } else {
+        } else if !source.was_down(slot.at) {
             self.silent = self.silent.saturating_add(slot.passed);
         }
     }

@@ -32,6 +32,8 @@ pub(super) struct Source {
     pub(super) watermark: Option<Timestamp>,
     /// Since when it is down.
     pub(super) down: Option<Timestamp>,
+    /// From when to when it was down the last time.
+    outage: Option<(Timestamp, Timestamp)>,
     routes: HashMap<String, Vec<Route>>,
     /// What was found out about a series, by the address of its handle.
     handles: HashMap<usize, Handle>,
@@ -95,6 +97,7 @@ impl Source {
             timing,
             watermark: None,
             down: None,
+            outage: None,
             routes: HashMap::new(),
             handles: HashMap::new(),
             known: HashMap::new(),
@@ -123,6 +126,25 @@ impl Source {
     /// Whether it has said everything about times up to `at`.
     pub(super) fn has_reached(&self, at: Timestamp) -> bool {
         self.watermark.is_some_and(|watermark| watermark >= at)
+    }
+
+    /// It is down, if it was not before.
+    pub(super) fn outage(&mut self, now: Timestamp) {
+        self.down.get_or_insert(now);
+    }
+
+    /// It is back.
+    pub(super) fn recover(&mut self, now: Timestamp) {
+        if let Some(since) = self.down.take() {
+            self.outage = Some((since, now));
+        }
+    }
+
+    /// Whether a point of the slot before `at` may be missing because it was down.
+    pub(super) fn was_down(&self, at: Timestamp) -> bool {
+        let start = at.before(self.timing.interval);
+        let outage = self.outage.is_some_and(|(since, until)| start <= until && since <= at);
+        outage || self.down.is_some_and(|since| since <= at)
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.

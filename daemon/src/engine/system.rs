@@ -210,8 +210,7 @@ mod tests {
         let mut system = System::default();
         for index in 0..MOST + 5 {
             let name = index.to_string();
-            let _: Option<Transition> =
-                system.raise(&name, Problem::Hung, String::new(), Timestamp::default());
+            system.raise(&name, Problem::Hung, String::new(), Timestamp::default());
         }
         assert_eq!(system.alarms().count(), MOST);
     }
