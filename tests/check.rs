@@ -76,8 +76,7 @@ fn snapshot(name: &str, text: &str) {
 #[test]
 fn eleven_mistakes_are_told_at_once() {
     let checked = mistakes();
-    let codes: Vec<_> =
-        checked.problems.iter().map(|one| one.finding(Language::En).code).collect();
+    let codes: Vec<_> = checked.problems.iter().map(|one| one.finding(Language::En).code).collect();
     let all = [
         "HT0103", "HT0102", "HT0204", "HT0107", "HT0221", "HT0106", "HT0232", "HT0105", "HT0237",
         "HT0201", "HT0227",
@@ -183,7 +182,8 @@ fn a_warning_does_not_hinder_the_plan() {
 
 #[test]
 fn more_than_twenty_problems_are_counted() {
-    let text: String = (0..25).map(|at| format!("[sinks.s{at:02}]\nplugin = \"no\"\ninputs = []\n")).collect();
+    let text: String =
+        (0..25).map(|at| format!("[sinks.s{at:02}]\nplugin = \"no\"\ninputs = []\n")).collect();
     let report = check(&[("f.toml", &text)]).report(Language::En, false);
     assert_eq!(report.matches("HT0204").count(), 20);
     assert!(report.contains("\nand 5 more\n25 errors in 1 file."), "{report}");
@@ -202,7 +202,8 @@ fn a_broken_file_does_not_silence_the_others_nor_echo_in_them() {
 
 #[test]
 fn columns_count_characters_and_tables_in_two_files_clash() {
-    let first = "[sources.\"결제\"]\nplugin = \"host\"\nlabels = { \"이름\" = \"값\", b = 1 }\n[http]\n";
+    let first =
+        "[sources.\"결제\"]\nplugin = \"host\"\nlabels = { \"이름\" = \"값\", b = 1 }\n[http]\n";
     let checked = check(&[("a.toml", first), ("b.toml", "[http]\n")]);
     let places: Vec<_> = checked
         .problems

@@ -23,10 +23,16 @@ use tracing::{info, warn};
 use crate::{
     clock::Clock,
     config::{Kinds, Plan, Sink, Source},
-    deliver::{dispatch::{Dispatch, Recipient}, render::Voice},
+    deliver::{
+        dispatch::{Dispatch, Recipient},
+        render::Voice,
+    },
     engine::{Engine, SourceTiming, Transition},
     http::{self, View, api},
-    pipeline::{evaluation, graph::{Graph, Outlet}},
+    pipeline::{
+        evaluation,
+        graph::{Graph, Outlet},
+    },
     plugin::{
         catalog::Catalog,
         instance::{Role, Spec},
@@ -159,8 +165,9 @@ impl App {
             ready: AtomicBool::new(false),
         });
         let engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
-        let engine = evaluation::start(engine, clock.clone(), asked, transitions, Handle::current())
-            .map_err(StartError::Thread)?;
+        let engine =
+            evaluation::start(engine, clock.clone(), asked, transitions, Handle::current())
+                .map_err(StartError::Thread)?;
         let outlets: BTreeMap<String, Outlet> = sinks.iter().map(WiredSink::outlet).collect();
         let graph = Graph::new(&plan, &outlets, clock.clone(), requests, undelivered);
         drop(outlets);
@@ -216,7 +223,8 @@ impl App {
     pub async fn finish(self) {
         self.stop.cancelled().await;
         info!("stopping");
-        let Self { view, watchers, sources_ended, sources, servers, rest, engine, socket, .. } = self;
+        let Self { view, watchers, sources_ended, sources, servers, rest, engine, socket, .. } =
+            self;
         drop((view, watchers));
         let down = async {
             for tasks in [&sources, &servers, &rest] {
@@ -319,7 +327,13 @@ impl Wiring<'_> {
         Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, inbox, batches })
     }
 
-    fn spec(&self, name: &str, role: Role, kind: &str, options: &serde_json::Value) -> Result<Spec, StartError> {
+    fn spec(
+        &self,
+        name: &str,
+        role: Role,
+        kind: &str,
+        options: &serde_json::Value,
+    ) -> Result<Spec, StartError> {
         let library = match self.catalog.library(kind) {
             Some(Ok(library)) => library,
             Some(Err(refusal)) => return Err(StartError::Plugin(refusal.to_string())),
@@ -334,7 +348,8 @@ impl Wiring<'_> {
         let status = Status::new(&spec.name, role, &spec.kind, self.shared.clock.now());
         let shown = (status.clone(), cells.clone());
         // A sink ends when nobody can send to it any more, a source when asked to.
-        let stop = if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
+        let stop =
+            if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
         let supervisor = Supervisor::new(Parts {
             spec,
             deadline,

@@ -49,7 +49,13 @@ Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 
 #[derive(Clone, Debug, Args)]
 struct Common {
     /// The configuration; drop-ins are read from `conf.d` beside it
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/haetae/haetae.toml")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/haetae/haetae.toml"
+    )]
     config: PathBuf,
     /// How answers are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
@@ -105,7 +111,9 @@ enum Verb {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { common, verb } = Cli::parse();
-    let quiet = common.quiet || !matches!(verb, Verb::Run(_)) || matches!(&verb, Verb::Run(run) if run.is_demo());
+    let quiet = common.quiet
+        || !matches!(verb, Verb::Run(_))
+        || matches!(&verb, Verb::Run(run) if run.is_demo());
     telemetry::start(common.verbose, quiet);
     let code = match verb {
         Verb::Run(arguments) => run::run(&common, &arguments),

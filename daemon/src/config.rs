@@ -26,6 +26,7 @@ use serde_json::Value;
 pub use self::{
     environment::{STATE, built_in_plugins, runtime_socket},
     files::{Checked, Files, Unreadable},
+    kind::reserved,
     language::Language,
     plan::{Daemon, Http, Limits, Plan, Plugins, Sink, Source},
     problem::{Code, Finding, Problem, Severity},

@@ -3,16 +3,30 @@
 pub mod api;
 pub mod metrics;
 
-use std::{io, path::Path, sync::{Arc, atomic::{AtomicBool, Ordering}}};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{Router, http::StatusCode, routing::get};
-use tokio::{net::{TcpListener, UnixListener}, sync::{mpsc, oneshot}};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{mpsc, oneshot},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     pipeline::evaluation::{Overview, Request},
-    plugin::{lend::Cells, refusal::Refusal, status::{InstanceStatus, Status}},
+    plugin::{
+        lend::Cells,
+        refusal::Refusal,
+        status::{InstanceStatus, Status},
+    },
 };
 use haetae_plugin::Timestamp;
 
@@ -74,7 +88,11 @@ impl View {
 /// What everybody may see: health, readiness, metrics.
 pub fn public(view: View) -> Router {
     let ready = |view: View| async move {
-        if view.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "starting\n") }
+        if view.is_ready() {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+        }
     };
     let shown = view.clone();
     Router::new()
@@ -84,12 +102,20 @@ pub fn public(view: View) -> Router {
 }
 
 /// Serves on TCP until `stop`.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// Serves on the admin socket until `stop`.
-pub async fn serve_socket(listener: UnixListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+pub async fn serve_socket(
+    listener: UnixListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
@@ -97,7 +123,9 @@ pub async fn serve_socket(listener: UnixListener, router: Router, stop: Cancella
 pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     let length = path.as_os_str().len();
     if length > SOCKET_PATH {
-        let text = format!("the path of the admin socket has {length} bytes, at most {SOCKET_PATH} are possible: choose a shorter one with --socket");
+        let text = format!(
+            "the path of the admin socket has {length} bytes, at most {SOCKET_PATH} are possible: choose a shorter one with --socket"
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     // The lock on the state directory says that no other daemon owns it.

@@ -4,7 +4,8 @@ use std::{io, thread};
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
-    flag, iterator::Signals,
+    flag,
+    iterator::Signals,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -158,7 +158,8 @@ impl<O: JsonSchema> Typed<O> {
 
     /// The finished kind.
     pub const fn kind(self) -> Kind {
-        let Self(Kind { name, sample, schema, metrics, ref source, ref sink, ref reader }, _) = self;
+        let Self(Kind { name, sample, schema, metrics, ref source, ref sink, ref reader }, _) =
+            self;
         let kind = Kind {
             name,
             sample,

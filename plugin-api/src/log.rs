@@ -230,7 +230,11 @@ mod tests {
         let mut logs = Logs::at(Timestamp::from_seconds(9));
         assert!(logs.push(&record));
         assert!(logs.push(&record));
-        assert_eq!(logs.bytes.len(), 2 * (raw.len() + 3 + 6), "the message is part of the raw line");
+        assert_eq!(
+            logs.bytes.len(),
+            2 * (raw.len() + 3 + 6),
+            "the message is part of the raw line"
+        );
         assert_eq!(logs.iter().collect::<Vec<_>>(), [record.clone(), record]);
     }
 }

@@ -79,14 +79,20 @@ pub struct Call {
 impl Call {
     /// A call that must return within `timeout`.
     pub fn within(timeout: Duration, window: Window) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a deadline is monotonic, not the daemon's clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a deadline is monotonic, not the daemon's clock"
+        )]
         let now = Instant::now();
         Self { deadline: now + timeout, window }
     }
 
     /// The time that is left.
     pub fn remaining(&self) -> Duration {
-        #[expect(clippy::disallowed_methods, reason = "a deadline is monotonic, not the daemon's clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a deadline is monotonic, not the daemon's clock"
+        )]
         let now = Instant::now();
         self.deadline.saturating_duration_since(now)
     }

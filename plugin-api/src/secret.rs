@@ -54,7 +54,8 @@ impl SecretValue {
 
     /// The value as text.
     pub fn expose_str(&self) -> crate::Result<&str> {
-        std::str::from_utf8(&self.0).map_err(|_| crate::Error::config("the secret is not UTF-8 text"))
+        std::str::from_utf8(&self.0)
+            .map_err(|_| crate::Error::config("the secret is not UTF-8 text"))
     }
 }
 

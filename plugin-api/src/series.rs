@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn labels_are_sorted_and_unique() {
-        let series = Series::gauge("cpu", "percent").label("b", "2").label("a", "1").label("b", "3");
+        let series =
+            Series::gauge("cpu", "percent").label("b", "2").label("a", "1").label("b", "3");
         assert_eq!(series.build().to_string(), r#"cpu{a="1",b="3"}"#);
     }
 

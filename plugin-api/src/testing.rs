@@ -98,7 +98,10 @@ impl Lend for Script {
         value.ok_or_else(|| Error::config(format!("no secret `{name}` in the script")))
     }
 
-    fn exchange(&self, request: Request) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+    fn exchange(
+        &self,
+        request: Request,
+    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
         locked(&self.requests).push(request);
         let answer = locked(&self.answers).pop_front();
         let (status, body) = answer.ok_or_else(|| Error::failed("connection refused (script)"))?;

@@ -10,7 +10,18 @@ const NANOS: i64 = 1_000_000_000;
 /// A point in time: nanoseconds since 1970-01-01 UTC.
 #[repr(transparent)]
 #[derive(
-    StableAbi, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    StableAbi,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
 )]
 pub struct Timestamp(i64);
 

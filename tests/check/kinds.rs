@@ -14,7 +14,8 @@ impl Kinds for Offered {
     }
 
     fn kind(&self, name: &str) -> Result<Facts, Unusable> {
-        let secret = json!({ "oneOf": [reference("credential"), reference("file"), reference("env")] });
+        let secret =
+            json!({ "oneOf": [reference("credential"), reference("file"), reference("env")] });
         let (source, sink, properties) = match name {
             "host" => (Some(Records::Samples), None, json!({ "disks": list() })),
             "influx" => {
@@ -31,9 +32,13 @@ impl Kinds for Offered {
             }
             "syslog" => (Some(Records::Logs), None, json!({})),
             "file" => (None, Some(Records::Notifications), json!({ "path": { "type": "string" } })),
-            "slack" => (None, Some(Records::Notifications), json!({ "url": { "$ref": "#/$defs/Secret" } })),
+            "slack" => {
+                (None, Some(Records::Notifications), json!({ "url": { "$ref": "#/$defs/Secret" } }))
+            }
             "archive" => (None, Some(Records::Logs), json!({})),
-            "greedy" => (Some(Records::Samples), None, json!({ "interval": { "type": "integer" } })),
+            "greedy" => {
+                (Some(Records::Samples), None, json!({ "interval": { "type": "integer" } }))
+            }
             "mad" => (Some(Records::Samples), None, json!({ "a": { "type": "none such" } })),
             "broken" => {
                 return Err(Unusable::Broken {

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{Common, client, output::{self, Style}};
+use super::{
+    Common, client,
+    output::{self, Style},
+};
 use crate::{
     config::Language,
     deliver::render::{Voice, quantity},
@@ -75,7 +78,7 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
     let rows = [
         ("severity", severity),
         ("condition", condition(&alarm, style)),
-        ("evidence", alarm.evidence.to_string()),
+        ("evidence", evidence(&alarm, &voice)),
         ("since", voice.time(alarm.since)),
         ("judged", voice.time(alarm.updated)),
         ("value", alarm.value.map_or_else(|| "none".into(), |value| quantity(value, &alarm.unit))),
@@ -93,8 +96,15 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
 }
 
 fn condition(alarm: &AlarmView, style: Style) -> String {
-    let text = alarm.condition.to_string();
-    if alarm.is_firing() { style.severity(alarm.severity, &text) } else { text }
+    let text = alarm.condition.as_str();
+    if alarm.is_firing() { style.severity(alarm.severity, text) } else { text.into() }
+}
+
+fn evidence(alarm: &AlarmView, voice: &Voice) -> String {
+    match alarm.evidence.words() {
+        (words, Some(since)) => format!("{words} since {}", voice.time(since)),
+        (words, None) => words.into(),
+    }
 }
 
 fn voice() -> Voice {

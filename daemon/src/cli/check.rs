@@ -10,7 +10,9 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  haetae check\n  haetae -c my.toml -o json check\n  haetae check --language ko")]
+#[command(
+    after_help = "Examples:\n  haetae check\n  haetae -c my.toml -o json check\n  haetae check --language ko"
+)]
 pub(super) struct Arguments {
     /// The language of the messages [default: [daemon] language]
     #[arg(long, value_enum)]
@@ -33,7 +35,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
             return exit::FOUND;
         }
     };
-    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory);
+    let catalog =
+        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory);
     let checked = files.plan(&catalog);
     let language = match arguments.language {
         Some(Speech::En) => Language::En,

@@ -7,7 +7,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Common, exit, output::{self, Style}, run};
+use super::{
+    Common, exit,
+    output::{self, Style},
+    run,
+};
 use crate::{
     app::{App, Options},
     clock::Clock,
@@ -25,7 +29,9 @@ pub(super) async fn run(common: &Common) -> u8 {
     let directory = match tempfile::Builder::new().prefix("haetae-demo-").tempdir() {
         Ok(directory) => directory,
         Err(error) => {
-            output::say(format!("no temporary directory can be made: {error}; set TMPDIR to one that this user may write"));
+            output::say(format!(
+                "no temporary directory can be made: {error}; set TMPDIR to one that this user may write"
+            ));
             return exit::FOUND;
         }
     };
@@ -34,7 +40,9 @@ pub(super) async fn run(common: &Common) -> u8 {
     let text = PIPELINE.replace("\"STATE\"", &state.to_string());
     let files = Files::from_texts(vec![(PathBuf::from("demo.toml"), text)]);
     let Some((plan, catalog)) = run::checked(common, &files) else {
-        output::say("the demo needs the plugins `host` and `demo` beside the program: cargo build --release");
+        output::say(
+            "the demo needs the plugins `host` and `demo` beside the program: cargo build --release",
+        );
         return exit::CONFIG;
     };
     let stop = CancellationToken::new();
@@ -59,7 +67,8 @@ pub(super) async fn run(common: &Common) -> u8 {
     };
     greet(&app, &token);
     let mut transitions = app.watch();
-    let (style, voice) = (common.style(), Voice { language: Language::En, zone: TimeZone::system() });
+    let (style, voice) =
+        (common.style(), Voice { language: Language::En, zone: TimeZone::system() });
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -80,10 +89,16 @@ pub(super) async fn run(common: &Common) -> u8 {
 
 fn greet(app: &App, token: &str) {
     let address = app.address();
-    output::say("Demo: this machine's own metrics and a simulated PaaS: 2 zones, 12 cells, 140 containers. Nothing leaves this machine.");
-    output::say("Alarms live in memory: a restart forgets them. Ctrl-C ends the demo and leaves nothing behind.");
+    output::say(
+        "Demo: this machine's own metrics and a simulated PaaS: 2 zones, 12 cells, 140 containers. Nothing leaves this machine.",
+    );
+    output::say(
+        "Alarms live in memory: a restart forgets them. Ctrl-C ends the demo and leaves nothing behind.",
+    );
     output::say(format!("  metrics   http://{address}/metrics"));
-    output::say(format!("  alarms    curl -s -H 'Authorization: Bearer {token}' http://{address}/api/v1/alarms"));
+    output::say(format!(
+        "  alarms    curl -s -H 'Authorization: Bearer {token}' http://{address}/api/v1/alarms"
+    ));
     output::say(format!("  status    haetae status --socket {}", app.socket().display()));
     output::say("The first alarm comes within seconds.\n");
 }

@@ -8,20 +8,24 @@ use serde_json::{Value, json};
 
 use super::{Common, exit, output};
 use crate::{
-    config::{Files, Kinds, built_in_plugins},
+    config::{self, Files, Kinds, built_in_plugins},
     plugin::catalog::{Catalog, Storage},
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// List plugin files and their kinds; opens none of them
-    #[command(after_help = "Examples:\n  haetae plugin list\n  haetae plugin list --path ./target/release")]
+    #[command(
+        after_help = "Examples:\n  haetae plugin list\n  haetae plugin list --path ./target/release"
+    )]
     List(Place),
     /// Show one kind: file, versions, roles
     #[command(after_help = "Example:\n  haetae plugin show host")]
     Show(Named),
     /// Print a block of configuration for one kind
-    #[command(after_help = "Example:\n  haetae plugin sample file >> /etc/haetae/conf.d/50-file.toml")]
+    #[command(
+        after_help = "Example:\n  haetae plugin sample file >> /etc/haetae/conf.d/50-file.toml"
+    )]
     Sample(Named),
     /// Print the documentation of one kind: its options and metrics
     #[command(after_help = "Example:\n  haetae plugin doc host | less")]
@@ -47,7 +51,9 @@ pub(super) fn run(common: &Common, verb: Verb) -> u8 {
     match verb {
         Verb::List(place) => list(common, &catalog(common, place)),
         Verb::Show(named) => described(common, named, show),
-        Verb::Sample(named) => described(common, named, |_, _, description| output::line(description.sample.trim_end())),
+        Verb::Sample(named) => described(common, named, |_, _, description| {
+            output::line(description.sample.trim_end())
+        }),
         Verb::Doc(named) => described(common, named, doc),
     }
 }
@@ -76,7 +82,8 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
         for image in catalog.images() {
             for (kind, roles) in &image.manifest.kinds {
                 let manifest = &image.manifest;
-                let row = [kind, &roles.join(", "), &manifest.plugin, &manifest.version, &manifest.abi];
+                let row =
+                    [kind, &roles.join(", "), &manifest.plugin, &manifest.version, &manifest.abi];
                 let file = image.file.display().to_string();
                 table.add_row(row.into_iter().chain([&file]));
             }
@@ -84,7 +91,12 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
         output::show(&table);
         for refusal in catalog.refused() {
             let mark = common.style().bad("not loaded");
-            output::line(format!("{mark}  {} {}: {}", refusal.code, refusal.file.display(), refusal.cause));
+            output::line(format!(
+                "{mark}  {} {}: {}",
+                refusal.code,
+                refusal.file.display(),
+                refusal.cause
+            ));
             output::line(format!("            cure: {}", refusal.cure));
         }
     }
@@ -105,8 +117,12 @@ fn described(common: &Common, named: Named, print: fn(&Common, &Catalog, &KindDe
         }
         None => {
             let known = catalog.names().join(", ");
-            let places: Vec<String> = catalog.directories().iter().map(|path| path.display().to_string()).collect();
-            output::say(format!("no plugin exports the kind `{kind}`; there are: {known} (looked in {})", places.join(", ")));
+            let places: Vec<String> =
+                catalog.directories().iter().map(|path| path.display().to_string()).collect();
+            output::say(format!(
+                "no plugin exports the kind `{kind}`; there are: {known} (looked in {})",
+                places.join(", ")
+            ));
             exit::NOT_FOUND
         }
     }
@@ -115,7 +131,9 @@ fn described(common: &Common, named: Named, print: fn(&Common, &Catalog, &KindDe
 fn show(common: &Common, catalog: &Catalog, description: &KindDescription) {
     let Some(image) = catalog.image(&description.kind) else { return };
     if common.is_json() {
-        output::json(&json!({ "kind": description, "file": image.file, "sha256": image.sha256, "manifest": image.manifest }));
+        output::json(
+            &json!({ "kind": description, "file": image.file, "sha256": image.sha256, "manifest": image.manifest }),
+        );
         return;
     }
     let manifest = &image.manifest;
@@ -138,7 +156,9 @@ fn doc(common: &Common, catalog: &Catalog, description: &KindDescription) {
     let sample = sample_options(&description.sample);
     let metrics = catalog.metrics(&description.kind, &sample).unwrap_or_default();
     if common.is_json() {
-        output::json(&json!({ "kind": description.kind, "schema": description.schema, "metrics": metrics }));
+        output::json(
+            &json!({ "kind": description.kind, "schema": description.schema, "metrics": metrics }),
+        );
         return;
     }
     let schema = &description.schema;
@@ -149,7 +169,8 @@ fn doc(common: &Common, catalog: &Catalog, description: &KindDescription) {
     output::line("\n## Options\n");
     let mut table = output::table(&["OPTION", "TYPE", "DEFAULT", "WHAT"]);
     let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    for (name, option) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+    for (name, option) in schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+    {
         let must = required.iter().any(|required| required == name);
         let default = option.get("default").map_or_else(String::new, Value::to_string);
         let default = if must { "required".into() } else { default };
@@ -161,7 +182,13 @@ fn doc(common: &Common, catalog: &Catalog, description: &KindDescription) {
         output::line("\n## Metrics\n");
         let mut table = output::table(&["METRIC", "UNIT", "KIND", "LABELS", "WHAT"]);
         for metric in metrics {
-            table.add_row([metric.name, metric.unit, metric.kind, metric.labels.join(" "), metric.help]);
+            table.add_row([
+                metric.name,
+                metric.unit,
+                metric.kind,
+                metric.labels.join(" "),
+                metric.help,
+            ]);
         }
         output::show(&table);
     }
@@ -175,7 +202,12 @@ fn kind_of(option: &Value) -> String {
     }
     match option.get("type") {
         Some(Value::String(kind)) => kind.clone(),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect::<Vec<_>>().join(" or "),
+        Some(Value::Array(kinds)) => kinds
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|kind| *kind != "null")
+            .collect::<Vec<_>>()
+            .join(" or "),
         _ => "table".into(),
     }
 }
@@ -184,11 +216,10 @@ fn kind_of(option: &Value) -> String {
 fn sample_options(sample: &str) -> Value {
     let parsed: Option<Value> = toml::from_str(sample).ok();
     let sources = parsed.as_ref().and_then(|value| value.get("sources")).and_then(Value::as_object);
-    let mut options = sources.and_then(|sources| sources.values().next()).cloned().unwrap_or_else(|| json!({}));
+    let mut options =
+        sources.and_then(|sources| sources.values().next()).cloned().unwrap_or_else(|| json!({}));
     if let Some(table) = options.as_object_mut() {
-        for reserved in crate::config::SOURCE_KEYS {
-            table.remove(*reserved);
-        }
+        table.retain(|key, _| !config::reserved().contains(key));
     }
     options
 }

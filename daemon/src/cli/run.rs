@@ -30,7 +30,8 @@ impl Arguments {
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -92,7 +93,11 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
     let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
     let checked = files.plan(&catalog);
     if !checked.problems.is_empty() {
-        output::say(checked.report(files.language().unwrap_or_default(), common.style().is_coloured()).trim_end());
+        output::say(
+            checked
+                .report(files.language().unwrap_or_default(), common.style().is_coloured())
+                .trim_end(),
+        );
     }
     for refusal in catalog.refused() {
         warn!(code = refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use super::{Common, client, output::{self, Style}};
+use super::{
+    Common, client,
+    output::{self, Style},
+};
 use crate::{
     config::Language,
     deliver::render::Voice,
@@ -27,7 +30,10 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
     let voice = Voice { language: Language::En, zone: jiff::tz::TimeZone::system() };
     let ready = if status.ready { style.good("ready") } else { style.bad("starting") };
     let since = voice.time(status.started);
-    output::line(format!("haetae {}  {ready}  since {since}  {} firing", status.version, status.firing));
+    output::line(format!(
+        "haetae {}  {ready}  since {since}  {} firing",
+        status.version, status.firing
+    ));
     if status.memory_only {
         let note = "alarms and what waits for sinks live in memory: a restart forgets them";
         output::line(style.dim(note));
@@ -44,7 +50,10 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
 
 fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {
     output::line("");
-    let head = ["NAME", "ROLE", "PLUGIN", "STATE", "SINCE", "RECORDS", "DROPPED", "ERRORS", "PANICS", "HANGS"];
+    let head = [
+        "NAME", "ROLE", "PLUGIN", "STATE", "SINCE", "RECORDS", "DROPPED", "ERRORS", "PANICS",
+        "HANGS",
+    ];
     let mut table = output::table(&head);
     for instance in &status.instances {
         let counts = &instance.counts;
@@ -60,7 +69,9 @@ fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {
     }
     output::show(&table);
     for instance in &status.instances {
-        if let (Some(error), State::Degraded | State::Failing | State::Hung) = (&instance.last_error, instance.state) {
+        if let (Some(error), State::Degraded | State::Failing | State::Hung) =
+            (&instance.last_error, instance.state)
+        {
             output::line(format!("{}: {}", style.bad(&instance.name), error.cause));
             output::line(format!("  cure: {} (at {})", error.cure, voice.time(error.at)));
         }
@@ -72,7 +83,8 @@ fn evaluators(status: &StatusAnswer, voice: &Voice) {
         return;
     }
     output::line("");
-    let mut table = output::table(&["EVALUATOR", "SERIES", "JUDGED", "LATE", "MISSED", "ERRORS", "LAST SLOT"]);
+    let mut table =
+        output::table(&["EVALUATOR", "SERIES", "JUDGED", "LATE", "MISSED", "ERRORS", "LAST SLOT"]);
     for evaluator in &status.evaluators {
         table.add_row([
             evaluator.name.clone(),
@@ -81,7 +93,7 @@ fn evaluators(status: &StatusAnswer, voice: &Voice) {
             evaluator.late.to_string(),
             evaluator.missed.to_string(),
             evaluator.errors.to_string(),
-            evaluator.last_slot.map_or_else(|| "none yet".into(), |slot| voice.time(slot)),
+            evaluator.judged_slot.map_or_else(|| "none yet".into(), |slot| voice.time(slot)),
         ]);
     }
     output::show(&table);

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    file, language::Language,
+    file,
+    language::Language,
     problem::{Code, Problem, nearest},
     schema,
     section::Section,
@@ -72,9 +73,8 @@ fn level(
 ) -> Option<Level> {
     let at = |key: &str| format!("{pointer}/{key}");
     let severity = pointer.trim_start_matches('/');
-    let problem = |code, key: &str| {
-        Problem::new(code, section.key(&at(key))).with("severity", severity)
-    };
+    let problem =
+        |code, key: &str| Problem::new(code, section.key(&at(key))).with("severity", severity);
     if section.has(&at("for")) && section.has(&at("of")) {
         problems.push(problem(Code::ForBesideOf, "for"));
     }

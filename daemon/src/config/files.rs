@@ -10,8 +10,9 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    Kinds, Language, evaluator, file, names, plan,
+    Kinds, Language,
     document::Document,
+    evaluator, file, names, plan,
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
@@ -63,7 +64,8 @@ impl Files {
             Err(error) => return Err(unreadable(error)),
         }
         let is_toml = |path: &PathBuf| {
-            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let hidden =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             path == main || (!hidden && path.extension().is_some_and(|end| end == "toml"))
         };
         paths.retain(is_toml);
@@ -114,7 +116,8 @@ impl Files {
 
     /// `[daemon] language`, as far as it can be read.
     pub fn language(&self) -> Option<Language> {
-        let language = self.documents.iter().find_map(|one| one.table.get("daemon")?.get("language"));
+        let language =
+            self.documents.iter().find_map(|one| one.table.get("daemon")?.get("language"));
         serde_json::from_value(language?.clone()).ok()
     }
 

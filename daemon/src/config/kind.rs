@@ -51,11 +51,7 @@ pub(super) fn offer(
     Offer { facts: Some(facts), options: judged.accepted, problems }
 }
 
-fn usable(
-    section: &Section<'_>,
-    plugin: &str,
-    kinds: &dyn Kinds,
-) -> Result<Facts, Vec<Problem>> {
+fn usable(section: &Section<'_>, plugin: &str, kinds: &dyn Kinds) -> Result<Facts, Vec<Problem>> {
     if plugin.is_empty() && !matches!(section.table.get("plugin"), Some(Value::String(_))) {
         // The schema has said so already.
         return Err(Vec::new());
@@ -100,6 +96,6 @@ fn own_keys(part: Part) -> Vec<String> {
 }
 
 /// A kind has one schema for all its roles: no key of any role of the daemon's may be in it.
-fn reserved() -> Vec<String> {
+pub fn reserved() -> Vec<String> {
     [own_keys(Part::Sources), own_keys(Part::Sinks)].concat()
 }

@@ -108,9 +108,11 @@ mod tests {
                 keys.insert((std::mem::replace(&mut key, next), std::mem::take(&mut variables)));
             }
             let names = line.split('$').skip(1);
-            variables.extend(names.map(|rest| {
-                rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>()
-            }));
+            variables.extend(
+                names.map(|rest| {
+                    rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>()
+                }),
+            );
         }
         keys.insert((key, variables));
         keys

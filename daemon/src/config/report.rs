@@ -43,7 +43,8 @@ impl Checked {
     }
 
     fn summary(&self, texts: &Texts) -> String {
-        let count = |severity| self.problems.iter().filter(|one| one.severity() == severity).count();
+        let count =
+            |severity| self.problems.iter().filter(|one| one.severity() == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let mut arguments = FluentArgs::new();
         arguments.set("errors", errors);
@@ -58,7 +59,11 @@ impl Checked {
             found.push(texts.text("report-warnings", &arguments));
         }
         arguments.set("found", found.join(", "));
-        format!("{} {}", texts.text("report-found", &arguments), texts.text("report-nothing", &none))
+        format!(
+            "{} {}",
+            texts.text("report-found", &arguments),
+            texts.text("report-nothing", &none)
+        )
     }
 }
 
@@ -148,7 +153,8 @@ impl SourceCode for Excerpt {
         let line_start = head.rfind('\n').map_or(0, |at| at + 1);
         let line_end = tail.find('\n').map_or(text.len(), |at| span.offset() + at);
         // Without context miette asks where the span is, with it what to show.
-        let (start, column) = if before == 0 { (span.offset(), column - 1) } else { (line_start, 0) };
+        let (start, column) =
+            if before == 0 { (span.offset(), column - 1) } else { (line_start, 0) };
         let shown = text.get(start..line_end).ok_or(MietteError::OutOfBounds)?;
         Ok(Box::new(MietteSpanContents::new_named(
             self.0.source.path.display().to_string(),

@@ -63,7 +63,11 @@ impl Schema {
         let mut value = Value::Object(table);
         let mut faults = Vec::new();
         for error in self.validator.iter_errors(&value) {
-            fault::faults(&error, &fault::Scope { section, schema: &self.value, known }, &mut faults);
+            fault::faults(
+                &error,
+                &fault::Scope { section, schema: &self.value, known },
+                &mut faults,
+            );
         }
         let mut problems = Vec::new();
         for fault in &faults {

@@ -9,7 +9,11 @@ pub fn resolve(reference: &Reference) -> Result<Vec<u8>> {
     match reference {
         Reference::Env(name) => {
             let value = env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec);
-            value.ok_or_else(|| Error::config(format!("the environment has no `{name}`: set it, or use a credential")))
+            value.ok_or_else(|| {
+                Error::config(format!(
+                    "the environment has no `{name}`: set it, or use a credential"
+                ))
+            })
         }
         Reference::File(path) => read(path.clone()),
         Reference::Credential(name) => {
@@ -29,7 +33,8 @@ pub fn resolve(reference: &Reference) -> Result<Vec<u8>> {
 /// Reads a file; a line end at its end is not part of the value.
 fn read(path: PathBuf) -> Result<Vec<u8>> {
     let value = fs::read(&path);
-    let mut value = value.map_err(|error| Error::config(format!("the secret {}: {error}", path.display())))?;
+    let mut value =
+        value.map_err(|error| Error::config(format!("the secret {}: {error}", path.display())))?;
     if value.last() == Some(&b'\n') {
         value.pop();
         if value.last() == Some(&b'\r') {

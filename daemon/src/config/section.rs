@@ -110,7 +110,8 @@ pub(super) fn sections<'a>(
         let Some(part) = Part::ALL.into_iter().find(|part| part.key() == key) else {
             let known = Part::ALL.map(Part::key);
             let problem = Problem::new(Code::UnknownKey, document.key(&pointer)).with("key", key);
-            problems.push(problem.with_words("section", vec!["word-top"]).meant(nearest(key, known)));
+            problems
+                .push(problem.with_words("section", vec!["word-top"]).meant(nearest(key, known)));
             continue;
         };
         let entries: Vec<(&'a str, &'a Value, String)> = match value {

@@ -68,7 +68,11 @@ impl Dispatch {
                 let notification = recipient.voice.notification(&transition, self.clock.now());
                 let batch = Batch::Notifications(vec![notification]);
                 if let Err(error) = recipient.inbox.try_send(batch) {
-                    self.fall_back(&recipient.plan.name, error.into_inner(), "too many wait for it");
+                    self.fall_back(
+                        &recipient.plan.name,
+                        error.into_inner(),
+                        "too many wait for it",
+                    );
                 }
             }
         }
@@ -86,7 +90,12 @@ impl Dispatch {
         let fallback = recipient.plan.fallback.as_ref().and_then(|name| self.recipients.get(name));
         match fallback.map(|fallback| (fallback, fallback.inbox.try_send(batch))) {
             Some((fallback, Ok(()))) => {
-                warn!(sink, reason, fallback = fallback.plan.name, "not delivered, goes to the fallback");
+                warn!(
+                    sink,
+                    reason,
+                    fallback = fallback.plan.name,
+                    "not delivered, goes to the fallback"
+                );
             }
             Some((_, Err(_))) | None => {
                 recipient.status.count(|counts| counts.dropped += 1);

@@ -24,7 +24,8 @@ impl Voice {
     pub fn notification(&self, transition: &Transition, now: Timestamp) -> Notification {
         let view = &transition.alarm;
         let resolved = transition.change == Change::Resolved;
-        let mut alarm = Alarm::firing(view.id.clone(), view.evaluator.clone(), view.severity, view.since);
+        let mut alarm =
+            Alarm::firing(view.id.clone(), view.evaluator.clone(), view.severity, view.since);
         alarm.labels.clone_from(&view.labels);
         alarm.value = view.value;
         alarm.unit.clone_from(&view.unit);
@@ -41,7 +42,8 @@ impl Voice {
             Change::Resolved => Reason::Resolved,
         };
         let mut notification = Notification::of(alarm, reason, now);
-        notification.idempotency_key = format!("{}/{}/{}", view.id, transition.change.as_str(), transition.at.nanos());
+        notification.idempotency_key =
+            format!("{}/{}/{}", view.id, transition.change.as_str(), transition.at.nanos());
         notification.title = format!("[{}] {}", self.state(transition), self.summary(view));
         notification.text = self.text(transition);
         notification
@@ -57,7 +59,9 @@ impl Voice {
         let value = alarm.value.map_or_else(|| "?".into(), |value| quantity(value, &alarm.unit));
         match template {
             Some(template) => filled(template, &alarm.labels, &value),
-            None if alarm.value.is_some() => format!("{} {value} ({})", alarm.evaluator, labels(&alarm.labels)),
+            None if alarm.value.is_some() => {
+                format!("{} {value} ({})", alarm.evaluator, labels(&alarm.labels))
+            }
             None => format!("{} ({})", alarm.evaluator, labels(&alarm.labels)),
         }
     }

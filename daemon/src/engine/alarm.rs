@@ -6,7 +6,7 @@ use std::{
 };
 
 use haetae_plugin::{Severity, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::evidence::Evidence;
@@ -18,7 +18,7 @@ pub(super) type Labels = BTreeMap<String, String>;
 const REMEMBERED: usize = 10_000;
 
 /// An alarm as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AlarmView {
     /// A stable fingerprint of its identity, `-`, its occurrence.
     pub id: String,
@@ -51,7 +51,7 @@ pub struct AlarmView {
 }
 
 /// Where an alarm stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// Nothing is wrong.
@@ -89,10 +89,39 @@ pub enum Change {
     Resolved,
 }
 
+impl Condition {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Recovering => "recovering",
+        }
+    }
+}
+
+impl Change {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 impl AlarmView {
+    /// Whether it fires; a recovering one does until it has recovered.
+    pub const fn is_firing(&self) -> bool {
+        matches!(self.condition, Condition::Firing | Condition::Recovering)
+    }
+
     /// Orders alarms: the worst first, then the oldest, then by name.
     pub(super) fn worst_first(&self) -> impl Ord + use<> {
-        let on = matches!(self.condition, Condition::Firing | Condition::Recovering);
+        let on = self.is_firing();
         let name = (self.evaluator.clone(), self.labels.clone());
         (Reverse(on), Reverse(self.severity), self.since, name)
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use haetae_plugin::{Series, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::{AlarmView, Change, Labels, Occurrences, Transition},
@@ -22,7 +22,7 @@ use super::{
 const MOST_WAITING: u64 = 1000;
 
 /// How an evaluator is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluatorStatus {
     /// Its name.
     pub name: String,

@@ -1,10 +1,10 @@
 //! Evidence: what an alarm's condition rests on now. It never changes the condition by itself.
 
 use haetae_plugin::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the newest slot had to go by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Evidence {
     /// A value of every series.
@@ -27,6 +27,17 @@ pub enum Evidence {
 }
 
 impl Evidence {
+    /// What it is in words, and since when.
+    pub const fn words(self) -> (&'static str, Option<Timestamp>) {
+        match self {
+            Self::Fresh => ("fresh", None),
+            Self::Late => ("late", None),
+            Self::NoData { since } => ("no data", since),
+            Self::SourceDown { since } => ("source down", Some(since)),
+            Self::EvaluationError => ("evaluation error: the value is no number", None),
+        }
+    }
+
     /// What is known of the source outweighs what its series said before.
     pub(super) fn beside(self, down: Option<Timestamp>, late: bool) -> Self {
         match (down, self) {

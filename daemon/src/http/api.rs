@@ -91,7 +91,11 @@ pub fn with_token(view: View, token: &str) -> Router {
         if given.is_some_and(|given| Sha256::digest(given) == wanted) {
             next.run(request).await
         } else {
-            problem(StatusCode::UNAUTHORIZED, "a token is needed", "send `Authorization: Bearer TOKEN`")
+            problem(
+                StatusCode::UNAUTHORIZED,
+                "a token is needed",
+                "send `Authorization: Bearer TOKEN`",
+            )
         }
     };
     Router::new()
@@ -136,8 +140,12 @@ async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
     let mut found = overview.alarms.into_iter().filter(|alarm| alarm.id.starts_with(&id));
     match (found.next(), found.next()) {
         (Some(alarm), None) => Json(alarm).into_response(),
-        (Some(_), Some(_)) => problem(StatusCode::CONFLICT, "more than one alarm starts so", "give more of its id"),
-        (None, _) => problem(StatusCode::NOT_FOUND, "no such alarm", "it may have ended; see /api/v1/alarms"),
+        (Some(_), Some(_)) => {
+            problem(StatusCode::CONFLICT, "more than one alarm starts so", "give more of its id")
+        }
+        (None, _) => {
+            problem(StatusCode::NOT_FOUND, "no such alarm", "it may have ended; see /api/v1/alarms")
+        }
     }
 }
 
@@ -146,7 +154,8 @@ fn stopping() -> Response {
 }
 
 fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body = ProblemAnswer { title: title.into(), status: status.as_u16(), detail: detail.into() };
+    let body =
+        ProblemAnswer { title: title.into(), status: status.as_u16(), detail: detail.into() };
     let mut response = (status, Json(body)).into_response();
     let kind = axum::http::HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(axum::http::header::CONTENT_TYPE, kind);

@@ -1,32 +1,40 @@
 //! The daemon's own metrics, in OpenMetrics' text: made anew from the status at each request.
 
-use axum::{http::{StatusCode, header::CONTENT_TYPE}, response::{IntoResponse, Response}};
+use axum::{
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
 use haetae_plugin::Severity;
 use prometheus_client::{
-    encoding::text::encode,
-    metrics::{counter::ConstCounter, gauge::{ConstGauge, Gauge}, family::Family},
     collector::Collector,
+    encoding::text::encode,
     encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{
+        counter::ConstCounter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
     registry::Registry,
 };
 
 use super::View;
-use crate::plugin::{lend::Cell, status::{Counts, InstanceStatus, State}};
+use crate::plugin::{
+    lend::Cell,
+    status::{Counts, InstanceStatus, State},
+};
 
 /// Answers `GET /metrics`.
 pub async fn answer(view: View) -> Response {
-    let snapshot = Snapshot {
-        instances: view.instances(),
-        cells: cells(&view),
-        alarms: alarms(&view).await,
-    };
+    let snapshot =
+        Snapshot { instances: view.instances(), cells: cells(&view), alarms: alarms(&view).await };
     let mut registry = Registry::with_prefix("haetae");
     registry.register_collector(Box::new(snapshot));
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
 }
 
 /// Firing alarms by severity.
@@ -85,7 +93,12 @@ impl Collector for Snapshot {
         for (severity, count) in self.alarms {
             firing.get_or_create(&[("severity", severity.as_str())]).set(count);
         }
-        let family = encoder.encode_descriptor("alarms_firing", "Firing alarms", None, firing.metric_type())?;
+        let family = encoder.encode_descriptor(
+            "alarms_firing",
+            "Firing alarms",
+            None,
+            firing.metric_type(),
+        )?;
         firing.encode(family)?;
         self.encode_cells(encoder)
     }
@@ -102,7 +115,11 @@ impl Snapshot {
         }
         for (name, total) in names {
             let full = format!("plugin_{name}");
-            let kind = if total { ConstCounter::new(0.0).metric_type() } else { ConstGauge::new(0.0).metric_type() };
+            let kind = if total {
+                ConstCounter::new(0.0).metric_type()
+            } else {
+                ConstGauge::new(0.0).metric_type()
+            };
             let mut family = encoder.encode_descriptor(&full, "A plugin's own", None, kind)?;
             for (instance, cells) in &self.cells {
                 for cell in cells.iter().filter(|cell| cell.name == name && cell.total == total) {

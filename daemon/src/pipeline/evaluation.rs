@@ -1,6 +1,10 @@
 //! The engine's thread: one bounded channel of inputs, the clock, and nothing else.
 
-use std::{io, thread::{self, JoinHandle}, time::Duration};
+use std::{
+    io,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::{

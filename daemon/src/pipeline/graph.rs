@@ -1,6 +1,9 @@
 //! The graph: each batch to the evaluators and sinks that take it.
 
-use std::{collections::{BTreeMap, HashMap}, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use haetae_plugin::{Batch, Samples, Timestamp};
 use tokio::sync::mpsc;
@@ -12,7 +15,10 @@ use crate::{
     clock::Clock,
     config::Plan,
     engine::{Input, Problem},
-    plugin::{status::Status, supervisor::{Complaint, Event}},
+    plugin::{
+        status::Status,
+        supervisor::{Complaint, Event},
+    },
 };
 
 /// The edges of the pipeline, and what waits on them.
@@ -66,7 +72,11 @@ impl Graph {
     }
 
     /// Passes on what happens until the sources have ended.
-    pub async fn run(mut self, mut events: mpsc::Receiver<Event>, sources_ended: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        sources_ended: CancellationToken,
+    ) {
         loop {
             let event = tokio::select! {
                 biased;
@@ -92,7 +102,12 @@ impl Graph {
         }
     }
 
-    async fn batch(&mut self, source: &Arc<str>, batch: Batch, until: Timestamp) -> Option<Complaint> {
+    async fn batch(
+        &mut self,
+        source: &Arc<str>,
+        batch: Batch,
+        until: Timestamp,
+    ) -> Option<Complaint> {
         let Batch::Samples(samples) = batch else {
             self.to_sinks(source, &batch);
             return None;

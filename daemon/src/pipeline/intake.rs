@@ -53,7 +53,12 @@ impl Intake {
     }
 
     /// Takes what may be taken. `until` is the watermark if the batch names none.
-    pub fn admit(&mut self, batch: &Samples, until: Timestamp, now: Timestamp) -> (Samples, Option<Complaint>) {
+    pub fn admit(
+        &mut self,
+        batch: &Samples,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> (Samples, Option<Complaint>) {
         let mut dropped = Dropped::default();
         let series: Vec<Option<Series>> =
             batch.series().iter().map(|series| self.series(series, now, &mut dropped)).collect();
@@ -99,7 +104,10 @@ impl Intake {
                 return None;
             }
         }
-        let labelled = self.labels.iter().fold(series.to_builder(), |series, (name, value)| series.label(name, value));
+        let labelled = self
+            .labels
+            .iter()
+            .fold(series.to_builder(), |series, (name, value)| series.label(name, value));
         let labelled = labelled.build();
         self.known.insert(series.clone(), Known { series: labelled.clone(), seen: now });
         Some(labelled)
@@ -131,10 +139,16 @@ fn misshapen(series: &Series, limits: &config::Limits) -> Option<String> {
     for (label, value) in series.labels() {
         if label.len() > limits.max_label_name {
             let label: String = label.chars().take(40).collect();
-            return Some(format!("`{name}`: the label name `{label}…` has over {} bytes", limits.max_label_name));
+            return Some(format!(
+                "`{name}`: the label name `{label}…` has over {} bytes",
+                limits.max_label_name
+            ));
         }
         if value.len() > limits.max_label_value {
-            return Some(format!("`{name}`: the label `{label}` has over {} bytes", limits.max_label_value));
+            return Some(format!(
+                "`{name}`: the label `{label}` has over {} bytes",
+                limits.max_label_value
+            ));
         }
     }
     None
@@ -155,11 +169,13 @@ impl Dropped {
             causes.push(format!("{} points over {POINTS} in one batch", self.flood));
         }
         if let Some(shape) = self.shape {
-            causes.push(format!("{} series over a limit on labels, the first: {shape}", self.shapes));
+            causes
+                .push(format!("{} series over a limit on labels, the first: {shape}", self.shapes));
             cure = "see max_labels, max_label_name and max_label_value of the source";
         }
         if self.limit > 0 {
-            causes.push(format!("{} new series over max_series = {}", self.limit, limits.max_series));
+            causes
+                .push(format!("{} new series over max_series = {}", self.limit, limits.max_series));
             cure = "raise max_series of the source, or make it yield fewer series";
         }
         let dropped = self.index + self.ahead + self.flood + self.shapes + self.limit;
@@ -182,7 +198,12 @@ mod tests {
             options: serde_json::Value::Null,
             interval: Duration::from_secs(30),
             deadline: Duration::from_secs(20),
-            limits: config::Limits { max_series, max_labels: 3, max_label_name: 8, max_label_value: 8 },
+            limits: config::Limits {
+                max_series,
+                max_labels: 3,
+                max_label_name: 8,
+                max_label_value: 8,
+            },
             labels,
         })
     }
@@ -225,13 +246,15 @@ mod tests {
         assert_eq!(complaint.unwrap().cause, "dropped 1 new series over max_series = 2");
         // Silent for ten intervals: they make room.
         let later = NOW.after(Duration::from_secs(600));
-        let (taken, complaint) = intake.admit(&Samples::at(later).with(&series("c"), 1.0), later, later);
+        let (taken, complaint) =
+            intake.admit(&Samples::at(later).with(&series("c"), 1.0), later, later);
         assert_eq!((taken.points().len(), complaint), (1, None));
     }
 
     #[test]
     fn what_is_over_a_limit_on_labels_is_named() {
-        let many = (0..4).fold(Series::gauge("cpu", ""), |series, n| series.label(format!("l{n}"), "v"));
+        let many =
+            (0..4).fold(Series::gauge("cpu", ""), |series, n| series.label(format!("l{n}"), "v"));
         let cases = [
             (many.build(), "`cpu` has 4 labels, over 3"),
             (Series::gauge("", "").build(), "a series has no name"),
@@ -239,7 +262,8 @@ mod tests {
             (series("123456789"), "`cpu`: the label `host` has over 8 bytes"),
         ];
         for (series, why) in cases {
-            let (taken, complaint) = intake(10).admit(&Samples::at(NOW).with(&series, 1.0), NOW, NOW);
+            let (taken, complaint) =
+                intake(10).admit(&Samples::at(NOW).with(&series, 1.0), NOW, NOW);
             assert!(taken.points().is_empty(), "{why}");
             let cause = complaint.unwrap().cause;
             assert!(cause.ends_with(why), "{cause}");
@@ -249,7 +273,8 @@ mod tests {
     #[test]
     fn a_point_from_the_far_future_and_its_watermark_are_not_believed() {
         let far = Timestamp::from_nanos(i64::MAX);
-        let (taken, complaint) = intake(10).admit(&Samples::at(far).with(&series("a"), 1.0), NOW, NOW);
+        let (taken, complaint) =
+            intake(10).admit(&Samples::at(far).with(&series("a"), 1.0), NOW, NOW);
         assert!(taken.points().is_empty());
         assert_eq!(taken.complete_until(), NOW.after(AHEAD));
         assert!(complaint.unwrap().cause.contains("in the future"));

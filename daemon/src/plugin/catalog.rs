@@ -99,7 +99,12 @@ impl Catalog {
         let image = self.image(kind)?;
         Some(self.load(image).and_then(|loaded| {
             let found = loaded.description.kinds.into_iter().find(|known| known.kind == kind);
-            found.ok_or_else(|| Refusal::bad_description(&image.file, format!("does not describe its kind `{kind}`")))
+            found.ok_or_else(|| {
+                Refusal::bad_description(
+                    &image.file,
+                    format!("does not describe its kind `{kind}`"),
+                )
+            })
         }))
     }
 

@@ -1,6 +1,9 @@
 //! A plugin file as bytes: checked before anything of it runs.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use haetae_plugin::export::Manifest;
 use object::{
@@ -56,7 +59,9 @@ fn manifest(file: &Path, bytes: &[u8]) -> Result<Manifest, Refusal> {
     if !bytes.starts_with(b"\x7fELF") {
         return Err(Refusal::not_a_library(file, "is not an ELF library"));
     }
-    let foreign = |error: object::Error| Refusal::not_a_library(file, format!("is not a library for this machine: {error}"));
+    let foreign = |error: object::Error| {
+        Refusal::not_a_library(file, format!("is not a library for this machine: {error}"))
+    };
     let Ok(header) = bytes.read_at::<Elf>(0) else {
         return Err(Refusal::truncated(file, size_of::<Elf>() as u64, length));
     };
@@ -65,9 +70,12 @@ fn manifest(file: &Path, bytes: &[u8]) -> Result<Manifest, Refusal> {
     if header.e_machine(endian) != host_machine() {
         return Err(Refusal::not_a_library(file, "was built for another processor"));
     }
-    let table = |start: u64, entries: u16, size: u16| start.saturating_add(u64::from(entries) * u64::from(size));
-    let mut wanted = table(header.e_phoff(endian), header.e_phnum(endian), header.e_phentsize(endian))
-        .max(table(header.e_shoff(endian), header.e_shnum(endian), header.e_shentsize(endian)));
+    let table = |start: u64, entries: u16, size: u16| {
+        start.saturating_add(u64::from(entries) * u64::from(size))
+    };
+    let mut wanted =
+        table(header.e_phoff(endian), header.e_phnum(endian), header.e_phentsize(endian))
+            .max(table(header.e_shoff(endian), header.e_shnum(endian), header.e_shentsize(endian)));
     for segment in header.program_headers(endian, bytes).unwrap_or_default() {
         if segment.p_type(endian) == PT_LOAD {
             wanted = wanted.max(segment.p_offset(endian).saturating_add(segment.p_filesz(endian)));

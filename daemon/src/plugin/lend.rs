@@ -147,7 +147,10 @@ impl Lend for Lent {
         secret::resolve(reference)
     }
 
-    fn exchange(&self, request: Request) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+    fn exchange(
+        &self,
+        request: Request,
+    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
         self.shared.http.exchange(request, &self.cancelled)
     }
 

@@ -37,7 +37,12 @@ impl Refusal {
     /// Its owner is neither root nor the daemon's user.
     pub fn foreign_owner(file: &Path, owner: u32) -> Self {
         let cure = format!("chown root {}", file.display());
-        Self::new("HT0403", file, format!("belongs to user {owner}, neither root nor the daemon's"), &cure)
+        Self::new(
+            "HT0403",
+            file,
+            format!("belongs to user {owner}, neither root nor the daemon's"),
+            &cure,
+        )
     }
 
     /// Anybody may change it.
@@ -48,7 +53,12 @@ impl Refusal {
 
     /// It is no shared library.
     pub fn not_a_library(file: &Path, cause: impl Into<String>) -> Self {
-        Self::new("HT0405", file, cause, "put a plugin built for this machine here, or remove the file")
+        Self::new(
+            "HT0405",
+            file,
+            cause,
+            "put a plugin built for this machine here, or remove the file",
+        )
     }
 
     /// Its header promises more bytes than there are.
@@ -66,7 +76,12 @@ impl Refusal {
 
     /// Its section does not read.
     pub fn bad_manifest(file: &Path, error: &haetae_plugin::Error) -> Self {
-        Self::new("HT0408", file, format!("its section .haetae does not read: {error}"), "build it again with haetae_plugin::export!")
+        Self::new(
+            "HT0408",
+            file,
+            format!("its section .haetae does not read: {error}"),
+            "build it again with haetae_plugin::export!",
+        )
     }
 
     /// Built with `panic = "abort"`.
@@ -89,7 +104,12 @@ impl Refusal {
 
     /// The dynamic linker refused it.
     pub fn unlinkable(file: &Path, error: &str) -> Self {
-        Self::new("HT0412", file, format!("cannot be linked: {error}"), "build it for this system; see its missing symbols")
+        Self::new(
+            "HT0412",
+            file,
+            format!("cannot be linked: {error}"),
+            "build it for this system; see its missing symbols",
+        )
     }
 
     /// The boundary's versions or layouts don't fit.

@@ -323,7 +323,8 @@ impl Supervisor {
         if self.panics.len() >= BREAKER_PANICS {
             self.not_before = Some(now + BREAKER_PERIOD);
             let cause = format!("{} panics in 10 minutes, the last: {message}", self.panics.len());
-            let cure = "it is tried again after 10 minutes; report the panic to the plugin's author";
+            let cure =
+                "it is tried again after 10 minutes; report the panic to the plugin's author";
             self.broken(State::Failing, Problem::PluginPanicked, &cause, cure).await;
         } else {
             self.wait_for(None);

@@ -55,7 +55,11 @@ extern "C" fn metrics_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>) -> Reply
     guard(None, || export::metrics::<E>(&kind, &options).map(RString::from))
 }
 
-extern "C" fn source_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>, host: RawHost) -> Reply<RawSource> {
+extern "C" fn source_of<E: Exports>(
+    kind: RStr<'_>,
+    options: RStr<'_>,
+    host: RawHost,
+) -> Reply<RawSource> {
     let context = Context::lent(host);
     match export::kind::<E>(&kind).and_then(|kind| kind.source.as_ref()) {
         Some(role) => (role.open)(options.as_str(), context),
@@ -63,7 +67,11 @@ extern "C" fn source_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>, host: Raw
     }
 }
 
-extern "C" fn sink_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>, host: RawHost) -> Reply<RawSink> {
+extern "C" fn sink_of<E: Exports>(
+    kind: RStr<'_>,
+    options: RStr<'_>,
+    host: RawHost,
+) -> Reply<RawSink> {
     let context = Context::lent(host);
     match export::kind::<E>(&kind).and_then(|kind| kind.sink.as_ref()) {
         Some(role) => (role.open)(options.as_str(), context),
@@ -71,7 +79,11 @@ extern "C" fn sink_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>, host: RawHo
     }
 }
 
-extern "C" fn reader_of<E: Exports>(kind: RStr<'_>, options: RStr<'_>, host: RawHost) -> Reply<RawReader> {
+extern "C" fn reader_of<E: Exports>(
+    kind: RStr<'_>,
+    options: RStr<'_>,
+    host: RawHost,
+) -> Reply<RawReader> {
     let context = Context::lent(host);
     match export::kind::<E>(&kind).and_then(|kind| kind.reader.as_ref()) {
         Some(role) => (role.open)(options.as_str(), context),
@@ -85,10 +97,8 @@ fn absent<T>(kind: &str, role: &str) -> Reply<T> {
 
 /// Opens a source; `export!` puts it into the plugin's table.
 pub fn open_source<S: Source>(options: &str, context: Context) -> Reply<RawSource> {
-    open(options, context, S::open).map(|data| RawSource {
-        data,
-        functions: SourceTable::<S>(PhantomData).functions(),
-    })
+    open(options, context, S::open)
+        .map(|data| RawSource { data, functions: SourceTable::<S>(PhantomData).functions() })
 }
 
 /// Opens a sink.
@@ -217,7 +227,11 @@ impl<R: Reader> ReaderTable<R> {
     }
 }
 
-unsafe extern "C" fn query<R: Reader>(data: Data, question: RStr<'_>, raw: RawCall) -> Reply<RString> {
+unsafe extern "C" fn query<R: Reader>(
+    data: Data,
+    question: RStr<'_>,
+    raw: RawCall,
+) -> Reply<RString> {
     let query = |reader: &mut R| {
         let question: Question = serde_json::from_str(&question)?;
         let answer = reader.query(&question, raw.into())?;

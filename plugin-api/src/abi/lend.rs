@@ -34,7 +34,10 @@ pub trait Lend: Send + Sync + 'static {
     /// The value of a secret.
     fn secret(&self, reference: &Reference) -> Result<Vec<u8>>;
     /// One HTTP exchange: status, headers and a body to read.
-    fn exchange(&self, request: Request) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)>;
+    fn exchange(
+        &self,
+        request: Request,
+    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)>;
     /// A cell for a metric of the instance: a counter if `total`.
     fn cell(&self, name: &str, total: bool) -> u32;
     /// Adds to a counter's cell or sets a gauge's.
@@ -281,7 +284,11 @@ impl RawHost {
         };
         // SAFETY: as in `log`.
         let path = String::from(unsafe { state_dir(self.data) });
-        if path.is_empty() { Err(Error::failed("no state directory could be made")) } else { Ok(path.into()) }
+        if path.is_empty() {
+            Err(Error::failed("no state directory could be made"))
+        } else {
+            Ok(path.into())
+        }
     }
 }
 

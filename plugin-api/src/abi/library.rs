@@ -8,9 +8,7 @@ use abi_stable::{
     std_types::RStr,
 };
 
-use super::{
-    Lend, PluginModuleRef, RawBatch, RawReader, RawSink, RawSource, Reply, host,
-};
+use super::{Lend, PluginModuleRef, RawBatch, RawReader, RawSink, RawSource, Reply, host};
 use crate::{ABI_VERSION, Answer, Batch, Call, Error, Metric, Outcome, Question, Result};
 
 /// A plugin library: loaded, checked, never unloaded.
@@ -48,7 +46,10 @@ impl Library {
         let header = header.upgrade().map_err(|error| LoadError::Foreign(tail(&error)))?;
         let plugin = header.version_strings();
         if major(&plugin.version) != major(ABI_VERSION) {
-            return Err(LoadError::Major { plugin: plugin.version.to_string(), daemon: ABI_VERSION });
+            return Err(LoadError::Major {
+                plugin: plugin.version.to_string(),
+                daemon: ABI_VERSION,
+            });
         }
         let theirs = header.layout().ok_or_else(|| LoadError::Foreign("no layout".into()))?;
         let ours = <PluginModuleRef as abi_stable::StableAbi>::LAYOUT;
@@ -79,19 +80,34 @@ impl Library {
     }
 
     /// Opens a source.
-    pub fn open_source(&self, kind: &str, options: &str, lend: Arc<dyn Lend>) -> Result<SourceInstance> {
+    pub fn open_source(
+        &self,
+        kind: &str,
+        options: &str,
+        lend: Arc<dyn Lend>,
+    ) -> Result<SourceInstance> {
         let raw = self.0.open_source()(RStr::from(kind), RStr::from(options), host(lend));
         Ok(SourceInstance(Some(raw.into_result()?)))
     }
 
     /// Opens a sink.
-    pub fn open_sink(&self, kind: &str, options: &str, lend: Arc<dyn Lend>) -> Result<SinkInstance> {
+    pub fn open_sink(
+        &self,
+        kind: &str,
+        options: &str,
+        lend: Arc<dyn Lend>,
+    ) -> Result<SinkInstance> {
         let raw = self.0.open_sink()(RStr::from(kind), RStr::from(options), host(lend));
         Ok(SinkInstance(Some(raw.into_result()?)))
     }
 
     /// Opens a reader.
-    pub fn open_reader(&self, kind: &str, options: &str, lend: Arc<dyn Lend>) -> Result<ReaderInstance> {
+    pub fn open_reader(
+        &self,
+        kind: &str,
+        options: &str,
+        lend: Arc<dyn Lend>,
+    ) -> Result<ReaderInstance> {
         let Some(open) = self.0.open_reader() else {
             return Err(Error::config(format!("`{kind}` is too old to have a reader")));
         };
@@ -206,7 +222,8 @@ impl ReaderInstance {
         let raw = self.raw()?;
         let question = serde_json::to_string(question)?;
         // SAFETY: as in `SourceInstance::collect`.
-        let reply = unsafe { raw.functions.query()(raw.data, question.as_str().into(), call.into()) };
+        let reply =
+            unsafe { raw.functions.query()(raw.data, question.as_str().into(), call.into()) };
         Ok(serde_json::from_str(&reply.into_result()?)?)
     }
 }
