@@ -1,0 +1,179 @@
+//! What the end-to-end tests share: a daemon of their own in a directory of their own.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "each test uses a part of it; here is where tests touch the real time"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory with the program, the plugins beside it, a configuration and a state.
+pub struct Home {
+    directory: TempDir,
+}
+
+/// A running daemon; killed when dropped.
+pub struct Daemon {
+    child: Child,
+    /// Lines of its log, as they come.
+    pub log: mpsc::Receiver<String>,
+    socket: PathBuf,
+}
+
+impl Home {
+    /// A home whose program finds these plugins beside itself.
+    pub fn with_plugins(names: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("haetae-").tempdir().expect("a directory");
+        let home = Self { directory };
+        fs::create_dir(home.path("bin")).expect("bin");
+        fs::copy(env!("CARGO_BIN_EXE_haetae"), home.path("bin/haetae")).expect("the program");
+        for name in names {
+            let file = format!("libhaetae_{name}.so");
+            fs::copy(built().join(&file), home.path("bin").join(&file))
+                .expect("the plugin was built");
+        }
+        home
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes the configuration; `[daemon] state` and `[http] listen` are added.
+    pub fn configure(&self, text: &str) {
+        let state = self.path("state");
+        let head = format!("[daemon]\nstate = {state:?}\n[http]\nlisten = \"127.0.0.1:0\"\n");
+        fs::write(self.path("haetae.toml"), head + text).expect("the configuration");
+    }
+
+    /// The program with the configuration and without what the environment may say.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(self.path("bin/haetae"));
+        command.arg("--config").arg(self.path("haetae.toml")).args(arguments);
+        command.env_remove("RUNTIME_DIRECTORY").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("it runs")
+    }
+
+    /// Starts the daemon and waits until it answers.
+    pub fn start(&self) -> Daemon {
+        let mut child = self
+            .command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let stderr = child.stderr.take().expect("piped");
+        let (sender, log) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut daemon = Daemon { child, log, socket: self.path("state/admin.sock") };
+        let ready = within(Duration::from_secs(30), || {
+            assert!(daemon.is_running(), "it ended: {:#?}", daemon.lines());
+            self.json(&["status"]).filter(|status| status["ready"] == true)
+        });
+        assert!(ready.is_some(), "it does not get ready: {:#?}", daemon.lines());
+        daemon
+    }
+
+    /// What a reading verb answers as JSON, if it answers.
+    pub fn json(&self, arguments: &[&str]) -> Option<Value> {
+        let output = self.output(&[&["-o", "json"], arguments].concat());
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// The status of one instance.
+    pub fn instance(&self, name: &str) -> Option<Value> {
+        let status = self.json(&["status"])?;
+        let instances = status["instances"].as_array()?;
+        instances.iter().find(|instance| instance["name"] == name).cloned()
+    }
+
+    /// Waits until the status of an instance is as wanted, and returns it.
+    pub fn instance_when(&self, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let found =
+            within(Duration::from_secs(60), || self.instance(name).filter(|found| is(found)));
+        found.unwrap_or_else(|| panic!("{name} is {:#?}", self.instance(name)))
+    }
+}
+
+impl Daemon {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("its own child").is_none()
+    }
+
+    /// The lines logged so far that nobody took.
+    pub fn lines(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+
+    /// Sends SIGTERM and waits for the end; whether it ended well.
+    pub fn stop(mut self) -> bool {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        assert!(asked.expect("kill").success());
+        let ended =
+            within(Duration::from_secs(40), || self.child.try_wait().expect("its own child"));
+        let ended = ended.expect("it ends when asked to");
+        assert!(!self.socket.exists(), "the socket is left behind");
+        ended.success()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Where cargo put the plugins: beside the test itself.
+pub fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("this test");
+    test.parent().map(Path::to_path_buf).expect("target/…/deps")
+}
+
+/// Asks again and again until there is an answer or the time is up.
+pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if Instant::now() > end {
+            return None;
+        }
+        thread::park_timeout(Duration::from_millis(50));
+    }
+}
