@@ -10,7 +10,7 @@ use super::{
     threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
 };
 
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// An engine with the source `s` that speaks every minute.
 pub(super) struct Trial {
@@ -313,14 +313,14 @@ fn with_over_nothing_is_judged_before_half_of_it_is_covered() {
 #[test]
 fn a_slot_is_judged_when_all_is_said_and_late_after_the_slowest() {
     let start = Timestamp::from_seconds(1_700_000_000);
-    let slow = SourceTiming {
+    let second = SourceTiming {
         name: "slow".into(),
         interval: MINUTE * 5,
         deadline: Duration::from_secs(20),
         max_series: 1,
     };
     let both = Threshold { inputs: vec!["s".into(), "slow".into()], ..threshold(0) };
-    let mut engine = Engine::new(vec![timing("s"), slow], vec![both], start);
+    let mut engine = Engine::new(vec![timing("s"), second], vec![both], start);
     let slot = Slots::of("slow", MINUTE * 5).next(start);
     let limit = slot.after(MINUTE * 5).after(Duration::from_secs(20));
     assert_eq!(engine.next_due(), Some(limit));
