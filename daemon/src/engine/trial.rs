@@ -288,6 +288,24 @@ fn some_of_several_series_may_raise_but_never_clear() {
 }
 
 #[test]
+fn a_sum_does_not_depend_on_the_order_of_arrival() {
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let slot = Slots::of("s", MINUTE).next(start);
+    let values = [0.1, 0.2, 0.3];
+    let sums = [[0, 1, 2], [2, 1, 0], [1, 2, 0]].map(|order| {
+        let critical = Some(level(0.0, 0.0, 0));
+        let sum = Threshold { critical, ..together(Across::Sum, 0) };
+        let mut engine = Engine::new(vec![timing("s")], vec![sum], start);
+        let mut samples = Samples::at(slot);
+        for index in order {
+            samples.push(&series(index), values[index]);
+        }
+        engine.step(Input::Samples { source: "s".into(), samples }, slot).remove(0).alarm.value
+    });
+    assert_eq!(sums, [Some(0.1 + 0.2 + 0.3); 3]);
+}
+
+#[test]
 fn where_the_missing_could_make_it_better_some_do_not_raise() {
     for across in [Across::Mean, Across::Sum, Across::Min, Across::Count] {
         let seen = check_words(together(across, 0), ".. x# ..", "---", "---");
