@@ -1,0 +1,194 @@
+# haetae의 한국어 문구. en.ftl과 키와 변수가 같다.
+# 변수 바로 뒤에는 받침에 따라 바뀌는 조사를 쓰지 않는다.
+
+or = 또는
+type-string = 문자열
+type-duration = 시간 길이
+type-matcher = 매처
+type-integer = 정수
+type-number = 숫자
+type-boolean = true/false
+type-array = 목록
+type-object = 테이블
+matcher-syntax = 레이블, 연산자, 따옴표로 묶은 값의 순서가 아닙니다
+word-error = 오류
+word-warning = 경고
+word-top = 파일
+word-table = 테이블
+word-source = 소스
+word-evaluator = 평가기
+word-sink = 싱크
+word-samples = 샘플
+word-logs = 로그
+word-notifications = 알림
+word-unknown-records = 이 버전이 모르는 레코드
+
+report-more = { $count ->
+   *[other] 그 밖에 { $count }건
+}
+report-errors = { $errors ->
+   *[other] 오류 { $errors }건
+}
+report-warnings = { $warnings ->
+   *[other] 경고 { $warnings }건
+}
+report-found = { $files ->
+   *[other] 파일 { $files }개에서 { $found }.
+}
+report-nothing = 아무것도 시작하지 않았고, 비밀 값은 읽지 않았습니다.
+
+syntax = TOML 문법에 맞지 않습니다
+    .label = { $cause }
+    .cure = 이 자리의 문법을 고치십시오. 이 파일의 나머지는 그 뒤에 검사합니다
+wrong-type = 값의 형식이 다릅니다: `{ $key }`
+    .label = 필요한 형식: { $expected }
+    .cure = { $given } 대신 다음 형식으로 쓰십시오: { $expected }
+    .duration = 시간 길이는 단위와 함께 따옴표로 묶어 쓰십시오: "30s", "5m", "2h 30m"
+unknown-key = { $section }에 모르는 키가 있습니다: `{ $key }`
+    .label = 읽는 곳이 없는 키
+    .cure = 지우거나, 문서에서 올바른 키를 찾으십시오
+    .meant = 혹시 `{ $meant }` 아닙니까?
+missing-key = { $section }에 필요한 키가 없습니다: `{ $key }`
+    .label = 빠진 키: `{ $key }`
+    .cure = `{ $key } = …` 줄을 더하십시오
+bad-duration = 시간 길이가 아닙니다: { $given }
+    .label = 숫자와 단위가 필요함 (예: 30s)
+    .cure = 숫자와 단위를 함께 쓰십시오: "500ms", "30s", "5m", "2h 30m", "7d"
+bad-matcher = 매처가 아닙니다: { $given }
+    .label = { $cause }
+    .cure = label="value" 꼴로 쓰십시오. 연산자는 = 대신 != =~ !~ 도 됩니다
+    .regex = 정규식을 고치십시오. 특수 문자를 글자 그대로 쓰려면 앞에 백슬래시를 붙입니다
+too-much = { $given }: 최댓값 { $limit }보다 큽니다
+    .label = { $limit } 이하
+    .cure = `{ $key }` 값을 { $limit } 이하로 정하십시오
+    .range = `{ $key }` 값을 { $minimum }에서 { $maximum } 사이로 정하십시오
+too-little = { $given }: 최솟값 { $limit }보다 작습니다
+    .label = { $limit } 이상
+    .cure = `{ $key }` 값을 { $limit } 이상으로 정하십시오
+    .range = `{ $key }` 값을 { $minimum }에서 { $maximum } 사이로 정하십시오
+not-one-of = `{ $key }`에 쓸 수 없는 값입니다: { $given }
+    .label = 쓸 수 있는 값: { $options }
+    .cure = 다음 가운데 하나를 쓰십시오: { $options }
+    .meant = 혹시 `{ $meant }` 아닙니까?
+bad-length = 길이가 맞지 않습니다: `{ $key }`
+    .label = 다른 길이여야 합니다
+    .least = { $limit } 이상으로 하십시오
+    .most = { $limit } 이하로 하십시오
+repeated = 같은 것이 두 번 있습니다: `{ $key }`
+    .label = 한 번씩만
+    .cure = 되풀이된 것을 지우십시오
+bad-secret = 비밀 값은 참조로 써야 합니다: `{ $key }`
+    .label = 비밀 값 자체나 다른 것은 쓸 수 없음
+    .cure = {"{"} credential = "name" {"}"}, {"{"} file = "/path" {"}"}, {"{"} env = "NAME" {"}"} 가운데 하나로 쓰십시오
+refused = 쓸 수 없는 값입니다: { $given }
+    .label = { $cause }
+    .cure = `{ $key }`에 대한 문서를 보십시오
+bad-zone = 모르는 시간대입니다: `{ $zone }`
+    .label = 시간대 데이터베이스에 없음
+    .cure = "Asia/Seoul"이나 "UTC" 같은 이름을 쓰십시오
+bad-address = 수신 주소가 아닙니다: `{ $given }`
+    .label = 주소와 포트가 필요함
+    .cure = "127.0.0.1:9870"이나 "[::1]:9870" 꼴로 쓰십시오
+too-short = 너무 짧습니다: `{ $key }`
+    .label = 1s 이상
+    .cure = 1초 이상으로 정하십시오
+
+duplicate-name = 이미 쓰인 이름입니다: `{ $name }` ({ $role }, { $other })
+    .label = 두 번째 정의
+    .cure = 둘 중 하나의 이름을 바꾸십시오. 이름은 모든 파일의 소스, 평가기, 싱크를 통틀어 하나뿐이어야 합니다
+reserved-name = `system`은 이름으로 쓸 수 없습니다
+    .label = haetae 자신의 알람이 쓰는 이름
+    .cure = 다른 이름을 쓰십시오
+bad-name = 이름으로 쓸 수 없습니다: `{ $name }`
+    .label = 글자, 숫자, `-`, `_`, `.` 1~64자
+    .cure = 글자, 숫자, `-`, `_`, `.`만 쓰고 `.`으로 시작하지 마십시오
+unknown-plugin = 그런 플러그인이 없습니다: `{ $plugin }`
+    .label = 찾아본 곳: { $searched }
+    .cure = 플러그인을 설치하거나, 그 디렉터리를 [plugins] path에 적으십시오
+    .meant = 혹시 `{ $meant }` 아닙니까?
+broken-plugin = 플러그인을 불러올 수 없습니다: `{ $plugin }` ({ $file })
+    .label = { $cause }
+    .cure = { $what }
+wrong-role = 플러그인에 없는 역할입니다: `{ $plugin }`, { $role }
+    .label = 이 역할로 쓸 수 없음: { $role }
+    .cure = 여기에는 다른 플러그인을 쓰거나, 이 플러그인을 다른 테이블에서 쓰십시오
+reserved-key = 플러그인을 쓸 수 없습니다: `{ $plugin }`의 옵션 `{ $key }` 이름이 데몬 자신의 키와 같습니다
+    .label = `{ $key }` 키를 요구함
+    .cure = 플러그인을 만든 이에게 옵션 이름을 바꿔 달라고 하십시오
+bad-schema = 플러그인을 쓸 수 없습니다: `{ $plugin }`의 옵션 스키마가 잘못되었습니다
+    .label = { $cause }
+    .cure = 플러그인을 만든 이에게 알리십시오
+refused-options = 플러그인이 { $section }의 옵션을 받아들이지 않습니다: `{ $plugin }`
+    .label = { $cause }
+    .cure = 플러그인의 문서를 보십시오
+duplicate-table = { $section } 테이블이 두 파일에 있습니다: { $other }
+    .label = 두 번째 정의
+    .cure = 키를 모두 한 파일에 모으십시오
+
+unknown-input = 그런 이름이 없습니다: `{ $name }`
+    .label = 쓸 수 있는 이름: { $known }
+    .cure = 정의하거나, 있는 이름을 쓰십시오
+    .meant = 혹시 `{ $meant }` 아닙니까?
+wrong-input = 여기에 입력으로 쓸 수 없습니다: `{ $name }` ({ $role })
+    .label = 여기에 쓸 수 있는 것: { $wanted }
+    .cure = 다음의 이름을 적으십시오: { $wanted }
+input-yields-no-samples = 샘플을 내지 않는 소스입니다: `{ $name }`
+    .label = `threshold` 평가기는 샘플을 판정함
+    .cure = 샘플을 내는 소스의 이름을 적으십시오
+sink-cannot-take = 이 싱크가 받을 수 없는 입력입니다: `{ $name }`
+    .label = 내는 것: { $yields }
+    .cure = 플러그인 `{ $plugin }`의 싱크가 받는 것: { $takes }. 다른 싱크나 다른 입력을 고르십시오
+unknown-fallback = 그런 싱크가 없습니다: `{ $name }`
+    .label = 싱크의 이름이어야 함
+    .cure = 싱크를 정의하거나, 다른 싱크의 이름을 쓰십시오
+    .meant = 혹시 `{ $meant }` 아닙니까?
+fallback-cannot-take = 이 싱크를 대신할 수 없습니다: `{ $name }`
+    .label = 받는 것: { $takes }
+    .cure = 다음을 받는 싱크를 고르십시오: { $yields }
+fallback-cycle = 싱크의 fallback이 서로 맞물려 돕니다
+    .label = { $cycle }
+    .cure = 이 가운데 하나에서 `fallback`을 지우십시오
+
+no-level = { $section }에 `warning`도 `critical`도 없습니다
+    .label = 알람이 발생할 수 없음
+    .cure = 단계를 더하십시오. 예:  critical = {"{"} above = 90, for = "2m" {"}"}
+warning-beyond-critical = `warning`이 `critical`보다 심합니다
+    .label = { $warning }이면 이미 심각 단계입니다(임계치 { $critical })
+    .cure = `warning`에 더 작은 숫자를 쓰십시오
+    .below = `warning`에 더 큰 숫자를 쓰십시오
+clear-on-wrong-side = `clear`가 반대쪽에 있습니다
+    .label = { $clear }: 임계치 { $raise }에서 나쁜 쪽
+    .cure = `clear`를 { $raise } 이하로 정하십시오
+    .below = `clear`를 { $raise } 이상으로 정하십시오
+mixed-sides = `warning`과 `critical`의 방향이 다릅니다
+    .label = 다른 단계와 `above`/`below`가 다름
+    .cure = 둘 다 `above`나 둘 다 `below`로 쓰십시오. 양쪽을 보려면 평가기를 둘로 나눕니다
+both-sides = `{ $severity }`에 `above`와 `below`가 함께 있습니다
+    .label = 둘 중 하나만
+    .cure = 하나를 지우십시오. 양쪽을 보려면 평가기를 둘로 나눕니다
+no-side = `{ $severity }`에 `above`도 `below`도 없습니다
+    .label = 어느 쪽이 나쁜 값인지 알 수 없음
+    .cure = `above = …`나 `below = …`를 더하십시오
+for-beside-of = `{ $severity }`에 `for`와 `of`가 함께 있습니다
+    .label = 둘 중 하나만
+    .cure = 끊김 없는 시간을 기다리려면 `for`만, 횟수를 세려면 `of`만 남기십시오
+impossible-of = 있을 수 없는 횟수입니다: 최근 { $slots }번 중 { $count }번
+    .label = 앞의 수는 1에서 { $slots } 사이
+    .cure = [3, 5]처럼 쓰십시오: 최근 5번 중 3번 이상
+value-without-over = `value`에는 `over`가 필요합니다
+    .label = 어느 구간의 값인지 알 수 없음
+    .cure = over = "5m" 같은 구간을 더하거나 `value`를 지우십시오
+over-on-pushed-down = 구간을 소스가 이미 계산하는 메트릭입니다: `{ $metric }`
+    .label = 그 위에 또 씌운 구간
+    .cure = `over`를 지우거나, 소스의 쿼리에서 `window`를 지우십시오
+deadline-beyond-interval = `deadline`이 `interval`보다 깁니다
+    .label = 다음 호출까지의 간격: { $interval }
+    .cure = `deadline`을 { $interval } 이하로 줄이거나 `interval`을 늘리십시오
+
+unread-source = 아무도 읽지 않는 소스입니다: `{ $name }`
+    .label = 어느 `inputs`에도 없음
+    .cure = 평가기나 싱크의 `inputs`에 "{ $name }" 이름을 더하거나, 소스를 지우십시오
+unknown-metric = 이 평가기의 소스가 내지 않는 메트릭입니다: `{ $metric }`
+    .label = 다음 소스의 메트릭에 없음: { $inputs }
+    .cure = 플러그인의 문서에서 메트릭을 보십시오
+    .meant = 혹시 `{ $meant }` 아닙니까?

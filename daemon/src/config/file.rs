@@ -1,0 +1,292 @@
+//! The file: it mirrors the text, and may be wrong.
+
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
+
+use haetae_plugin::options::Duration;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+use super::language::Language;
+use crate::engine::{matcher, threshold};
+
+/// `[daemon]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Daemon {
+    pub(super) language: Language,
+    pub(super) zone: Option<String>,
+    pub(super) state: PathBuf,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { language: Language::default(), zone: None, state: "/var/lib/haetae".into() }
+    }
+}
+
+/// `[http]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9870".into() }
+    }
+}
+
+/// `[plugins]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Plugins {
+    pub(super) path: Vec<PathBuf>,
+    #[schemars(inner(regex(pattern = r"^[A-Za-z0-9_-]+@sha256:[0-9a-f]{64}$")))]
+    pub(super) allow: Vec<String>,
+}
+
+/// `[sources.NAME]`, but for its plugin's own keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["plugin"]))]
+pub(super) struct Source {
+    pub(super) plugin: String,
+    pub(super) interval: Duration,
+    /// As long as the interval, 20 s at most.
+    pub(super) deadline: Option<Duration>,
+    #[schemars(range(min = 1))]
+    pub(super) max_series: usize,
+    #[schemars(range(min = 1))]
+    pub(super) max_labels: usize,
+    #[schemars(range(min = 1))]
+    pub(super) max_label_name: usize,
+    #[schemars(range(min = 1))]
+    pub(super) max_label_value: usize,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self {
+            plugin: String::new(),
+            interval: Std::from_secs(30).into(),
+            deadline: None,
+            max_series: 100_000,
+            max_labels: 64,
+            max_label_name: 128,
+            max_label_value: 1024,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[evaluators.NAME]`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["inputs", "metric"]))]
+pub(super) struct Evaluator {
+    pub(super) kind: Kind,
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub(super) inputs: Vec<String>,
+    #[schemars(length(min = 1))]
+    pub(super) metric: String,
+    #[serde(rename = "match")]
+    pub(super) matchers: Vec<Matcher>,
+    #[schemars(extend("uniqueItems" = true))]
+    pub(super) by: Option<Vec<String>>,
+    pub(super) across: Across,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) warning: Option<Level>,
+    pub(super) critical: Option<Level>,
+    pub(super) no_data: NoData,
+    pub(super) over: Option<Duration>,
+    pub(super) value: Value,
+    pub(super) every: Option<Duration>,
+    pub(super) summary: Option<Summary>,
+    pub(super) runbook: Option<String>,
+}
+
+/// The kinds of evaluators.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    #[default]
+    Threshold,
+}
+
+/// `warning` and `critical`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Level {
+    pub(super) above: Option<f64>,
+    pub(super) below: Option<f64>,
+    /// The number that raises.
+    pub(super) clear: Option<f64>,
+    #[serde(rename = "for")]
+    pub(super) hold: Option<Duration>,
+    pub(super) of: Option<(u32, u32)>,
+    pub(super) clear_for: Duration,
+}
+
+/// `no_data`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct NoData {
+    /// Three intervals of the source.
+    pub(super) after: Option<Duration>,
+    pub(super) then: Then,
+}
+
+/// `across`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Across {
+    #[default]
+    Worst,
+    Mean,
+    Sum,
+    Max,
+    Min,
+    Count,
+}
+
+/// `value`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Value {
+    #[default]
+    Mean,
+    Min,
+    Max,
+    Sum,
+    Count,
+    Last,
+    Rate,
+}
+
+/// `no_data.then`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Then {
+    #[default]
+    Hold,
+    Alarm,
+    Ok,
+}
+
+/// `summary`: one text for all languages, or one for each.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Summary {
+    Same(String),
+    Each(Each),
+}
+
+/// A text in each language.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Each {
+    pub(super) en: Option<String>,
+    pub(super) ko: Option<String>,
+}
+
+/// `[sinks.NAME]`, but for its plugin's own keys.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["plugin"]))]
+pub(super) struct Sink {
+    pub(super) plugin: String,
+    #[schemars(extend("uniqueItems" = true))]
+    pub(super) inputs: Vec<String>,
+    #[serde(rename = "match")]
+    pub(super) matchers: Vec<Matcher>,
+    pub(super) resolved: bool,
+    pub(super) deadline: Duration,
+    pub(super) language: Option<Language>,
+    pub(super) zone: Option<String>,
+    pub(super) fallback: Option<String>,
+}
+
+impl Default for Sink {
+    fn default() -> Self {
+        Self {
+            plugin: String::new(),
+            inputs: Vec::new(),
+            matchers: Vec::new(),
+            resolved: true,
+            deadline: Std::from_secs(20).into(),
+            language: None,
+            zone: None,
+            fallback: None,
+        }
+    }
+}
+
+/// An element of `match`.
+#[derive(Clone, Debug)]
+pub(super) struct Matcher(pub(super) matcher::Matcher);
+
+impl Matcher {
+    /// The name of the schema's format.
+    pub(super) const FORMAT: &'static str = "haetae-matcher";
+}
+
+impl<'de> Deserialize<'de> for Matcher {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let matcher = matcher::Matcher::parse(&text);
+        matcher.map(Self).map_err(|error| de::Error::custom(format!("`{text}`: {error:?}")))
+    }
+}
+
+impl JsonSchema for Matcher {
+    fn schema_name() -> Cow<'static, str> {
+        "Matcher".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": Self::FORMAT })
+    }
+}
+
+impl From<Across> for threshold::Across {
+    fn from(across: Across) -> Self {
+        match across {
+            Across::Worst => Self::Worst,
+            Across::Mean => Self::Mean,
+            Across::Sum => Self::Sum,
+            Across::Max => Self::Max,
+            Across::Min => Self::Min,
+            Across::Count => Self::Count,
+        }
+    }
+}
+
+impl From<Value> for threshold::Value {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Mean => Self::Mean,
+            Value::Min => Self::Min,
+            Value::Max => Self::Max,
+            Value::Sum => Self::Sum,
+            Value::Count => Self::Count,
+            Value::Last => Self::Last,
+            Value::Rate => Self::Rate,
+        }
+    }
+}
+
+impl From<Then> for threshold::Then {
+    fn from(then: Then) -> Self {
+        match then {
+            Then::Hold => Self::Hold,
+            Then::Alarm => Self::Alarm,
+            Then::Ok => Self::Ok,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The files: their texts are read once, and checked whole.
+
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use super::{
+    Kinds, Language,
+    document::Document,
+    evaluator, file, names, plan,
+    problem::{Code, Problem, Severity},
+    schema,
+    section::{Part, Section, sections},
+    sink, source,
+    wiring::Wiring,
+};
+
+/// `haetae.toml` and `conf.d/*.toml`, read but not judged.
+#[derive(Debug)]
+pub struct Files {
+    documents: Vec<Document>,
+    problems: Vec<Problem>,
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub struct Checked {
+    /// There is one if no problem is an error.
+    pub plan: Option<plan::Plan>,
+    /// By file and place.
+    pub problems: Vec<Problem>,
+    /// The files that were checked.
+    pub files: Vec<PathBuf>,
+}
+
+/// A file of the configuration can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}")]
+pub struct Unreadable {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl Files {
+    /// Reads a file, and those in `conf.d` beside it in the order of their names.
+    pub fn read(main: &Path) -> Result<Self, Unreadable> {
+        let mut paths = vec![main.to_owned()];
+        let beside = main.with_file_name("conf.d");
+        let unreadable = |source| Unreadable { path: beside.clone(), source };
+        match fs::read_dir(&beside) {
+            Ok(entries) => {
+                for entry in entries {
+                    paths.push(entry.map_err(unreadable)?.path());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+        let is_toml = |path: &PathBuf| {
+            let hidden =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            path == main || (!hidden && path.extension().is_some_and(|end| end == "toml"))
+        };
+        paths.retain(is_toml);
+        paths.get_mut(1..).unwrap_or_default().sort();
+        let read = |path: PathBuf| match fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(source) => Err(Unreadable { path, source }),
+        };
+        Ok(Self::from_texts(paths.into_iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    /// Takes texts as if they had been read from these files.
+    pub fn from_texts(texts: Vec<(PathBuf, String)>) -> Self {
+        let mut files = Self { documents: Vec::new(), problems: Vec::new() };
+        for (path, text) in texts {
+            let (document, problems) = Document::parse(path, text);
+            files.documents.push(document);
+            files.problems.extend(problems);
+        }
+        files
+    }
+
+    /// `[plugins] path`, as far as it can be read.
+    pub fn plugin_paths(&self) -> Vec<PathBuf> {
+        self.plugin_texts("path").map(PathBuf::from).collect()
+    }
+
+    /// `[plugins] allow`, as far as it can be read.
+    pub fn allowed_plugins(&self) -> Vec<String> {
+        self.plugin_texts("allow").map(str::to_owned).collect()
+    }
+
+    /// `[daemon] language`, as far as it can be read.
+    pub fn language(&self) -> Option<Language> {
+        let language =
+            self.documents.iter().find_map(|one| one.table.get("daemon")?.get("language"));
+        serde_json::from_value(language?.clone()).ok()
+    }
+
+    /// Checks all, and makes the plan if nothing is wrong.
+    pub fn plan(&self, kinds: &dyn Kinds) -> Checked {
+        let mut problems = self.problems.clone();
+        let broken = |document: &Document| {
+            self.problems.iter().any(|one| one.place().source.path == document.source.path)
+        };
+        let mut all = Vec::new();
+        // What a broken file seems to say is an echo of what is broken.
+        for document in self.documents.iter().filter(|document| !broken(document)) {
+            all.extend(sections(document, &mut problems));
+        }
+        names::check(&all, &mut problems);
+        let of = |part| all.iter().filter(move |section| section.part == part).copied();
+        let wiring = Wiring {
+            sources: of(Part::Sources)
+                .map(|section| source::read(section, kinds, &mut problems))
+                .collect(),
+            evaluators: of(Part::Evaluators)
+                .map(|section| evaluator::read(section, &mut problems))
+                .collect(),
+            sinks: of(Part::Sinks)
+                .map(|section| sink::read(section, kinds, &mut problems))
+                .collect(),
+            complete: self.problems.is_empty(),
+        };
+        wiring.check(&mut problems);
+        let daemon = daemon(of(Part::Daemon).next(), &mut problems);
+        let http = http(of(Part::Http).next(), &mut problems);
+        let plugins = plugins(of(Part::Plugins).next(), &mut problems);
+        let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
+        problems.sort_by_key(|problem| {
+            let place = problem.place();
+            (files.iter().position(|path| *path == place.source.path), place.span.start)
+        });
+        self.mask(&mut problems);
+        let sound = problems.iter().all(|problem| problem.severity() != Severity::Error);
+        let plan = http.filter(|_| sound).map(|http| plan::Plan {
+            daemon,
+            http,
+            plugins,
+            sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
+            thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
+        });
+        Checked { plan, problems, files }
+    }
+
+    /// A secret that stands in the text must not reach a terminal or the journal with it.
+    fn mask(&self, problems: &mut [Problem]) {
+        for document in &self.documents {
+            let path = &document.source.path;
+            let here: Vec<_> =
+                problems.iter_mut().filter(|one| one.place().source.path == *path).collect();
+            let secrets = here.iter().filter(|one| one.code() == Code::BadSecret);
+            let secrets: Vec<_> = secrets.map(|one| one.place().span.clone()).collect();
+            if !secrets.is_empty() {
+                let masked = Arc::new(document.source.masked(&secrets));
+                for problem in here {
+                    problem.show_in(&masked);
+                }
+            }
+        }
+    }
+
+    fn plugin_texts(&self, key: &'static str) -> impl Iterator<Item = &str> {
+        let lists = self.documents.iter().filter_map(move |one| one.table.get("plugins")?.get(key));
+        lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str)
+    }
+}
+
+fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Daemon {
+    let mut file = file::Daemon::default();
+    if let Some(section) = section {
+        let judged = schema::own::<file::Daemon>(&section);
+        problems.extend(judged.problems);
+        file = judged.accepted;
+        sink::bad_zone(&section, file.zone.as_deref(), problems);
+    }
+    plan::Daemon { language: file.language, zone: file.zone, state: file.state }
+}
+
+fn http(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> Option<plan::Http> {
+    let mut file = file::Http::default();
+    if let Some(section) = section {
+        let judged = schema::own::<file::Http>(&section);
+        problems.extend(judged.problems);
+        file = judged.accepted;
+    }
+    match (file.listen.parse::<SocketAddr>(), section) {
+        (Ok(listen), _) => Some(plan::Http { listen }),
+        (Err(_), Some(section)) => {
+            let problem = Problem::new(Code::BadAddress, section.value("/listen"));
+            problems.push(problem.with("given", file.listen));
+            None
+        }
+        (Err(_), None) => None,
+    }
+}
+
+fn plugins(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Plugins {
+    let mut file = file::Plugins::default();
+    if let Some(section) = section {
+        let judged = schema::own::<file::Plugins>(&section);
+        problems.extend(judged.problems);
+        file = judged.accepted;
+    }
+    plan::Plugins { path: file.path, allow: file.allow }
+}

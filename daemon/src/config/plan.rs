@@ -1,0 +1,109 @@
+//! The plan: a configuration that was checked whole, ready to run.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde_json::Value;
+
+use super::language::Language;
+use crate::engine::{matcher::Matcher, threshold::Threshold};
+
+/// All that runs: names are resolved, options fit their plugins, numbers make sense.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// `[daemon]`.
+    pub daemon: Daemon,
+    /// `[http]`.
+    pub http: Http,
+    /// `[plugins]`.
+    pub plugins: Plugins,
+    /// `[sources.*]`, by name.
+    pub sources: Vec<Source>,
+    /// `[evaluators.*]` of kind `threshold`, by name.
+    pub thresholds: Vec<Threshold>,
+    /// `[sinks.*]`, by name.
+    pub sinks: Vec<Sink>,
+}
+
+/// The daemon itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// The language of what it sends.
+    pub language: Language,
+    /// The time zone of what it sends; `None`: the machine's.
+    pub zone: Option<String>,
+    /// The directory of all that it keeps.
+    pub state: PathBuf,
+}
+
+/// The HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The address that it listens on.
+    pub listen: SocketAddr,
+}
+
+/// Where plugins come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plugins {
+    /// Directories that are searched before the built-in one.
+    pub path: Vec<PathBuf>,
+    /// `name@sha256:…` of those that may be loaded; empty: all.
+    pub allow: Vec<String>,
+}
+
+/// A source to run.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in `plugin = "…"`.
+    pub kind: String,
+    /// The plugin's own keys.
+    pub options: Value,
+    /// How often it is asked.
+    pub interval: Duration,
+    /// How long one call may take.
+    pub deadline: Duration,
+    /// What is too much.
+    pub limits: Limits,
+    /// Labels added to all that it yields.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a source may yield at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Series.
+    pub max_series: usize,
+    /// Labels of a series.
+    pub max_labels: usize,
+    /// Bytes of a label's name.
+    pub max_label_name: usize,
+    /// Bytes of a label's value.
+    pub max_label_value: usize,
+}
+
+/// A sink to run.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in `plugin = "…"`.
+    pub kind: String,
+    /// The plugin's own keys.
+    pub options: Value,
+    /// The sources and evaluators that it reads, and `system`; empty: a fallback only.
+    pub inputs: Vec<String>,
+    /// What of them it takes; all must match.
+    pub matchers: Vec<Matcher>,
+    /// Whether it is told when an alarm is resolved.
+    pub resolved: bool,
+    /// How long one delivery may take.
+    pub deadline: Duration,
+    /// Its language; `None`: the daemon's.
+    pub language: Option<Language>,
+    /// Its time zone; `None`: the daemon's.
+    pub zone: Option<String>,
+    /// The sink that gets what this one gave up.
+    pub fallback: Option<String>,
+}

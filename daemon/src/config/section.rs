@@ -1,0 +1,154 @@
+//! A section: one table of a document that has a meaning of its own.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{
+    document::{Document, child},
+    problem::{Code, Place, Problem, nearest},
+};
+
+/// One table: `[daemon]` or `[sources.NAME]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Section<'a> {
+    pub(super) part: Part,
+    /// The instance's name; empty where there is one table only.
+    pub(super) name: &'a str,
+    pub(super) table: &'a Map<String, Value>,
+    document: &'a Document,
+}
+
+/// The parts of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Daemon,
+    Http,
+    Plugins,
+    Sources,
+    Evaluators,
+    Sinks,
+}
+
+impl Part {
+    const ALL: [Self; 6] =
+        [Self::Daemon, Self::Http, Self::Plugins, Self::Sources, Self::Evaluators, Self::Sinks];
+
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::Http => "http",
+            Self::Plugins => "plugins",
+            Self::Sources => "sources",
+            Self::Evaluators => "evaluators",
+            Self::Sinks => "sinks",
+        }
+    }
+
+    /// The word for one instance, in the catalogue of texts.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Sources => "word-source",
+            Self::Evaluators => "word-evaluator",
+            Self::Sinks => "word-sink",
+            Self::Daemon | Self::Http | Self::Plugins => "word-table",
+        }
+    }
+
+    fn has_names(self) -> bool {
+        matches!(self, Self::Sources | Self::Evaluators | Self::Sinks)
+    }
+}
+
+impl Section<'_> {
+    /// Where the section stands in its document.
+    pub(super) fn pointer(&self) -> String {
+        let part = child("", self.part.key());
+        if self.name.is_empty() { part } else { child(&part, self.name) }
+    }
+
+    /// The place of the section's name.
+    pub(super) fn head(&self) -> Place {
+        self.document.key(&self.pointer())
+    }
+
+    /// The place of a key, `pointer` from the section on.
+    pub(super) fn key(&self, pointer: &str) -> Place {
+        self.document.key(&format!("{}{pointer}", self.pointer()))
+    }
+
+    /// The place of a value, `pointer` from the section on.
+    pub(super) fn value(&self, pointer: &str) -> Place {
+        self.document.value(&format!("{}{pointer}", self.pointer()))
+    }
+
+    /// Whether the text has a value there, right or wrong.
+    pub(super) fn has(&self, pointer: &str) -> bool {
+        let mut steps = pointer.split('/').skip(1);
+        let first = steps.next().and_then(|key| self.table.get(key));
+        steps.try_fold(first, |value, key| value.map(|value| value.get(key))).flatten().is_some()
+    }
+}
+
+impl fmt::Display for Section<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            "" => write!(f, "[{}]", self.part.key()),
+            name => write!(f, "[{}.{name}]", self.part.key()),
+        }
+    }
+}
+
+/// All sections of a document; what is none is a problem.
+pub(super) fn sections<'a>(
+    document: &'a Document,
+    problems: &mut Vec<Problem>,
+) -> Vec<Section<'a>> {
+    let mut sections = Vec::new();
+    for (key, value) in &document.table {
+        let pointer = child("", key);
+        let Some(part) = Part::ALL.into_iter().find(|part| part.key() == key) else {
+            let known = Part::ALL.map(Part::key);
+            let problem = Problem::new(Code::UnknownKey, document.key(&pointer)).with("key", key);
+            problems
+                .push(problem.with_words("section", vec!["word-top"]).meant(nearest(key, known)));
+            continue;
+        };
+        let entries: Vec<(&'a str, &'a Value, String)> = match value {
+            Value::Object(table) if part.has_names() => {
+                let entry = |(name, value): (&'a String, &'a Value)| {
+                    (name.as_str(), value, child(&pointer, name))
+                };
+                table.iter().map(entry).collect()
+            }
+            _ => vec![("", value, pointer)],
+        };
+        for (name, value, pointer) in entries {
+            match value {
+                Value::Object(table) if !part.has_names() || pointer.matches('/').count() > 1 => {
+                    if part.has_names() && !is_name(name) {
+                        let problem = Problem::new(Code::BadName, document.key(&pointer));
+                        problems.push(problem.with("name", name));
+                    }
+                    // Without a name it can't be told from its part.
+                    if !part.has_names() || !name.is_empty() {
+                        sections.push(Section { part, name, table, document });
+                    }
+                }
+                _ => problems.push(
+                    Problem::new(Code::WrongType, document.value(&pointer))
+                        .with("given", document.value(&pointer).text())
+                        .with("key", key)
+                        .with_words("expected", vec!["type-object"]),
+                ),
+            }
+        }
+    }
+    sections
+}
+
+/// Names become labels, parts of URLs and names of directories.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.chars().all(fits) && !name.starts_with('.') && (1..=64).contains(&name.chars().count())
+}

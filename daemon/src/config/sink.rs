@@ -1,0 +1,57 @@
+//! `[sinks.NAME]`: from the text to the plan.
+
+use haetae_plugin::Records;
+
+use super::{
+    Kinds, file, kind, plan,
+    problem::{Code, Problem},
+    schema,
+    section::Section,
+    source::too_short,
+};
+
+/// A sink as far as it could be read.
+pub(super) struct Draft<'a> {
+    pub(super) section: Section<'a>,
+    pub(super) sink: plan::Sink,
+    /// What it takes, if that is known.
+    pub(super) takes: Option<Vec<Records>>,
+}
+
+/// Reads a sink.
+pub(super) fn read<'a>(
+    section: Section<'a>,
+    kinds: &dyn Kinds,
+    problems: &mut Vec<Problem>,
+) -> Draft<'a> {
+    let (judged, rest) = schema::shared::<file::Sink>(&section);
+    problems.extend(judged.problems);
+    let file = judged.accepted;
+    let offer = kind::offer(&section, &file.plugin, rest, kinds);
+    problems.extend(offer.problems);
+    too_short(&section, "/deadline", *file.deadline, problems);
+    bad_zone(&section, file.zone.as_deref(), problems);
+    let sink = plan::Sink {
+        name: section.name.into(),
+        kind: file.plugin,
+        options: offer.options,
+        inputs: file.inputs,
+        matchers: file.matchers.into_iter().map(|matcher| matcher.0).collect(),
+        resolved: file.resolved,
+        deadline: *file.deadline,
+        language: file.language,
+        zone: file.zone,
+        fallback: file.fallback,
+    };
+    Draft { section, sink, takes: offer.facts.and_then(|facts| facts.sink) }
+}
+
+/// Refuses a time zone that the database doesn't have.
+pub(super) fn bad_zone(section: &Section<'_>, zone: Option<&str>, problems: &mut Vec<Problem>) {
+    let Some(zone) = zone else {
+        return;
+    };
+    if jiff::tz::TimeZone::get(zone).is_err() {
+        problems.push(Problem::new(Code::BadZone, section.value("/zone")).with("zone", zone));
+    }
+}

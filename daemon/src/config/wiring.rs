@@ -1,0 +1,243 @@
+//! Wiring: what stands between sources, evaluators and sinks.
+
+use std::collections::BTreeSet;
+
+use haetae_plugin::{Metric, Records};
+
+use super::{
+    evaluator, names,
+    problem::{Code, Place, Problem, nearest},
+    sink, source,
+};
+
+/// All instances, as far as they could be read.
+pub(super) struct Wiring<'a> {
+    pub(super) sources: Vec<source::Draft<'a>>,
+    pub(super) evaluators: Vec<evaluator::Draft<'a>>,
+    pub(super) sinks: Vec<sink::Draft<'a>>,
+    /// Whether no instance can be missing because its file is broken.
+    pub(super) complete: bool,
+}
+
+impl Wiring<'_> {
+    /// Judges all connections.
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        // Names that a misspelt input was probably meant to be: they are not unread as well.
+        let mut meant = BTreeSet::new();
+        for draft in &self.evaluators {
+            let known = self.sources.iter().map(|one| one.section.name).collect();
+            for (at, input) in draft.threshold.inputs.iter().enumerate() {
+                let place = draft.section.value(&format!("/inputs/{at}"));
+                let input = Input { name: input, place };
+                meant.extend(self.evaluator_input(&input, &known, problems));
+            }
+            self.metric(draft, problems);
+        }
+        for draft in &self.sinks {
+            for (at, input) in draft.sink.inputs.iter().enumerate() {
+                let place = draft.section.value(&format!("/inputs/{at}"));
+                meant.extend(self.sink_input(&Input { name: input, place }, draft, problems));
+            }
+            self.fallback(draft, problems);
+        }
+        self.unread(&meant, problems);
+    }
+
+    fn evaluator_input(
+        &self,
+        input: &Input<'_>,
+        known: &BTreeSet<&str>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
+        if let Some(found) = self.sources.iter().find(|one| one.section.name == input.name) {
+            let samples =
+                found.yields.as_ref().is_none_or(|yields| yields.contains(&Records::Samples));
+            if !samples {
+                problems.push(input.problem(Code::InputYieldsNoSamples));
+            }
+            return None;
+        }
+        let evaluators = self.evaluators.iter().map(|one| (one.section.name, "word-evaluator"));
+        let sinks = self.sinks.iter().map(|one| (one.section.name, "word-sink"));
+        let system = [(names::SYSTEM, "word-evaluator")];
+        let other = evaluators.chain(sinks).chain(system).find(|(name, _)| *name == input.name);
+        match other {
+            Some((_, word)) => {
+                let problem = input.problem(Code::WrongInput).with_words("role", vec![word]);
+                problems.push(problem.with_words("wanted", vec!["word-source"]));
+                None
+            }
+            None => self.unknown(input, known, problems),
+        }
+    }
+
+    fn sink_input(
+        &self,
+        input: &Input<'_>,
+        draft: &sink::Draft<'_>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
+        let source = self.sources.iter().find(|one| one.section.name == input.name);
+        let evaluator = self.evaluators.iter().any(|one| one.section.name == input.name);
+        let yields = match source {
+            Some(source) => source.yields.clone(),
+            None if evaluator || input.name == names::SYSTEM => Some(vec![Records::Notifications]),
+            None if self.sinks.iter().any(|one| one.section.name == input.name) => {
+                let wanted = vec!["word-source", "word-evaluator"];
+                let problem = input.problem(Code::WrongInput).with_words("wanted", wanted);
+                problems.push(problem.with_words("role", vec!["word-sink"]));
+                return None;
+            }
+            None => {
+                let sources = self.sources.iter().map(|one| one.section.name);
+                let evaluators = self.evaluators.iter().map(|one| one.section.name);
+                let known = sources.chain(evaluators).chain([names::SYSTEM]).collect();
+                return self.unknown(input, &known, problems);
+            }
+        };
+        let (yields, takes) = (yields?, draft.takes.as_ref()?);
+        if !yields.iter().any(|one| takes.contains(one)) {
+            let problem = input.problem(Code::SinkCannotTake).with("plugin", &draft.sink.kind);
+            let problem = problem.with_words("yields", words(&yields));
+            problems.push(problem.with_words("takes", words(takes)));
+        }
+        None
+    }
+
+    /// An input that nothing is called; gives back what was probably meant.
+    fn unknown(
+        &self,
+        input: &Input<'_>,
+        known: &BTreeSet<&str>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<String> {
+        let meant = nearest(input.name, known.iter().copied());
+        if self.complete {
+            let names: Vec<_> = known.iter().copied().collect();
+            let problem = input.problem(Code::UnknownInput).with("known", names.join(", "));
+            problems.push(problem.meant(meant));
+        }
+        meant.map(str::to_owned)
+    }
+
+    fn metric(&self, draft: &evaluator::Draft<'_>, problems: &mut Vec<Problem>) {
+        let Some(known) = self.metrics(&draft.threshold.inputs) else {
+            return;
+        };
+        let name = &draft.threshold.metric;
+        let mut named = known.iter().filter(|metric| metric.name == *name).peekable();
+        if named.peek().is_none() {
+            if !name.is_empty() {
+                let problem = Problem::new(Code::UnknownMetric, draft.section.value("/metric"));
+                let near = nearest(name, known.iter().map(|metric| metric.name.as_str()));
+                let inputs = draft.threshold.inputs.join(", ");
+                problems.push(problem.with("metric", name).with("inputs", inputs).meant(near));
+            }
+        } else if draft.threshold.over.is_some() && named.all(|metric| metric.window.is_some()) {
+            let problem = Problem::new(Code::OverOnPushedDown, draft.section.key("/over"));
+            problems.push(problem.with("metric", name));
+        }
+    }
+
+    /// All metrics of these sources; `None` if any of them is not known.
+    fn metrics(&self, inputs: &[String]) -> Option<Vec<&Metric>> {
+        let mut all = Vec::new();
+        for input in inputs {
+            let source = self.sources.iter().find(|one| one.section.name == input)?;
+            all.extend(source.metrics.as_ref()?);
+        }
+        Some(all).filter(|all| !all.is_empty())
+    }
+
+    fn fallback(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
+        let section = &draft.section;
+        let is_fallback =
+            |one: &sink::Draft<'_>| one.sink.fallback.as_deref() == Some(section.name);
+        if self.complete && !section.has("/inputs") && !self.sinks.iter().any(is_fallback) {
+            let problem = Problem::new(Code::MissingKey, section.head()).with("key", "inputs");
+            problems.push(problem.with("section", section));
+        }
+        let Some(fallback) = draft.sink.fallback.as_deref() else {
+            return;
+        };
+        let place = section.value("/fallback");
+        let Some(target) = self.sink(fallback) else {
+            if self.complete {
+                let problem = Problem::new(Code::UnknownFallback, place).with("name", fallback);
+                let others = self.sinks.iter().map(|one| one.section.name);
+                let others = others.filter(|name| *name != section.name);
+                problems.push(problem.meant(nearest(fallback, others)));
+            }
+            return;
+        };
+        if let Some(cycle) = self.cycle(section.name, fallback) {
+            problems.push(Problem::new(Code::FallbackCycle, place).with("cycle", cycle));
+            return;
+        }
+        let (Some(takes), Some(kept)) = (&target.takes, &draft.takes) else {
+            return;
+        };
+        if !kept.iter().any(|one| takes.contains(one)) {
+            let problem = Problem::new(Code::FallbackCannotTake, place).with("name", fallback);
+            let problem = problem.with_words("yields", words(kept));
+            problems.push(problem.with_words("takes", words(takes)));
+        }
+    }
+
+    /// `a → b → a`, if that is where it leads and no sink before `start` has told it.
+    fn cycle(&self, start: &str, next: &str) -> Option<String> {
+        let mut path = vec![start];
+        let mut next = next;
+        while next != start {
+            // A cycle that `start` only leads into is told at its own sinks.
+            if path.contains(&next) {
+                return None;
+            }
+            path.push(next);
+            next = self.sink(next)?.sink.fallback.as_deref()?;
+        }
+        let first = self.sinks.iter().find(|one| path.contains(&one.section.name))?;
+        path.push(start);
+        (first.section.name == start).then(|| path.join(" → "))
+    }
+
+    fn sink(&self, name: &str) -> Option<&sink::Draft<'_>> {
+        self.sinks.iter().find(|one| one.section.name == name)
+    }
+
+    fn unread(&self, meant: &BTreeSet<String>, problems: &mut Vec<Problem>) {
+        let read = |name: &str| {
+            let evaluators = self.evaluators.iter().flat_map(|one| &one.threshold.inputs);
+            let sinks = self.sinks.iter().flat_map(|one| &one.sink.inputs);
+            evaluators.chain(sinks).chain(meant).any(|input| input == name)
+        };
+        for draft in &self.sources {
+            if self.complete && !read(draft.section.name) {
+                let problem = Problem::new(Code::UnreadSource, draft.section.head());
+                problems.push(problem.with("name", draft.section.name));
+            }
+        }
+    }
+}
+
+/// One element of `inputs`.
+struct Input<'a> {
+    name: &'a str,
+    place: Place,
+}
+
+impl Input<'_> {
+    fn problem(&self, code: Code) -> Problem {
+        Problem::new(code, self.place.clone()).with("name", self.name)
+    }
+}
+
+fn words(records: &[Records]) -> Vec<&'static str> {
+    let word = |one: &Records| match one {
+        Records::Samples => "word-samples",
+        Records::Logs => "word-logs",
+        Records::Notifications => "word-notifications",
+        _ => "word-unknown-records",
+    };
+    records.iter().map(word).collect()
+}
