@@ -254,6 +254,24 @@ fn a_source_that_is_down_or_late_is_no_absence() {
 }
 
 #[test]
+fn a_slot_of_an_outage_that_is_judged_after_it_is_no_absence() {
+    // With a deadline, the next batch comes before the slot of the outage is late.
+    let patient = SourceTiming { deadline: Duration::from_secs(20), ..timing("s") };
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let no_data = NoData { after: Some(MINUTE), then: Then::Alarm };
+    let alarming = Threshold { no_data, ..threshold(0) };
+    let mut trial = Trial::new(Vec::new());
+    trial.engine = Engine::new(vec![patient], vec![alarming], start);
+    for slot in [".", ".", "!", ".", "."] {
+        trial.slot(slot);
+    }
+    assert_eq!(trial.changes(), [""; 0]);
+    assert_eq!(trial.engine.evaluators()[0].judged, 5);
+    trial.slot("x");
+    assert_eq!(trial.changes(), ["Fired: no data"]);
+}
+
+#[test]
 fn a_source_that_is_down_is_one_alarm_of_the_system() {
     let (trial, ..) = run(threshold(0), "##!!!#");
     let system = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
