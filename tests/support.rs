@@ -77,12 +77,15 @@ impl Home {
 
     /// Starts the daemon and waits until it answers.
     pub fn start(&self) -> Daemon {
-        let mut child = self
-            .command(&["run"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        self.start_with(|_| {})
+    }
+
+    /// The same; `prepare` sets its environment.
+    pub fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = self.command(&["run"]);
+        prepare(&mut command);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
         let stderr = child.stderr.take().expect("piped");
         let (sender, log) = mpsc::channel();
         thread::spawn(move || {

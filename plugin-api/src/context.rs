@@ -3,7 +3,10 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -111,7 +114,7 @@ impl Context {
 
     /// Whether the instance is being closed: return soon.
     pub fn cancelled(&self) -> bool {
-        self.host.cancelled()
+        self.threads.closing.load(Ordering::Relaxed) || self.host.cancelled()
     }
 
     /// A directory of the instance's own for checkpoints; it exists.
@@ -154,12 +157,19 @@ impl Gauge {
 pub(crate) struct Threads {
     host: Arc<RawHost>,
     poison: OnceLock<String>,
+    /// Set before the threads are joined: after a failed `open` the daemon has cancelled nothing.
+    closing: AtomicBool,
     running: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Threads {
     fn new(host: &Arc<RawHost>) -> Self {
-        Self { host: Arc::clone(host), poison: OnceLock::new(), running: Mutex::default() }
+        Self {
+            host: Arc::clone(host),
+            poison: OnceLock::new(),
+            closing: AtomicBool::new(false),
+            running: Mutex::default(),
+        }
     }
 
     pub(crate) fn poison(&self) -> Option<&str> {
@@ -172,8 +182,9 @@ impl Threads {
         }
     }
 
-    /// Waits for the threads. The daemon has set `cancelled` and gives up on us at its deadline.
+    /// Waits for the threads, which see `cancelled`; the daemon gives up on us at its deadline.
     pub(crate) fn join(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         let running = std::mem::take(&mut *self.running());
         for thread in running {
             // A panic was caught inside and reported there.

@@ -154,7 +154,7 @@ impl Response {
     pub fn bytes(mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let limit = self.limit;
-        Read::by_ref(&mut self).take(limit + 1).read_to_end(&mut bytes)?;
+        Read::by_ref(&mut self).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(Error::failed(format!("the answer is longer than {limit} bytes")));
         }

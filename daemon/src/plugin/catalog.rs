@@ -11,7 +11,7 @@ use std::{
 };
 
 use haetae_plugin::{
-    Metric,
+    ABI_VERSION, Metric,
     abi::{Library, ROOT_SYMBOL},
     export::{Description, KindDescription},
 };
@@ -26,6 +26,8 @@ pub struct Catalog {
     directories: Vec<PathBuf>,
     images: Vec<Image>,
     refused: Vec<Refusal>,
+    /// Kinds that only a refused file exports, and why it is.
+    barred: BTreeMap<String, Refusal>,
     storage: Storage,
     loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
 }
@@ -50,12 +52,19 @@ impl Catalog {
     pub fn scan(directories: Vec<PathBuf>, allow: &[String], storage: Storage) -> Self {
         let mut images = Vec::new();
         let mut refused = Vec::new();
+        let mut barred = BTreeMap::new();
         for directory in &directories {
             match libraries(directory) {
                 Ok(files) => {
                     for file in files {
-                        match Image::read(&file).and_then(|(image, _)| allowed(image, allow)) {
-                            Ok(image) => images.push(image),
+                        match Image::read(&file) {
+                            Ok((image, _)) => match usable(&image, allow) {
+                                Ok(()) => images.push(image),
+                                Err(refusal) => {
+                                    bar(&mut barred, &image, &refusal);
+                                    refused.push(refusal);
+                                }
+                            },
                             Err(refusal) => refused.push(refusal),
                         }
                     }
@@ -64,9 +73,12 @@ impl Catalog {
             }
         }
         let twice = exported_twice(&images);
-        images.retain(|image| !twice.iter().any(|refusal| refusal.file == image.file));
+        images.retain(|image| {
+            let refusal = twice.iter().find(|refusal| refusal.file == image.file);
+            refusal.inspect(|refusal| bar(&mut barred, image, refusal)).is_none()
+        });
         refused.extend(twice);
-        Self { directories, images, refused, storage, loaded: Mutex::default() }
+        Self { directories, images, refused, barred, storage, loaded: Mutex::default() }
     }
 
     /// Where it looked.
@@ -91,21 +103,26 @@ impl Catalog {
 
     /// The library that exports `kind`, loaded at the first call. `None`: no file does.
     pub fn library(&self, kind: &str) -> Option<Result<Library, Refusal>> {
-        Some(self.load(self.image(kind)?).map(|loaded| loaded.library))
+        Some(self.loaded(kind)?.map(|loaded| loaded.library))
     }
 
     /// What the library that exports `kind` says of it.
     pub fn description(&self, kind: &str) -> Option<Result<KindDescription, Refusal>> {
-        let image = self.image(kind)?;
-        Some(self.load(image).and_then(|loaded| {
+        Some(self.loaded(kind)?.and_then(|loaded| {
             let found = loaded.description.kinds.into_iter().find(|known| known.kind == kind);
             found.ok_or_else(|| {
-                Refusal::bad_description(
-                    &image.file,
-                    format!("does not describe its kind `{kind}`"),
-                )
+                let file = self.image(kind).map(|image| image.file.clone()).unwrap_or_default();
+                Refusal::bad_description(&file, format!("does not describe its kind `{kind}`"))
             })
         }))
+    }
+
+    /// A refused file's kind is known, so that whoever names it reads why it can't be used.
+    fn loaded(&self, kind: &str) -> Option<Result<Loaded, Refusal>> {
+        match self.image(kind) {
+            Some(image) => Some(self.load(image)),
+            None => self.barred.get(kind).cloned().map(Err),
+        }
     }
 
     fn load(&self, image: &Image) -> Result<Loaded, Refusal> {
@@ -172,12 +189,22 @@ fn libraries(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
     Ok(files)
 }
 
-fn allowed(image: Image, allow: &[String]) -> Result<Image, Refusal> {
-    let pin = format!("{}@sha256:{}", image.manifest.plugin, image.sha256);
-    if allow.is_empty() || allow.contains(&pin) {
-        return Ok(image);
+/// Whether a file may be loaded, as far as its manifest tells.
+fn usable(image: &Image, allow: &[String]) -> Result<(), Refusal> {
+    let Image { file, manifest, sha256 } = image;
+    if manifest.abi.split('.').next() != ABI_VERSION.split('.').next() {
+        return Err(Refusal::other_major(file, manifest));
     }
-    Err(Refusal::not_allowed(&image.file, &image.sha256))
+    if allow.is_empty() || allow.contains(&format!("{}@sha256:{sha256}", manifest.plugin)) {
+        return Ok(());
+    }
+    Err(Refusal::not_allowed(file, sha256))
+}
+
+fn bar(barred: &mut BTreeMap<String, Refusal>, image: &Image, refusal: &Refusal) {
+    for kind in image.manifest.kinds.keys() {
+        barred.insert(kind.clone(), refusal.clone());
+    }
 }
 
 /// Neither of two files that export one kind is used: which one was meant is for a person to say.

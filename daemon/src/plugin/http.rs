@@ -67,7 +67,9 @@ impl Pool {
             timeout: request.timeout,
             cancelled: cancelled.clone(),
         };
-        let response = self.runtime.block_on(until.of(builder.send()))??;
+        // Its text would name the URL, and some protocols put credentials into the query.
+        let response = self.runtime.block_on(until.of(builder.send()))?;
+        let response = response.map_err(reqwest::Error::without_url)?;
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
         let (status, headers) = (response.status().as_u16(), headers.collect());
@@ -145,7 +147,7 @@ impl Read for Body {
         while self.chunk.is_empty() {
             let next = self.runtime.block_on(self.until.of(self.response.chunk()));
             let next = next.map_err(|error| io::Error::other(error.message().to_owned()))?;
-            match next.map_err(io::Error::other)? {
+            match next.map_err(|error| io::Error::other(error.without_url()))? {
                 Some(chunk) => self.chunk = chunk,
                 None => return Ok(0),
             }

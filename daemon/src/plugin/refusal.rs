@@ -112,6 +112,12 @@ impl Refusal {
         )
     }
 
+    /// Its manifest names another major version of the boundary.
+    pub fn other_major(file: &Path, manifest: &Manifest) -> Self {
+        let error = LoadError::Major { plugin: manifest.abi.clone(), daemon: ABI_VERSION };
+        Self::misfit(file, manifest, &error)
+    }
+
     /// The boundary's versions or layouts don't fit.
     pub fn misfit(file: &Path, manifest: &Manifest, error: &LoadError) -> Self {
         let built = format!(
