@@ -23,6 +23,9 @@ use crate::{
     http::{Request, Response},
 };
 
+/// Status, headers and body of an answer.
+pub type Exchanged = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
+
 /// What the daemon (or a test) lends to an instance.
 pub trait Lend: Send + Sync + 'static {
     /// Writes a log line.
@@ -34,10 +37,7 @@ pub trait Lend: Send + Sync + 'static {
     /// The value of a secret.
     fn secret(&self, reference: &Reference) -> Result<Vec<u8>>;
     /// One HTTP exchange: status, headers and a body to read.
-    fn exchange(
-        &self,
-        request: Request,
-    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)>;
+    fn exchange(&self, request: Request) -> Result<Exchanged>;
     /// A cell for a metric of the instance: a counter if `total`.
     fn cell(&self, name: &str, total: bool) -> u32;
     /// Adds to a counter's cell or sets a gauge's.
