@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(taken.points().len(), 2);
         assert_eq!(complaint.unwrap().cause, "dropped 1 new series over max_series = 2");
         // Silent for ten intervals: they make room.
-        let later = NOW.after(Duration::from_secs(600));
+        let later = NOW.after(Duration::from_mins(10));
         let (taken, complaint) =
             intake.admit(&Samples::at(later).with(&series("c"), 1.0), later, later);
         assert_eq!((taken.points().len(), complaint), (1, None));
