@@ -1,9 +1,13 @@
 //! Loading plugins: of other versions, replaced under way, from outside, and what they are lent.
-#![expect(
+#![allow(
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_debug_formatting,
     reason = "tests"
 )]
 

@@ -7,6 +7,7 @@
     clippy::print_stdout,
     clippy::expect_used,
     clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
     reason = "a benchmark: it prints, may fall over and measures time"
 )]
 

@@ -169,16 +169,17 @@ impl SeriesBuilder {
     /// Adds a label; one of the same name is replaced. An empty value is no label.
     #[must_use]
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
-        self.labels.retain(|(known, _)| *known != name);
-        self.labels.push((name, value.into()));
+        self.labels.push((name.into(), value.into()));
         self
     }
 
     /// The finished series.
     pub fn build(mut self) -> Series {
+        // Of one name the last one counts: first after the turn, and the sort is stable.
+        self.labels.reverse();
+        self.labels.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.labels.dedup_by(|(later, _), (kept, _)| later == kept);
         self.labels.retain(|(name, value)| !name.is_empty() && !value.is_empty());
-        self.labels.sort_unstable();
         let labels = self
             .labels
             .into_iter()

@@ -68,7 +68,7 @@ impl Server {
             ([(ANSWERED, "marked")], format!("{method} {asked} {kind} {body}"))
         };
         let guarded = |headers: HeaderMap| async move {
-            let given = headers.get("authorization").map(|value| value.as_bytes());
+            let given = headers.get("authorization").map(axum::http::HeaderValue::as_bytes);
             if given == Some(SECRET.as_bytes()) { StatusCode::OK } else { StatusCode::FORBIDDEN }
         };
         let elsewhere = || async { (StatusCode::FOUND, [(LOCATION, "/there")], "elsewhere") };
@@ -252,7 +252,7 @@ fn an_exchange_ends_at_its_timeout_or_the_deadline_whichever_is_first() {
         // Held open until the other side gives up.
         drop(stream.read(&mut [0]));
     });
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     for (url, timeout, within, fault) in [
         (server.url("/hang"), "200ms", minute, Fault::Deadline),
         (server.url("/hang"), "1m", Duration::from_millis(200), Fault::Deadline),
@@ -279,7 +279,7 @@ fn an_exchange_ends_when_the_instance_is_closed() {
         within(Duration::from_secs(10), asked).expect("it asks");
         lent.cancel();
     });
-    let error = opened.collect(Duration::from_secs(60)).expect_err("it is interrupted");
+    let error = opened.collect(Duration::from_mins(1)).expect_err("it is interrupted");
     closing.join().expect("it cancelled");
     assert_eq!(error.message(), "the instance is being closed");
 }
