@@ -12,7 +12,7 @@ use std::{
 use haetae_plugin::Records;
 use jiff::tz::TimeZone;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
     runtime::Handle,
     sync::{broadcast, mpsc},
     time::timeout,
@@ -35,11 +35,12 @@ use crate::{
     },
     plugin::{
         catalog::Catalog,
+        event::Event,
         instance::{Role, Spec},
         lend::{Cells, Pool, Shared},
         sink, source,
         status::Status,
-        supervisor::{Event, Parts, Supervisor},
+        supervisor::{Parts, Supervisor},
     },
 };
 
@@ -128,14 +129,7 @@ impl App {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
-        let lock = lock(&state)?;
-        let socket = socket.unwrap_or_else(|| state.join("admin.sock"));
-        let tcp = TcpListener::bind(plan.http.listen).await;
-        let listen = |source| StartError::Listen { address: plan.http.listen.to_string(), source };
-        let tcp = tcp.map_err(listen)?;
-        let address = tcp.local_addr().map_err(listen)?;
-        let unix = http::bind_socket(&socket)
-            .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
+        let Bound { lock, tcp, address, unix, socket } = bind(&plan, socket).await?;
 
         let (events, inbox) = mpsc::channel(EVENTS);
         let (requests, asked) = mpsc::channel(evaluation::INPUTS);
@@ -247,7 +241,7 @@ impl App {
         info!("stopped");
     }
 
-    fn serve(&self, tcp: TcpListener, unix: tokio::net::UnixListener, token: Option<&str>) {
+    fn serve(&self, tcp: TcpListener, unix: UnixListener, token: Option<&str>) {
         let mut router = http::public(self.view.clone());
         if let Some(token) = token {
             router = router.merge(api::with_token(self.view.clone(), token));
@@ -266,6 +260,27 @@ impl App {
             }
         });
     }
+}
+
+/// What only one daemon can have.
+struct Bound {
+    lock: File,
+    tcp: TcpListener,
+    address: std::net::SocketAddr,
+    unix: UnixListener,
+    socket: PathBuf,
+}
+
+/// Takes the state directory and the sockets, or says which of them can't be had.
+async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, StartError> {
+    let lock = lock(&plan.daemon.state)?;
+    let listen = |source| StartError::Listen { address: plan.http.listen.to_string(), source };
+    let tcp = TcpListener::bind(plan.http.listen).await.map_err(listen)?;
+    let address = tcp.local_addr().map_err(listen)?;
+    let socket = socket.unwrap_or_else(|| plan.daemon.state.join("admin.sock"));
+    let unix = http::bind_socket(&socket)
+        .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
+    Ok(Bound { lock, tcp, address, unix, socket })
 }
 
 /// Takes the state directory for this process.

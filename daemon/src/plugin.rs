@@ -1,6 +1,7 @@
 //! Plugins: finding, trusting, loading, lending to and supervising them.
 
 pub mod catalog;
+pub mod event;
 mod http;
 pub mod image;
 pub mod instance;

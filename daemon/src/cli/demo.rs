@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use jiff::tz::TimeZone;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -68,24 +68,30 @@ pub(super) async fn run(common: &Common) -> u8 {
     };
     greet(&app, &token);
     let mut transitions = app.watch();
-    let (style, voice) =
-        (common.style(), Voice { language: Language::En, zone: TimeZone::system() });
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            next = transitions.recv() => match next {
-                Ok(transition) => output::line(shown(&transition, &voice, style)),
-                Err(RecvError::Lagged(skipped)) => output::say(format!("({skipped} more alarms, not shown)")),
-                Err(RecvError::Closed) => break,
-            },
-        }
-    }
+    show(&mut transitions, &stop, common.style()).await;
     drop(transitions);
     app.finish().await;
     if let Err(error) = directory.close() {
         output::say(format!("the demo's directory could not be removed: {error}"));
     }
     0
+}
+
+/// Prints transitions until the demo is interrupted.
+async fn show(transitions: &mut Receiver<Transition>, stop: &CancellationToken, style: Style) {
+    let voice = Voice { language: Language::En, zone: TimeZone::system() };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            next = transitions.recv() => match next {
+                Ok(transition) => output::line(shown(&transition, &voice, style)),
+                Err(RecvError::Lagged(skipped)) => {
+                    output::say(format!("({skipped} more alarms, not shown)"));
+                }
+                Err(RecvError::Closed) => return,
+            },
+        }
+    }
 }
 
 fn greet(app: &App, token: &str) {

@@ -16,8 +16,8 @@ use crate::{
     config::Plan,
     engine::{Input, Problem},
     plugin::{
+        event::{Complaint, Event},
         status::Status,
-        supervisor::{Complaint, Event},
     },
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use haetae_plugin::{Point, Samples, Series, Timestamp};
 
-use crate::{config, plugin::supervisor::Complaint};
+use crate::{config, plugin::event::Complaint};
 
 /// Points of one batch that are taken.
 const POINTS: usize = 1_000_000;

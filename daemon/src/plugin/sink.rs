@@ -4,9 +4,10 @@ use haetae_plugin::{Batch, Verdict};
 use tokio::{sync::mpsc, time::sleep_until};
 
 use super::{
+    event::Event,
     instance::{Order, Reply},
     status::State,
-    supervisor::{Event, Supervisor},
+    supervisor::Supervisor,
 };
 use crate::clock::Clock;
 

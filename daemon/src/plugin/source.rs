@@ -6,8 +6,9 @@ use haetae_plugin::{Batch, Timestamp, Window};
 use tokio::{sync::oneshot, time::sleep_until};
 
 use super::{
+    event::Event,
     instance::{Order, Reply},
-    supervisor::{Event, Supervisor},
+    supervisor::Supervisor,
 };
 use crate::{
     clock::{self, Clock},

@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haetae_plugin::{Batch, Error, Fault, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use haetae_plugin::{Error, Fault};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
+    event::{Complaint, Event},
     instance::{Fate, Instance, Order, Reply, Spec},
     lend::{Cells, Lent, Shared},
     status::{State, Status},
@@ -30,51 +31,6 @@ const BREAKER_PERIOD: Duration = Duration::from_mins(10);
 const REOPEN_CAP: Duration = Duration::from_mins(1);
 /// How long an instance may take to close.
 const CLOSE: Duration = Duration::from_secs(5);
-
-/// What a supervisor tells the pipeline.
-#[derive(Debug)]
-pub enum Event {
-    /// A source collected something.
-    Batch {
-        /// Its name.
-        source: Arc<str>,
-        /// What it collected.
-        batch: Batch,
-        /// Its watermark, if the batch names none.
-        until: Timestamp,
-        /// Sent once the batch is where it belongs; then the source is acknowledged.
-        taken: oneshot::Sender<Option<Complaint>>,
-    },
-    /// A problem of an instance began (with a detail) or ended.
-    Problem {
-        /// The instance.
-        instance: String,
-        /// Which problem.
-        problem: Problem,
-        /// What is wrong; `None` when it ended.
-        detail: Option<String>,
-    },
-    /// A batch that a sink did not take.
-    Undelivered {
-        /// The sink.
-        sink: String,
-        /// What it was to take.
-        batch: Batch,
-        /// Why it did not.
-        reason: String,
-    },
-}
-
-/// What is wrong with a batch that was taken nevertheless.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
-    /// Records that were dropped.
-    pub dropped: u64,
-    /// Why.
-    pub cause: String,
-    /// What to do.
-    pub cure: String,
-}
 
 /// Keeps one instance open.
 pub struct Supervisor {
@@ -170,8 +126,7 @@ impl Supervisor {
         if self.not_before.is_some_and(|time| clock::monotonic() < time) || self.is_given_up() {
             return false;
         }
-        let cancelled = CancellationToken::new();
-        let lent = Lent::new(&self.spec.name, self.shared.clone(), self.cells.clone(), cancelled);
+        let lent = self.lent();
         let opened =
             Instance::open(self.spec.clone(), Arc::new(lent), self.deadline, &self.abandoned);
         match opened.await {
@@ -387,6 +342,11 @@ impl Supervisor {
     fn is_given_up(&self) -> bool {
         let most = if self.listens { 1 } else { ABANDONED };
         self.abandoned.load(Ordering::SeqCst) >= most
+    }
+
+    fn lent(&self) -> Lent {
+        let (shared, cells) = (self.shared.clone(), self.cells.clone());
+        Lent::new(&self.spec.name, shared, cells, CancellationToken::new())
     }
 
     fn count_hang(&self) {
