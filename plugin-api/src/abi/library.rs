@@ -19,7 +19,7 @@ pub struct Library(PluginModuleRef);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The symbol is there, but it is no header of abi_stable 0.11.
+    /// The symbol is there, but it is no header of `abi_stable` 0.11.
     Foreign(String),
     /// Built for another major version of the boundary.
     Major {
@@ -120,12 +120,21 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
 }
 
-/// The end of abi_stable's message, which may be 30 kB: there it says what is wrong.
+/// The last error of `abi_stable`'s message, which may be 30 kB, and the field that it is about.
 fn tail(error: &LibraryError) -> String {
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let start = lines.iter().rposition(|line| line.starts_with("Error:")).unwrap_or(0);
-    lines.iter().skip(start).take(4).copied().collect::<Vec<_>>().join(" ")
+    let (before, error) = lines.split_at(start);
+    // What it expected and found are a line each; more lines are of types that hold this one.
+    let error = error.iter().take(5).copied().collect::<Vec<_>>().join(" ");
+    let field = before.iter().rposition(|line| line.starts_with("field_name:"));
+    let Some((before, [field, ..])) = field.and_then(|at| before.split_at_checked(at)) else {
+        return error;
+    };
+    let field = field.trim_start_matches("field_name:");
+    let owner = before.iter().rev().find_map(|line| line.strip_prefix("type:"));
+    format!("{}.{field}: {error}", owner.unwrap_or_default().trim_end())
 }
 
 macro_rules! instance {
