@@ -6,7 +6,8 @@
 #![expect(
     unsafe_code,
     missing_docs,
-    clippy::used_underscore_binding,
+    clippy::cast_ptr_alignment,
+    clippy::expl_impl_clone_on_copy,
     reason = "the one place that crosses; abi_stable's macros expand to these"
 )]
 
@@ -26,7 +27,7 @@ use abi_stable::{
 
 pub use abi_stable::library::LibHeader;
 pub use instance::{header, open_reader, open_sink, open_source};
-pub use lend::{Lend, host};
+pub use lend::{Answered, Lend, host};
 pub use library::{Library, LoadError, ReaderInstance, SinkInstance, SourceInstance};
 
 use crate::{Error, Fault, Logs, Samples, Timestamp};

@@ -98,11 +98,13 @@ pub struct Kind {
     name: &'static str,
     sample: &'static str,
     schema: Option<fn() -> Value>,
-    metrics: Option<fn(&str) -> Result<Vec<Metric>>>,
+    metrics: Option<MetricsOf>,
     pub(crate) source: Option<Role<RawSource>>,
     pub(crate) sink: Option<Role<RawSink>>,
     pub(crate) reader: Option<Role<RawReader>>,
 }
+
+type MetricsOf = fn(&str) -> Result<Vec<Metric>>;
 
 pub(crate) struct Role<T> {
     records: &'static [Records],
@@ -158,26 +160,8 @@ impl<O: JsonSchema> Typed<O> {
 
     /// The finished kind.
     pub const fn kind(self) -> Kind {
-        let Self(Kind { name, sample, schema, metrics, ref source, ref sink, ref reader }, _) =
-            self;
-        let kind = Kind {
-            name,
-            sample,
-            schema,
-            metrics,
-            source: copied(source),
-            sink: copied(sink),
-            reader: copied(reader),
-        };
-        std::mem::forget(self);
-        kind
-    }
-}
-
-const fn copied<T>(role: &Option<Role<T>>) -> Option<Role<T>> {
-    match role {
-        Some(role) => Some(Role { records: role.records, open: role.open }),
-        None => None,
+        let Self(Kind { name, sample, schema, metrics, source, sink, reader }, _) = self;
+        Kind { name, sample, schema, metrics, source, sink, reader }
     }
 }
 
@@ -282,6 +266,7 @@ pub(crate) fn metrics<E: Exports>(name: &str, options: &str) -> Result<String> {
 }
 
 /// The length of `parts` joined.
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: it can't panic later")]
 pub const fn length(parts: &[&str]) -> usize {
     let (mut total, mut part) = (0, 0);
     while part < parts.len() {
@@ -292,6 +277,7 @@ pub const fn length(parts: &[&str]) -> usize {
 }
 
 /// `parts` joined.
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: it can't panic later")]
 pub const fn join<const LENGTH: usize>(parts: &[&str]) -> [u8; LENGTH] {
     let mut joined = [0; LENGTH];
     let (mut at, mut part) = (0, 0);

@@ -98,19 +98,19 @@ fn absent<T>(kind: &str, role: &str) -> Reply<T> {
 /// Opens a source; `export!` puts it into the plugin's table.
 pub fn open_source<S: Source>(options: &str, context: Context) -> Reply<RawSource> {
     open(options, context, S::open)
-        .map(|data| RawSource { data, functions: SourceTable::<S>(PhantomData).functions() })
+        .map(|data| RawSource { data, functions: SourceTable::<S>::functions() })
 }
 
 /// Opens a sink.
 pub fn open_sink<S: Sink>(options: &str, context: Context) -> Reply<RawSink> {
     open(options, context, S::open)
-        .map(|data| RawSink { data, functions: SinkTable::<S>(PhantomData).functions() })
+        .map(|data| RawSink { data, functions: SinkTable::<S>::functions() })
 }
 
 /// Opens a reader.
 pub fn open_reader<R: Reader>(options: &str, context: Context) -> Reply<RawReader> {
     open(options, context, R::open)
-        .map(|data| RawReader { data, functions: ReaderTable::<R>(PhantomData).functions() })
+        .map(|data| RawReader { data, functions: ReaderTable::<R>::functions() })
 }
 
 fn open<R, O: serde::de::DeserializeOwned>(
@@ -172,7 +172,7 @@ impl<S: Source> SourceTable<S> {
         });
     }
 
-    fn functions(&self) -> SourceFunctionsRef {
+    fn functions() -> SourceFunctionsRef {
         SourceFunctionsRef(Self::FUNCTIONS.as_prefix())
     }
 }
@@ -200,7 +200,7 @@ impl<S: Sink> SinkTable<S> {
             WithMetadata::new(SinkFunctions { close: close::<S>, deliver: deliver::<S> });
     }
 
-    fn functions(&self) -> SinkFunctionsRef {
+    fn functions() -> SinkFunctionsRef {
         SinkFunctionsRef(Self::FUNCTIONS.as_prefix())
     }
 }
@@ -222,7 +222,7 @@ impl<R: Reader> ReaderTable<R> {
             WithMetadata::new(ReaderFunctions { close: close::<R>, query: query::<R> });
     }
 
-    fn functions(&self) -> ReaderFunctionsRef {
+    fn functions() -> ReaderFunctionsRef {
         ReaderFunctionsRef(Self::FUNCTIONS.as_prefix())
     }
 }
