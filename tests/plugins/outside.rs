@@ -10,21 +10,21 @@ use std::{
 use haetae_plugin::ABI_VERSION;
 
 /// Exact text that is replaced in a file of the copy, each place where it stands.
-pub struct Edit<'a>(pub &'a str, pub &'a str, pub &'a str);
+pub(super) struct Edit<'a>(pub(super) &'a str, pub(super) &'a str, pub(super) &'a str);
 
 /// The one target directory: packages at other paths are other packages, so nothing gets mixed up.
-pub fn outside() -> PathBuf {
+pub(super) fn outside() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("outside")
 }
 
 /// The root of the workspace.
-pub fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(PathBuf::from).expect("the workspace")
 }
 
 /// Builds the kind `name` against a copy of the plugin API with `edits`; returns its file.
 /// `value` is what its metric `name` is: an expression that may use the context `cx`.
-pub fn built_against_copy(name: &str, value: &str, edits: &[Edit<'_>]) -> PathBuf {
+pub(super) fn built_against_copy(name: &str, value: &str, edits: &[Edit<'_>]) -> PathBuf {
     let place = outside().join(name);
     let copies = ["README.md", "build.rs", "Cargo.toml", "src", "macros/Cargo.toml", "macros/src"];
     let mut files = Vec::new();
@@ -101,7 +101,7 @@ impl Source for Outside {
 "#;
 
 /// The example, built against the packages as they would be published; returns its directory.
-pub fn example_against_packages() -> PathBuf {
+pub(super) fn example_against_packages() -> PathBuf {
     let packages = ["haetae-plugin", "haetae-plugin-macros"];
     let mut package = cargo(&root());
     package.args(["package", "--allow-dirty", "--no-verify", "--quiet"]);
