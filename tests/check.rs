@@ -5,7 +5,7 @@ mod kinds;
 
 use std::{path::PathBuf, time::Duration};
 
-use haetae::config::{Checked, Files, Language};
+use haetae::config::{Checked, Files, Finding, Language};
 use kinds::Offered;
 use proptest::prelude::*;
 
@@ -115,7 +115,7 @@ inputs = ["sound-syslog"]
 
 #[test]
 fn each_mistake_is_told_alone_and_at_its_place() {
-    let (mut told, mut wrong) = (String::new(), String::new());
+    let (mut told, mut wrong) = ([Vec::new(), Vec::new()], Vec::new());
     for (text, expected) in CASES {
         let whole = format!("{text}{SOUND}");
         let checked = check(&[("f.toml", &whole)]);
@@ -129,24 +129,22 @@ fn each_mistake_is_told_alone_and_at_its_place() {
         let findings: Vec<_> = findings.collect();
         let findings = findings.join("; ");
         if findings != *expected {
-            wrong += &format!("{text}\n    told {findings}\n    not  {expected}\n\n");
+            wrong.push(format!("{text}\n    told {findings}\n    not  {expected}\n\n"));
         }
         for problem in &checked.problems {
-            for language in Language::ALL {
-                let finding = problem.finding(language);
-                for part in [&finding.message, &finding.label, &finding.cure] {
-                    assert!(!part.is_empty() && !part.contains("{$"), "{finding:?}");
+            for (language, told) in Language::ALL.into_iter().zip(&mut told) {
+                let Finding { code, message, label, cure, .. } = problem.finding(language);
+                for part in [&message, &label, &cure] {
+                    assert!(!part.is_empty() && !part.contains("{$"), "{code} {part}");
                 }
+                told.push(format!("{code} {message}\n    {label}\n    {cure}\n"));
             }
-            let finding = problem.finding(Language::En);
-            told += &format!(
-                "{} {}\n    {}\n    {}\n",
-                finding.code, finding.message, finding.label, finding.cure
-            );
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}");
-    snapshot("each-mistake", &told);
+    assert!(wrong.is_empty(), "\n{}", wrong.concat());
+    for (language, told) in Language::ALL.into_iter().zip(told) {
+        snapshot(&format!("each-mistake-{}", language.code()), &told.concat());
+    }
 }
 
 #[test]
@@ -182,8 +180,10 @@ fn a_warning_does_not_hinder_the_plan() {
 
 #[test]
 fn more_than_twenty_problems_are_counted() {
-    let text: String =
-        (0..25).map(|at| format!("[sinks.s{at:02}]\nplugin = \"no\"\ninputs = []\n")).collect();
+    let text = (0..25)
+        .map(|at| format!("[sinks.s{at:02}]\nplugin = \"no\"\ninputs = []\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let report = check(&[("f.toml", &text)]).report(Language::En, false);
     assert_eq!(report.matches("HT0204").count(), 20);
     assert!(report.contains("\nand 5 more\n25 errors in 1 file."), "{report}");

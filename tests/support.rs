@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::unnecessary_debug_formatting,
     reason = "each test uses a part of it; here is where tests touch the real time"
 )]
 
@@ -120,7 +122,7 @@ impl Home {
     /// Waits until the status of an instance is as wanted, and returns it.
     pub fn instance_when(&self, name: &str, is: impl Fn(&Value) -> bool) -> Value {
         let found =
-            within(Duration::from_secs(60), || self.instance(name).filter(|found| is(found)));
+            within(Duration::from_mins(1), || self.instance(name).filter(|found| is(found)));
         found.unwrap_or_else(|| panic!("{name} is {:#?}", self.instance(name)))
     }
 }

@@ -97,7 +97,7 @@ too-short = `{ $key }` is too short
     .label = at least 1s
     .cure = give it one second or more
 
-duplicate-name = the name `{ $name }` is taken: a { $role } has it, in { $other }
+duplicate-name = the name `{ $name }` is taken: { $role } in { $other }
     .label = defined a second time
     .cure = rename one of the two; a name belongs to one source, evaluator or sink in all files together
 reserved-name = nothing may be called `system`
@@ -133,7 +133,7 @@ unknown-input = nothing is called `{ $name }`
     .label = known here: { $known }
     .cure = define it, or use one of the known names
     .meant = did you mean `{ $meant }`?
-wrong-input = `{ $name }` is a { $role } and cannot be an input here
+wrong-input = `{ $name }` ({ $role }) cannot be an input here
     .label = expected the name of a { $wanted }
     .cure = put the name of a { $wanted } here
 input-yields-no-samples = `{ $name }` yields no samples

@@ -27,7 +27,7 @@ use abi_stable::{
 
 pub use abi_stable::library::LibHeader;
 pub use instance::{header, open_reader, open_sink, open_source};
-pub use lend::{Answered, Lend, host};
+pub use lend::{Exchanged, Lend, host};
 pub use library::{Library, LoadError, ReaderInstance, SinkInstance, SourceInstance};
 
 use crate::{Error, Fault, Logs, Samples, Timestamp};

@@ -93,18 +93,18 @@ pub trait Exports: 'static {
     const MANIFEST: &'static [u8];
 }
 
+type Metrics = fn(&str) -> Result<Vec<Metric>>;
+
 /// One kind: a name in `plugin = "…"`, and its roles.
 pub struct Kind {
     name: &'static str,
     sample: &'static str,
     schema: Option<fn() -> Value>,
-    metrics: Option<MetricsOf>,
+    metrics: Option<Metrics>,
     pub(crate) source: Option<Role<RawSource>>,
     pub(crate) sink: Option<Role<RawSink>>,
     pub(crate) reader: Option<Role<RawReader>>,
 }
-
-type MetricsOf = fn(&str) -> Result<Vec<Metric>>;
 
 pub(crate) struct Role<T> {
     records: &'static [Records],
@@ -160,8 +160,7 @@ impl<O: JsonSchema> Typed<O> {
 
     /// The finished kind.
     pub const fn kind(self) -> Kind {
-        let Self(Kind { name, sample, schema, metrics, source, sink, reader }, _) = self;
-        Kind { name, sample, schema, metrics, source, sink, reader }
+        self.0
     }
 }
 
@@ -266,7 +265,7 @@ pub(crate) fn metrics<E: Exports>(name: &str, options: &str) -> Result<String> {
 }
 
 /// The length of `parts` joined.
-#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: it can't panic later")]
+#[expect(clippy::indexing_slicing, reason = "evaluated at build time, where a panic is an error")]
 pub const fn length(parts: &[&str]) -> usize {
     let (mut total, mut part) = (0, 0);
     while part < parts.len() {
@@ -277,7 +276,7 @@ pub const fn length(parts: &[&str]) -> usize {
 }
 
 /// `parts` joined.
-#[expect(clippy::indexing_slicing, reason = "evaluated while compiling: it can't panic later")]
+#[expect(clippy::indexing_slicing, reason = "evaluated at build time, where a panic is an error")]
 pub const fn join<const LENGTH: usize>(parts: &[&str]) -> [u8; LENGTH] {
     let mut joined = [0; LENGTH];
     let (mut at, mut part) = (0, 0);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use haetae::config::{Facts, Kinds, Unusable};
-use haetae_plugin::{Kind, Metric, Records, options::Duration};
+use haetae_plugin::{Kind, Metric, Records, Secret, options::Duration};
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 pub(crate) struct Offered;
@@ -14,32 +15,15 @@ impl Kinds for Offered {
     }
 
     fn kind(&self, name: &str) -> Result<Facts, Unusable> {
-        let secret =
-            json!({ "oneOf": [reference("credential"), reference("file"), reference("env")] });
-        let (source, sink, properties) = match name {
-            "host" => (Some(Records::Samples), None, json!({ "disks": list() })),
-            "influx" => {
-                let warn = json!({ "type": "integer", "minimum": 1, "maximum": 255 });
-                let properties = json!({
-                    "url": { "type": "string" },
-                    "password": { "anyOf": [{ "$ref": "#/$defs/Secret" }, { "type": "null" }] },
-                    "chunk": warn,
-                    "mode": { "oneOf": [{ "const": "flux" }, { "const": "influxql" }] },
-                    "timeout": { "type": "string", "format": Duration::FORMAT },
-                    "tags": { "type": "array", "items": { "type": "string" }, "maxItems": 2 },
-                });
-                (Some(Records::Samples), None, properties)
-            }
-            "syslog" => (Some(Records::Logs), None, json!({})),
-            "file" => (None, Some(Records::Notifications), json!({ "path": { "type": "string" } })),
-            "slack" => {
-                (None, Some(Records::Notifications), json!({ "url": { "$ref": "#/$defs/Secret" } }))
-            }
-            "archive" => (None, Some(Records::Logs), json!({})),
-            "greedy" => {
-                (Some(Records::Samples), None, json!({ "interval": { "type": "integer" } }))
-            }
-            "mad" => (Some(Records::Samples), None, json!({ "a": { "type": "none such" } })),
+        let (source, sink, schema) = match name {
+            "host" => (Some(Records::Samples), None, Value::Null),
+            "influx" => (Some(Records::Samples), None, schema::<Influx>()),
+            "syslog" => (Some(Records::Logs), None, Value::Null),
+            "file" => (None, Some(Records::Notifications), schema::<File>()),
+            "slack" => (None, Some(Records::Notifications), schema::<Slack>()),
+            "archive" => (None, Some(Records::Logs), Value::Null),
+            "greedy" => (Some(Records::Samples), None, schema::<Greedy>()),
+            "mad" => (Some(Records::Samples), None, json!({ "type": "none such" })),
             "broken" => {
                 return Err(Unusable::Broken {
                     file: "/usr/lib/haetae/libhaetae_broken.so".into(),
@@ -49,15 +33,6 @@ impl Kinds for Offered {
             }
             _ => return Err(Unusable::Unknown),
         };
-        let required = match name {
-            "file" => vec!["path"],
-            "slack" => vec!["url"],
-            _ => Vec::new(),
-        };
-        let schema = json!({
-            "type": "object", "properties": properties, "required": required,
-            "additionalProperties": false, "$defs": { "Secret": secret },
-        });
         Ok(Facts {
             schema,
             source: source.map(|one| vec![one]),
@@ -75,7 +50,7 @@ impl Kinds for Offered {
             }
             "influx" if options.get("mode") == Some(&json!("flux")) => {
                 let mut metric = gauge("vm_cpu");
-                metric.window = Some("10m".parse().unwrap());
+                metric.window = Some(std::time::Duration::from_mins(10).into());
                 Ok(vec![metric])
             }
             _ => Ok(Vec::new()),
@@ -87,13 +62,59 @@ impl Kinds for Offered {
     }
 }
 
-fn reference(key: &str) -> Value {
-    json!({
-        "type": "object", "properties": { key: { "type": "string" } },
-        "required": [key], "additionalProperties": false,
-    })
+fn schema<T: JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
 }
 
-fn list() -> Value {
-    json!({ "type": "array", "items": { "type": "string" } })
+#[haetae_plugin::options]
+#[derive(Default)]
+#[serde(default)]
+struct Influx {
+    /// Where it is.
+    url: String,
+    password: Option<Secret>,
+    #[schemars(range(min = 1, max = 255))]
+    chunk: u32,
+    mode: Mode,
+    timeout: Option<Duration>,
+    #[schemars(length(max = 2))]
+    tags: Vec<String>,
+    /// What is asked.
+    query: Vec<Query>,
+}
+
+#[haetae_plugin::options]
+#[derive(Default)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// The old language.
+    #[default]
+    InfluxQl,
+    /// The new language.
+    Flux,
+}
+
+#[haetae_plugin::options]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Query {
+    metric: String,
+    window: Option<Duration>,
+}
+
+#[haetae_plugin::options]
+#[expect(dead_code, reason = "only its schema is used")]
+struct File {
+    path: PathBuf,
+}
+
+#[haetae_plugin::options]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Slack {
+    url: Secret,
+}
+
+#[haetae_plugin::options]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Greedy {
+    interval: u32,
 }

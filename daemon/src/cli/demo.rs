@@ -18,6 +18,7 @@ use crate::{
     config::{Files, Language},
     deliver::render::{Voice, quantity},
     engine::{Change, Transition},
+    plugin::image::hex,
     signal,
 };
 
@@ -126,5 +127,5 @@ fn token() -> String {
         // Without randomness nobody shall be let in: the token is then not printable as a header.
         return "\n".into();
     }
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }

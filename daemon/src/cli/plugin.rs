@@ -52,7 +52,7 @@ pub(super) fn run(common: &Common, verb: Verb) -> u8 {
         Verb::List(place) => list(common, &catalog(common, place)),
         Verb::Show(named) => described(common, named, show),
         Verb::Sample(named) => described(common, named, |_, _, description| {
-            output::line(description.sample.trim_end())
+            output::line(description.sample.trim_end());
         }),
         Verb::Doc(named) => described(common, named, doc),
     }

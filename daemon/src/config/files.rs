@@ -172,13 +172,15 @@ impl Files {
     fn mask(&self, problems: &mut [Problem]) {
         for document in &self.documents {
             let path = &document.source.path;
-            let mut here: Vec<_> =
+            let here: Vec<_> =
                 problems.iter_mut().filter(|one| one.place().source.path == *path).collect();
             let secrets = here.iter().filter(|one| one.code() == Code::BadSecret);
             let secrets: Vec<_> = secrets.map(|one| one.place().span.clone()).collect();
             if !secrets.is_empty() {
                 let masked = Arc::new(document.source.masked(&secrets));
-                here.iter_mut().for_each(|problem| problem.show_in(&masked));
+                for problem in here {
+                    problem.show_in(&masked);
+                }
             }
         }
     }

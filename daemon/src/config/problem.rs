@@ -353,3 +353,90 @@ pub(super) fn nearest<'a>(
     let near = near.filter(|(edits, one)| *edits <= 2 && *edits < one.chars().count().min(4));
     near.min().map(|(_, one)| one)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Code; 46] = [
+        Code::Syntax,
+        Code::WrongType,
+        Code::UnknownKey,
+        Code::MissingKey,
+        Code::BadDuration,
+        Code::BadMatcher,
+        Code::TooMuch,
+        Code::TooLittle,
+        Code::NotOneOf,
+        Code::BadLength,
+        Code::Repeated,
+        Code::BadSecret,
+        Code::Refused,
+        Code::DuplicateName,
+        Code::ReservedName,
+        Code::BadName,
+        Code::UnknownPlugin,
+        Code::BrokenPlugin,
+        Code::WrongRole,
+        Code::ReservedKey,
+        Code::BadSchema,
+        Code::RefusedOptions,
+        Code::DuplicateTable,
+        Code::UnknownInput,
+        Code::WrongInput,
+        Code::InputYieldsNoSamples,
+        Code::SinkCannotTake,
+        Code::UnknownFallback,
+        Code::FallbackCannotTake,
+        Code::FallbackCycle,
+        Code::NoLevel,
+        Code::WarningBeyondCritical,
+        Code::ClearOnWrongSide,
+        Code::MixedSides,
+        Code::BothSides,
+        Code::NoSide,
+        Code::ForBesideOf,
+        Code::ImpossibleOf,
+        Code::ValueWithoutOver,
+        Code::OverOnPushedDown,
+        Code::BadZone,
+        Code::TooShort,
+        Code::DeadlineBeyondInterval,
+        Code::BadAddress,
+        Code::UnreadSource,
+        Code::UnknownMetric,
+    ];
+
+    #[test]
+    fn every_code_has_its_number_and_its_texts_in_both_languages() {
+        assert_eq!(Code::UnknownMetric as usize + 1, ALL.len());
+        let mut numbers: Vec<_> = ALL.map(Code::number).into();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), ALL.len());
+        for language in Language::ALL {
+            let (texts, none) = (Texts::new(language), FluentArgs::new());
+            for code in ALL {
+                assert_ne!(texts.text(code.id(), &none), code.id(), "{code:?} in {language:?}");
+                assert!(texts.attribute(code.id(), "label", &none).is_some(), "{code:?}");
+                let cured = ["cure", "least"].map(|name| texts.attribute(code.id(), name, &none));
+                assert!(cured.iter().any(Option::is_some), "{code:?} in {language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_near_is_meant() {
+        let cases = [
+            ("intervall", Some("interval")),
+            ("itnerval", Some("interval")),
+            ("INTERVAL", None),
+            ("b", Some("by")),
+            ("zz", None),
+            ("yb", Some("by")),
+        ];
+        for (text, meant) in cases {
+            assert_eq!(nearest(text, ["interval", "by", "of"]), meant, "{text}");
+        }
+    }
+}

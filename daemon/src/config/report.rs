@@ -23,23 +23,20 @@ impl Checked {
     /// All that was found, told in a language.
     pub fn report(&self, language: Language, colour: bool) -> String {
         let texts = Texts::new(language);
-        let mut report = String::new();
         let marked: BTreeSet<_> =
             self.problems.iter().map(|problem| &problem.place().source.path).collect();
-        for path in self.files.iter().filter(|path| !marked.contains(path)) {
-            report.push_str(&format!("{}: ok\n", path.display()));
-        }
-        for problem in self.problems.iter().take(SHOWN) {
-            report.push_str(&told(problem, &texts, colour));
-        }
+        let clean = self.files.iter().filter(|path| !marked.contains(path));
+        let mut parts: Vec<_> = clean.map(|path| format!("{}: ok\n", path.display())).collect();
+        let shown = self.problems.iter().take(SHOWN);
+        parts.extend(shown.map(|problem| told(problem, &texts, colour)));
         let more = self.problems.len().saturating_sub(SHOWN);
         if more > 0 {
             let mut arguments = FluentArgs::new();
             arguments.set("count", more);
-            report.push_str(&format!("{}\n", texts.text("report-more", &arguments)));
+            parts.push(texts.text("report-more", &arguments) + "\n");
         }
-        report.push_str(&format!("{}\n", self.summary(&texts)));
-        report
+        parts.push(self.summary(&texts) + "\n");
+        parts.concat()
     }
 
     fn summary(&self, texts: &Texts) -> String {
@@ -87,15 +84,14 @@ fn told(problem: &Problem, texts: &Texts, colour: bool) -> String {
         Severity::Warning => "word-warning",
     };
     let severity = texts.text(severity, &FluentArgs::new());
-    let cure = finding.cure.clone();
+    // miette's own "help:" knows English only.
+    let cure = format!("   = {}\n\n", finding.cure);
     let shown = Shown { finding, severity, excerpt: Excerpt(problem.place().clone()) };
     let mut report = String::new();
     if handler.render_report(&mut report, &shown).is_err() {
-        report.push_str(&format!("{shown}\n"));
+        report = format!("{}: {shown}\n", problem.place());
     }
-    // miette's own "help:" knows English only.
-    report.push_str(&format!("   = {cure}\n\n"));
-    report
+    report + &cure
 }
 
 #[derive(Debug)]

@@ -76,7 +76,9 @@ impl Schema {
             let missing = fault.problem.code() == Code::MissingKey;
             let key = fault.problem.argument("key");
             let misspelt = |other: &fault::Fault| {
-                other.problem.argument("meant").is_some_and(|meant| Some(meant) == key)
+                let beside =
+                    other.pointer.rsplit_once('/').is_some_and(|(at, _)| at == fault.pointer);
+                beside && other.problem.argument("meant").is_some_and(|meant| Some(meant) == key)
             };
             if !missing || !faults.iter().any(misspelt) {
                 problems.push(fault.problem.clone());

@@ -1,6 +1,9 @@
 //! Secrets: the values behind references, read when asked.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use haetae_plugin::{Error, Reference, Result};
 
@@ -15,7 +18,7 @@ pub fn resolve(reference: &Reference) -> Result<Vec<u8>> {
                 ))
             })
         }
-        Reference::File(path) => read(path.clone()),
+        Reference::File(path) => read(path),
         Reference::Credential(name) => {
             let Some(directory) = env::var_os("CREDENTIALS_DIRECTORY") else {
                 return Err(Error::config(format!(
@@ -25,14 +28,14 @@ pub fn resolve(reference: &Reference) -> Result<Vec<u8>> {
             if name.contains('/') || name.is_empty() || name.starts_with('.') {
                 return Err(Error::config(format!("`{name}` is no name of a credential")));
             }
-            read(PathBuf::from(directory).join(name))
+            read(&PathBuf::from(directory).join(name))
         }
     }
 }
 
 /// Reads a file; a line end at its end is not part of the value.
-fn read(path: PathBuf) -> Result<Vec<u8>> {
-    let value = fs::read(&path);
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let value = fs::read(path);
     let mut value =
         value.map_err(|error| Error::config(format!("the secret {}: {error}", path.display())))?;
     if value.last() == Some(&b'\n') {

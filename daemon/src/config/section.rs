@@ -60,7 +60,7 @@ impl Part {
     }
 }
 
-impl<'a> Section<'a> {
+impl Section<'_> {
     /// Where the section stands in its document.
     pub(super) fn pointer(&self) -> String {
         let part = child("", self.part.key());

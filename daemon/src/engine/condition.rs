@@ -140,17 +140,16 @@ impl Recent {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn level(debounce: &str) -> Level {
         let words: Vec<_> = debounce.split_whitespace().collect();
         let number = |at: usize| words[at].parse::<u32>().unwrap();
-        let (debounce, rest) = match words[0] {
-            "for" => (Debounce::For(MINUTE * number(1)), 2),
-            _ => {
-                let (count, slots) = (number(1) as usize, number(2) as usize);
-                (Debounce::Of { count, slots }, 3)
-            }
+        let (debounce, rest) = if words[0] == "for" {
+            (Debounce::For(MINUTE * number(1)), 2)
+        } else {
+            let (count, slots) = (number(1) as usize, number(2) as usize);
+            (Debounce::Of { count, slots }, 3)
         };
         let clear_for = if words.len() > rest { MINUTE * number(rest + 1) } else { Duration::ZERO };
         Level { side: Side::Above, raise: 90.0, clear: 80.0, debounce, clear_for }

@@ -67,7 +67,8 @@ impl Member {
         };
         let over = slot.threshold.over;
         let interval = source.timing.interval;
-        let recent = if over.is_some() { slot.every.max(interval) } else { slot.every };
+        // With a window, a fresh point must lie in it: else what drains from it would be evidence.
+        let recent = over.map_or(slot.every, |over| slot.every.max(interval).min(over.length));
         self.reading = window.read(Asked { at: slot.at, recent, interval }, over);
         let newest = window.newest(slot.at);
         if newest.is_some() && newest != self.seen {

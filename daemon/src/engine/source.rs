@@ -140,11 +140,12 @@ impl Source {
         }
     }
 
-    /// Whether a point of the slot before `at` may be missing because it was down.
+    /// Whether a point of the slot `at` may be missing because it was down. A failure is known
+    /// only after the slot that it is of.
     pub(super) fn was_down(&self, at: Timestamp) -> bool {
-        let start = at.before(self.timing.interval);
-        let outage = self.outage.is_some_and(|(since, until)| start <= until && since <= at);
-        outage || self.down.is_some_and(|since| since <= at)
+        let (start, end) = (at.before(self.timing.interval), at.after(self.patience()));
+        let outage = self.outage.is_some_and(|(since, until)| start <= until && since <= end);
+        outage || self.down.is_some_and(|since| since <= end)
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.

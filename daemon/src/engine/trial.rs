@@ -10,7 +10,7 @@ use super::{
     threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
 };
 
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 
 /// An engine with the source `s` that speaks every minute.
 pub(super) struct Trial {
@@ -254,6 +254,24 @@ fn a_source_that_is_down_or_late_is_no_absence() {
 }
 
 #[test]
+fn a_slot_of_an_outage_that_is_judged_after_it_is_no_absence() {
+    // With a deadline, the next batch comes before the slot of the outage is late.
+    let patient = SourceTiming { deadline: Duration::from_secs(20), ..timing("s") };
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let no_data = NoData { after: Some(MINUTE), then: Then::Alarm };
+    let alarming = Threshold { no_data, ..threshold(0) };
+    let mut trial = Trial::new(Vec::new());
+    trial.engine = Engine::new(vec![patient], vec![alarming], start);
+    for slot in [".", ".", "!", ".", "."] {
+        trial.slot(slot);
+    }
+    assert_eq!(trial.changes(), [""; 0]);
+    assert_eq!(trial.engine.evaluators()[0].judged, 5);
+    trial.slot("x");
+    assert_eq!(trial.changes(), ["Fired: no data"]);
+}
+
+#[test]
 fn a_source_that_is_down_is_one_alarm_of_the_system() {
     let (trial, ..) = run(threshold(0), "##!!!#");
     let system = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
@@ -288,6 +306,24 @@ fn some_of_several_series_may_raise_but_never_clear() {
 }
 
 #[test]
+fn a_sum_does_not_depend_on_the_order_of_arrival() {
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let slot = Slots::of("s", MINUTE).next(start);
+    let values = [0.1, 0.2, 0.3];
+    let sums = [[0, 1, 2], [2, 1, 0], [1, 2, 0]].map(|order| {
+        let critical = Some(level(0.0, 0.0, 0));
+        let sum = Threshold { critical, ..together(Across::Sum, 0) };
+        let mut engine = Engine::new(vec![timing("s")], vec![sum], start);
+        let mut samples = Samples::at(slot);
+        for index in order {
+            samples.push(&series(index), values[index]);
+        }
+        engine.step(Input::Samples { source: "s".into(), samples }, slot).remove(0).alarm.value
+    });
+    assert_eq!(sums, [Some(0.1 + 0.2 + 0.3); 3]);
+}
+
+#[test]
 fn where_the_missing_could_make_it_better_some_do_not_raise() {
     for across in [Across::Mean, Across::Sum, Across::Min, Across::Count] {
         let seen = check_words(together(across, 0), ".. x# ..", "---", "---");
@@ -313,14 +349,14 @@ fn with_over_nothing_is_judged_before_half_of_it_is_covered() {
 #[test]
 fn a_slot_is_judged_when_all_is_said_and_late_after_the_slowest() {
     let start = Timestamp::from_seconds(1_700_000_000);
-    let slow = SourceTiming {
+    let second = SourceTiming {
         name: "slow".into(),
         interval: MINUTE * 5,
         deadline: Duration::from_secs(20),
         max_series: 1,
     };
     let both = Threshold { inputs: vec!["s".into(), "slow".into()], ..threshold(0) };
-    let mut engine = Engine::new(vec![timing("s"), slow], vec![both], start);
+    let mut engine = Engine::new(vec![timing("s"), second], vec![both], start);
     let slot = Slots::of("slow", MINUTE * 5).next(start);
     let limit = slot.after(MINUTE * 5).after(Duration::from_secs(20));
     assert_eq!(engine.next_due(), Some(limit));

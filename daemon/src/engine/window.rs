@@ -219,7 +219,7 @@ impl Tally {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { keep: Duration::from_secs(3600), most: 100 };
+    const ROOM: Room = Room { keep: Duration::from_hours(1), most: 100 };
     const INTERVAL: Duration = Duration::from_secs(10);
 
     fn point(second: i64, value: f64, flags: u32) -> Point {

@@ -12,7 +12,7 @@ use crate::{config, plugin::supervisor::Complaint};
 /// Points of one batch that are taken.
 const POINTS: usize = 1_000_000;
 /// How far ahead of our clock a point may be: clocks differ, but not by more than this.
-const AHEAD: Duration = Duration::from_secs(3600);
+const AHEAD: Duration = Duration::from_hours(1);
 
 /// The intake of one source.
 pub struct Intake {
@@ -44,9 +44,9 @@ impl Intake {
     /// The intake of a configured source.
     pub fn new(source: &config::Source) -> Self {
         Self {
-            limits: source.limits.clone(),
+            limits: source.limits,
             labels: source.labels.clone(),
-            idle: (source.interval * 10).max(Duration::from_secs(300)),
+            idle: (source.interval * 10).max(Duration::from_mins(5)),
             known: HashMap::new(),
             swept: Timestamp::default(),
         }
@@ -115,7 +115,7 @@ impl Intake {
 
     /// Forgets series that have been silent for long; at most once a minute.
     fn sweep(&mut self, now: Timestamp) {
-        if now.since(self.swept) >= Duration::from_secs(60) {
+        if now.since(self.swept) >= Duration::from_mins(1) {
             self.swept = now;
             let idle = self.idle;
             self.known.retain(|_, known| now.since(known.seen) < idle);
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(taken.points().len(), 2);
         assert_eq!(complaint.unwrap().cause, "dropped 1 new series over max_series = 2");
         // Silent for ten intervals: they make room.
-        let later = NOW.after(Duration::from_secs(600));
+        let later = NOW.after(Duration::from_mins(10));
         let (taken, complaint) =
             intake.admit(&Samples::at(later).with(&series("c"), 1.0), later, later);
         assert_eq!((taken.points().len(), complaint), (1, None));

@@ -28,6 +28,9 @@ pub struct Pool {
     clients: Mutex<HashMap<String, Client>>,
 }
 
+/// Status, headers and body of an answer.
+pub(super) type Answer = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
+
 /// The body of an answer, read chunk by chunk on the plugin's thread.
 struct Body {
     runtime: Handle,
@@ -51,11 +54,7 @@ impl Pool {
     }
 
     /// One exchange, blocking; never called from a thread of the runtime.
-    pub fn exchange(
-        &self,
-        request: Request,
-        cancelled: &CancellationToken,
-    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+    pub fn exchange(&self, request: Request, cancelled: &CancellationToken) -> Result<Answer> {
         let client = self.client(&request.options)?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::config(format!("`{}` is no HTTP method", request.method)))?;

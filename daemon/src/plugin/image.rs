@@ -44,9 +44,15 @@ impl Image {
         if manifest.panic != "unwind" {
             return Err(Refusal::aborts(file));
         }
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(&Sha256::digest(&bytes));
         Ok((Self { file: file.into(), manifest, sha256 }, bytes))
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// Checks that every segment lies in the file (one beyond its end would be SIGBUS when touched)

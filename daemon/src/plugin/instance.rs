@@ -111,18 +111,18 @@ impl Instance {
     ) -> io::Result<Fate<Self>> {
         // One call is under way at a time, so one place is enough.
         let (orders, inbox) = mpsc::channel(1);
-        let (opened, opening) = oneshot::channel();
+        let (opened, outcome) = oneshot::channel();
         let (done, closed) = oneshot::channel();
         let leave = Leave::new(abandoned);
         let body = Body { spec, lent: Arc::clone(&lent), inbox };
-        let left = leave.clone();
+        let watch = leave.clone();
         thread::Builder::new().name(body.spec.name.clone()).spawn(move || {
             let closed = body.run(opened);
-            left.ended();
+            watch.ended();
             // Nobody waits if the thread was given up.
             drop(done.send(closed));
         })?;
-        match timeout(within + GRACE, opening).await {
+        match timeout(within + GRACE, outcome).await {
             Ok(Ok(Ok(listens))) => {
                 Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
             }
@@ -159,13 +159,11 @@ impl Instance {
         let Self { orders, closed, leave, lent, .. } = self;
         lent.cancel();
         drop(orders);
-        match timeout(within + GRACE, closed).await {
-            Ok(result) => Fate::Returned(result.unwrap_or(Ok(()))),
-            Err(_) => {
-                leave.give_up();
-                Fate::Hung
-            }
-        }
+        let Ok(ended) = timeout(within + GRACE, closed).await else {
+            leave.give_up();
+            return Fate::Hung;
+        };
+        Fate::Returned(ended.unwrap_or(Ok(())))
     }
 
     /// Leaves the thread to itself; it closes its role if it ever returns.

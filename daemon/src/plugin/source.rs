@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// The longest window that a poller is asked for at once.
-const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW: Duration = Duration::from_mins(10);
 /// The longest pause of a poller whose calls fail, unless its interval is longer.
-const POLL_CAP: Duration = Duration::from_secs(300);
+const POLL_CAP: Duration = Duration::from_mins(5);
 /// The pause after an empty batch that came before the deadline: a listener must not spin.
 const IDLE: Duration = Duration::from_millis(10);
 

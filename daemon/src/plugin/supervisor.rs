@@ -25,9 +25,9 @@ use crate::{clock, engine::Problem, retry::Backoff};
 const ABANDONED: isize = 3;
 /// Panics within [`BREAKER_PERIOD`] that open the circuit breaker for as long.
 const BREAKER_PANICS: usize = 5;
-const BREAKER_PERIOD: Duration = Duration::from_secs(600);
+const BREAKER_PERIOD: Duration = Duration::from_mins(10);
 /// The longest wait before an instance is opened again.
-const REOPEN_CAP: Duration = Duration::from_secs(60);
+const REOPEN_CAP: Duration = Duration::from_mins(1);
 /// How long an instance may take to close.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -244,11 +244,11 @@ impl Supervisor {
     /// The last call did what it should: the faults are over.
     pub async fn recovered(&mut self) {
         self.reopen.succeeded();
-        let (limits, faults) = std::mem::take(&mut self.raised)
+        let (limits, faults): (Vec<_>, Vec<_>) = std::mem::take(&mut self.raised)
             .into_iter()
             .partition(|problem| *problem == Problem::LimitExceeded);
         self.raised = limits;
-        for problem in Vec::<Problem>::from(faults) {
+        for problem in faults {
             self.tell(problem, None).await;
         }
     }

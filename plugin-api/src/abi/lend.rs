@@ -23,8 +23,8 @@ use crate::{
     http::{Request, Response},
 };
 
-/// Status, headers and a body to read.
-pub type Answered = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
+/// Status, headers and body of an answer.
+pub type Exchanged = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
 
 /// What the daemon (or a test) lends to an instance.
 pub trait Lend: Send + Sync + 'static {
@@ -37,7 +37,7 @@ pub trait Lend: Send + Sync + 'static {
     /// The value of a secret.
     fn secret(&self, reference: &Reference) -> Result<Vec<u8>>;
     /// One HTTP exchange: status, headers and a body to read.
-    fn exchange(&self, request: Request) -> Result<Answered>;
+    fn exchange(&self, request: Request) -> Result<Exchanged>;
     /// A cell for a metric of the instance: a counter if `total`.
     fn cell(&self, name: &str, total: bool) -> u32;
     /// Adds to a counter's cell or sets a gauge's.
@@ -181,8 +181,8 @@ unsafe extern "C" fn close(data: Data) {
     drop(catch_unwind(AssertUnwindSafe(|| drop(stream))));
 }
 
-impl From<Answered> for RawResponse {
-    fn from((status, headers, body): Answered) -> Self {
+impl From<(u16, Vec<(String, Vec<u8>)>, Stream)> for RawResponse {
+    fn from((status, headers, body): (u16, Vec<(String, Vec<u8>)>, Stream)) -> Self {
         let data = Data(Box::into_raw(Box::new(body)).cast());
         Self {
             status: status.into(),

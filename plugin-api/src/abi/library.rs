@@ -19,7 +19,7 @@ pub struct Library(PluginModuleRef);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The symbol is there, but it is no header of `abi_stable` 0.11.
+    /// The symbol is there, but it is no header of abi_stable 0.11.
     Foreign(String),
     /// Built for another major version of the boundary.
     Major {
@@ -120,7 +120,7 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or(version)
 }
 
-/// The last error of `abi_stable`'s message, which may be 30 kB, and the field that it is about.
+/// The last error of abi_stable's message, which may be 30 kB, and the field that it is about.
 fn tail(error: &LibraryError) -> String {
     let text = error.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

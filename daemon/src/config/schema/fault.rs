@@ -121,7 +121,9 @@ fn choice(
         branch.iter().any(|error| whole(error) && matches!(error.kind(), Kind::Type { .. }))
     };
     if let Some(meant) = branches.iter().find(|branch| !branch.is_empty() && !mistyped(branch)) {
-        meant.iter().for_each(|error| self::faults(error, scope, faults));
+        for error in meant {
+            self::faults(error, scope, faults);
+        }
         return;
     }
     let mut expected = Vec::new();
@@ -130,9 +132,10 @@ fn choice(
             expected.extend(types(kind, scope.parent(error)));
         }
     }
-    let problem = match expected.is_empty() {
-        true => scope.wrong(Code::Refused, &pointer).with("cause", error.masked_with("it")),
-        false => scope.wrong_type(&pointer, expected),
+    let problem = if expected.is_empty() {
+        scope.wrong(Code::Refused, &pointer).with("cause", error.masked_with("it"))
+    } else {
+        scope.wrong_type(&pointer, expected)
     };
     faults.push(Fault { pointer, problem });
 }
@@ -146,13 +149,22 @@ impl Scope<'_> {
 
     fn wrong(&self, code: Code, pointer: &str) -> Problem {
         let place = self.section.value(pointer);
-        let given: String = place.text().lines().next().unwrap_or_default().chars().collect();
-        let key = pointer.rsplit('/').find(|key| key.parse::<usize>().is_err());
-        let key = key.filter(|key| !key.is_empty()).map(str::to_owned);
+        let given = place.text().lines().next().unwrap_or_default().to_owned();
         Problem::new(code, place)
             .with("given", given)
-            .with("key", key.unwrap_or_else(|| self.section.to_string()))
+            .with("key", self.name(pointer))
             .with("section", self.section)
+    }
+
+    /// The innermost key on the way to `pointer`, and which of its elements: `tags[1]`.
+    fn name(&self, pointer: &str) -> String {
+        let Some((parent, key)) = pointer.rsplit_once('/') else {
+            return self.section.to_string();
+        };
+        match key.parse::<usize>() {
+            Ok(index) => format!("{}[{index}]", self.name(parent)),
+            Err(_) => key.replace("~1", "/").replace("~0", "~"),
+        }
     }
 
     fn wrong_type(&self, pointer: &str, expected: Vec<&'static str>) -> Problem {

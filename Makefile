@@ -1,0 +1,13 @@
+# Thin on purpose: what a target does stands in the script that it names.
+.PHONY: demo test bench
+
+demo:
+	cargo build --release --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
+	"$${CARGO_TARGET_DIR:-target}/release/haetae" run --demo
+
+test:
+	tests/setup
+	tests/gate
+
+bench:
+	cargo bench --locked -p haetae
