@@ -171,7 +171,7 @@ async fn asks(url: &str) -> Result<String> {
 fn waits(context: &Context) {
     #[expect(clippy::disallowed_methods, reason = "a limit, so that no test hangs")]
     let started = Instant::now();
-    while !context.cancelled() && started.elapsed() < Duration::from_secs(60) {
+    while !context.cancelled() && started.elapsed() < Duration::from_mins(1) {
         thread::sleep(Duration::from_millis(5));
     }
     if let (Ok(directory), true) = (context.state_dir(), context.cancelled()) {
