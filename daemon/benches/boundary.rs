@@ -48,8 +48,8 @@ fn main() -> ExitCode {
         let flood = Flood::new(points);
         let mut source = open(points);
         let [direct, boundary] = pair(
-            || read(black_box(&flood).batch(Timestamp::from_seconds(1))),
-            || read(collect(&mut source)),
+            || read(&black_box(&flood).batch(Timestamp::from_seconds(1))),
+            || read(&collect(&mut source)),
         );
         last = direct / boundary;
         let rate = |nanos: f64| format!("{:.1} M/s", f64::from(points) / nanos * 1000.0);
@@ -85,8 +85,8 @@ fn collect(source: &mut SourceInstance) -> Samples {
     }
 }
 
-/// Reads every value and every byte of every string, and drops the batch.
-fn read(samples: Samples) -> u64 {
+/// Reads every value and every byte of every string; the caller drops the batch.
+fn read(samples: &Samples) -> u64 {
     let bytes = |text: &str| text.bytes().map(u64::from).sum::<u64>();
     let of = |(series, point): (&haetae_plugin::Series, &haetae_plugin::Point)| {
         let labels = series.labels().map(|(name, value)| bytes(name) + bytes(value));
