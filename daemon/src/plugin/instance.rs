@@ -149,9 +149,9 @@ impl Instance {
         }
     }
 
-    /// Whether a thread of the instance panicked between calls.
-    pub fn is_poisoned(&self) -> bool {
-        self.lent.is_poisoned()
+    /// With what a thread of the instance panicked between calls.
+    pub fn poison(&self) -> Option<String> {
+        self.lent.poison().map(Into::into)
     }
 
     /// Cancels, drops the role and joins its threads; abandons it if that takes too long.

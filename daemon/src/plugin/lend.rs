@@ -3,10 +3,7 @@
 use std::{
     io::{self, Read},
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -60,7 +57,7 @@ pub struct Lent {
     shared: Shared,
     cells: Cells,
     cancelled: CancellationToken,
-    poisoned: AtomicBool,
+    poison: OnceLock<String>,
     lines: Mutex<Lines>,
 }
 
@@ -80,14 +77,14 @@ impl Lent {
             shared,
             cells,
             cancelled,
-            poisoned: AtomicBool::new(false),
+            poison: OnceLock::new(),
             lines: Mutex::new(lines),
         }
     }
 
-    /// Whether a thread of the instance panicked.
-    pub fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Relaxed)
+    /// With what a thread of the instance panicked.
+    pub fn poison(&self) -> Option<&str> {
+        self.poison.get().map(String::as_str)
     }
 
     /// Says that the instance is being closed.
@@ -177,7 +174,9 @@ impl Lend for Lent {
     }
 
     fn poisoned(&self, message: &str) {
-        self.poisoned.store(true, Ordering::Relaxed);
+        let message = message.get(..message.floor_char_boundary(LOG_LINE)).unwrap_or_default();
+        // Of two panics the first is the cause.
+        drop(self.poison.set(message.into()));
         warn!(instance = self.name, "{}", message.escape_debug());
     }
 

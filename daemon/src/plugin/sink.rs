@@ -26,7 +26,8 @@ pub async fn run(mut supervisor: Supervisor, mut inbox: mpsc::Receiver<Batch>, c
                 Some(batch) => deliver(&mut supervisor, batch, open).await,
                 None => break,
             },
-            () = sleep_until(wait.into()), if !open => {}
+            // Also while it is open: a thread of it that panicked is not left until there is a batch.
+            () = sleep_until(wait.into()) => {}
             () = stop.cancelled() => break,
         }
     }

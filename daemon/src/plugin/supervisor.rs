@@ -117,8 +117,8 @@ impl Supervisor {
     /// Opens the instance unless it is open; false while it has to wait, see [`Self::wait`].
     pub async fn open(&mut self) -> bool {
         self.count_abandoned();
-        if self.instance.as_ref().is_some_and(Instance::is_poisoned) {
-            self.panicked("a thread of it panicked").await;
+        if let Some(message) = self.instance.as_ref().and_then(Instance::poison) {
+            self.panicked(&format!("a thread {message}")).await;
         }
         if self.instance.is_some() {
             return true;

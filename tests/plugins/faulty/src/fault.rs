@@ -62,6 +62,8 @@ pub(crate) enum Fault {
     FloodSeries,
     /// Each batch has 5 000 000 points of one series.
     FloodPoints,
+    /// It listens, and `collect` sleeps.
+    SleepListener,
     /// It listens, and has a full batch at once, for ever.
     FloodListener,
     /// Points name series that are not there.
@@ -80,6 +82,8 @@ pub(crate) enum Fault {
     Error,
     /// `open` calls the options wrong.
     ConfigError,
+    /// `open` starts a thread that runs until it is cancelled, and fails.
+    OpenThread,
     /// It prints to the standard output.
     Stdout,
 }
@@ -99,6 +103,7 @@ impl Instance {
             Fault::PanicOpen => panics("open"),
             Fault::SleepOpen => sleeps(&options),
             Fault::ConfigError => return Err(Error::config("fault = \"config_error\"")),
+            Fault::OpenThread => return Err(fails_with_a_thread(&context)),
             _ => {}
         }
         Ok(Self { options, context, batches: 0 })
@@ -159,6 +164,17 @@ pub(crate) fn panics(place: &str) -> ! {
 /// Sleeps past any deadline, deaf to cancellation.
 pub(crate) fn sleeps(options: &Options) {
     thread::sleep(Duration::from_secs(options.seconds));
+}
+
+fn fails_with_a_thread(context: &Context) -> Error {
+    let cancelled = context.clone();
+    let wait = move || {
+        while !cancelled.cancelled() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    let spawned = context.spawn("waits", wait);
+    spawned.err().unwrap_or_else(|| Error::failed("fault = \"open_thread\""))
 }
 
 #[expect(clippy::print_stdout, reason = "that is the fault")]

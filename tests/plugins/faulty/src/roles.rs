@@ -34,7 +34,7 @@ impl Source for FaultySource {
     fn listens(&self) -> bool {
         match self.instance.options.fault {
             Fault::PanicListens => panics("listens"),
-            fault => fault == Fault::FloodListener,
+            fault => matches!(fault, Fault::FloodListener | Fault::SleepListener),
         }
     }
 
@@ -43,7 +43,7 @@ impl Source for FaultySource {
         let fault = self.instance.next();
         match fault {
             Fault::PanicCollect => panics("collect"),
-            Fault::SleepCollect => sleeps(&self.instance.options),
+            Fault::SleepCollect | Fault::SleepListener => sleeps(&self.instance.options),
             _ => {}
         }
         self.instance.misbehave(fault)?;
