@@ -23,8 +23,12 @@ pub fn tree() -> Vec<File> {
     let (mut files, mut folders) = (Vec::new(), vec![root.clone()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
-            let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() && name != "target" && name != ".git" {
+            let path = entry.path();
+            // A worktree has a file in place of the folder `.git`.
+            if ["target", ".git"].map(Into::into).contains(&entry.file_name()) {
+                continue;
+            }
+            if path.is_dir() {
                 folders.push(path);
             } else if let Ok(text) = fs::read_to_string(&path) {
                 let path = path.strip_prefix(&root).expect("inside").display().to_string();
@@ -101,4 +105,10 @@ pub fn plugins() -> Vec<String> {
 /// The root of the project.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").into()
+}
+
+/// Code that is shipped, in the sense of the rules about code.
+pub fn is_code(path: &str) -> bool {
+    let places = ["daemon/src/", "plugin-api/src/", "plugin-api/macros/src/", "plugins/"];
+    path.ends_with(".rs") && places.iter().any(|place| path.starts_with(place))
 }
