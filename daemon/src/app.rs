@@ -30,7 +30,7 @@ use crate::{
     engine::{Engine, SourceTiming, Transition},
     http::{self, View, api},
     pipeline::{
-        evaluation,
+        evaluation::{self, Request},
         graph::{Graph, Outlet},
     },
     plugin::{
@@ -148,16 +148,9 @@ impl App {
         let sinks: Vec<WiredSink> = sinks.collect::<Result<_, _>>()?;
         drop(wiring);
 
-        let instances = sources.iter().map(|wired| &wired.shown);
-        let instances = instances.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect();
-        let view = View::new(http::Parts {
-            clock: clock.clone(),
-            started: clock.now(),
-            instances,
-            refused: catalog.refused().to_vec(),
-            engine: requests.clone(),
-            ready: AtomicBool::new(false),
-        });
+        let shown = sources.iter().map(|wired| &wired.shown);
+        let shown = shown.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect();
+        let view = view(&catalog, &clock, shown, requests.clone());
         let engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
         let engine =
             evaluation::start(engine, clock.clone(), asked, transitions, Handle::current())
@@ -182,12 +175,7 @@ impl App {
         app.rest.spawn(graph.run(inbox, app.sources_ended.clone()));
         let recipients = sinks.iter().map(|wired| wired.recipient(&plan)).collect();
         app.rest.spawn(Dispatch::new(recipients, clock.clone(), watchers).run(changed, failed));
-        for wired in sinks {
-            app.rest.spawn(sink::run(wired.supervisor, wired.batches, clock.clone()));
-        }
-        for (wired, source) in sources.into_iter().zip(&plan.sources) {
-            app.sources.spawn(source::run(wired.supervisor, source.interval, clock.clone()));
-        }
+        app.supervise(&plan, sources, sinks, &clock);
         app.serve(tcp, unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -239,6 +227,15 @@ impl App {
         // It may have been removed by hand.
         drop(fs::remove_file(socket));
         info!("stopped");
+    }
+
+    fn supervise(&self, plan: &Plan, sources: Vec<Wired>, sinks: Vec<WiredSink>, clock: &Clock) {
+        for wired in sinks {
+            self.rest.spawn(sink::run(wired.supervisor, wired.batches, clock.clone()));
+        }
+        for (wired, source) in sources.into_iter().zip(&plan.sources) {
+            self.sources.spawn(source::run(wired.supervisor, source.interval, clock.clone()));
+        }
     }
 
     fn serve(&self, tcp: TcpListener, unix: UnixListener, token: Option<&str>) {
@@ -293,6 +290,22 @@ fn lock(state: &Path) -> Result<File, StartError> {
         Err(fs::TryLockError::WouldBlock) => Err(StartError::Taken(state.into())),
         Err(fs::TryLockError::Error(source)) => Err(unusable(source)),
     }
+}
+
+fn view(
+    catalog: &Catalog,
+    clock: &Clock,
+    instances: Vec<(Status, Cells)>,
+    engine: mpsc::Sender<Request>,
+) -> View {
+    View::new(http::Parts {
+        clock: clock.clone(),
+        started: clock.now(),
+        instances,
+        refused: catalog.refused().to_vec(),
+        engine,
+        ready: AtomicBool::new(false),
+    })
 }
 
 fn timings(plan: &Plan) -> Vec<SourceTiming> {
