@@ -1,5 +1,7 @@
 //! The application: wires a plan together, runs it, takes it down in order. Holds no logic.
 
+mod wiring;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -9,8 +11,6 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::Records;
-use jiff::tz::TimeZone;
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::Handle,
@@ -20,13 +20,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
+use self::wiring::{Wired, WiredSink, Wiring};
 use crate::{
     clock::Clock,
-    config::{Kinds, Plan, Sink, Source},
-    deliver::{
-        dispatch::{Dispatch, Recipient},
-        render::Voice,
-    },
+    config::{Plan, Source},
+    deliver::dispatch::Dispatch,
     engine::{Engine, SourceTiming, Transition},
     http::{self, View, api},
     pipeline::{
@@ -35,12 +33,9 @@ use crate::{
     },
     plugin::{
         catalog::Catalog,
-        event::Event,
-        instance::{Role, Spec},
         lend::{Cells, Pool, Shared},
         sink, source,
         status::Status,
-        supervisor::{Parts, Supervisor},
     },
 };
 
@@ -316,96 +311,4 @@ fn timings(plan: &Plan) -> Vec<SourceTiming> {
         max_series: source.limits.max_series,
     };
     plan.sources.iter().map(timing).collect()
-}
-
-/// What instances are made with.
-struct Wiring<'a> {
-    catalog: &'a Catalog,
-    shared: Shared,
-    events: mpsc::Sender<Event>,
-    stop: &'a CancellationToken,
-}
-
-struct Wired {
-    supervisor: Supervisor,
-    shown: (Status, Cells),
-}
-
-struct WiredSink {
-    supervisor: Supervisor,
-    shown: (Status, Cells),
-    plan: Sink,
-    takes: Vec<Records>,
-    inbox: mpsc::Sender<haetae_plugin::Batch>,
-    batches: mpsc::Receiver<haetae_plugin::Batch>,
-}
-
-impl Wiring<'_> {
-    fn source(&self, source: &Source) -> Result<Wired, StartError> {
-        let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options)?;
-        Ok(self.supervised(spec, source.deadline))
-    }
-
-    fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
-        let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options)?;
-        let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
-        let facts = self.catalog.kind(&sink.kind);
-        let takes = facts.ok().and_then(|facts| facts.sink).unwrap_or_default();
-        let (inbox, batches) = mpsc::channel(BATCHES);
-        Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, inbox, batches })
-    }
-
-    fn spec(
-        &self,
-        name: &str,
-        role: Role,
-        kind: &str,
-        options: &serde_json::Value,
-    ) -> Result<Spec, StartError> {
-        let library = match self.catalog.library(kind) {
-            Some(Ok(library)) => library,
-            Some(Err(refusal)) => return Err(StartError::Plugin(refusal.to_string())),
-            None => return Err(StartError::Plugin(format!("no plugin exports the kind `{kind}`"))),
-        };
-        Ok(Spec { name: name.into(), role, kind: kind.into(), options: options.clone(), library })
-    }
-
-    fn supervised(&self, spec: Spec, deadline: Duration) -> Wired {
-        let cells = Cells::default();
-        let role = if spec.role == Role::Source { "source" } else { "sink" };
-        let status = Status::new(&spec.name, role, &spec.kind, self.shared.clock.now());
-        let shown = (status.clone(), cells.clone());
-        // A sink ends when nobody can send to it any more, a source when asked to.
-        let stop =
-            if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
-        let supervisor = Supervisor::new(Parts {
-            spec,
-            deadline,
-            shared: self.shared.clone(),
-            cells,
-            status,
-            events: self.events.clone(),
-            stop,
-        });
-        Wired { supervisor, shown }
-    }
-}
-
-impl WiredSink {
-    fn outlet(&self) -> (String, Outlet) {
-        let outlet = Outlet { inbox: self.inbox.clone(), status: self.shown.0.clone() };
-        (self.plan.name.clone(), outlet)
-    }
-
-    fn recipient(&self, plan: &Plan) -> Recipient {
-        let zone = self.plan.zone.as_ref().or(plan.daemon.zone.as_ref());
-        let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system);
-        Recipient {
-            plan: self.plan.clone(),
-            takes: self.takes.clone(),
-            voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
-            inbox: self.inbox.clone(),
-            status: self.shown.0.clone(),
-        }
-    }
 }

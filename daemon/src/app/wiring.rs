@@ -1,0 +1,115 @@
+//! Wiring: each instance of the plan with its supervisor, status and channels.
+
+use std::time::Duration;
+
+use haetae_plugin::{Batch, Records};
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{BATCHES, StartError};
+use crate::{
+    config::{Kinds, Plan, Sink, Source},
+    deliver::{dispatch::Recipient, render::Voice},
+    pipeline::graph::Outlet,
+    plugin::{
+        catalog::Catalog,
+        event::Event,
+        instance::{Role, Spec},
+        lend::{Cells, Shared},
+        status::Status,
+        supervisor::{Parts, Supervisor},
+    },
+};
+
+/// What instances are made with.
+pub(super) struct Wiring<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) shared: Shared,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) stop: &'a CancellationToken,
+}
+
+pub(super) struct Wired {
+    pub(super) supervisor: Supervisor,
+    pub(super) shown: (Status, Cells),
+}
+
+pub(super) struct WiredSink {
+    pub(super) supervisor: Supervisor,
+    pub(super) shown: (Status, Cells),
+    pub(super) plan: Sink,
+    pub(super) takes: Vec<Records>,
+    pub(super) inbox: mpsc::Sender<Batch>,
+    pub(super) batches: mpsc::Receiver<Batch>,
+}
+
+impl Wiring<'_> {
+    pub(super) fn source(&self, source: &Source) -> Result<Wired, StartError> {
+        let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options)?;
+        Ok(self.supervised(spec, source.deadline))
+    }
+
+    pub(super) fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
+        let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options)?;
+        let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
+        let facts = self.catalog.kind(&sink.kind);
+        let takes = facts.ok().and_then(|facts| facts.sink).unwrap_or_default();
+        let (inbox, batches) = mpsc::channel(BATCHES);
+        Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, inbox, batches })
+    }
+
+    fn spec(
+        &self,
+        name: &str,
+        role: Role,
+        kind: &str,
+        options: &serde_json::Value,
+    ) -> Result<Spec, StartError> {
+        let library = match self.catalog.library(kind) {
+            Some(Ok(library)) => library,
+            Some(Err(refusal)) => return Err(StartError::Plugin(refusal.to_string())),
+            None => return Err(StartError::Plugin(format!("no plugin exports the kind `{kind}`"))),
+        };
+        Ok(Spec { name: name.into(), role, kind: kind.into(), options: options.clone(), library })
+    }
+
+    fn supervised(&self, spec: Spec, deadline: Duration) -> Wired {
+        let cells = Cells::default();
+        let role = if spec.role == Role::Source { "source" } else { "sink" };
+        let status = Status::new(&spec.name, role, &spec.kind, self.shared.clock.now());
+        let shown = (status.clone(), cells.clone());
+        // A sink ends when nobody can send to it any more, a source when asked to.
+        let stop =
+            if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
+        let supervisor = Supervisor::new(Parts {
+            spec,
+            deadline,
+            shared: self.shared.clone(),
+            cells,
+            status,
+            events: self.events.clone(),
+            stop,
+        });
+        Wired { supervisor, shown }
+    }
+}
+
+impl WiredSink {
+    pub(super) fn outlet(&self) -> (String, Outlet) {
+        let outlet = Outlet { inbox: self.inbox.clone(), status: self.shown.0.clone() };
+        (self.plan.name.clone(), outlet)
+    }
+
+    pub(super) fn recipient(&self, plan: &Plan) -> Recipient {
+        let zone = self.plan.zone.as_ref().or(plan.daemon.zone.as_ref());
+        let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system);
+        Recipient {
+            plan: self.plan.clone(),
+            takes: self.takes.clone(),
+            voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
+            inbox: self.inbox.clone(),
+            status: self.shown.0.clone(),
+        }
+    }
+}
