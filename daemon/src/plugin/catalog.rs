@@ -235,12 +235,12 @@ fn open(image: &Image, storage: &Storage) -> Result<Loaded, Refusal> {
     };
     // SAFETY: constructors of the library run here; it is trusted (`trust`) and complete (`Image`).
     let linked = unsafe { Linked::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };
-    let linked = linked.map_err(|error| Refusal::unlinkable(&image.file, &error.to_string()))?;
+    let linked = linked.map_err(|error| Refusal::unlinkable(&image.file, error))?;
     // SAFETY: only the symbol's address is used, and `Library::load` checks what stands there.
     let symbol = unsafe { linked.get::<*const ()>(ROOT_SYMBOL) };
     let symbol = symbol
         .map(|symbol| symbol.into_raw().cast_const())
-        .map_err(|error| Refusal::unlinkable(&image.file, &error.to_string()))?;
+        .map_err(|error| Refusal::unlinkable(&image.file, error))?;
     // Never unloaded: code of it may run, or be named, until the process ends.
     std::mem::forget(linked);
     // SAFETY: the address of that symbol, in a library that was just made to stay.

@@ -103,7 +103,9 @@ impl Refusal {
     }
 
     /// The dynamic linker refused it.
-    pub fn unlinkable(file: &Path, error: &str) -> Self {
+    pub fn unlinkable(file: &Path, error: libloading::Error) -> Self {
+        // Its own text says no more than that it failed; the linker's stands behind it.
+        let error = haetae_plugin::Error::from(error);
         Self::new(
             "HT0412",
             file,
