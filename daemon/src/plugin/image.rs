@@ -73,6 +73,9 @@ fn manifest(file: &Path, bytes: &[u8]) -> Result<Manifest, Refusal> {
     };
     let header: &Elf = header;
     let endian = header.endian().map_err(foreign)?;
+    if !header.is_supported() {
+        return Err(Refusal::not_a_library(file, "is not a 64-bit ELF library of version 1"));
+    }
     if header.e_machine(endian) != host_machine() {
         return Err(Refusal::not_a_library(file, "was built for another processor"));
     }
