@@ -125,9 +125,12 @@ pub(super) fn example_against_packages() -> PathBuf {
 
 fn build(place: &Path, package: &str, more: &[&str]) -> PathBuf {
     let mut build = cargo(place);
+    // A target of its own: of two copies with the same member paths cargo would take the other's
+    // artefacts for fresh.
+    build.env("CARGO_TARGET_DIR", place.join("target"));
     succeeds(build.args(["build", "--quiet", "-p", package]).args(more));
     let file = format!("lib{}.so", package.replace('-', "_"));
-    outside().join("target/debug").join(file)
+    place.join("target/debug").join(file)
 }
 
 fn cargo(place: &Path) -> Command {
