@@ -78,12 +78,18 @@ impl From<Logs> for Batch {
 
 /// What became of a delivered batch: one verdict, and exceptions by the item's index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The verdict on every item that is not named below.
     pub verdict: Verdict,
     /// Items with another verdict.
     #[serde(default)]
     pub except: Vec<(u32, Verdict)>,
+    /// Recipients of a notification with another verdict than the rest of theirs: the item's
+    /// index, the address. One of them that is to be tried again comes back alone, in
+    /// [`Notification::recipients`].
+    #[serde(default)]
+    pub recipients: Vec<(u32, String, Verdict)>,
 }
 
 /// What became of an item. The plugin classes; the daemon retries, waits and gives up.
@@ -116,12 +122,26 @@ pub enum Verdict {
 impl Outcome {
     /// All items were delivered.
     pub const fn delivered() -> Self {
-        Self { verdict: Verdict::Delivered, except: Vec::new() }
+        Self::all(Verdict::Delivered)
     }
 
     /// One verdict on all items.
     pub const fn all(verdict: Verdict) -> Self {
-        Self { verdict, except: Vec::new() }
+        Self { verdict, except: Vec::new(), recipients: Vec::new() }
+    }
+
+    /// The item at `index` has another verdict.
+    #[must_use]
+    pub fn but(mut self, index: u32, verdict: Verdict) -> Self {
+        self.except.push((index, verdict));
+        self
+    }
+
+    /// One recipient of the item at `index` has another verdict than the item.
+    #[must_use]
+    pub fn but_for(mut self, index: u32, recipient: impl Into<String>, verdict: Verdict) -> Self {
+        self.recipients.push((index, recipient.into(), verdict));
+        self
     }
 
     /// The verdict on the item at `index`.

@@ -44,4 +44,11 @@ impl Metric {
         self.labels = labels.iter().map(|&label| label.into()).collect();
         self
     }
+
+    /// The server computes it over this window.
+    #[must_use]
+    pub fn window(mut self, window: std::time::Duration) -> Self {
+        self.window = Some(window.into());
+        self
+    }
 }

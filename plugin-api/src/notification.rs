@@ -26,6 +26,15 @@ pub struct Notification {
     pub title: String,
     /// The whole message as plain text, rendered in the sink's language.
     pub text: String,
+    /// The whole message as an HTML document, rendered in the sink's language.
+    #[serde(default)]
+    pub html: String,
+    /// The language of title and texts: `en` or `ko`.
+    #[serde(default)]
+    pub language: String,
+    /// Those of the sink's recipients who do not have it yet; empty: all of them.
+    #[serde(default)]
+    pub recipients: Vec<String>,
     /// Sent again, it is the same: receivers drop what they have seen.
     pub idempotency_key: String,
     /// When the daemon made it.
@@ -109,6 +118,10 @@ pub enum Reason {
     Better,
     /// All alarms of the group ended.
     Resolved,
+    /// It still fires, and it is time to say so again.
+    Repeat,
+    /// It is not watched any more: its rule or its sink was changed or removed.
+    Closed,
     /// A reason that this build does not know.
     #[serde(other)]
     Other,
@@ -125,6 +138,9 @@ impl Notification {
             labels: alarm.labels.clone(),
             title: alarm.summary.clone(),
             text: String::new(),
+            html: String::new(),
+            language: String::new(),
+            recipients: Vec::new(),
             idempotency_key: format!("{}/{}", alarm.id, time.nanos()),
             time,
             attempt: 1,
