@@ -4,6 +4,7 @@
 or = or
 type-string = a text
 type-duration = a length of time
+type-size = a size
 type-matcher = a matcher
 type-integer = a whole number
 type-number = a number
@@ -58,6 +59,12 @@ missing-key = `{ $key }` is missing in { $section }
 bad-duration = { $given } is no length of time
     .label = expected a number with its unit, such as 30s
     .cure = write a number with its unit: "500ms", "30s", "5m", "2h 30m", "7d"
+bad-size = { $given } is no size
+    .label = expected a whole number with its unit, such as 2 GiB
+    .cure = write a whole number with its unit: "64 KiB", "500 MB", "2 GiB"
+bad-store = { $given } is no store
+    .label = { $cause }
+    .cure = write store = {"{"} url = "postgres://USER@HOST/DATABASE", password = {"{"} credential = "NAME" {"}"} {"}"}; without it the store is a file in the state directory
 bad-matcher = { $given } is no matcher
     .label = { $cause }
     .cure = write it as label="value", or with one of the operators != =~ !~

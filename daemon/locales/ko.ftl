@@ -4,6 +4,7 @@
 or = 또는
 type-string = 문자열
 type-duration = 시간 길이
+type-size = 크기
 type-matcher = 매처
 type-integer = 정수
 type-number = 숫자
@@ -54,6 +55,12 @@ missing-key = { $section }에 필요한 키가 없습니다: `{ $key }`
 bad-duration = 시간 길이가 아닙니다: { $given }
     .label = 숫자와 단위가 필요함 (예: 30s)
     .cure = 숫자와 단위를 함께 쓰십시오: "500ms", "30s", "5m", "2h 30m", "7d"
+bad-size = 크기가 아닙니다: { $given }
+    .label = 정수와 단위가 필요함 (예: 2 GiB)
+    .cure = 정수와 단위를 함께 쓰십시오: "64 KiB", "500 MB", "2 GiB"
+bad-store = 저장소가 아닙니다: { $given }
+    .label = { $cause }
+    .cure = store = {"{"} url = "postgres://USER@HOST/DATABASE", password = {"{"} credential = "NAME" {"}"} {"}"} 꼴로 쓰십시오. 없으면 state 디렉터리의 파일이 저장소입니다
 bad-matcher = 매처가 아닙니다: { $given }
     .label = { $cause }
     .cure = label="value" 꼴로 쓰십시오. 연산자는 = 대신 != =~ !~ 도 됩니다

@@ -28,7 +28,7 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
-    plan::{Daemon, Http, Limits, Plan, Plugins, Sink, Source},
+    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source},
     problem::{Code, Finding, Problem, Severity},
 };
 

@@ -11,4 +11,5 @@ pub mod pipeline;
 pub mod plugin;
 pub mod retry;
 pub mod signal;
+pub mod store;
 pub mod telemetry;

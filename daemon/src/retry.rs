@@ -23,6 +23,11 @@ impl Backoff {
         self.first.saturating_mul(factor).min(self.cap)
     }
 
+    /// How long to wait after failure number `failures`.
+    pub fn nth(first: Duration, cap: Duration, failures: u32) -> Duration {
+        Self { first, cap, failures: failures.saturating_sub(1) }.failed()
+    }
+
     /// Starts over.
     pub fn succeeded(&mut self) {
         self.failures = 0;
@@ -32,6 +37,16 @@ impl Backoff {
     pub fn failures(&self) -> u32 {
         self.failures
     }
+}
+
+/// Full jitter: any time up to `wait`, so that many who wait do not come back at once.
+pub fn jittered(wait: Duration) -> Duration {
+    let mut random = [0; 4];
+    if getrandom::fill(&mut random).is_err() {
+        return wait;
+    }
+    let share = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+    wait.mul_f64(share)
 }
 
 #[cfg(test)]
@@ -45,6 +60,15 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 5]);
         backoff.succeeded();
         assert_eq!(backoff.failed().as_secs(), 1);
+    }
+
+    #[test]
+    fn jitter_is_never_longer_and_seldom_the_same() {
+        let wait = Duration::from_secs(60);
+        let waits: Vec<_> = (0..100).map(|_| jittered(wait)).collect();
+        assert!(waits.iter().all(|jittered| *jittered <= wait));
+        assert!(waits.iter().any(|jittered| *jittered < wait / 2));
+        assert_ne!(waits.iter().min(), waits.iter().max());
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
-use haetae_plugin::options::Duration;
+use haetae_plugin::{
+    Secret,
+    options::{Duration, Size},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
@@ -16,11 +19,20 @@ pub(super) struct Daemon {
     pub(super) language: Language,
     pub(super) zone: Option<String>,
     pub(super) state: PathBuf,
+    pub(super) store: Option<Store>,
+}
+
+/// `[daemon] store`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: String,
+    pub(super) password: Option<Secret>,
 }
 
 impl Default for Daemon {
     fn default() -> Self {
-        Self { language: Language::default(), zone: None, state: "/var/lib/haetae".into() }
+        Self { language: Language::default(), zone: None, state: "/var/lib/haetae".into(), store: None }
     }
 }
 
@@ -64,6 +76,30 @@ pub(super) struct Source {
     #[schemars(range(min = 1))]
     pub(super) max_label_value: usize,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) queue: Queue,
+}
+
+/// `queue` of a source.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Queue {
+    pub(super) max: Size,
+    /// Logs wait, samples drop the oldest.
+    pub(super) when_full: Option<WhenFull>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max: Size::of_bytes(1 << 30), when_full: None }
+    }
+}
+
+/// `queue.when_full`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WhenFull {
+    Wait,
+    DropOldest,
 }
 
 impl Default for Source {
@@ -77,6 +113,7 @@ impl Default for Source {
             max_label_name: 128,
             max_label_value: 1024,
             labels: BTreeMap::new(),
+            queue: Queue::default(),
         }
     }
 }
@@ -206,6 +243,8 @@ pub(super) struct Sink {
     pub(super) language: Option<Language>,
     pub(super) zone: Option<String>,
     pub(super) fallback: Option<String>,
+    pub(super) repeat: Duration,
+    pub(super) give_up: Duration,
 }
 
 impl Default for Sink {
@@ -219,6 +258,8 @@ impl Default for Sink {
             language: None,
             zone: None,
             fallback: None,
+            repeat: Std::from_hours(4).into(),
+            give_up: Std::from_hours(24).into(),
         }
     }
 }

@@ -199,7 +199,39 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
         file = judged.accepted;
         sink::bad_zone(&section, file.zone.as_deref(), problems);
     }
-    plan::Daemon { language: file.language, zone: file.zone, state: file.state }
+    let store = file.store.map(|store| {
+        if let (Some(section), Some(wrong)) = (section, not_a_server(&store.url)) {
+            let at = section.value("/store/url");
+            problems.push(match wrong {
+                // Its text is masked wherever it is shown.
+                Wrong::Password => Problem::new(Code::BadSecret, at).with("key", "store.password"),
+                Wrong::Url(cause) => {
+                    let problem = Problem::new(Code::BadStore, at).with("given", &store.url);
+                    problem.with("cause", cause)
+                }
+            });
+        }
+        plan::Server { url: store.url, password: store.password }
+    });
+    plan::Daemon { language: file.language, zone: file.zone, state: file.state, store }
+}
+
+/// What is wrong with the URL of a PostgreSQL server.
+enum Wrong {
+    Password,
+    Url(&'static str),
+}
+
+fn not_a_server(url: &str) -> Option<Wrong> {
+    match url::Url::parse(url) {
+        Ok(url) if url.password().is_some() => Some(Wrong::Password),
+        Ok(url) if !matches!(url.scheme(), "postgres" | "postgresql") => {
+            Some(Wrong::Url("expected postgres://…"))
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => Some(Wrong::Url("it names no host")),
+        Ok(_) => None,
+        Err(_) => Some(Wrong::Url("it is no URL")),
+    }
 }
 
 fn http(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> Option<plan::Http> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
+use haetae_plugin::Secret;
 use serde_json::Value;
 
 use super::language::Language;
@@ -33,6 +34,17 @@ pub struct Daemon {
     pub zone: Option<String>,
     /// The directory of all that it keeps.
     pub state: PathBuf,
+    /// The PostgreSQL server that holds the store; `None`: a file in the state directory does.
+    pub store: Option<Server>,
+}
+
+/// A PostgreSQL server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its URL, without a password.
+    pub url: String,
+    /// The password.
+    pub password: Option<Secret>,
 }
 
 /// The HTTP server.
@@ -68,6 +80,17 @@ pub struct Source {
     pub limits: Limits,
     /// Labels added to all that it yields.
     pub labels: BTreeMap<String, String>,
+    /// The queue before its sinks.
+    pub queue: Queue,
+}
+
+/// The queue of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many bytes it may hold.
+    pub max: u64,
+    /// Whether its source waits when it is full; else the oldest batches are dropped.
+    pub wait: bool,
 }
 
 /// What a source may yield at most.
@@ -106,4 +129,8 @@ pub struct Sink {
     pub zone: Option<String>,
     /// The sink that gets what this one gave up.
     pub fallback: Option<String>,
+    /// How long after the last notice an alarm that still fires is told again; zero: never.
+    pub repeat: Duration,
+    /// For how long a notification is tried.
+    pub give_up: Duration,
 }

@@ -96,6 +96,8 @@ pub enum Code {
     TooShort,
     DeadlineBeyondInterval,
     BadAddress,
+    BadSize,
+    BadStore,
     UnreadSource,
     UnknownMetric,
 }
@@ -309,6 +311,8 @@ impl Code {
             Self::BadZone => ("HT0114", "bad-zone"),
             Self::BadAddress => ("HT0115", "bad-address"),
             Self::TooShort => ("HT0116", "too-short"),
+            Self::BadSize => ("HT0117", "bad-size"),
+            Self::BadStore => ("HT0118", "bad-store"),
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),
             Self::BadName => ("HT0203", "bad-name"),
@@ -358,7 +362,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 46] = [
+    const ALL: [Code; 48] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -403,6 +407,8 @@ mod tests {
         Code::TooShort,
         Code::DeadlineBeyondInterval,
         Code::BadAddress,
+        Code::BadSize,
+        Code::BadStore,
         Code::UnreadSource,
         Code::UnknownMetric,
     ];

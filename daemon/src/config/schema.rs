@@ -2,7 +2,7 @@
 
 mod fault;
 
-use haetae_plugin::options::Duration;
+use haetae_plugin::options::{Duration, Size};
 use jsonschema::Validator;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,7 @@ impl Schema {
         let value = if value.is_null() { none() } else { value };
         let validator = jsonschema::options()
             .with_format(Duration::FORMAT, |text: &str| text.parse::<Duration>().is_ok())
+            .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
             .with_format(Matcher::FORMAT, |text: &str| {
                 crate::engine::matcher::Matcher::parse(text).is_ok()
             })

@@ -30,6 +30,7 @@ pub(super) fn read<'a>(
     let offer = kind::offer(&section, &file.plugin, rest, kinds);
     problems.extend(offer.problems);
     too_short(&section, "/deadline", *file.deadline, problems);
+    too_short(&section, "/give_up", *file.give_up, problems);
     bad_zone(&section, file.zone.as_deref(), problems);
     let sink = plan::Sink {
         name: section.name.into(),
@@ -42,6 +43,8 @@ pub(super) fn read<'a>(
         language: file.language,
         zone: file.zone,
         fallback: file.fallback,
+        repeat: *file.repeat,
+        give_up: *file.give_up,
     };
     Draft { section, sink, takes: offer.facts.and_then(|facts| facts.sink) }
 }

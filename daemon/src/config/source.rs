@@ -63,6 +63,7 @@ pub(super) fn read<'a>(
             }
         }
     }
+    let yields = offer.facts.and_then(|facts| facts.source);
     let source = plan::Source {
         name: section.name.into(),
         kind: file.plugin,
@@ -76,8 +77,16 @@ pub(super) fn read<'a>(
             max_label_value: file.max_label_value,
         },
         labels: file.labels,
+        queue: plan::Queue {
+            max: file.queue.max.bytes(),
+            wait: match file.queue.when_full {
+                Some(file::WhenFull::Wait) => true,
+                Some(file::WhenFull::DropOldest) => false,
+                None => yields.as_ref().is_some_and(|yields| yields.contains(&Records::Logs)),
+            },
+        },
     };
-    Draft { section, source, yields: offer.facts.and_then(|facts| facts.source), metrics }
+    Draft { section, source, yields, metrics }
 }
 
 /// Refuses a length of time in the text that is below [`SHORTEST`].

@@ -205,6 +205,7 @@ mod tests {
                 max_label_value: 8,
             },
             labels,
+            queue: config::Queue { max: 0, wait: false },
         })
     }
 

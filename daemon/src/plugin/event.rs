@@ -1,44 +1,30 @@
-//! What supervisors tell the pipeline, and what it answers.
-
-use std::sync::Arc;
+//! What supervisors hand to the pipeline, and what it answers.
 
 use haetae_plugin::{Batch, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::engine::Problem;
 
-/// What a supervisor tells the pipeline.
+/// A batch that a source collected, on its way into the pipeline.
 #[derive(Debug)]
-pub enum Event {
-    /// A source collected something.
-    Batch {
-        /// Its name.
-        source: Arc<str>,
-        /// What it collected.
-        batch: Batch,
-        /// Its watermark, if the batch names none.
-        until: Timestamp,
-        /// Sent once the batch is where it belongs; then the source is acknowledged.
-        taken: oneshot::Sender<Option<Complaint>>,
-    },
-    /// A problem of an instance began (with a detail) or ended.
-    Problem {
-        /// The instance.
-        instance: String,
-        /// Which problem.
-        problem: Problem,
-        /// What is wrong; `None` when it ended.
-        detail: Option<String>,
-    },
-    /// A batch that a sink did not take.
-    Undelivered {
-        /// The sink.
-        sink: String,
-        /// What it was to take.
-        batch: Batch,
-        /// Why it did not.
-        reason: String,
-    },
+pub struct Handover {
+    /// What it collected.
+    pub batch: Batch,
+    /// Its watermark, if the batch names none.
+    pub until: Timestamp,
+    /// Sent once the batch is where it belongs; then the source is acknowledged.
+    pub taken: oneshot::Sender<Option<Complaint>>,
+}
+
+/// A problem of an instance that began or ended.
+#[derive(Debug)]
+pub struct Event {
+    /// The instance.
+    pub instance: String,
+    /// Which problem.
+    pub problem: Problem,
+    /// What is wrong; `None` when it ended.
+    pub detail: Option<String>,
 }
 
 /// What is wrong with a batch that was taken nevertheless.

@@ -1,19 +1,63 @@
-//! Running a sink: deliveries in order, one at a time.
+//! Running a sink: deliveries in order, one at a time; what became of each goes back to its sender.
 
-use haetae_plugin::{Batch, Verdict};
-use tokio::{sync::mpsc, time::sleep_until};
+use std::time::Duration;
+
+use haetae_plugin::{Batch, Outcome, Verdict};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
 
 use super::{
-    event::Event,
     instance::{Order, Reply},
     status::State,
     supervisor::Supervisor,
 };
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 
-/// Delivers what arrives until told to stop; then what waits already, while that works.
-pub async fn run(mut supervisor: Supervisor, mut inbox: mpsc::Receiver<Batch>, clock: Clock) {
-    let stop = supervisor.stop().clone();
+/// A batch for a sink, and where to say what became of it.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What to deliver.
+    pub batch: Batch,
+    /// What the sink says of it.
+    pub reply: oneshot::Sender<Result<Outcome, Undelivered>>,
+}
+
+/// A batch that no peer has seen, or of which nobody knows.
+#[derive(Clone, Debug)]
+pub struct Undelivered {
+    /// Why.
+    pub reason: String,
+    /// How long to wait before the next try, if that is known.
+    pub wait: Option<Duration>,
+}
+
+/// A sink that can be delivered to.
+#[derive(Clone, Debug)]
+pub struct Outlet(mpsc::Sender<Delivery>);
+
+/// One delivery is under way and one waits: whoever sends more waits, and holds its own batches.
+const DELIVERIES: usize = 1;
+
+impl Outlet {
+    /// An outlet and what comes out of it.
+    pub fn new() -> (Self, mpsc::Receiver<Delivery>) {
+        let (sender, deliveries) = mpsc::channel(DELIVERIES);
+        (Self(sender), deliveries)
+    }
+
+    /// Delivers a batch.
+    pub async fn deliver(&self, batch: Batch) -> Result<Outcome, Undelivered> {
+        let (reply, outcome) = oneshot::channel();
+        let stopped = || Undelivered { reason: "the sink has stopped".into(), wait: None };
+        self.0.send(Delivery { batch, reply }).await.map_err(|_| stopped())?;
+        outcome.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+/// Delivers what arrives until nobody can send any more.
+pub async fn run(mut supervisor: Supervisor, mut inbox: mpsc::Receiver<Delivery>, clock: Clock) {
     loop {
         // Opened before there is anything to deliver, so that a wrong option shows at the start.
         let open = supervisor.open().await;
@@ -22,79 +66,68 @@ pub async fn run(mut supervisor: Supervisor, mut inbox: mpsc::Receiver<Batch>, c
         }
         let wait = supervisor.wait();
         tokio::select! {
-            batch = inbox.recv() => match batch {
-                Some(batch) => deliver(&mut supervisor, batch, open).await,
+            delivery = inbox.recv() => match delivery {
+                Some(Delivery { batch, reply }) => {
+                    let outcome = deliver(&mut supervisor, batch, open).await;
+                    // Its sender is gone only while the daemon stops.
+                    drop(reply.send(outcome));
+                }
                 None => break,
             },
             // Also while it is open: a thread of it that panicked is not left until there is a batch.
             () = sleep_until(wait.into()) => {}
-            () = stop.cancelled() => break,
         }
-    }
-    inbox.close();
-    while let Some(batch) = inbox.recv().await {
-        let open = supervisor.open().await;
-        deliver(&mut supervisor, batch, open).await;
     }
     supervisor.end().await;
 }
 
-/// Delivers once: until there is an outbox, what fails goes to the fallback or is lost and said.
-async fn deliver(supervisor: &mut Supervisor, batch: Batch, open: bool) {
+async fn deliver(
+    supervisor: &mut Supervisor,
+    batch: Batch,
+    open: bool,
+) -> Result<Outcome, Undelivered> {
     if !open {
         let reason = supervisor.status().snapshot().last_error;
         let reason = reason.map_or_else(|| "it is not open".into(), |error| error.cause);
-        return undelivered(supervisor, batch, reason).await;
+        let wait = supervisor.wait().saturating_duration_since(clock::monotonic());
+        return Err(Undelivered { reason, wait: Some(wait) });
     }
     let records = batch.len() as u64;
-    match supervisor.call(Order::Deliver(batch.clone())).await {
+    match supervisor.call(Order::Deliver(batch)).await {
         Ok(Reply::Outcome(outcome)) => {
-            let failed = outcome.except.iter().map(|(_, verdict)| verdict);
-            let worst = failed.chain([&outcome.verdict]).find_map(reason);
-            match worst {
+            match trouble(&outcome) {
                 None => {
                     supervisor.status().count(|counts| counts.records += records);
                     supervisor.recovered().await;
                     supervisor.settled(None).await;
                 }
-                Some(reason) => {
-                    supervisor.refused(&reason).await;
-                    let rest = refused(batch, &outcome);
-                    undelivered(supervisor, rest, reason).await;
-                }
+                Some(Trouble { cause, cure }) => supervisor.refused(&cause, cure).await,
             }
+            Ok(outcome)
         }
-        Ok(_) => {}
-        Err(error) => undelivered(supervisor, batch, error.to_string()).await,
+        Ok(_) => Err(Undelivered { reason: "it answered another call".into(), wait: None }),
+        Err(error) => Err(Undelivered { reason: error.to_string(), wait: error.wait() }),
     }
 }
 
-fn reason(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Delivered => None,
-        Verdict::Retry { reason, .. } => Some(format!("not delivered now: {reason}")),
-        Verdict::Rejected { reason } => Some(format!("rejected: {reason}")),
-        Verdict::Config { reason } => Some(format!("wrong options: {reason}")),
-        _ => Some("not delivered".into()),
-    }
+struct Trouble {
+    cause: String,
+    cure: &'static str,
 }
 
-/// The part of a batch that was not delivered.
-fn refused(batch: Batch, outcome: &haetae_plugin::Outcome) -> Batch {
-    match batch {
-        Batch::Notifications(notifications) => {
-            let left = notifications.into_iter().zip(0_u32..);
-            let left = left.filter(|(_, index)| *outcome.of(*index) != Verdict::Delivered);
-            Batch::Notifications(left.map(|(notification, _)| notification).collect())
+/// What is wrong with the sink, if anything is: one item that is rejected, or that is to be tried
+/// again while others went through, is no fault of it.
+fn trouble(outcome: &Outcome) -> Option<Trouble> {
+    let items = outcome.except.iter().map(|(_, verdict)| verdict);
+    let recipients = outcome.recipients.iter().map(|(_, _, verdict)| verdict);
+    for verdict in [&outcome.verdict].into_iter().chain(items).chain(recipients) {
+        if let Verdict::Config { reason } = verdict {
+            let cause = format!("wrong options: {reason}");
+            let cure = "correct its options or credentials and restart; what waits is kept";
+            return Some(Trouble { cause, cure });
         }
-        other => other,
     }
-}
-
-async fn undelivered(supervisor: &mut Supervisor, batch: Batch, reason: String) {
-    let dropped = batch.len() as u64;
-    supervisor.status().count(|counts| counts.dropped += dropped);
-    let event = Event::Undelivered { sink: supervisor.name().into(), batch, reason };
-    // The pipeline is gone only while the daemon stops.
-    drop(supervisor.events().send(event).await);
+    let Verdict::Retry { reason, .. } = &outcome.verdict else { return None };
+    let cause = format!("not delivered now: {reason}");
+    Some(Trouble { cause, cure: "look at its peer; it is tried again with growing pauses" })
 }

@@ -1,12 +1,20 @@
 //! Running a source: when it is called, and with which window.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use haetae_plugin::{Batch, Timestamp, Window};
-use tokio::{sync::oneshot, time::sleep_until};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep_until,
+};
+use tracing::debug;
 
 use super::{
-    event::Event,
+    event::Handover,
     instance::{Order, Reply},
     supervisor::Supervisor,
 };
@@ -24,9 +32,17 @@ const POLL_CAP: Duration = Duration::from_mins(5);
 const IDLE: Duration = Duration::from_millis(10);
 
 /// Calls a source until told to stop: a poller at its slots, a listener again at once.
-pub async fn run(mut supervisor: Supervisor, interval: Duration, clock: Clock) {
+///
+/// One batch is in flight: `feed` answers when it is where it belongs.
+pub async fn run(
+    mut supervisor: Supervisor,
+    interval: Duration,
+    clock: Clock,
+    feed: mpsc::Sender<Handover>,
+    mark: Option<Mark>,
+) {
     let stop = supervisor.stop().clone();
-    let mut calls = Calls::new(supervisor.name(), interval, clock);
+    let mut calls = Calls::new(supervisor.name(), interval, clock, feed, mark);
     loop {
         let work = async {
             if supervisor.open().await {
@@ -48,7 +64,7 @@ pub async fn run(mut supervisor: Supervisor, interval: Duration, clock: Clock) {
 }
 
 struct Calls {
-    name: Arc<str>,
+    name: String,
     interval: Duration,
     clock: Clock,
     /// The end of the last window whose batch was acknowledged.
@@ -56,12 +72,48 @@ struct Calls {
     /// The slot that was called last, whether it failed or not.
     called: Option<Timestamp>,
     pause: Backoff,
+    feed: mpsc::Sender<Handover>,
+    mark: Option<Mark>,
+}
+
+/// Where a source got to: the end of the last window that was acknowledged, in a file.
+///
+/// It is not synced: an older mark makes a window longer, and what comes twice is the same.
+#[derive(Debug)]
+pub struct Mark(PathBuf);
+
+impl Mark {
+    /// The mark in an instance's directory.
+    pub fn within(directory: &Path) -> Self {
+        Self(directory.join("acked"))
+    }
+
+    fn read(&self) -> Option<Timestamp> {
+        fs::read_to_string(&self.0).ok()?.trim().parse().ok().map(Timestamp::from_nanos)
+    }
+
+    fn write(&self, time: Timestamp) {
+        let beside = self.0.with_extension("new");
+        let written = self.0.parent().map_or(Ok(()), fs::create_dir_all);
+        let written = written.and_then(|()| fs::write(&beside, time.nanos().to_string()));
+        if let Err(error) = written.and_then(|()| fs::rename(&beside, &self.0)) {
+            debug!(file = %self.0.display(), %error, "the mark of a source was not written");
+        }
+    }
 }
 
 impl Calls {
-    fn new(name: &str, interval: Duration, clock: Clock) -> Self {
+    fn new(
+        name: &str,
+        interval: Duration,
+        clock: Clock,
+        feed: mpsc::Sender<Handover>,
+        mark: Option<Mark>,
+    ) -> Self {
+        // A mark of the future is of a clock that was wrong.
+        let acked = mark.as_ref().and_then(Mark::read).filter(|time| *time <= clock.now());
         let pause = Backoff::new(interval, POLL_CAP.max(interval));
-        Self { name: name.into(), interval, clock, acked: None, called: None, pause }
+        Self { name: name.into(), interval, clock, acked, called: None, pause, feed, mark }
     }
 
     async fn poll(&mut self, supervisor: &mut Supervisor) {
@@ -71,7 +123,7 @@ impl Calls {
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
                 if self.hand_over(supervisor, batch, to).await {
-                    self.acked = Some(to);
+                    self.acked_up_to(to);
                     self.pause.succeeded();
                 }
             }
@@ -114,7 +166,7 @@ impl Calls {
             Ok(Reply::Batch(batch)) => {
                 let empty = batch.is_empty();
                 if self.hand_over(supervisor, batch, to).await {
-                    self.acked = Some(to);
+                    self.acked_up_to(to);
                     self.pause.succeeded();
                 }
                 if empty && started.elapsed() < IDLE {
@@ -126,14 +178,20 @@ impl Calls {
         }
     }
 
+    fn acked_up_to(&mut self, to: Timestamp) {
+        self.acked = Some(to);
+        if let Some(mark) = &self.mark {
+            mark.write(to);
+        }
+    }
+
     /// Gives the batch to the pipeline, waits until it is where it belongs, and says so.
     async fn hand_over(&self, supervisor: &mut Supervisor, batch: Batch, until: Timestamp) -> bool {
         let records = batch.len() as u64;
         // Before the batch: its evaluators must know that their source is back.
         supervisor.recovered().await;
         let (taken, done) = oneshot::channel();
-        let event = Event::Batch { source: Arc::clone(&self.name), batch, until, taken };
-        if supervisor.events().send(event).await.is_err() {
+        if self.feed.send(Handover { batch, until, taken }).await.is_err() {
             return false;
         }
         let Ok(complaint) = done.await else { return false };

@@ -47,6 +47,7 @@ pub struct Supervisor {
     not_before: Option<Instant>,
     panics: VecDeque<Instant>,
     abandoned: Arc<AtomicIsize>,
+    /// Problems that were told, in this run or an earlier one, and not ended yet.
     raised: Vec<Problem>,
 }
 
@@ -66,6 +67,8 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Ends it.
     pub stop: CancellationToken,
+    /// Problems that an earlier run has told of: they end as its own do.
+    pub raised: Vec<Problem>,
 }
 
 impl Supervisor {
@@ -85,7 +88,7 @@ impl Supervisor {
             not_before: None,
             panics: VecDeque::new(),
             abandoned: Arc::default(),
-            raised: Vec::new(),
+            raised: parts.raised,
         }
     }
 
@@ -225,9 +228,8 @@ impl Supervisor {
     }
 
     /// The peer refused what the instance was to deliver.
-    pub async fn refused(&mut self, cause: &str) {
+    pub async fn refused(&mut self, cause: &str, cure: &str) {
         self.status.count(|counts| counts.errors += 1);
-        let cure = "look at its peer; what it refused is not tried again yet";
         self.broken(State::Failing, Problem::SinkFailing, cause, cure).await;
     }
 
@@ -329,7 +331,7 @@ impl Supervisor {
     }
 
     async fn tell(&self, problem: Problem, detail: Option<String>) {
-        let event = Event::Problem { instance: self.spec.name.clone(), problem, detail };
+        let event = Event { instance: self.spec.name.clone(), problem, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);
     }

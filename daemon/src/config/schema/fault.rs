@@ -1,6 +1,6 @@
 //! A fault: what a schema says against a value, as a problem.
 
-use haetae_plugin::options::Duration;
+use haetae_plugin::options::{Duration, Size};
 use jsonschema::{
     JsonType, ValidationError,
     error::{TypeKind, ValidationErrorKind as Kind},
@@ -62,6 +62,7 @@ fn single(error: &ValidationError<'_>, pointer: &str, scope: &Scope<'_>) -> Prob
         Kind::Format { format } if format == Duration::FORMAT => {
             scope.wrong(Code::BadDuration, pointer)
         }
+        Kind::Format { format } if format == Size::FORMAT => scope.wrong(Code::BadSize, pointer),
         Kind::Format { format } if format == file::Matcher::FORMAT => {
             let cause = given.as_str().and_then(|text| Matcher::parse(text).err());
             let problem = scope.wrong(Code::BadMatcher, pointer);
@@ -224,6 +225,7 @@ fn types(kind: &TypeKind, schema: Option<&Value>) -> Vec<&'static str> {
     let format = schema.and_then(|schema| schema.get("format")).and_then(Value::as_str);
     let word = |one: JsonType| match (one, format) {
         (JsonType::String, Some(Duration::FORMAT)) => Some("type-duration"),
+        (JsonType::String, Some(Size::FORMAT)) => Some("type-size"),
         (JsonType::String, Some(file::Matcher::FORMAT)) => Some("type-matcher"),
         (JsonType::String, _) => Some("type-string"),
         (JsonType::Integer, _) => Some("type-integer"),

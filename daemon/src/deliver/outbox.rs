@@ -1,0 +1,245 @@
+//! The outbox's entrance: what follows from the engine's effects, as one durable transaction.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use haetae_plugin::{Reason, Timestamp};
+use tokio::{
+    sync::{Notify, broadcast, mpsc},
+    time::{sleep, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::recipient::Recipients;
+use crate::{
+    clock::Clock,
+    engine::{Change, Effects, Problem, Transition},
+    plugin::event::Event,
+    retry::Backoff,
+    store::{Act, HAETAE, Kind, Notice, Store, StoreError, health::Health, reserve::Reserve},
+};
+
+/// Effects that become durable in one transaction at the most.
+const TOGETHER: usize = 256;
+/// How often it is looked whether there is room for the reserve again.
+const LOOK: Duration = Duration::from_secs(5);
+/// The name of the store as an instance of system alarms.
+pub const STORE: &str = "store";
+
+/// Writes what happened, before anybody is told of it.
+pub struct Outbox {
+    /// Where it is written.
+    pub store: Store,
+    /// How the store is, for whoever looks.
+    pub health: Health,
+    /// Room for the worst.
+    pub reserve: Reserve,
+    /// Whom it concerns.
+    pub recipients: Recipients,
+    /// Wakes the dispatcher of each sink.
+    pub wakes: BTreeMap<String, Arc<Notify>>,
+    /// The time.
+    pub clock: Clock,
+    /// Shows transitions as they become durable; a watcher that is too slow skips some.
+    pub watchers: broadcast::Sender<Transition>,
+    /// Where problems of the store are told.
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Outbox {
+    /// Writes until no more effects can come.
+    pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
+        let mut trouble = Trouble::default();
+        loop {
+            let first = match timeout(LOOK, effects.recv()).await {
+                Ok(Some(first)) => first,
+                Ok(None) => return,
+                Err(_) => {
+                    self.look(&mut trouble);
+                    continue;
+                }
+            };
+            let mut together = vec![first];
+            while together.len() < TOGETHER
+                && let Ok(next) = effects.try_recv()
+            {
+                together.push(next);
+            }
+            self.keep(&together, &mut trouble).await;
+            for transition in together.into_iter().flat_map(|effects| effects.transitions) {
+                // Nobody may be watching.
+                drop(self.watchers.send(transition));
+            }
+            self.wakes.values().for_each(|wake| wake.notify_one());
+            self.look(&mut trouble);
+        }
+    }
+
+    /// Writes effects, however long it takes: what is not durable did not happen.
+    async fn keep(&self, effects: &[Effects], trouble: &mut Trouble) {
+        let mut pause = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        loop {
+            let wait = match self.write(effects).await {
+                Ok(()) => return self.works(trouble),
+                Err(error @ StoreError::Full(_)) if self.reserve.give_up() => {
+                    self.fails(Problem::DiskFull, &error, trouble);
+                    Duration::ZERO
+                }
+                Err(error @ StoreError::Full(_)) => {
+                    self.fails(Problem::DiskFull, &error, trouble);
+                    pause.failed()
+                }
+                Err(error) => {
+                    self.fails(Problem::StoreFailing, &error, trouble);
+                    pause.failed()
+                }
+            };
+            sleep(wait).await;
+        }
+    }
+
+    async fn write(&self, effects: &[Effects]) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut transaction = self.store.begin().await?;
+        for effects in effects {
+            for standing in &effects.standings {
+                transaction.save_alarm(standing).await?;
+            }
+            for transition in &effects.transitions {
+                let detail = detail(transition);
+                let alarm = &transition.alarm.id;
+                transaction.record(transition.at, alarm, HAETAE, Act::Changed, &detail).await?;
+                let ends = matches!(transition.change, Change::Resolved | Change::Closed);
+                if ends {
+                    for sink in transaction.knowing(alarm).await? {
+                        self.notice(&mut transaction, transition, &sink, Kind::Closing, now).await?;
+                    }
+                    transaction.forget_told(alarm).await?;
+                } else {
+                    for sink in self.recipients.wanting(&transition.alarm) {
+                        let sink = &sink.plan.name;
+                        self.notice(&mut transaction, transition, sink, Kind::Problem, now).await?;
+                    }
+                }
+            }
+        }
+        transaction.commit().await
+    }
+
+    async fn notice(
+        &self,
+        transaction: &mut crate::store::Transaction<'_>,
+        transition: &Transition,
+        sink: &str,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(recipient) = self.recipients.get(sink) else { return Ok(()) };
+        // A sink that does not tell of ends owes none.
+        if kind == Kind::Closing && !recipient.plan.resolved {
+            return Ok(());
+        }
+        let reason = reason(transition.change);
+        let notification =
+            recipient.voice.notification(&transition.alarm, reason, transition.at, now);
+        let notice = Notice {
+            sink,
+            alarm: &transition.alarm.id,
+            kind,
+            notification: &notification,
+            give_up: recipient.plan.give_up,
+        };
+        transaction.enqueue(&notice, now).await
+    }
+
+    fn works(&self, trouble: &mut Trouble) {
+        self.health.works();
+        if trouble.problem == Some(Problem::StoreFailing) {
+            info!("the store works again");
+            trouble.end(Problem::StoreFailing);
+        }
+    }
+
+    fn fails(&self, problem: Problem, error: &StoreError, trouble: &mut Trouble) {
+        let text = error.to_string();
+        self.health.fails(&text, self.clock.now());
+        if trouble.problem != Some(problem) {
+            error!("{text}; nothing is lost: what happened is kept in memory and sources wait");
+            trouble.begin(problem, text);
+        }
+    }
+
+    /// Tells of trouble, as soon as the pipeline takes it, and ends it when there is room again.
+    fn look(&self, trouble: &mut Trouble) {
+        if self.reserve.is_given_up() {
+            if trouble.problem.is_none() {
+                trouble.begin(Problem::DiskFull, "there is no room for the reserve".into());
+            }
+            if self.reserve.restore() {
+                info!("the disk has room again");
+                trouble.end(Problem::DiskFull);
+            }
+        }
+        // The pipeline may be waiting for this very task: it is never waited for.
+        while let Some(event) = trouble.untold.first() {
+            let event = Event {
+                instance: STORE.into(),
+                problem: event.0,
+                detail: event.1.clone(),
+            };
+            if self.events.try_send(event).is_err() {
+                return;
+            }
+            trouble.untold.remove(0);
+        }
+    }
+}
+
+/// What is wrong with the store, and what of it was not told yet.
+#[derive(Default)]
+struct Trouble {
+    problem: Option<Problem>,
+    /// Few: a problem is told when it begins and when it ends.
+    untold: Vec<(Problem, Option<String>)>,
+}
+
+impl Trouble {
+    fn begin(&mut self, problem: Problem, detail: String) {
+        if let Some(before) = self.problem {
+            self.end(before);
+        }
+        self.problem = Some(problem);
+        self.untold.push((problem, Some(detail)));
+    }
+
+    fn end(&mut self, problem: Problem) {
+        self.problem = None;
+        self.untold.push((problem, None));
+        if self.untold.len() > 8 {
+            warn!("problems of the store come and go faster than they can be told");
+            self.untold.drain(..self.untold.len() - 2);
+        }
+    }
+}
+
+fn reason(change: Change) -> Reason {
+    match change {
+        Change::Fired => Reason::First,
+        Change::Worse => Reason::Worse,
+        Change::Better => Reason::Better,
+        Change::Resolved => Reason::Resolved,
+        Change::Closed => Reason::Closed,
+    }
+}
+
+/// A few words for the journal.
+fn detail(transition: &Transition) -> String {
+    let alarm = &transition.alarm;
+    let mut detail = format!("{} {}", transition.change.as_str(), alarm.severity.as_str());
+    if let Some(value) = alarm.value {
+        detail.push_str(&format!(" at {}", super::render::quantity(value, &alarm.unit)));
+    }
+    if let Some(reason) = &alarm.reason {
+        detail.push_str(&format!(": {reason}"));
+    }
+    detail
+}

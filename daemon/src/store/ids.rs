@@ -1,0 +1,50 @@
+//! Names of rows: ULIDs that only grow, also when the clock goes back and across restarts.
+
+use std::sync::{Mutex, PoisonError};
+
+use haetae_plugin::Timestamp;
+use ulid::Ulid;
+
+/// Gives names.
+#[derive(Debug, Default)]
+pub(super) struct Ids(Mutex<Ulid>);
+
+impl Ids {
+    /// Names greater than `last`.
+    pub(super) fn after(last: Ulid) -> Self {
+        Self(Mutex::new(last))
+    }
+
+    /// The next name.
+    pub(super) fn next(&self, now: Timestamp) -> Ulid {
+        let millis = u64::try_from(now.millis()).unwrap_or(0);
+        let mut random = [0; 16];
+        // Without randomness names still grow; only those of two daemons could then be the same.
+        drop(getrandom::fill(&mut random));
+        let fresh = Ulid::from_parts(millis, u128::from_be_bytes(random));
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = if fresh.timestamp_ms() > last.timestamp_ms() {
+            fresh
+        } else {
+            last.increment().unwrap_or(fresh)
+        };
+        *last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_grow_whatever_the_clock_does() {
+        let ids = Ids::default();
+        let mut last = Ulid::nil();
+        for second in [5, 5, 5, 4, 1, 6, 6, 0, 7] {
+            let next = ids.next(Timestamp::from_seconds(second));
+            assert!(next > last, "{second}");
+            last = next;
+        }
+        assert!(Ids::after(last).next(Timestamp::from_seconds(1)) > last);
+    }
+}

@@ -1,0 +1,218 @@
+//! Obligations: who was told that something is wrong, and is to be told of its end.
+
+use haetae_plugin::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, any::AnyRow, query};
+
+use super::{Store, StoreError, Transaction, alarms, millis, statements};
+use crate::engine::AlarmView;
+
+/// An obligation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Debt {
+    /// The sink that told.
+    pub sink: String,
+    /// The alarm that it told of.
+    pub alarm: String,
+    /// Where it stands.
+    pub state: DebtState,
+    /// When it told first.
+    pub opened: Timestamp,
+    /// How often it told again.
+    pub repeats: i64,
+    /// When it was closed or lost.
+    pub ended: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Where an obligation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DebtState {
+    /// The end was not told yet.
+    Open,
+    /// It was.
+    Closed,
+    /// It can't be: the sink is gone, or gave it up.
+    Unreachable,
+}
+
+/// What telling a sink means.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Whether it is to be told of the end.
+    pub owes: bool,
+    /// When to tell it again; none: never.
+    pub repeat_at: Option<Timestamp>,
+}
+
+impl Transaction<'_> {
+    /// A sink was told of an alarm, for the first time or again.
+    pub async fn tell(
+        &mut self,
+        sink: &str,
+        alarm: &str,
+        told: Told,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let query = query(statements::TELL)
+            .bind(sink)
+            .bind(alarm)
+            .bind(i64::from(told.owes))
+            .bind(millis(now))
+            .bind(told.repeat_at.map_or(0, millis));
+        self.execute(query).await.map(drop)
+    }
+
+    /// A sink was told of the end.
+    pub async fn close(
+        &mut self,
+        sink: &str,
+        alarm: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let query = query(statements::CLOSE).bind(sink).bind(alarm).bind(millis(now)).bind(reason);
+        self.execute(query).await.map(drop)
+    }
+
+    /// A sink can't be told of the end.
+    pub async fn lose(
+        &mut self,
+        sink: &str,
+        alarm: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let query = query(statements::LOSE).bind(sink).bind(alarm).bind(millis(now)).bind(reason);
+        self.execute(query).await.map(drop)
+    }
+
+    /// A sink that is gone can't be told of any end.
+    pub async fn lose_all(
+        &mut self,
+        sink: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let query = query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(reason);
+        self.execute(query).await
+    }
+
+    /// Sinks that know of an alarm, or will: a notice of its beginning waits for them.
+    pub async fn knowing(&mut self, alarm: &str) -> Result<Vec<String>, StoreError> {
+        let rows = self.fetch(query(statements::KNOWING).bind(alarm)).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// Alarms of whose end a sink is to be told, and nothing that waits says so.
+    pub async fn unsettled(
+        &mut self,
+        sink: &str,
+        most: i64,
+    ) -> Result<Vec<AlarmView>, StoreError> {
+        let rows = self.fetch(query(statements::UNSETTLED).bind(sink).bind(most)).await?;
+        rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
+    }
+
+    /// Forgets those who are owed nothing when their alarm ends.
+    pub async fn forget_told(&mut self, alarm: &str) -> Result<(), StoreError> {
+        self.execute(query(statements::FORGET_TOLD).bind(alarm)).await.map(drop)
+    }
+
+    /// Alarms that a sink is to be told of again.
+    pub async fn repeats(
+        &mut self,
+        sink: &str,
+        now: Timestamp,
+        most: i64,
+    ) -> Result<Vec<String>, StoreError> {
+        let query = query(statements::REPEATS).bind(sink).bind(millis(now)).bind(most);
+        let rows = self.fetch(query).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// Moves the time at which a sink is told again.
+    pub async fn postpone(
+        &mut self,
+        sink: &str,
+        alarm: &str,
+        until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let query =
+            query(statements::POSTPONE).bind(sink).bind(alarm).bind(until.map_or(0, millis));
+        self.execute(query).await.map(drop)
+    }
+
+    /// Sinks that told somebody of something that goes on.
+    pub async fn sinks_told(&mut self) -> Result<Vec<String>, StoreError> {
+        let rows = self.fetch(query(statements::SINKS_TOLD)).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+}
+
+impl Store {
+    /// When a sink is to tell something again.
+    pub async fn next_repeat(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
+        let query = query(statements::NEXT_REPEAT).bind(sink);
+        let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;
+        let at: i64 = row.try_get(0).map_err(StoreError::unreadable)?;
+        Ok((at > 0).then(|| Timestamp::from_millis(at)))
+    }
+
+    /// Obligations that are open or lost; with `all` the closed ones too.
+    pub async fn obligations(&self, all: bool, most: i64) -> Result<Vec<Debt>, StoreError> {
+        let query = query(statements::OBLIGATIONS).bind(i64::from(all)).bind(most);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(debt).collect()
+    }
+
+    /// How many obligations are open, and how many lost.
+    pub async fn count_obligations(&self) -> Result<(i64, i64), StoreError> {
+        let rows = query(statements::COUNT_OBLIGATIONS).fetch_all(&self.readers).await;
+        let rows = rows.map_err(|error| self.failed(&error))?;
+        let mut counts = (0, 0);
+        for row in &rows {
+            let state: String = row.try_get(0).map_err(StoreError::unreadable)?;
+            let count: i64 = row.try_get(1).map_err(StoreError::unreadable)?;
+            match DebtState::parse(&state)? {
+                DebtState::Open => counts.0 = count,
+                DebtState::Unreachable => counts.1 = count,
+                DebtState::Closed => {}
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl DebtState {
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            "unreachable" => Ok(Self::Unreachable),
+            other => Err(StoreError::unreadable(format!("`{other}` is no state of an obligation"))),
+        }
+    }
+}
+
+fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
+    let read = || -> Result<_, sqlx::Error> {
+        let names: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
+        let numbers: [i64; 3] = [row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
+        let reason: String = row.try_get(6)?;
+        Ok((names, numbers, reason))
+    };
+    let ([sink, alarm, state], [opened, repeats, ended], reason) =
+        read().map_err(StoreError::unreadable)?;
+    Ok(Debt {
+        sink,
+        alarm,
+        state: DebtState::parse(&state)?,
+        opened: Timestamp::from_millis(opened),
+        repeats,
+        ended: (ended > 0).then(|| Timestamp::from_millis(ended)),
+        reason,
+    })
+}

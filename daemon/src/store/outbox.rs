@@ -1,0 +1,341 @@
+//! The outbox: notifications that wait for their sink, and those that were given up.
+
+use std::time::Duration;
+
+use haetae_plugin::{Notification, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, any::AnyRow, query};
+
+use super::{Store, StoreError, Transaction, millis, statements};
+
+/// Why a row was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Something is wrong, or got worse or better.
+    Problem,
+    /// It still is.
+    Repeat,
+    /// It is over: the answer to an obligation.
+    Closing,
+    /// Another sink gave it up.
+    Forwarded,
+}
+
+/// A row to write.
+#[derive(Clone, Debug)]
+pub struct Notice<'a> {
+    /// The sink.
+    pub sink: &'a str,
+    /// The alarm that it is about.
+    pub alarm: &'a str,
+    /// Why.
+    pub kind: Kind,
+    /// What is sent, word for word.
+    pub notification: &'a Notification,
+    /// For how long it is tried.
+    pub give_up: Duration,
+}
+
+/// A row that this daemon holds.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Its name.
+    pub id: String,
+    /// The alarm that it is about.
+    pub alarm: String,
+    /// Why it was written.
+    pub kind: Kind,
+    /// What is sent.
+    pub notification: Notification,
+    /// When it is given up.
+    pub expires: Timestamp,
+    fence: i64,
+}
+
+/// A row as people see it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its name.
+    pub id: String,
+    /// The sink.
+    pub sink: String,
+    /// The alarm that it is about.
+    pub alarm: String,
+    /// Why it was written.
+    pub kind: Kind,
+    /// When it was written.
+    pub created: Timestamp,
+    /// When it is tried next.
+    pub due: Timestamp,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// Whether it was given up or rejected.
+    pub dead: bool,
+    /// Why it is still here.
+    pub reason: String,
+    /// What is sent.
+    pub notification: Notification,
+}
+
+/// How much of one sink waits, or is dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// The sink.
+    pub sink: String,
+    /// Whether these are dead letters.
+    pub dead: bool,
+    /// How many.
+    pub count: i64,
+    /// Since when the oldest waits.
+    pub oldest: Timestamp,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Repeat => "repeat",
+            Self::Closing => "closing",
+            Self::Forwarded => "forwarded",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let all = [Self::Problem, Self::Repeat, Self::Closing, Self::Forwarded];
+        let found = all.into_iter().find(|kind| kind.as_str() == text);
+        found.ok_or_else(|| StoreError::unreadable(format!("`{text}` is no kind of a notice")))
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes a row that is due now.
+    pub async fn enqueue(&mut self, notice: &Notice<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let query = query(statements::ENQUEUE)
+            .bind(self.id(now))
+            .bind(notice.sink)
+            .bind(&notice.notification.key)
+            .bind(notice.alarm)
+            .bind(notice.kind.as_str())
+            .bind(written(notice.notification)?)
+            .bind(millis(now))
+            .bind(millis(now.after(notice.give_up)));
+        self.execute(query).await.map(drop)
+    }
+
+    /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
+    pub async fn claim(
+        &mut self,
+        sink: &str,
+        now: Timestamp,
+        lease: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let query = query(statements::CLAIM)
+            .bind(millis(lease))
+            .bind(self.owner().to_owned())
+            .bind(sink)
+            .bind(millis(now))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let rows = self.fetch(query).await?;
+        let mut claimed: Vec<_> = rows.iter().map(claimed).collect::<Result<_, _>>()?;
+        claimed.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(claimed)
+    }
+
+    /// The sink has it. False if the row is not this daemon's any more.
+    pub async fn delivered(&mut self, row: &Claimed) -> Result<bool, StoreError> {
+        let query = query(statements::DELIVERED).bind(&row.id).bind(row.fence);
+        Ok(self.execute(query).await? > 0)
+    }
+
+    /// It is tried again at `due`; for some recipients only, if `left` names them.
+    pub async fn retry(
+        &mut self,
+        row: &Claimed,
+        due: Timestamp,
+        left: &Notification,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let query = query(statements::RETRY)
+            .bind(&row.id)
+            .bind(row.fence)
+            .bind(millis(due))
+            .bind(written(left)?)
+            .bind(reason);
+        Ok(self.execute(query).await? > 0)
+    }
+
+    /// It becomes a dead letter.
+    pub async fn bury(
+        &mut self,
+        row: &Claimed,
+        left: &Notification,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let query = query(statements::BURY)
+            .bind(&row.id)
+            .bind(row.fence)
+            .bind(written(left)?)
+            .bind(reason);
+        Ok(self.execute(query).await? > 0)
+    }
+
+    /// The part for some recipients becomes a dead letter; the row goes its own way.
+    pub async fn bury_part(
+        &mut self,
+        row: &Claimed,
+        part: &Notification,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let query = query(statements::BURY_PART)
+            .bind(self.id(now))
+            .bind(written(part)?)
+            .bind(reason)
+            .bind(&row.id);
+        self.execute(query).await.map(drop)
+    }
+
+    /// Another sink gets what this row held.
+    pub async fn forward(
+        &mut self,
+        row: &Claimed,
+        sink: &str,
+        give_up: Duration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut notification = row.notification.clone();
+        // The other sink has recipients of its own.
+        notification.recipients.clear();
+        let query = query(statements::FORWARD)
+            .bind(self.id(now))
+            .bind(sink)
+            .bind(written(&notification)?)
+            .bind(millis(now))
+            .bind(millis(now.after(give_up)))
+            .bind(&row.id);
+        self.execute(query).await.map(drop)
+    }
+
+    /// Drops ends that nobody needs to be told of, because the beginning never arrived.
+    pub async fn withdraw(&mut self, sink: &str) -> Result<u64, StoreError> {
+        self.execute(query(statements::WITHDRAW).bind(sink)).await
+    }
+
+    /// What an earlier run of this daemon held is free, and all that waits is due.
+    pub async fn release(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let owner = self.owner().to_owned();
+        let query = query(statements::RELEASE).bind(millis(now)).bind(owner);
+        self.execute(query).await.map(drop)
+    }
+
+    /// Sinks that something waits for.
+    pub async fn sinks_of_outbox(&mut self) -> Result<Vec<String>, StoreError> {
+        let rows = self.fetch(query(statements::SINKS_OF_OUTBOX)).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// All that waits for a sink becomes dead letters.
+    pub async fn bury_all(&mut self, sink: &str, reason: &str) -> Result<u64, StoreError> {
+        self.execute(query(statements::BURY_ALL_OF_SINK).bind(sink).bind(reason)).await
+    }
+
+    /// Tries a dead letter again. False if there is none of that name.
+    pub async fn redrive(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let query = query(statements::REDRIVE).bind(id).bind(millis(now));
+        Ok(self.execute(query).await? > 0)
+    }
+
+    /// Drops a row. False if there is none of that name.
+    pub async fn drop_row(&mut self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.execute(query(statements::DROP).bind(id)).await? > 0)
+    }
+}
+
+impl Store {
+    /// When something of a sink is due; `None`: nothing waits.
+    pub async fn next_due(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
+        let query = query(statements::NEXT_DUE).bind(sink);
+        let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;
+        let due: i64 = row.try_get(0).map_err(StoreError::unreadable)?;
+        Ok((due > 0).then(|| Timestamp::from_millis(due)))
+    }
+
+    /// Rows after the one named `after`, oldest first.
+    pub async fn waiting(&self, after: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
+        let query = query(statements::WAITING).bind(after).bind(most);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(waiting).collect()
+    }
+
+    /// One row.
+    pub async fn one_waiting(&self, id: &str) -> Result<Option<Waiting>, StoreError> {
+        let query = query(statements::ONE_WAITING).bind(id);
+        let row = query.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
+        row.as_ref().map(waiting).transpose()
+    }
+
+    /// How much waits and is dead, by sink.
+    pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
+        let rows = query(statements::COUNT_WAITING).fetch_all(&self.readers).await;
+        let rows = rows.map_err(|error| self.failed(&error))?;
+        rows.iter().map(|row| count(row).map_err(StoreError::unreadable)).collect()
+    }
+}
+
+fn written(notification: &Notification) -> Result<String, StoreError> {
+    serde_json::to_string(notification).map_err(StoreError::unreadable)
+}
+
+fn claimed(row: &AnyRow) -> Result<Claimed, StoreError> {
+    let read = || -> Result<_, sqlx::Error> {
+        let (id, alarm, kind): (String, String, String) =
+            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (payload, expires): (String, i64) = (row.try_get(3)?, row.try_get(4)?);
+        let (attempts, fence): (i64, i64) = (row.try_get(5)?, row.try_get(6)?);
+        Ok((id, alarm, kind, payload, expires, attempts, fence))
+    };
+    let (id, alarm, kind, payload, expires, attempts, fence) =
+        read().map_err(StoreError::unreadable)?;
+    let mut notification: Notification =
+        serde_json::from_str(&payload).map_err(StoreError::unreadable)?;
+    notification.attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
+    let (kind, expires) = (Kind::parse(&kind)?, Timestamp::from_millis(expires));
+    Ok(Claimed { id, alarm, kind, notification, expires, fence })
+}
+
+fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {
+    let read = || -> Result<_, sqlx::Error> {
+        let names: [String; 4] =
+            [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
+        let numbers: [i64; 4] =
+            [row.try_get(4)?, row.try_get(5)?, row.try_get(6)?, row.try_get(7)?];
+        let texts: [String; 2] = [row.try_get(8)?, row.try_get(9)?];
+        Ok((names, numbers, texts))
+    };
+    let ([id, sink, alarm, kind], [created, due, attempts, dead], [reason, payload]) =
+        read().map_err(StoreError::unreadable)?;
+    Ok(Waiting {
+        id,
+        sink,
+        alarm,
+        kind: Kind::parse(&kind)?,
+        created: Timestamp::from_millis(created),
+        due: Timestamp::from_millis(due),
+        attempts,
+        dead: dead != 0,
+        reason,
+        notification: serde_json::from_str(&payload).map_err(StoreError::unreadable)?,
+    })
+}
+
+fn count(row: &AnyRow) -> Result<Count, sqlx::Error> {
+    let dead: i64 = row.try_get(1)?;
+    Ok(Count {
+        sink: row.try_get(0)?,
+        dead: dead != 0,
+        count: row.try_get(2)?,
+        oldest: Timestamp::from_millis(row.try_get(3)?),
+    })
+}
