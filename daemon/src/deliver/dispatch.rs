@@ -10,7 +10,7 @@ use super::render::Voice;
 use crate::{
     clock::Clock,
     config::Sink,
-    engine::{AlarmView, Change, Matcher, SYSTEM, Transition},
+    engine::{AlarmView, Matcher, SYSTEM, Transition},
     plugin::status::Status,
 };
 
@@ -120,7 +120,7 @@ impl Recipient {
             && alarm.labels.get("instance") != Some(&self.plan.name);
         self.takes.contains(&Records::Notifications)
             && (named || by_default)
-            && (self.plan.resolved || transition.change != Change::Resolved)
+            && (self.plan.resolved || !transition.change.is_end())
             && self.plan.matchers.iter().all(|matcher| fits(matcher, alarm))
     }
 }
