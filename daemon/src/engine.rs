@@ -1,6 +1,7 @@
 //! The engine: pure and synchronous, it turns evidence into alarms.
 //!
-//! It is handed inputs and the time, and answers with transitions. A slot is judged as soon as
+//! It is handed inputs and the time, and answers with transitions and with what the store is to
+//! keep of its alarms. A slot is judged as soon as
 //! every source of an evaluator has said everything about it; too late, it changes and counts
 //! nothing. No evidence is never evidence: what nobody saw neither raises nor clears.
 
@@ -10,10 +11,15 @@ mod condition;
 mod evaluator;
 mod evidence;
 mod identity;
+mod labels;
+mod levels;
 pub mod matcher;
 mod member;
+mod occurrence;
+mod restore;
 mod slot;
 mod source;
+mod standing;
 mod system;
 pub mod threshold;
 mod window;
@@ -35,11 +41,14 @@ pub use self::{
     matcher::Matcher,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
+    standing::{AlarmState, Effects, Past, Standing},
     system::{Problem, SYSTEM},
 };
 use self::{
     evaluator::Evaluator,
+    occurrence::Occurrences,
     source::{Route, Source},
+    standing::Changes,
     system::System,
     threshold::Threshold,
 };
@@ -50,6 +59,7 @@ pub struct Engine {
     sources: Vec<Source>,
     evaluators: Vec<Evaluator>,
     system: System,
+    occurrences: Occurrences,
     now: Timestamp,
 }
 
@@ -61,6 +71,14 @@ pub enum Input {
         /// The source.
         source: String,
         /// What it said; its labels are complete and within the limits.
+        samples: Samples,
+    },
+    /// What a source said before the start, as its reader has it: it fills windows, and is no
+    /// word of the source, which may be down.
+    History {
+        /// The source.
+        source: String,
+        /// Points of the past; its labels are complete and within the limits.
         samples: Samples,
     },
     /// A source failed: one alarm about it, and none of its evaluators' conditions change.
@@ -102,40 +120,37 @@ impl Engine {
                 }
             }
         }
-        Self { sources, evaluators, system: System::default(), now }
+        let (system, occurrences) = (System::default(), Occurrences::default());
+        Self { sources, evaluators, system, occurrences, now }
     }
 
-    /// Takes an input and judges what is due; the answer is in the order of time and name.
+    /// Takes an input and judges what is due.
     ///
     /// The work is bounded: slots that passed while nobody asked are counted, not judged.
-    pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Transition> {
+    pub fn step(&mut self, input: Input, now: Timestamp) -> Effects {
         self.follow_clock(now);
-        let mut transitions = Vec::new();
+        let mut changes = Changes::default();
         match input {
             Input::Samples { source, samples } => {
-                transitions.extend(self.source_up(&source, now));
+                self.source_up(&source, now, &mut changes);
                 self.take(&source, &samples, now);
             }
+            Input::History { source, samples } => self.recall(&source, &samples, now),
             Input::SourceDown { source, reason } => {
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
-                transitions.extend(self.system.raise(&source, Problem::SourceDown, reason, now));
+                self.raise(&source, Problem::SourceDown, reason, now, &mut changes);
             }
-            Input::SourceUp { source } => transitions.extend(self.source_up(&source, now)),
-            Input::Problem { instance, problem, detail } => transitions.extend(match detail {
-                Some(detail) => self.system.raise(&instance, problem, detail, now),
-                None => self.system.end(&instance, problem, now),
-            }),
+            Input::SourceUp { source } => self.source_up(&source, now, &mut changes),
+            Input::Problem { instance, problem, detail } => match detail {
+                Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
+                None => self.system.end(&instance, problem, now, &mut changes),
+            },
             Input::Tick => {}
         }
-        self.judge_due(now, &mut transitions);
-        transitions.sort_by(|a, b| {
-            let order = a.at.cmp(&b.at);
-            let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));
-            order.then_with(|| a.alarm.labels.cmp(&b.alarm.labels))
-        });
-        transitions
+        self.judge_due(now, &mut changes);
+        changes.into_effects()
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
@@ -147,7 +162,7 @@ impl Engine {
     pub fn alarms(&self) -> Vec<AlarmView> {
         let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
         let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
-        alarms.sort_by_cached_key(AlarmView::worst_first);
+        alarms.sort_by(AlarmView::worst_first);
         alarms
     }
 
@@ -169,15 +184,26 @@ impl Engine {
         self.now = now;
     }
 
-    fn source_up(&mut self, name: &str, now: Timestamp) -> Option<Transition> {
+    fn raise(
+        &mut self,
+        instance: &str,
+        problem: Problem,
+        detail: String,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        self.system.raise(instance, problem, detail, now, &mut self.occurrences, changes);
+    }
+
+    fn source_up(&mut self, name: &str, now: Timestamp, changes: &mut Changes) {
         if let Some(source) = self.source(name) {
             source.recover(now);
         }
-        self.system.end(name, Problem::SourceDown, now)
+        self.system.end(name, Problem::SourceDown, now, changes);
     }
 
     fn take(&mut self, name: &str, samples: &Samples, now: Timestamp) {
-        let Self { sources, evaluators, .. } = self;
+        let Self { sources, evaluators, occurrences, .. } = self;
         let named = sources.iter_mut().enumerate();
         let Some((index, source)) = named.into_iter().find(|(_, s)| s.timing.name == name) else {
             return;
@@ -188,17 +214,26 @@ impl Engine {
         for place in offers {
             source.offer(place, |evaluator, series| {
                 let evaluator = evaluators.get_mut(evaluator);
-                evaluator.is_some_and(|evaluator| evaluator.attach(index, place, series))
+                evaluator
+                    .is_some_and(|evaluator| evaluator.attach(index, place, series, occurrences))
             });
         }
     }
 
-    fn judge_due(&mut self, now: Timestamp, transitions: &mut Vec<Transition>) {
-        for (index, evaluator) in self.evaluators.iter_mut().enumerate() {
-            let effects = evaluator.judge_due(now, &self.sources);
-            transitions.extend(effects.transitions);
-            for detached in effects.detached {
-                if let Some(source) = self.sources.get_mut(detached.source) {
+    fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {
+        let Self { sources, evaluators, .. } = self;
+        if let Some(source) = sources.iter_mut().find(|source| source.timing.name == name) {
+            source.recall(samples, now, |evaluator, series| {
+                evaluators.get(evaluator).is_some_and(|evaluator| evaluator.wants(series))
+            });
+        }
+    }
+
+    fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) {
+        let Self { sources, evaluators, occurrences, .. } = self;
+        for (index, evaluator) in evaluators.iter_mut().enumerate() {
+            for detached in evaluator.judge_due(now, sources, occurrences, changes) {
+                if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
                 }
             }

@@ -23,7 +23,6 @@ impl Voice {
     /// The notification of one transition, as a sink takes it.
     pub fn notification(&self, transition: &Transition, now: Timestamp) -> Notification {
         let view = &transition.alarm;
-        let resolved = transition.change == Change::Resolved;
         let mut alarm =
             Alarm::firing(view.id.clone(), view.evaluator.clone(), view.severity, view.since);
         alarm.labels.clone_from(&view.labels);
@@ -31,7 +30,7 @@ impl Voice {
         alarm.unit.clone_from(&view.unit);
         alarm.summary = self.summary(view);
         alarm.runbook.clone_from(&view.runbook);
-        if resolved {
+        if transition.change.is_end() {
             alarm.status = Status::Resolved;
             alarm.ended = Some(transition.at);
         }
@@ -40,6 +39,7 @@ impl Voice {
             Change::Worse => Reason::Worse,
             Change::Better => Reason::Better,
             Change::Resolved => Reason::Resolved,
+            Change::Closed => Reason::Closed,
         };
         let mut notification = Notification::of(alarm, reason, now);
         notification.idempotency_key =
@@ -78,6 +78,8 @@ impl Voice {
         match (self.language, transition.change, transition.alarm.severity) {
             (Language::En, Change::Resolved, _) => "RESOLVED",
             (Language::Ko, Change::Resolved, _) => "해소",
+            (Language::En, Change::Closed, _) => "CLOSED",
+            (Language::Ko, Change::Closed, _) => "종결",
             (Language::En, _, haetae_plugin::Severity::Critical) => "CRITICAL",
             (Language::Ko, _, haetae_plugin::Severity::Critical) => "심각",
             (Language::En, _, haetae_plugin::Severity::Warning) => "WARNING",
@@ -97,7 +99,7 @@ impl Voice {
             lines.push(format!("{value}: {}", quantity(number, &alarm.unit)));
         }
         lines.push(format!("{since}: {}", self.time(alarm.since)));
-        if transition.change == Change::Resolved {
+        if transition.change.is_end() {
             lines.push(format!("{ended}: {}", self.time(transition.at)));
         }
         if let Some(reason) = &alarm.reason {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use haetae_plugin::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::threshold::{Debounce, Level, Side};
 
@@ -13,7 +14,8 @@ pub const MOST_SLOTS: usize = 64;
 ///
 /// Time counts toward `for` and `clear_for` only between two judged slots that follow each other:
 /// what nobody saw is neither held nor cleared.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Machine {
     state: State,
     /// How long it has held (pending) or been clear (recovering), gaps left out.
@@ -24,7 +26,8 @@ pub(super) struct Machine {
 }
 
 /// The states of a level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum State {
     #[default]
     Ok,
@@ -81,6 +84,23 @@ impl Machine {
         Self { state: State::Firing, held: Duration::ZERO, ..self }
     }
 
+    /// Pending since then, of which nothing counts yet.
+    pub(super) fn pending(since: Timestamp) -> Self {
+        Self { state: State::Pending(since), ..Self::default() }
+    }
+
+    /// What of it a later slot can depend on: it is stored when this changes.
+    pub(super) fn kept(self, debounce: Debounce) -> Self {
+        let Self { state, held, judged, recent } = self;
+        let recent = recent.kept(debounce);
+        match state {
+            State::Ok => Self { recent, ..Self::default() },
+            State::Pending(_) => Self { state, held, judged, recent },
+            State::Firing => Self { state, ..Self::default() },
+            State::Recovering => Self { state, held, judged, ..Self::default() },
+        }
+    }
+
     /// Where it stands.
     pub(super) fn state(&self) -> State {
         self.state
@@ -116,12 +136,23 @@ impl Judged {
 }
 
 /// Whether each of the last slots that had a value held, the newest in the lowest bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Recent(u64);
 
 impl Recent {
     fn with(self, judged: Judged) -> Self {
         Self(self.0 << 1 | u64::from(judged == Judged::Holds))
+    }
+
+    /// The slots that the next one is still counted with.
+    fn kept(self, debounce: Debounce) -> Self {
+        match debounce {
+            Debounce::For(_) => Self(0),
+            Debounce::Of { slots, .. } => {
+                let earlier = u32::try_from(slots.clamp(1, MOST_SLOTS) - 1).unwrap_or(0);
+                Self(self.0 & !u64::MAX.unbounded_shl(earlier))
+            }
+        }
     }
 
     fn suffices(self, debounce: Debounce, held: Duration) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,12 +10,16 @@ use haetae_plugin::{Series, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, Change, Labels, Occurrences, Transition},
+    alarm::{AlarmView, Change, Transition},
     evidence::Evidence,
     identity::{Changed, Identity},
+    labels::Labels,
+    levels::Levels,
     member::{Member, Slot},
+    occurrence::{Fingerprint, Occurrences},
     slot::Slots,
     source::Source,
+    standing::{Changes, Standing},
     threshold::Threshold,
 };
 
@@ -48,20 +53,23 @@ pub(super) struct Evaluator {
     threshold: Threshold,
     inputs: Vec<Feed>,
     slots: Slots,
+    /// The interval of its slowest source.
+    interval: Duration,
     stride: Duration,
     /// The slot up to which all are judged, late or missed.
     done: Timestamp,
     /// Whether that one was late.
     late: bool,
-    identities: BTreeMap<Labels, Identity>,
-    occurrences: Occurrences,
+    identities: BTreeMap<Labels, Box<Identity>>,
+    /// The unit of the newest series; most have the same one.
+    unit: Arc<str>,
     status: EvaluatorStatus,
 }
 
 /// A source that it reads.
 #[derive(Clone, Copy, Debug)]
-struct Feed {
-    source: usize,
+pub(super) struct Feed {
+    pub(super) source: usize,
     /// How many series of it are known.
     series: usize,
     most: usize,
@@ -106,12 +114,13 @@ impl Evaluator {
         Self {
             inputs,
             slots,
+            interval,
             // Judged more often than measured, values lie an interval apart and may slip a slot.
             stride: if every < interval { interval.saturating_add(every) } else { every },
             done: slots.last(now),
             late: false,
             identities: BTreeMap::new(),
-            occurrences: Occurrences::default(),
+            unit: "".into(),
             status,
             threshold,
         }
@@ -120,6 +129,11 @@ impl Evaluator {
     /// The sources that it reads.
     pub(super) fn inputs(&self) -> impl Iterator<Item = usize> {
         self.inputs.iter().map(|input| input.source)
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.threshold.name
     }
 
     /// The metric that it reads.
@@ -141,7 +155,13 @@ impl Evaluator {
     }
 
     /// Takes a series, unless it has as many of that source as it may.
-    pub(super) fn attach(&mut self, source: usize, place: usize, series: &Series) -> bool {
+    pub(super) fn attach(
+        &mut self,
+        source: usize,
+        place: usize,
+        series: &Series,
+        occurrences: &Occurrences,
+    ) -> bool {
         let input = self.inputs.iter_mut().find(|input| input.source == source);
         let Some(input) = input.filter(|input| input.series < input.most) else {
             self.status.ignored += 1;
@@ -150,16 +170,50 @@ impl Evaluator {
         input.series += 1;
         self.status.series += 1;
         let labels = identifying(self.threshold.by.as_deref(), series);
+        let unit = self.unit(series.unit());
         let identity = match self.identities.entry(labels) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(free) => {
-                let mut new = Identity::new(&self.threshold.name, free.key(), series.unit());
-                new.occurrence = self.occurrences.next(&new.fingerprint);
-                free.insert(new)
+                let fingerprint = Fingerprint::of(&self.threshold.name, free.key());
+                let occurrence = occurrences.next(fingerprint);
+                free.insert(Box::new(Identity::new(fingerprint, occurrence, unit)))
             }
         };
         identity.add(Member::new(source, place, series.clone()));
         true
+    }
+
+    /// Goes on with an alarm that was stored, whose series are still to speak; the answer is why
+    /// it can't.
+    pub(super) fn restore(
+        &mut self,
+        standing: &Standing,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Option<&'static str> {
+        let labels = Labels::from(&standing.labels);
+        let levels = standing.levels(&self.threshold);
+        let by = self.threshold.by.as_deref();
+        let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
+        let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
+        let goes_on =
+            levels != Levels::default() && before.is_some() == levels.severity().is_some();
+        if !fits || !goes_on || self.identities.contains_key(&labels) {
+            return Some("rule changed");
+        }
+        let fingerprint = Fingerprint::parse(&standing.fingerprint)
+            .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
+        let unit = self.unit(&standing.alarm.unit);
+        let identity = Identity::restored(fingerprint, standing, levels, unit);
+        if before > levels.severity() {
+            // The level that it fired at was taken away.
+            let alarm = identity.view(&self.threshold, &labels);
+            let better = |alarm| Transition { change: Change::Better, alarm, at: now };
+            changes.transitions.extend(alarm.map(better));
+            changes.store(identity.standing(&self.threshold, &labels));
+        }
+        self.identities.insert(labels, Box::new(identity));
+        None
     }
 
     /// Forgets slots that a clock, which went back to `now`, ran ahead to.
@@ -170,25 +224,34 @@ impl Evaluator {
     }
 
     /// Judges every slot whose sources have said everything, and lets go of those that are too
-    /// late: a late slot changes and counts nothing.
-    pub(super) fn judge_due(&mut self, now: Timestamp, sources: &[Source]) -> Effects {
-        let mut effects = Effects::default();
+    /// late: a late slot changes and counts nothing. The answer is the series that it let go of.
+    pub(super) fn judge_due(
+        &mut self,
+        now: Timestamp,
+        sources: &[Source],
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) -> Vec<Detached> {
+        let mut detached = Vec::new();
         if self.inputs.is_empty() {
-            return effects;
+            return detached;
         }
         self.skip_missed(now, sources);
         loop {
             let at = self.done.after(self.slots.interval());
             if at > now {
-                return effects;
+                return detached;
             }
             match self.due(at, sources) {
-                Due::Now => self.judge(at, sources, &mut effects),
+                Due::Now => {
+                    let gone = self.judge(at, sources, occurrences, changes);
+                    self.let_go(&gone, &mut detached);
+                }
                 Due::LateAt(limit) if limit <= now => {
                     self.late = true;
                     self.status.late += 1;
                 }
-                Due::LateAt(_) => return effects,
+                Due::LateAt(_) => return detached,
             }
             self.done = at;
         }
@@ -241,49 +304,63 @@ impl Evaluator {
         }
     }
 
-    fn judge(&mut self, at: Timestamp, sources: &[Source], effects: &mut Effects) {
+    fn judge(
+        &mut self,
+        at: Timestamp,
+        sources: &[Source],
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) -> Vec<Member> {
         let every = self.slots.interval();
         let follows = self.status.judged_slot.is_some_and(|before| before.after(every) == at);
         let slot = Slot {
             threshold: &self.threshold,
             sources,
+            inputs: &self.inputs,
             at,
             every,
+            interval: self.interval,
             stride: self.stride,
             passed: if follows { every } else { Duration::ZERO },
         };
         let mut gone = Vec::new();
-        let over = |labels: &Labels, identity: &mut Identity| {
+        let over = |labels: &Labels, identity: &mut Box<Identity>| {
+            let before = identity.kept(slot.threshold);
             let changed = identity.judge(&slot, &mut gone);
-            if let Some(changed) = changed {
-                effects.transitions.extend(transition(&slot, labels, identity, changed));
-            }
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
+            record(&slot, labels, identity, before, changed, changes);
             identity.is_over()
         };
         let over: Vec<_> = self.identities.extract_if(.., over).collect();
         for (_, identity) in over {
             if identity.occurrence > 1 {
-                let fingerprint = identity.fingerprint.clone();
-                self.occurrences.remember(fingerprint, identity.occurrence - 1);
+                occurrences.remember(identity.fingerprint, identity.occurrence - 1);
             }
             gone.extend(identity.into_members());
         }
-        self.let_go(&gone, effects);
         self.late = false;
         self.status.judged += 1;
         self.status.judged_slot = Some(at);
+        gone
     }
 
-    fn let_go(&mut self, gone: &[Member], effects: &mut Effects) {
+    fn let_go(&mut self, gone: &[Member], detached: &mut Vec<Detached>) {
         for member in gone {
             let input = self.inputs.iter_mut().find(|input| input.source == member.source);
             if let Some(input) = input {
                 input.series -= 1;
             }
-            effects.detached.push(Detached { source: member.source, place: member.place });
+            detached.push(Detached { source: member.source, place: member.place });
         }
         self.status.series -= gone.len();
+    }
+
+    /// The unit, shared with the series before if it is the same.
+    fn unit(&mut self, unit: &str) -> Arc<str> {
+        if *self.unit != *unit {
+            self.unit = unit.into();
+        }
+        Arc::clone(&self.unit)
     }
 
     fn patience(&self, sources: &[Source]) -> Duration {
@@ -292,41 +369,51 @@ impl Evaluator {
     }
 }
 
-/// What judging led to.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    pub(super) transitions: Vec<Transition>,
-    pub(super) detached: Vec<Detached>,
-}
-
 enum Due {
     Now,
     /// Some source has not said everything; from then on the slot is late.
     LateAt(Timestamp),
 }
 
-/// The transition of an identity; one that ended makes way for the next occurrence.
-fn transition(
+/// Records what a slot changed of an identity whose levels stood as `before`; one that ended
+/// makes way for the next occurrence. A standing is stored exactly while the levels are not the
+/// default.
+fn record(
     slot: &Slot<'_>,
     labels: &Labels,
     identity: &mut Identity,
-    (change, severity): Changed,
-) -> Option<Transition> {
+    before: Levels,
+    changed: Option<Changed>,
+    changes: &mut Changes,
+) {
     let threshold = slot.threshold;
-    let alarm = if change == Change::Resolved {
-        let alarm = identity.ended(threshold, labels, severity);
-        identity.occurrence = identity.occurrence.saturating_add(1);
-        alarm
-    } else {
-        identity.view(threshold, labels)?
-    };
-    Some(Transition { change, alarm, at: slot.at })
+    let mut was_stored = before != Levels::default();
+    if let Some((change, severity)) = changed {
+        let alarm = if change.is_end() {
+            let alarm = identity.ended(threshold, labels, severity);
+            changes.store(identity.stored(labels, alarm.clone()));
+            identity.occurrence = identity.occurrence.saturating_add(1);
+            was_stored = false;
+            Some(alarm)
+        } else {
+            identity.view(threshold, labels)
+        };
+        let transition = |alarm| Transition { change, alarm, at: slot.at };
+        changes.transitions.extend(alarm.map(transition));
+    }
+    let after = identity.kept(threshold);
+    let is_stored = after != Levels::default() && !identity.is_over();
+    if is_stored && (!was_stored || after != before || changed.is_some()) {
+        changes.store(identity.standing(threshold, labels));
+    } else if was_stored && !is_stored {
+        changes.delete(identity.id());
+    }
 }
 
 fn identifying(by: Option<&[String]>, series: &Series) -> Labels {
-    let labels = series.labels().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let labels = series.labels();
     match by {
         None => labels.collect(),
-        Some(by) => labels.filter(|(name, _)| by.contains(name)).collect(),
+        Some(by) => labels.filter(|(name, _)| by.iter().any(|by| by == name)).collect(),
     }
 }

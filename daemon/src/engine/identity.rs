@@ -1,39 +1,54 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    alarm::{AlarmView, Change, Condition, Labels, fingerprint},
-    condition::{Judged, Machine, State},
+    alarm::{AlarmView, Change, Condition},
+    condition::Judged,
     evidence::Evidence,
+    labels::Labels,
+    levels::{Levels, levels, top},
     member::{Member, Slot},
-    threshold::{Level, Then, Threshold},
+    occurrence::Fingerprint,
+    standing::{AlarmState, Standing},
+    threshold::{Then, Threshold},
     window::Reading,
 };
 
 /// One alarm's series and state.
 #[derive(Debug)]
 pub(super) struct Identity {
-    pub(super) fingerprint: String,
+    pub(super) fingerprint: Fingerprint,
     /// The occurrence that fires, or else the next one.
     pub(super) occurrence: u32,
-    /// Sorted, so that sums do not depend on the order of arrival.
+    /// Sorted when it is judged, so that sums do not depend on the order of arrival.
     members: Vec<Member>,
-    warning: Machine,
-    critical: Machine,
+    sorted: bool,
+    levels: Levels,
     pub(super) evidence: Evidence,
     since: Timestamp,
     updated: Timestamp,
     value: Option<f64>,
-    unit: String,
-    /// Whether it fires because there is no data rather than because of a value.
-    by_absence: bool,
+    unit: Arc<str>,
     /// Why it is ok again.
-    ending: &'static str,
+    ending: Ending,
+    /// What stands in for its series until one of them speaks again after a restart.
+    awaited: Option<Box<Awaited>>,
 }
 
 /// An alarm's change and the severity that it had before, or has now.
 pub(super) type Changed = (Change, Severity);
+
+/// The series of a restored identity, none of which has spoken yet.
+#[derive(Debug)]
+struct Awaited {
+    /// The time of the newest point before the restart.
+    seen: Option<Timestamp>,
+    /// How long they have been silent since the restart, counted as a member's silence is.
+    silent: Duration,
+}
 
 /// Whether all series of an identity have a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,42 +57,83 @@ enum Extent {
     Partial,
 }
 
+/// Why an alarm ends.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Cleared,
+    Ended,
+    NoDataOk,
+}
+
 impl Identity {
     /// An identity without series, ok.
-    pub(super) fn new(evaluator: &str, labels: &Labels, unit: &str) -> Self {
+    pub(super) fn new(fingerprint: Fingerprint, occurrence: u32, unit: Arc<str>) -> Self {
         Self {
-            fingerprint: fingerprint(evaluator, labels),
-            occurrence: 1,
+            fingerprint,
+            occurrence,
             members: Vec::new(),
-            warning: Machine::default(),
-            critical: Machine::default(),
+            sorted: true,
+            levels: Levels::default(),
             evidence: Evidence::Late,
             since: Timestamp::default(),
             updated: Timestamp::default(),
             value: None,
-            unit: unit.into(),
-            by_absence: false,
-            ending: "cleared",
+            unit,
+            ending: Ending::Cleared,
+            awaited: None,
         }
+    }
+
+    /// An identity as it was stored; it holds its condition until its series speak again.
+    pub(super) fn restored(
+        fingerprint: Fingerprint,
+        standing: &Standing,
+        levels: Levels,
+        unit: Arc<str>,
+    ) -> Self {
+        let alarm = &standing.alarm;
+        let seen = standing.state.as_ref().and_then(|state| state.seen);
+        Self {
+            levels,
+            since: alarm.since,
+            updated: alarm.updated,
+            value: alarm.value,
+            awaited: Some(Box::new(Awaited { seen, silent: Duration::ZERO })),
+            ..Self::new(fingerprint, standing.occurrence, unit)
+        }
+    }
+
+    /// Its id.
+    pub(super) fn id(&self) -> String {
+        format!("{}-{}", self.fingerprint, self.occurrence)
     }
 
     /// Adds a series.
     pub(super) fn add(&mut self, member: Member) {
-        let at = self.members.partition_point(|known| known.order(&member).is_lt());
-        self.members.insert(at, member);
+        self.awaited = None;
+        if self.members.is_empty() {
+            // Most identities have one series.
+            self.members.reserve_exact(1);
+        }
+        self.sorted &= self.members.last().is_none_or(|last| last.order(&member).is_lt());
+        self.members.push(member);
     }
 
     /// Judges a slot whose sources have said everything. Series that are let go of join `gone`.
     pub(super) fn judge(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) -> Option<Changed> {
-        let before = self.severity();
+        let before = self.levels.severity();
         self.updated = slot.at;
-        self.ending = "cleared";
+        self.ending = Ending::Cleared;
+        if !self.sorted {
+            self.members.sort_by(Member::order);
+            self.sorted = true;
+        }
         for member in &mut self.members {
             member.read(slot);
         }
         self.let_go(slot, gone);
         self.weigh(slot);
-        let changed = match (before, self.severity()) {
+        let changed = match (before, self.levels.severity()) {
             (None, Some(after)) => (Change::Fired, after),
             (Some(before), None) => (Change::Resolved, before),
             (Some(before), Some(after)) if after > before => (Change::Worse, after),
@@ -94,7 +150,8 @@ impl Identity {
     pub(super) fn is_over(&self) -> bool {
         let silent = matches!(self.evidence, Evidence::NoData { .. })
             && !self.members.iter().any(Member::has_value);
-        self.is_ok() && (self.members.is_empty() || silent)
+        let nothing = self.members.is_empty() && self.awaited.is_none();
+        self.levels.is_ok() && (nothing || silent)
     }
 
     /// Hands out its series.
@@ -104,7 +161,7 @@ impl Identity {
 
     /// What it looks like beside its evaluator; `None` if it is ok.
     pub(super) fn view(&self, threshold: &Threshold, labels: &Labels) -> Option<AlarmView> {
-        let (condition, severity, since) = self.standing()?;
+        let (condition, severity, since) = self.levels.standing(self.since)?;
         let mut view = self.blank(threshold, labels, severity);
         view.condition = condition;
         view.since = since;
@@ -118,17 +175,33 @@ impl Identity {
         labels: &Labels,
         severity: Severity,
     ) -> AlarmView {
-        let mut view = self.blank(threshold, labels, severity);
-        view.ended = Some(self.updated);
-        view.reason = Some(self.ending.into());
-        view
+        self.blank(threshold, labels, severity).over(self.updated, self.ending.as_str())
+    }
+
+    /// What of its levels a later slot can depend on; it is stored when that changes.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Levels {
+        self.levels.kept(threshold)
+    }
+
+    /// What is stored of it while it goes on.
+    pub(super) fn standing(&self, threshold: &Threshold, labels: &Labels) -> Standing {
+        let alarm = self.view(threshold, labels).unwrap_or_else(|| {
+            self.blank(threshold, labels, top(threshold).unwrap_or(Severity::Warning))
+        });
+        let state = Some(AlarmState::new(self.kept(threshold), self.seen()));
+        Standing { state, ..self.stored(labels, alarm) }
+    }
+
+    /// What is stored of it when it has ended.
+    pub(super) fn stored(&self, labels: &Labels, alarm: AlarmView) -> Standing {
+        Standing::new(self.fingerprint, self.occurrence, labels.to_map(), alarm)
     }
 
     fn blank(&self, threshold: &Threshold, labels: &Labels, severity: Severity) -> AlarmView {
-        let mut labels = labels.clone();
+        let mut labels: BTreeMap<_, _> = labels.to_map();
         labels.extend(threshold.labels.clone());
         AlarmView {
-            id: format!("{}-{}", self.fingerprint, self.occurrence),
+            id: self.id(),
             evaluator: threshold.name.clone(),
             labels,
             severity,
@@ -138,42 +211,23 @@ impl Identity {
             updated: self.updated,
             ended: None,
             value: self.value,
-            unit: self.unit.clone(),
+            unit: (*self.unit).into(),
             summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
-            reason: self.by_absence.then(|| "no data".into()),
+            reason: self.levels.by_absence.then(|| "no data".into()),
         }
     }
 
-    /// The level that decides, what it is in, and since when; `None` if all are ok.
-    fn standing(&self) -> Option<(Condition, Severity, Timestamp)> {
-        let levels = [(&self.critical, Severity::Critical), (&self.warning, Severity::Warning)];
-        for (machine, severity) in levels {
-            match machine.state() {
-                State::Firing => return Some((Condition::Firing, severity, self.since)),
-                State::Recovering => return Some((Condition::Recovering, severity, self.since)),
-                State::Ok | State::Pending(_) => {}
-            }
-        }
-        levels.into_iter().find_map(|(machine, severity)| match machine.state() {
-            State::Pending(since) => Some((Condition::Pending, severity, since)),
-            _ => None,
-        })
-    }
-
-    fn severity(&self) -> Option<Severity> {
-        let (condition, severity, _) = self.standing()?;
-        (condition != Condition::Pending).then_some(severity)
-    }
-
-    fn is_ok(&self) -> bool {
-        self.standing().is_none()
+    /// The time of the newest fresh point of any of its series.
+    fn seen(&self) -> Option<Timestamp> {
+        let awaited = self.awaited.iter().filter_map(|awaited| awaited.seen);
+        self.members.iter().filter_map(|member| member.seen).chain(awaited).max()
     }
 
     /// Lets go of series that ended, and of silent ones that the others can be judged without.
     fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
         let speaks = self.members.iter().any(Member::has_value);
-        let spare = speaks && (self.is_ok() || slot.threshold.no_data.then == Then::Ok);
+        let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
         gone.extend(self.members.extract_if(.., |member| {
             member.has_ended_for_good(slot) || (spare && member.is_silent(slot))
         }));
@@ -193,8 +247,15 @@ impl Identity {
             }
         }
         let no_data = Evidence::NoData { since };
-        if alive == 0 {
-            self.end("ended");
+        if let Some(awaited) = &mut self.awaited {
+            let silent = awaited.is_silent(slot);
+            let since = awaited.seen;
+            self.evidence = if silent { Evidence::NoData { since } } else { Evidence::Late };
+            if silent {
+                self.fall_silent(slot, since);
+            }
+        } else if alive == 0 {
+            self.end(Ending::Ended);
         } else if errors > 0 {
             self.evidence = Evidence::EvaluationError;
         } else if absent == 0 {
@@ -233,19 +294,19 @@ impl Identity {
             if Some(severity) == top {
                 judged = self.without_absence(judged);
             }
-            let machine = self.machine(severity);
+            let machine = self.levels.machine(severity);
             *machine = machine.step(judged, slot.at, level, slot.stride);
         }
-        self.by_absence &= self.severity().is_some();
+        self.levels.by_absence &= self.levels.severity().is_some();
     }
 
     /// What fires for want of data has no value above `raise` to come back from: in the band
     /// it is clear.
     fn without_absence(&mut self, judged: Judged) -> Judged {
         match judged {
-            Judged::Between if self.by_absence => Judged::Clear,
+            Judged::Between if self.levels.by_absence => Judged::Clear,
             Judged::Holds => {
-                self.by_absence = false;
+                self.levels.by_absence = false;
                 judged
             }
             _ => judged,
@@ -256,41 +317,42 @@ impl Identity {
     fn fall_silent(&mut self, slot: &Slot<'_>, since: Option<Timestamp>) {
         match slot.threshold.no_data.then {
             Then::Hold => {}
-            Then::Ok => self.end("no data ok"),
+            Then::Ok => self.end(Ending::NoDataOk),
             Then::Alarm => {
                 // What never had a fresh point has not stopped.
                 let (Some(top), Some(_)) = (top(slot.threshold), since) else { return };
-                let machine = self.machine(top);
+                let machine = self.levels.machine(top);
                 if !machine.is_on() {
                     *machine = machine.raised();
-                    self.by_absence = true;
+                    self.levels.by_absence = true;
                     self.value = None;
                 }
             }
         }
     }
 
-    fn end(&mut self, why: &'static str) {
-        self.warning = Machine::default();
-        self.critical = Machine::default();
-        self.by_absence = false;
+    fn end(&mut self, why: Ending) {
+        self.levels = Levels::default();
         self.ending = why;
     }
+}
 
-    fn machine(&mut self, severity: Severity) -> &mut Machine {
-        match severity {
-            Severity::Warning => &mut self.warning,
-            Severity::Critical => &mut self.critical,
+impl Awaited {
+    /// Counts the slot, and says whether the silence is as long as `no_data.after`.
+    fn is_silent(&mut self, slot: &Slot<'_>) -> bool {
+        if !slot.was_down() {
+            self.silent = self.silent.saturating_add(slot.passed);
         }
+        self.silent >= slot.silence(slot.interval)
     }
 }
 
-/// The levels that an evaluator has, the lesser first.
-fn levels(threshold: &Threshold) -> impl DoubleEndedIterator<Item = (&Level, Severity)> {
-    let warning = threshold.warning.iter().map(|level| (level, Severity::Warning));
-    warning.chain(threshold.critical.iter().map(|level| (level, Severity::Critical)))
-}
-
-fn top(threshold: &Threshold) -> Option<Severity> {
-    levels(threshold).next_back().map(|(_, severity)| severity)
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cleared => "cleared",
+            Self::Ended => "ended",
+            Self::NoDataOk => "no data ok",
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::{cmp::Ordering, time::Duration};
 use haetae_plugin::{Series, Timestamp};
 
 use super::{
+    evaluator::Feed,
     source::Source,
     threshold::Threshold,
     window::{Asked, Reading, Window},
@@ -40,10 +41,28 @@ pub(super) struct Slot<'a> {
     pub(super) at: Timestamp,
     /// The time between two slots.
     pub(super) every: Duration,
+    /// The interval of its slowest source.
+    pub(super) interval: Duration,
+    /// The sources that its evaluator reads.
+    pub(super) inputs: &'a [Feed],
     /// How far apart two values are that follow each other.
     pub(super) stride: Duration,
     /// The time since the slot before; zero if that one was not judged.
     pub(super) passed: Duration,
+}
+
+impl Slot<'_> {
+    /// How long a series with this interval may be silent.
+    pub(super) fn silence(&self, interval: Duration) -> Duration {
+        let default = || interval.saturating_mul(SILENT_INTERVALS);
+        self.threshold.no_data.after.unwrap_or_else(default)
+    }
+
+    /// Whether any source of the evaluator was down, so that what is missing may be for that.
+    pub(super) fn was_down(&self) -> bool {
+        let mut sources = self.inputs.iter().filter_map(|input| self.sources.get(input.source));
+        sources.any(|source| source.was_down(self.at))
+    }
 }
 
 impl Member {
@@ -95,8 +114,7 @@ impl Member {
     /// Whether it has been silent for as long as `no_data.after`.
     pub(super) fn is_silent(&self, slot: &Slot<'_>) -> bool {
         let interval = slot.sources.get(self.source).map(|source| source.timing.interval);
-        let default = interval.unwrap_or(slot.every).saturating_mul(SILENT_INTERVALS);
-        let after = slot.threshold.no_data.after.unwrap_or(default);
+        let after = slot.silence(interval.unwrap_or(slot.every));
         self.reading == Reading::Absent && self.silent >= after
     }
 

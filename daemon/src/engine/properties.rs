@@ -97,7 +97,7 @@ fn two_sources(
                 samples.push_flagged(&handles[index], value, time, flags);
             }
             let source = source.into();
-            transitions.extend(engine.step(Input::Samples { source, samples }, slot));
+            transitions.extend(engine.step(Input::Samples { source, samples }, slot).transitions);
         }
         transitions.sort_by(|a, b| (a.at, &a.alarm.labels).cmp(&(b.at, &b.alarm.labels)));
         seen.push(transitions);

@@ -41,6 +41,8 @@ pub(super) struct Source {
     tracked: Vec<Option<Tracked>>,
     free: Vec<usize>,
     made: u64,
+    /// Until when series of which only the past is known are kept.
+    recalled: Option<Timestamp>,
     /// Where the series of a batch are; kept for its room.
     places: Vec<Place>,
 }
@@ -104,6 +106,7 @@ impl Source {
             tracked: Vec::new(),
             free: Vec::new(),
             made: 0,
+            recalled: None,
             places: Vec::new(),
         }
     }
@@ -168,6 +171,36 @@ impl Source {
         wanted: impl Fn(usize, &Series) -> bool,
     ) -> Vec<usize> {
         let mut offers = Vec::new();
+        self.fill(samples, now, wanted, Some(&mut offers));
+        // A watermark from the future would make slots complete that nobody has measured.
+        self.watermark = self.watermark.max(Some(samples.complete_until().min(now)));
+        if self.recalled.is_some_and(|until| until < now) {
+            self.recalled = None;
+            (0..self.tracked.len()).for_each(|place| self.drop_unread(place));
+        }
+        offers
+    }
+
+    /// Fills windows with what was before the start. Nobody is offered a series of which nothing
+    /// else is known: it may be long gone.
+    pub(super) fn recall(
+        &mut self,
+        samples: &Samples,
+        now: Timestamp,
+        wanted: impl Fn(usize, &Series) -> bool,
+    ) {
+        self.fill(samples, now, wanted, None);
+        let keep = self.routes.values().flatten().map(|route| route.keep).max();
+        self.recalled = Some(now.after(keep.unwrap_or_default()));
+    }
+
+    fn fill(
+        &mut self,
+        samples: &Samples,
+        now: Timestamp,
+        wanted: impl Fn(usize, &Series) -> bool,
+        mut offers: Option<&mut Vec<usize>>,
+    ) {
         let mut places = std::mem::take(&mut self.places);
         places.clear();
         places.resize(samples.series().len(), Place::Unasked);
@@ -177,17 +210,17 @@ impl Source {
             else {
                 continue;
             };
+            if offers.is_none() && point.time > now {
+                continue;
+            }
             if matches!(place, Place::Unasked) {
                 *place = self.resolve(series, &wanted).map_or(Place::Nowhere, Place::At);
             }
             if let Place::At(place) = *place {
-                self.push(place, point, now, &mut offers);
+                self.push(place, point, now, offers.as_deref_mut());
             }
         }
         self.places = places;
-        // A watermark from the future would make slots complete that nobody has measured.
-        self.watermark = self.watermark.max(Some(samples.complete_until().min(now)));
-        offers
     }
 
     /// Offers the series at `place` to each evaluator that wants it and does not have it;
@@ -214,9 +247,16 @@ impl Source {
         self.drop_unread(place);
     }
 
-    fn push(&mut self, place: usize, point: &Point, now: Timestamp, offers: &mut Vec<usize>) {
+    fn push(
+        &mut self,
+        place: usize,
+        point: &Point,
+        now: Timestamp,
+        offers: Option<&mut Vec<usize>>,
+    ) {
         let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
         tracked.window.push(point, now, tracked.room);
+        let Some(offers) = offers else { return };
         if !tracked.offered && tracked.unread > 0 {
             tracked.offered = true;
             offers.push(place);

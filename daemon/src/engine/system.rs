@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 
 use haetae_plugin::{Severity, Timestamp};
-use serde::Serialize;
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error},
+};
 
 use super::{
-    alarm::{AlarmView, Change, Condition, Labels, Occurrences, Transition, fingerprint},
+    alarm::{AlarmView, Change, Condition, Transition},
     evidence::Evidence,
+    labels::Labels,
+    occurrence::{Fingerprint, Occurrences},
+    standing::{Changes, Standing},
 };
 
 /// The name of the built-in evaluator.
@@ -17,7 +23,7 @@ pub const SYSTEM: &str = "system";
 const MOST: usize = 10_000;
 
 /// What can be wrong with an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Problem {
     /// A source does not answer.
@@ -30,25 +36,33 @@ pub enum Problem {
     Hung,
     /// There was more than a limit allows.
     LimitExceeded,
-    /// A sink refused something for good.
-    DeliveryRejected,
+    /// Deliveries were given up.
+    DeadLetters,
     /// Slots of an evaluator were not judged in time.
     SlotsMissed,
+    /// A queue comes near its limit.
+    QueueFilling,
+    /// A part of a queue could not be read.
+    QueueDamaged,
+    /// The store does not take what it is given.
+    StoreFailing,
+    /// A disk that we write to is full.
+    DiskFull,
 }
 
 /// The system alarms that fire.
 #[derive(Debug, Default)]
 pub(super) struct System {
     firing: BTreeMap<(String, Problem), Firing>,
-    occurrences: Occurrences,
 }
 
 #[derive(Debug)]
 struct Firing {
+    fingerprint: Fingerprint,
+    occurrence: u32,
     since: Timestamp,
     updated: Timestamp,
     detail: String,
-    id: String,
 }
 
 impl Problem {
@@ -60,16 +74,35 @@ impl Problem {
             Self::PluginPanicked => "plugin-panicked",
             Self::Hung => "hung",
             Self::LimitExceeded => "limit-exceeded",
-            Self::DeliveryRejected => "delivery-rejected",
+            Self::DeadLetters => "dead-letters",
             Self::SlotsMissed => "slots-missed",
+            Self::QueueFilling => "queue-filling",
+            Self::QueueDamaged => "queue-damaged",
+            Self::StoreFailing => "store-failing",
+            Self::DiskFull => "disk-full",
         }
+    }
+
+    /// Reads its word.
+    pub fn parse(word: &str) -> Option<Self> {
+        let word: serde::de::value::StrDeserializer<'_, Error> = word.into_deserializer();
+        Self::deserialize(word).ok()
     }
 
     /// How bad it is: critical if something is no longer watched or told.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::SourceDown | Self::SinkFailing | Self::Hung => Severity::Critical,
-            _ => Severity::Warning,
+            Self::SourceDown
+            | Self::SinkFailing
+            | Self::Hung
+            | Self::StoreFailing
+            | Self::DiskFull => Severity::Critical,
+            Self::PluginPanicked
+            | Self::LimitExceeded
+            | Self::DeadLetters
+            | Self::SlotsMissed
+            | Self::QueueFilling
+            | Self::QueueDamaged => Severity::Warning,
         }
     }
 
@@ -82,8 +115,12 @@ impl Problem {
             }
             Self::Hung => ("hangs", "멈춰 있습니다"),
             Self::LimitExceeded => ("exceeds a limit", "한도를 넘었습니다"),
-            Self::DeliveryRejected => ("was refused a delivery", "전달이 거부되었습니다"),
+            Self::DeadLetters => ("gave up deliveries", "전달을 포기했습니다"),
             Self::SlotsMissed => ("missed slots", "평가 시점을 놓쳤습니다"),
+            Self::QueueFilling => ("has a queue that fills up", "대기열이 차오르고 있습니다"),
+            Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
+            Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
+            Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
         BTreeMap::from([line("en", en), line("ko", ko)])
@@ -98,24 +135,29 @@ impl System {
         problem: Problem,
         detail: String,
         now: Timestamp,
-    ) -> Option<Transition> {
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) {
         let key = (instance.to_owned(), problem);
         if let Some(firing) = self.firing.get_mut(&key) {
-            firing.detail = detail;
             firing.updated = now;
-            return None;
+            if firing.detail != detail {
+                firing.detail = detail;
+                changes.store(firing.standing(&key, firing.view(&key)));
+            }
+            return;
         }
         if self.firing.len() >= MOST {
-            return None;
+            return;
         }
-        let fingerprint = fingerprint(SYSTEM, &labels(&key));
-        let occurrence = self.occurrences.next(&fingerprint);
-        let id = format!("{fingerprint}-{occurrence}");
-        self.occurrences.remember(fingerprint, occurrence);
-        let firing = Firing { since: now, updated: now, detail, id };
-        let alarm = view(&key, &firing);
+        let fingerprint = Fingerprint::of(SYSTEM, &labels(&key));
+        let occurrence = occurrences.next(fingerprint);
+        occurrences.remember(fingerprint, occurrence);
+        let firing = Firing { fingerprint, occurrence, since: now, updated: now, detail };
+        let alarm = firing.view(&key);
+        changes.store(firing.standing(&key, alarm.clone()));
+        changes.transitions.push(Transition { change: Change::Fired, alarm, at: now });
         self.firing.insert(key, firing);
-        Some(Transition { change: Change::Fired, alarm, at: now })
     }
 
     /// Ends a problem of an instance, if it was raised.
@@ -124,94 +166,158 @@ impl System {
         instance: &str,
         problem: Problem,
         now: Timestamp,
-    ) -> Option<Transition> {
+        changes: &mut Changes,
+    ) {
         let key = (instance.to_owned(), problem);
-        let firing = self.firing.remove(&key)?;
-        let alarm = AlarmView {
-            condition: Condition::Ok,
-            ended: Some(now),
-            updated: now,
-            reason: Some("cleared".into()),
-            ..view(&key, &firing)
+        let Some(firing) = self.firing.remove(&key) else { return };
+        let alarm = firing.view(&key).over(now, "cleared");
+        changes.store(firing.standing(&key, alarm.clone()));
+        changes.transitions.push(Transition { change: Change::Resolved, alarm, at: now });
+    }
+
+    /// Goes on with an alarm that was stored; `None` if it is of no problem that is known.
+    pub(super) fn restore(&mut self, standing: &Standing) -> Option<Problem> {
+        let alarm = &standing.alarm;
+        let instance = standing.labels.get("instance")?;
+        let problem = Problem::parse(standing.labels.get("problem")?)?;
+        let key = (instance.clone(), problem);
+        let fingerprint = Fingerprint::parse(&standing.fingerprint);
+        let firing = Firing {
+            fingerprint: fingerprint.unwrap_or_else(|| Fingerprint::of(SYSTEM, &labels(&key))),
+            occurrence: standing.occurrence,
+            since: alarm.since,
+            updated: alarm.updated,
+            detail: alarm.reason.clone().unwrap_or_default(),
         };
-        Some(Transition { change: Change::Resolved, alarm, at: now })
+        if self.firing.len() >= MOST || self.firing.contains_key(&key) {
+            return None;
+        }
+        self.firing.insert(key, firing);
+        Some(problem)
     }
 
     /// All that fire.
     pub(super) fn alarms(&self) -> impl Iterator<Item = AlarmView> {
-        self.firing.iter().map(|(key, firing)| view(key, firing))
+        self.firing.iter().map(|(key, firing)| firing.view(key))
     }
 }
 
-fn view(key: &(String, Problem), firing: &Firing) -> AlarmView {
-    AlarmView {
-        id: firing.id.clone(),
-        evaluator: SYSTEM.into(),
-        labels: labels(key),
-        severity: key.1.severity(),
-        condition: Condition::Firing,
-        evidence: Evidence::Fresh,
-        since: firing.since,
-        updated: firing.updated,
-        ended: None,
-        value: None,
-        unit: String::new(),
-        summaries: key.1.summaries(),
-        runbook: None,
-        reason: Some(firing.detail.clone()),
+impl Firing {
+    fn view(&self, key: &(String, Problem)) -> AlarmView {
+        AlarmView {
+            id: format!("{}-{}", self.fingerprint, self.occurrence),
+            evaluator: SYSTEM.into(),
+            labels: labels(key).to_map(),
+            severity: key.1.severity(),
+            condition: Condition::Firing,
+            evidence: Evidence::Fresh,
+            since: self.since,
+            updated: self.updated,
+            ended: None,
+            value: None,
+            unit: String::new(),
+            summaries: key.1.summaries(),
+            runbook: None,
+            reason: Some(self.detail.clone()),
+        }
+    }
+
+    fn standing(&self, key: &(String, Problem), alarm: AlarmView) -> Standing {
+        Standing::new(self.fingerprint, self.occurrence, labels(key).to_map(), alarm)
     }
 }
 
 fn labels((instance, problem): &(String, Problem)) -> Labels {
-    Labels::from([
-        ("instance".into(), instance.clone()),
-        ("problem".into(), problem.as_str().into()),
-    ])
+    [("instance", instance.as_str()), ("problem", problem.as_str())].into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Effects, *};
+
+    const fn at(second: i64) -> Timestamp {
+        Timestamp::from_seconds(second)
+    }
+
+    /// A system, and the occurrences that are an engine's.
+    #[derive(Default)]
+    struct Alone {
+        system: System,
+        occurrences: Occurrences,
+    }
+
+    impl Alone {
+        fn raise(&mut self, instance: &str, problem: Problem, second: i64, why: &str) -> Effects {
+            let mut changes = Changes::default();
+            let Self { system, occurrences } = self;
+            system.raise(instance, problem, why.into(), at(second), occurrences, &mut changes);
+            changes.into_effects()
+        }
+
+        fn end(&mut self, instance: &str, problem: Problem, second: i64) -> Effects {
+            let mut changes = Changes::default();
+            self.system.end(instance, problem, at(second), &mut changes);
+            changes.into_effects()
+        }
+    }
 
     #[test]
     fn a_problem_fires_once_ends_once_and_is_a_new_occurrence_when_it_comes_again() {
-        let mut system = System::default();
-        let at = Timestamp::from_seconds;
-        let raise = |system: &mut System, second, detail: &str| {
-            system.raise("paas", Problem::SourceDown, detail.into(), at(second))
-        };
-        let first = raise(&mut system, 1, "refused").unwrap();
-        assert_eq!((first.change, first.at), (Change::Fired, at(1)));
-        assert_eq!(first.alarm.labels["problem"], "source-down");
-        assert_eq!(raise(&mut system, 2, "timed out"), None);
-        let shown: Vec<_> = system.alarms().collect();
-        assert_eq!(shown[0].reason.as_deref(), Some("timed out"));
+        let mut alone = Alone::default();
+        let first = alone.raise("paas", Problem::SourceDown, 1, "refused");
+        let fired = &first.transitions[0];
+        assert_eq!((fired.change, fired.at), (Change::Fired, at(1)));
+        assert_eq!(fired.alarm.labels["problem"], "source-down");
+        assert_eq!(first.standings[0].alarm, fired.alarm);
+        assert_eq!(alone.raise("paas", Problem::SourceDown, 2, "refused"), Effects::default());
+        let again = alone.raise("paas", Problem::SourceDown, 2, "timed out");
+        assert_eq!(again.transitions, []);
+        assert_eq!(again.standings[0].alarm.reason.as_deref(), Some("timed out"));
+        let shown: Vec<_> = alone.system.alarms().collect();
+        assert_eq!(shown, [again.standings[0].alarm.clone()]);
         assert_eq!((shown[0].since, shown[0].updated), (at(1), at(2)));
-        let end = system.end("paas", Problem::SourceDown, at(3)).unwrap();
-        assert_eq!((end.change, end.alarm.ended), (Change::Resolved, Some(at(3))));
-        assert_eq!(end.alarm.id, first.alarm.id);
-        assert_eq!(system.end("paas", Problem::SourceDown, at(4)), None);
-        let second = raise(&mut system, 5, "refused").unwrap();
-        assert!(first.alarm.id.ends_with("-1") && second.alarm.id.ends_with("-2"));
+        let end = alone.end("paas", Problem::SourceDown, 3);
+        let ended = &end.transitions[0];
+        assert_eq!((ended.change, ended.alarm.ended), (Change::Resolved, Some(at(3))));
+        assert_eq!(end.standings[0].alarm, ended.alarm);
+        assert_eq!(ended.alarm.id, fired.alarm.id);
+        assert_eq!(alone.end("paas", Problem::SourceDown, 4), Effects::default());
+        let second = alone.raise("paas", Problem::SourceDown, 5, "refused");
+        let second = &second.transitions[0].alarm.id;
+        assert!(fired.alarm.id.ends_with("-1") && second.ends_with("-2"));
     }
 
     #[test]
     fn problems_of_one_instance_are_told_apart() {
-        let mut system = System::default();
+        let mut alone = Alone::default();
         for problem in [Problem::Hung, Problem::PluginPanicked] {
-            assert!(system.raise("a", problem, String::new(), Timestamp::default()).is_some());
+            assert_eq!(alone.raise("a", problem, 1, "").transitions.len(), 1);
         }
-        assert!(system.end("a", Problem::Hung, Timestamp::default()).is_some());
-        assert_eq!(system.alarms().count(), 1);
+        assert_eq!(alone.end("a", Problem::Hung, 2).transitions.len(), 1);
+        assert_eq!(alone.system.alarms().count(), 1);
     }
 
     #[test]
     fn the_number_of_problems_is_bounded() {
-        let mut system = System::default();
+        let mut alone = Alone::default();
         for index in 0..MOST + 5 {
-            let name = index.to_string();
-            system.raise(&name, Problem::Hung, String::new(), Timestamp::default());
+            alone.raise(&index.to_string(), Problem::Hung, 1, "");
         }
-        assert_eq!(system.alarms().count(), MOST);
+        assert_eq!(alone.system.alarms().count(), MOST);
+    }
+
+    #[test]
+    fn each_word_is_read_as_its_problem() {
+        let word: serde::de::value::StrDeserializer<'_, Error> = "?".into_deserializer();
+        // The refusal names every variant that there is.
+        let refusal = Problem::deserialize(word).unwrap_err().to_string();
+        let words: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
+        assert_eq!(words.len(), 11, "{refusal}");
+        for word in words {
+            let problem = Problem::parse(word).unwrap();
+            assert_eq!(problem.as_str(), word);
+            assert_eq!(problem.summaries().len(), 2);
+        }
+        assert_eq!(Problem::parse("delivery-rejected"), None);
     }
 }

@@ -86,9 +86,9 @@ impl Trial {
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
         for _ in 0..10 {
             let Some(due) = self.engine.next_due().filter(|due| *due < now) else { break };
-            self.transitions.extend(self.engine.step(Input::Tick, due));
+            self.transitions.extend(self.engine.step(Input::Tick, due).transitions);
         }
-        self.transitions.extend(self.engine.step(input, now));
+        self.transitions.extend(self.engine.step(input, now).transitions);
     }
 
     /// All alarms but those of the system.
@@ -318,7 +318,8 @@ fn a_sum_does_not_depend_on_the_order_of_arrival() {
         for index in order {
             samples.push(&series(index), values[index]);
         }
-        engine.step(Input::Samples { source: "s".into(), samples }, slot).remove(0).alarm.value
+        let spoken = Input::Samples { source: "s".into(), samples };
+        engine.step(spoken, slot).transitions.remove(0).alarm.value
     });
     assert_eq!(sums, [Some(0.1 + 0.2 + 0.3); 3]);
 }
@@ -364,14 +365,14 @@ fn a_slot_is_judged_when_all_is_said_and_late_after_the_slowest() {
         source: source.into(),
         samples: Samples::at(slot).with(&series(0), 95.0),
     };
-    assert_eq!(engine.step(say("s"), slot), []);
+    assert_eq!(engine.step(say("s"), slot).transitions, []);
     assert_eq!(engine.next_due(), Some(limit));
-    let transitions = engine.step(say("slow"), slot);
+    let transitions = engine.step(say("slow"), slot).transitions;
     assert_eq!(transitions.len(), 1);
     assert_eq!((transitions[0].change, transitions[0].at), (Change::Fired, slot));
     let mut late = Engine::new(vec![timing("s")], vec![threshold(0)], start);
     let due = late.next_due().unwrap();
-    assert_eq!(late.step(Input::Tick, due), []);
+    assert_eq!(late.step(Input::Tick, due).transitions, []);
     let status = &late.evaluators()[0];
     assert_eq!((status.judged, status.late, status.missed), (0, 1, 0));
 }
@@ -396,7 +397,8 @@ fn no_more_series_than_allowed_are_known() {
     let mut engine = Engine::new(vec![one], vec![threshold(0)], start);
     let slot = Slots::of("s", MINUTE).next(start);
     let samples = Samples::at(slot).with(&series(0), 95.0).with(&series(1), 95.0);
-    let transitions = engine.step(Input::Samples { source: "s".into(), samples }, slot);
+    let spoken = Input::Samples { source: "s".into(), samples };
+    let transitions = engine.step(spoken, slot).transitions;
     assert_eq!(transitions.len(), 1);
     let status = &engine.evaluators()[0];
     assert_eq!((status.series, status.ignored), (1, 1));

@@ -64,7 +64,7 @@ pub fn start(
                 Ok(None) => return,
                 Err(_) => Input::Tick,
             };
-            for transition in engine.step(input, clock.now()) {
+            for transition in engine.step(input, clock.now()).transitions {
                 if transitions.blocking_send(transition).is_err() {
                     return;
                 }

@@ -1,0 +1,86 @@
+//! Restore: alarms go on where the process before this one left them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use haetae_plugin::Timestamp;
+
+use super::{
+    Engine, Problem, SYSTEM,
+    alarm::{Change, Transition},
+    occurrence::Fingerprint,
+    standing::{Changes, Effects, Past, Standing},
+};
+
+impl Engine {
+    /// Goes on with what was stored; to be called before the first step. `instances` are the names
+    /// that system alarms may be about.
+    ///
+    /// An alarm whose series have not spoken yet holds its condition, and the time that nobody
+    /// judged counts toward nothing. What nothing judges any more is closed.
+    pub fn restore(&mut self, past: Past, instances: &BTreeSet<String>, now: Timestamp) -> Effects {
+        let mut changes = Changes::default();
+        self.occurrences.above(past.floor);
+        for (fingerprint, last) in past.occurrences {
+            self.remember(&fingerprint, last);
+        }
+        let names = self.evaluators.iter().enumerate();
+        let places: HashMap<_, _> =
+            names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
+        for standing in past.standings {
+            let reason = if standing.alarm.ended.is_some() {
+                self.remember(&standing.fingerprint, standing.occurrence);
+                continue;
+            } else if standing.alarm.evaluator == SYSTEM {
+                self.restore_problem(&standing, instances)
+            } else {
+                let evaluator = places.get(&standing.alarm.evaluator);
+                match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
+                    None => Some("rule removed"),
+                    Some(evaluator) => evaluator.restore(&standing, now, &mut changes),
+                }
+            };
+            if let Some(reason) = reason {
+                if standing.alarm.is_firing() {
+                    self.remember(&standing.fingerprint, standing.occurrence);
+                }
+                close(standing, reason, now, &mut changes);
+            }
+        }
+        changes.into_effects()
+    }
+
+    /// Restores a system alarm; the answer is why it can't be.
+    fn restore_problem(
+        &mut self,
+        standing: &Standing,
+        instances: &BTreeSet<String>,
+    ) -> Option<&'static str> {
+        let Some(instance) = standing.labels.get("instance").filter(|it| instances.contains(*it))
+        else {
+            return Some("instance removed");
+        };
+        let Some(problem) = self.system.restore(standing) else { return Some("rule removed") };
+        self.remember(&standing.fingerprint, standing.occurrence);
+        if let (Problem::SourceDown, Some(source)) = (problem, self.source(instance)) {
+            source.outage(standing.alarm.since);
+        }
+        None
+    }
+
+    fn remember(&mut self, fingerprint: &str, last: u32) {
+        if let Some(fingerprint) = Fingerprint::parse(fingerprint) {
+            self.occurrences.remember(fingerprint, last);
+        }
+    }
+}
+
+/// Ends an alarm that nothing judges any more; one that never fired is forgotten.
+fn close(standing: Standing, reason: &str, now: Timestamp, changes: &mut Changes) {
+    if !standing.alarm.is_firing() {
+        changes.delete(standing.alarm.id);
+        return;
+    }
+    let alarm = standing.alarm.over(now, reason);
+    changes.transitions.push(Transition { change: Change::Closed, alarm: alarm.clone(), at: now });
+    changes.store(Standing { alarm, state: None, ..standing });
+}
