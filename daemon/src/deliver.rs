@@ -1,4 +1,7 @@
-//! Delivery: from a transition of an alarm to the sinks that it concerns.
+//! Delivery: from a change of an alarm to the sinks that it concerns.
 
 pub mod dispatch;
+mod fate;
+pub mod outbox;
+pub mod recipient;
 pub mod render;

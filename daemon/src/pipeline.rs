@@ -1,5 +1,9 @@
 //! The pipeline: from what sources collect to evaluators and sinks.
 
 pub mod evaluation;
-pub mod graph;
+pub mod feed;
 pub mod intake;
+pub mod problems;
+pub mod pump;
+pub mod queue;
+pub mod refill;

@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 use super::{
     fate::{CONFIG_PAUSE, Fate, Fates, fates},
     recipient::{Recipient, Recipients},
+    render::reason_word,
 };
 use crate::{
     clock::Clock,
@@ -249,7 +250,7 @@ impl Dispatch {
             let told = Told { owes: sink.plan.resolved, repeat_at };
             transaction.tell(&self.name, &row.alarm, told, now).await?;
         }
-        let detail = format!("{}: {}", self.name, word(row.notification.reason));
+        let detail = format!("{}: {}", self.name, reason_word(row.notification.reason));
         transaction.record(now, &row.alarm, HAETAE, Act::Told, &detail).await
     }
 
@@ -291,7 +292,7 @@ impl Dispatch {
             }
             for alarm in &ended {
                 debug!(sink = self.name, alarm = alarm.id, "its end is still to be told");
-                let reason = alarm.end_reason();
+                let reason = alarm.ending().reason();
                 let at = alarm.ended.unwrap_or(alarm.updated);
                 let notification = sink.voice.notification(alarm, reason, at, now);
                 self.enqueue(&mut transaction, sink, alarm, Kind::Closing, &notification, now).await?;
@@ -371,17 +372,5 @@ fn asked(outcome: &Result<Outcome, Undelivered>) -> Option<Duration> {
         Ok(Outcome { verdict: Verdict::Retry { after, .. }, .. }) => *after,
         Ok(Outcome { verdict: Verdict::Config { .. }, .. }) => Some(CONFIG_PAUSE),
         Ok(_) => None,
-    }
-}
-
-fn word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First => "first",
-        Reason::Worse => "worse",
-        Reason::Better => "better",
-        Reason::Resolved => "resolved",
-        Reason::Repeat => "repeat",
-        Reason::Closed => "closed",
-        _ => "told",
     }
 }

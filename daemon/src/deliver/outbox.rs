@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use haetae_plugin::{Reason, Timestamp};
+use haetae_plugin::Timestamp;
 use tokio::{
     sync::{Notify, broadcast, mpsc},
     time::{sleep, timeout},
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::recipient::Recipients;
 use crate::{
     clock::Clock,
-    engine::{Change, Effects, Problem, Transition},
+    engine::{Effects, Problem, Transition},
     plugin::event::Event,
     retry::Backoff,
     store::{Act, HAETAE, Kind, Notice, Store, StoreError, health::Health, reserve::Reserve},
@@ -104,12 +104,14 @@ impl Outbox {
             for standing in &effects.standings {
                 transaction.save_alarm(standing).await?;
             }
+            for id in &effects.gone {
+                transaction.forget_alarm(id).await?;
+            }
             for transition in &effects.transitions {
                 let detail = detail(transition);
                 let alarm = &transition.alarm.id;
                 transaction.record(transition.at, alarm, HAETAE, Act::Changed, &detail).await?;
-                let ends = matches!(transition.change, Change::Resolved | Change::Closed);
-                if ends {
+                if transition.change.is_end() {
                     for sink in transaction.knowing(alarm).await? {
                         self.notice(&mut transaction, transition, &sink, Kind::Closing, now).await?;
                     }
@@ -138,7 +140,7 @@ impl Outbox {
         if kind == Kind::Closing && !recipient.plan.resolved {
             return Ok(());
         }
-        let reason = reason(transition.change);
+        let reason = transition.change.reason();
         let notification =
             recipient.voice.notification(&transition.alarm, reason, transition.at, now);
         let notice = Notice {
@@ -218,16 +220,6 @@ impl Trouble {
             warn!("problems of the store come and go faster than they can be told");
             self.untold.drain(..self.untold.len() - 2);
         }
-    }
-}
-
-fn reason(change: Change) -> Reason {
-    match change {
-        Change::Fired => Reason::First,
-        Change::Worse => Reason::Worse,
-        Change::Better => Reason::Better,
-        Change::Resolved => Reason::Resolved,
-        Change::Closed => Reason::Closed,
     }
 }
 

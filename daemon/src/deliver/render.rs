@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use haetae_plugin::{Alarm, Notification, Reason, Status, Timestamp};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{
-    config::Language,
-    engine::{AlarmView, Change, Transition},
-};
+use crate::{config::Language, engine::AlarmView};
 
 /// Whom it is rendered for.
 #[derive(Clone, Debug)]
@@ -20,9 +17,14 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// The notification of one transition, as a sink takes it.
-    pub fn notification(&self, transition: &Transition, now: Timestamp) -> Notification {
-        let view = &transition.alarm;
+    /// An alarm as a sink is told of it: `at` is when it changed, `now` when it is told.
+    pub fn notification(
+        &self,
+        view: &AlarmView,
+        reason: Reason,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Notification {
         let mut alarm =
             Alarm::firing(view.id.clone(), view.evaluator.clone(), view.severity, view.since);
         alarm.labels.clone_from(&view.labels);
@@ -30,32 +32,24 @@ impl Voice {
         alarm.unit.clone_from(&view.unit);
         alarm.summary = self.summary(view);
         alarm.runbook.clone_from(&view.runbook);
-        if transition.change.is_end() {
+        if let Some(ended) = view.ended {
             alarm.status = Status::Resolved;
-            alarm.ended = Some(transition.at);
+            alarm.ended = Some(ended);
         }
-        let reason = match transition.change {
-            Change::Fired => Reason::First,
-            Change::Worse => Reason::Worse,
-            Change::Better => Reason::Better,
-            Change::Resolved => Reason::Resolved,
-            Change::Closed => Reason::Closed,
-        };
         let mut notification = Notification::of(alarm, reason, now);
-        notification.idempotency_key =
-            format!("{}/{}/{}", view.id, transition.change.as_str(), transition.at.nanos());
-        notification.title = format!("[{}] {}", self.state(transition), self.summary(view));
-        notification.text = self.text(transition);
+        let word = reason_word(reason);
+        notification.idempotency_key = format!("{}/{word}/{}", view.id, at.nanos());
+        notification.title = format!("[{}] {}", self.state(view, reason), self.summary(view));
+        let facts = self.facts(view);
+        notification.text = text(&self.summary(view), &facts);
+        notification.html = html(&notification.title, view, &facts, self.language);
+        self.language.code().clone_into(&mut notification.language);
         notification
     }
 
     /// One line on what is wrong.
     pub fn summary(&self, alarm: &AlarmView) -> String {
-        let language = match self.language {
-            Language::En => "en",
-            Language::Ko => "ko",
-        };
-        let template = alarm.summaries.get(language).or_else(|| alarm.summaries.values().next());
+        let template = alarm.summaries.get(self.language.code()).or_else(|| alarm.summaries.values().next());
         let value = alarm.value.map_or_else(|| "?".into(), |value| quantity(value, &alarm.unit));
         match template {
             Some(template) => filled(template, &alarm.labels, &value),
@@ -74,43 +68,101 @@ impl Voice {
         time.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
-    fn state(&self, transition: &Transition) -> &'static str {
-        match (self.language, transition.change, transition.alarm.severity) {
-            (Language::En, Change::Resolved, _) => "RESOLVED",
-            (Language::Ko, Change::Resolved, _) => "해소",
-            (Language::En, Change::Closed, _) => "CLOSED",
-            (Language::Ko, Change::Closed, _) => "종결",
-            (Language::En, _, haetae_plugin::Severity::Critical) => "CRITICAL",
-            (Language::Ko, _, haetae_plugin::Severity::Critical) => "심각",
-            (Language::En, _, haetae_plugin::Severity::Warning) => "WARNING",
-            (Language::Ko, _, haetae_plugin::Severity::Warning) => "경고",
-        }
+    fn state(&self, alarm: &AlarmView, reason: Reason) -> &'static str {
+        let english = self.language == Language::En;
+        let (en, ko) = match (reason, alarm.severity) {
+            (Reason::Resolved, _) => ("RESOLVED", "해소"),
+            (Reason::Closed, _) => ("CLOSED", "종결"),
+            (Reason::Repeat, Severity::Critical) => ("STILL CRITICAL", "심각 지속"),
+            (Reason::Repeat, Severity::Warning) => ("STILL WARNING", "경고 지속"),
+            (_, Severity::Critical) => ("CRITICAL", "심각"),
+            (_, Severity::Warning) => ("WARNING", "경고"),
+        };
+        if english { en } else { ko }
     }
 
-    fn text(&self, transition: &Transition) -> String {
-        let alarm = &transition.alarm;
+    /// What else there is to say, with a word for each.
+    fn facts(&self, alarm: &AlarmView) -> Vec<Fact> {
         let words = match self.language {
-            Language::En => ["value", "since", "ended", "labels", "runbook", "alarm", "why"],
-            Language::Ko => ["값", "발생", "해소", "레이블", "조치 안내", "알람", "사유"],
+            Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
+            Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
         };
-        let [value, since, ended, labels_word, runbook, id, why] = words;
-        let mut lines = vec![self.summary(alarm)];
-        if let Some(number) = alarm.value {
-            lines.push(format!("{value}: {}", quantity(number, &alarm.unit)));
+        let texts = [
+            alarm.value.map(|value| quantity(value, &alarm.unit)),
+            Some(self.time(alarm.since)),
+            alarm.ended.map(|ended| self.time(ended)),
+            alarm.reason.clone(),
+            Some(labels(&alarm.labels)),
+            alarm.runbook.clone(),
+            Some(alarm.id.clone()),
+        ];
+        let facts = words.into_iter().zip(texts);
+        facts.filter_map(|(word, text)| text.map(|text| Fact { word, text })).collect()
+    }
+}
+
+/// One thing that is known of an alarm.
+struct Fact {
+    word: &'static str,
+    text: String,
+}
+
+fn text(summary: &str, facts: &[Fact]) -> String {
+    let lines = facts.iter().map(|Fact { word, text }| format!("\n{word}: {text}"));
+    [summary.to_owned()].into_iter().chain(lines).collect()
+}
+
+/// A document that needs nothing from elsewhere: mail programs load neither styles nor pictures.
+fn html(title: &str, alarm: &AlarmView, facts: &[Fact], language: Language) -> String {
+    let colour = match (alarm.ended.is_some(), alarm.severity) {
+        (true, _) => "#1a7f37",
+        (false, Severity::Critical) => "#b42318",
+        (false, Severity::Warning) => "#9a6700",
+    };
+    let row = |Fact { word, text }: &Fact| {
+        let text = escaped(text);
+        let text = if text.starts_with("https://") || text.starts_with("http://") {
+            format!("<a href=\"{text}\">{text}</a>")
+        } else {
+            text
+        };
+        format!(
+            "<tr><th align=\"left\" valign=\"top\" style=\"padding:2px 16px 2px 0;font-weight:normal;color:#57606a\">{word}</th><td style=\"padding:2px 0\">{text}</td></tr>\n"
+        )
+    };
+    let rows: String = facts.iter().map(row).collect();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body style=\"font-family:sans-serif;font-size:14px\">\n<p style=\"border-left:6px solid {colour};padding:4px 12px;font-size:16px\"><strong>{title}</strong></p>\n<table style=\"border-collapse:collapse\">\n{rows}</table>\n</body>\n</html>\n",
+        language.code(),
+        title = escaped(title),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
         }
-        lines.push(format!("{since}: {}", self.time(alarm.since)));
-        if transition.change.is_end() {
-            lines.push(format!("{ended}: {}", self.time(transition.at)));
-        }
-        if let Some(reason) = &alarm.reason {
-            lines.push(format!("{why}: {reason}"));
-        }
-        lines.push(format!("{labels_word}: {}", labels(&alarm.labels)));
-        if let Some(link) = &alarm.runbook {
-            lines.push(format!("{runbook}: {link}"));
-        }
-        lines.push(format!("{id}: {}", alarm.id));
-        lines.join("\n")
+    }
+    escaped
+}
+
+/// The word of a reason, for keys and the journal.
+pub fn reason_word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::First => "first",
+        Reason::Worse => "worse",
+        Reason::Better => "better",
+        Reason::Resolved => "resolved",
+        Reason::Repeat => "repeat",
+        Reason::Closed => "closed",
+        _ => "told",
     }
 }
 

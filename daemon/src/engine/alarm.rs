@@ -5,10 +5,15 @@ use std::{
     collections::BTreeMap,
 };
 
-use haetae_plugin::{Severity, Timestamp};
+use haetae_plugin::{Reason, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+
+/// Why an alarm is closed: its rule is gone, judges other labels, or its instance is gone.
+pub(super) const REMOVED: &str = "rule removed";
+pub(super) const CHANGED: &str = "rule changed";
+pub(super) const INSTANCE_REMOVED: &str = "instance removed";
 
 /// An alarm as it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +108,17 @@ impl Change {
         matches!(self, Self::Resolved | Self::Closed)
     }
 
+    /// Why a sink is told of it.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Fired => Reason::First,
+            Self::Worse => Reason::Worse,
+            Self::Better => Reason::Better,
+            Self::Resolved => Reason::Resolved,
+            Self::Closed => Reason::Closed,
+        }
+    }
+
     /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -119,6 +135,14 @@ impl AlarmView {
     /// Whether it fires; a recovering one does until it has recovered.
     pub const fn is_firing(&self) -> bool {
         matches!(self.condition, Condition::Firing | Condition::Recovering)
+    }
+
+    /// How one that is over ended: cleared by evidence, or closed because nothing judges it.
+    pub fn ending(&self) -> Change {
+        match self.reason.as_deref() {
+            Some(REMOVED | CHANGED | INSTANCE_REMOVED) => Change::Closed,
+            _ => Change::Resolved,
+        }
     }
 
     /// Orders alarms: the worst first, then the oldest, then by name.

@@ -6,7 +6,7 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Engine, Problem, SYSTEM,
-    alarm::{Change, Transition},
+    alarm::{Change, INSTANCE_REMOVED, REMOVED, Transition},
     occurrence::Fingerprint,
     standing::{Changes, Effects, Past, Standing},
 };
@@ -35,7 +35,7 @@ impl Engine {
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
-                    None => Some("rule removed"),
+                    None => Some(REMOVED),
                     Some(evaluator) => evaluator.restore(&standing, now, &mut changes),
                 }
             };
@@ -57,9 +57,9 @@ impl Engine {
     ) -> Option<&'static str> {
         let Some(instance) = standing.labels.get("instance").filter(|it| instances.contains(*it))
         else {
-            return Some("instance removed");
+            return Some(INSTANCE_REMOVED);
         };
-        let Some(problem) = self.system.restore(standing) else { return Some("rule removed") };
+        let Some(problem) = self.system.restore(standing) else { return Some(REMOVED) };
         self.remember(&standing.fingerprint, standing.occurrence);
         if let (Problem::SourceDown, Some(source)) = (problem, self.source(instance)) {
             source.outage(standing.alarm.since);

@@ -67,6 +67,13 @@ pub struct Past {
     pub floor: u32,
 }
 
+impl Effects {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.transitions.is_empty() && self.standings.is_empty() && self.gone.is_empty()
+    }
+}
+
 impl Standing {
     /// What is stored of an alarm of `fingerprint`.
     pub(super) fn new(

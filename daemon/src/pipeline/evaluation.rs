@@ -1,4 +1,4 @@
-//! The engine's thread: one bounded channel of inputs, the clock, and nothing else.
+//! The engine's thread: bounded channels of inputs and questions, the clock, and nothing else.
 
 use std::{
     io,
@@ -10,27 +10,25 @@ use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::sleep,
 };
 
 use crate::{
     clock::Clock,
-    engine::{AlarmView, Engine, EvaluatorStatus, Input, Transition},
+    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input},
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
 pub const INPUTS: usize = 64;
+/// Questions that wait. Full: whoever asks waits.
+pub const QUESTIONS: usize = 16;
+/// Effects that wait for the store. Full: the engine waits, and answers questions meanwhile.
+pub const EFFECTS: usize = 64;
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
 
-/// What the engine's thread is sent.
-#[derive(Debug)]
-pub enum Request {
-    /// Something to judge.
-    Input(Input),
-    /// Somebody wants to see.
-    Overview(oneshot::Sender<Overview>),
-}
+/// Somebody who wants to see.
+pub type Question = oneshot::Sender<Overview>;
 
 /// What the engine knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,35 +39,71 @@ pub struct Overview {
     pub evaluators: Vec<EvaluatorStatus>,
 }
 
-/// Runs the engine until `requests` closes; `transitions` full means that it waits.
+/// What the engine's thread takes and gives.
+pub struct Channels {
+    /// What to judge; the engine runs until it closes.
+    pub inputs: mpsc::Receiver<Input>,
+    /// Who wants to see.
+    pub questions: mpsc::Receiver<Question>,
+    /// What follows.
+    pub effects: mpsc::Sender<Effects>,
+}
+
+/// Runs the engine; what its restoring led to goes first.
 pub fn start(
     mut engine: Engine,
+    restored: Effects,
     clock: Clock,
-    mut requests: mpsc::Receiver<Request>,
-    transitions: mpsc::Sender<Transition>,
+    mut channels: Channels,
     runtime: Handle,
 ) -> io::Result<JoinHandle<()>> {
     let body = move || {
-        loop {
-            let wait = engine.next_due().map_or(NAP, |due| clock.until(due).min(NAP));
-            let input = match runtime.block_on(async { timeout(wait, requests.recv()).await }) {
-                Ok(Some(Request::Input(input))) => input,
-                Ok(Some(Request::Overview(reply))) => {
-                    let overview =
-                        Overview { alarms: engine.alarms(), evaluators: engine.evaluators() };
-                    // Whoever asked may have gone.
-                    drop(reply.send(overview));
-                    continue;
-                }
-                Ok(None) => return,
-                Err(_) => Input::Tick,
-            };
-            for transition in engine.step(input, clock.now()).transitions {
-                if transitions.blocking_send(transition).is_err() {
+        runtime.block_on(async {
+            let mut effects = restored;
+            loop {
+                if !channels.hand_out(effects, &engine).await {
                     return;
                 }
+                let Some(input) = channels.next(&engine, &clock).await else { return };
+                effects = engine.step(input, clock.now());
             }
-        }
+        });
     };
     thread::Builder::new().name("engine".into()).spawn(body)
+}
+
+impl Channels {
+    /// The next input, or that time has passed; `None` when no more can come.
+    async fn next(&mut self, engine: &Engine, clock: &Clock) -> Option<Input> {
+        loop {
+            let nap = engine.next_due().map_or(NAP, |due| clock.until(due).min(NAP));
+            tokio::select! {
+                input = self.inputs.recv() => return input,
+                Some(question) = self.questions.recv() => answer(engine, question),
+                () = sleep(nap) => return Some(Input::Tick),
+            }
+        }
+    }
+
+    /// Gives effects to the store, and answers while it is behind. False: nobody takes them.
+    async fn hand_out(&mut self, effects: Effects, engine: &Engine) -> bool {
+        if effects.is_empty() {
+            return true;
+        }
+        loop {
+            tokio::select! {
+                biased;
+                place = self.effects.reserve() => {
+                    return place.map(|place| place.send(effects)).is_ok();
+                }
+                Some(question) = self.questions.recv() => answer(engine, question),
+            }
+        }
+    }
+}
+
+fn answer(engine: &Engine, question: Question) {
+    let overview = Overview { alarms: engine.alarms(), evaluators: engine.evaluators() };
+    // Whoever asked may have gone.
+    drop(question.send(overview));
 }

@@ -1,0 +1,231 @@
+//! The feed of a source: each of its batches to the evaluators, and durably into its queue.
+
+use std::time::Duration;
+
+use haetae_plugin::{Batch, Samples};
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    intake::Intake,
+    queue::{AppendError, Queue, Stats},
+};
+use crate::{
+    clock::Clock,
+    engine::{Input, Problem},
+    plugin::event::{Complaint, Event, Handover},
+    retry::Backoff,
+    store::reserve::Reserve,
+};
+
+/// The longest pause before a batch that the disk refused is tried again.
+const PAUSE: Duration = Duration::from_secs(5);
+/// From here on a queue is filling, and below that not any more; in percent.
+const FILLING: u64 = 80;
+const EMPTIER: u64 = 70;
+
+/// The way of one source's batches.
+pub struct Feed {
+    /// The source.
+    pub source: String,
+    /// Keeps its limits.
+    pub intake: Intake,
+    /// Its queue, if a sink takes its records.
+    pub queue: Option<Queue>,
+    /// The engine, if an evaluator reads it.
+    pub engine: Option<mpsc::Sender<Input>>,
+    /// Room for the worst; while it is given up, sources wait.
+    pub reserve: Reserve,
+    /// The time.
+    pub clock: Clock,
+    /// A batch that waits for room is left to its source.
+    pub stop: CancellationToken,
+}
+
+impl Feed {
+    /// Takes batches until the source has ended. One that is not durable is not answered.
+    pub async fn run(mut self, mut batches: mpsc::Receiver<Handover>) {
+        while let Some(Handover { batch, until, taken }) = batches.recv().await {
+            let (batch, mut complaint) = match batch {
+                Batch::Samples(samples) => {
+                    let now = self.clock.now();
+                    let (samples, complaint) = self.intake.admit(&samples, until, now);
+                    self.judge(&samples).await;
+                    (Batch::Samples(samples), complaint)
+                }
+                other => (other, None),
+            };
+            if let Some(queue) = self.queue.clone().filter(|_| !batch.is_empty()) {
+                match self.append(&queue, batch).await {
+                    Appended::Whole => {}
+                    Appended::Not(dropped) => complaint = Some(dropped),
+                    Appended::Stopped => continue,
+                }
+            }
+            // The supervisor is gone only while the daemon stops.
+            drop(taken.send(complaint));
+        }
+    }
+
+    async fn judge(&self, samples: &Samples) {
+        let Some(engine) = &self.engine else { return };
+        let input = Input::Samples { source: self.source.clone(), samples: samples.clone() };
+        if engine.send(input).await.is_err() {
+            warn!(source = self.source, "the engine has stopped");
+        }
+    }
+
+    /// Appends a batch, however long it takes.
+    async fn append(&self, queue: &Queue, batch: Batch) -> Appended {
+        let mut waiting = vec![batch];
+        let mut pause = Backoff::new(Duration::from_millis(100), PAUSE);
+        let mut dropped = None;
+        while let Some(batch) = waiting.pop() {
+            let error = if self.reserve.is_given_up() {
+                None
+            } else {
+                match queue.append(&batch).await {
+                    Ok(_) => {
+                        pause.succeeded();
+                        continue;
+                    }
+                    Err(error) => Some(error),
+                }
+            };
+            let wait = match error {
+                Some(AppendError::TooLarge { bytes, max }) => {
+                    match halves(&batch) {
+                        Some([first, second]) => waiting.extend([second, first]),
+                        None => {
+                            let records = batch.len() as u64;
+                            dropped = Some(too_large(records, bytes, max));
+                        }
+                    }
+                    continue;
+                }
+                Some(AppendError::Encoding(cause)) => {
+                    let records = batch.len() as u64;
+                    let cure = "report it to the plugin's author".into();
+                    dropped = Some(Complaint { dropped: records, cause, cure });
+                    continue;
+                }
+                Some(AppendError::Full { bytes }) => {
+                    waiting.push(batch);
+                    tokio::select! {
+                        room = queue.room(bytes) => match room {
+                            Ok(()) => continue,
+                            Err(_) => return Appended::Stopped,
+                        },
+                        () = self.stop.cancelled() => return Appended::Stopped,
+                    }
+                }
+                Some(AppendError::Closed(_)) => return Appended::Stopped,
+                Some(AppendError::Disk(error)) => {
+                    warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
+                    if error.full {
+                        // What the reserve held is for the store alone; sources wait meanwhile.
+                        self.reserve.give_up();
+                    }
+                    pause.failed()
+                }
+                None => pause.failed(),
+            };
+            waiting.push(batch);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.stop.cancelled() => return Appended::Stopped,
+            }
+        }
+        dropped.map_or(Appended::Whole, Appended::Not)
+    }
+}
+
+enum Appended {
+    Whole,
+    /// Some of it never will be.
+    Not(Complaint),
+    /// The daemon stops: the batch stays with its source.
+    Stopped,
+}
+
+fn too_large(records: u64, bytes: u64, max: u64) -> Complaint {
+    Complaint {
+        dropped: records,
+        cause: format!("a record of {bytes} bytes does not fit into the queue of {max} bytes"),
+        cure: "raise queue.max of the source".into(),
+    }
+}
+
+/// Both halves of a batch of samples, if it can be halved.
+fn halves(batch: &Batch) -> Option<[Batch; 2]> {
+    let Batch::Samples(samples) = batch else { return None };
+    let middle = samples.points().len() / 2;
+    if middle == 0 {
+        return None;
+    }
+    let mut halves =
+        [(); 2].map(|()| Samples::with_capacity(samples.complete_until(), middle.saturating_add(1)));
+    for (index, (series, point)) in samples.iter().enumerate() {
+        let [first, second] = &mut halves;
+        let half = if index < middle { first } else { second };
+        half.push_flagged(series, point.value, point.time, point.flags);
+    }
+    Some(halves.map(Batch::Samples))
+}
+
+/// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected, until
+/// the queue is closed.
+pub async fn watch(source: String, queue: Queue, events: mpsc::Sender<Event>) {
+    let mut stats = queue.watch();
+    let mut told = Told::default();
+    loop {
+        let now = stats.borrow_and_update().clone();
+        for (problem, detail) in told.changes(&now) {
+            let event = Event { instance: source.clone(), problem, detail };
+            if events.send(event).await.is_err() {
+                return;
+            }
+        }
+        if stats.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What was told of a queue, in this run: at first nothing, so that what is over is ended.
+#[derive(Default)]
+struct Told {
+    filling: Option<bool>,
+    dead: Option<u64>,
+    damaged: u64,
+}
+
+impl Told {
+    fn changes(&mut self, stats: &Stats) -> Vec<(Problem, Option<String>)> {
+        let mut changes = Vec::new();
+        let filling = match self.filling {
+            Some(true) => stats.percent() >= EMPTIER,
+            _ => stats.percent() >= FILLING,
+        };
+        if self.filling != Some(filling) {
+            self.filling = Some(filling);
+            let slowest = stats.consumers.iter().max_by_key(|consumer| consumer.lag_records);
+            let slowest = slowest.map_or("no sink", |consumer| &consumer.name);
+            let detail = format!("its queue is {} % full; {slowest} is behind", stats.percent());
+            changes.push((Problem::QueueFilling, filling.then_some(detail)));
+        }
+        if self.dead != Some(stats.dead) {
+            self.dead = Some(stats.dead);
+            let detail = || format!("{} records were rejected by sinks; see `haetae outbox list --dead`", stats.dead);
+            changes.push((Problem::DeadLetters, (stats.dead > 0).then(detail)));
+        }
+        if stats.damaged > self.damaged {
+            self.damaged = stats.damaged;
+            let why = stats.last_damaged.as_ref().map_or("", |batch| &batch.why);
+            let detail = format!("{} batches of its queue were damaged and set aside: {why}", stats.damaged);
+            changes.push((Problem::QueueDamaged, Some(detail)));
+        }
+        changes
+    }
+}
