@@ -3,3 +3,4 @@
 pub mod evaluation;
 pub mod graph;
 pub mod intake;
+pub mod queue;
