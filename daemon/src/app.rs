@@ -1,9 +1,11 @@
 //! The application: wires a plan together, runs it, takes it down in order. Holds no logic.
 
+mod bound;
+mod records;
 mod wiring;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -14,37 +16,42 @@ use std::{
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::Handle,
-    sync::{broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use self::wiring::{Wired, WiredSink, Wiring};
+pub use self::bound::location as store_location;
+use self::{
+    bound::Bound,
+    records::Records,
+    wiring::{Wired, WiredSink, Wiring},
+};
 use crate::{
     clock::Clock,
     config::{Plan, Source},
-    deliver::dispatch::Dispatch,
-    engine::{Engine, SourceTiming, Transition},
+    deliver::{
+        dispatch::Dispatch,
+        outbox::{Outbox, STORE},
+        recipient::Recipients,
+    },
+    engine::{Engine, Input, Past, Problem, SYSTEM, SourceTiming, Transition},
     http::{self, View, api},
     pipeline::{
-        evaluation::{self, Request},
-        graph::{Graph, Outlet},
+        evaluation::{self, Channels},
+        problems,
     },
     plugin::{
         catalog::Catalog,
-        lend::{Cells, Pool, Shared},
+        lend::{Pool, Shared},
         sink, source,
-        status::Status,
     },
+    store::{Store, StoreError, health::Health, reserve::Reserve},
 };
 
-/// Events of supervisors that wait for the graph.
+/// Problems that wait for the engine.
 const EVENTS: usize = 64;
-/// Transitions that wait for the dispatcher.
-const TRANSITIONS: usize = 1024;
-/// Batches that wait for one sink.
-const BATCHES: usize = 1024;
 /// Transitions that a watcher may lag behind.
 const WATCHED: usize = 1024;
 /// How long the daemon takes to stop at the most.
@@ -73,9 +80,14 @@ pub struct App {
     watchers: broadcast::Sender<Transition>,
     stop: CancellationToken,
     sources_ended: CancellationToken,
+    written: CancellationToken,
     sources: TaskTracker,
     servers: TaskTracker,
-    rest: TaskTracker,
+    feeds: TaskTracker,
+    outbox: TaskTracker,
+    sinks: TaskTracker,
+    records: Records,
+    store: Store,
     engine: std::thread::JoinHandle<()>,
     socket: PathBuf,
     _lock: File,
@@ -111,6 +123,20 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The password of the store can't be had.
+    #[error("the password of the store: {0}")]
+    Password(String),
+    /// A queue can't be opened.
+    #[error("the queue of {instance}: {cause}")]
+    Queue {
+        /// The source.
+        instance: String,
+        /// Why.
+        cause: String,
+    },
     /// A plugin can't be loaded.
     #[error("{0}")]
     Plugin(String),
@@ -124,53 +150,112 @@ impl App {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
-        let Bound { lock, tcp, address, unix, socket } = bind(&plan, socket).await?;
+        let Bound { lock, tcp, address, unix, socket } = bound::bind(&plan, socket).await?;
+        let store = Store::open(bound::location(&plan)?, &bound::owner(&state)?).await?;
+        let reserve = Reserve::in_state(&state);
+        let past = store.past().await?;
+        let raised = raised(&past);
 
         let (events, inbox) = mpsc::channel(EVENTS);
-        let (requests, asked) = mpsc::channel(evaluation::INPUTS);
-        let (transitions, changed) = mpsc::channel(TRANSITIONS);
-        let (undelivered, failed) = mpsc::channel(EVENTS);
         let (watchers, _) = broadcast::channel(WATCHED);
         let shared = Shared {
             clock: clock.clone(),
             http: Pool::new(Handle::current()),
             instances: Some(state.join("instances")),
         };
-        let wiring = Wiring { catalog: &catalog, shared, events, stop: &stop };
+        let wiring = Wiring {
+            catalog: &catalog,
+            shared,
+            events: events.clone(),
+            stop: &stop,
+            raised: &raised,
+        };
         let sources = plan.sources.iter().map(|source| wiring.source(source));
         let sources: Vec<Wired> = sources.collect::<Result<_, _>>()?;
         let sinks = plan.sinks.iter().map(|sink| wiring.sink(sink));
         let sinks: Vec<WiredSink> = sinks.collect::<Result<_, _>>()?;
-        drop(wiring);
 
+        let mut engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
+        let restored = engine.restore(past, &instances(&plan), clock.now());
+        let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
+        let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
+        let (effects, changed) = mpsc::channel(evaluation::EFFECTS);
+        let channels = Channels { inputs: judged, questions: asked, effects };
+        let engine =
+            evaluation::start(engine, restored, clock.clone(), channels, Handle::current())
+                .map_err(StartError::Thread)?;
+
+        let records = Records::open(&plan, &sinks, &events, &clock).await?;
+        let recipients =
+            Recipients::new(sinks.iter().map(|wired| wired.recipient(&plan)).collect());
+        let health = Health::default();
+        let wakes: BTreeMap<_, _> = recipients
+            .iter()
+            .map(|sink| (sink.plan.name.clone(), Arc::<Notify>::default()))
+            .collect();
         let shown = sources.iter().map(|wired| &wired.shown);
         let shown = shown.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect();
-        let view = view(&catalog, &clock, shown, requests.clone());
-        let engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
-        let engine =
-            evaluation::start(engine, clock.clone(), asked, transitions, Handle::current())
-                .map_err(StartError::Thread)?;
-        let outlets: BTreeMap<String, Outlet> = sinks.iter().map(WiredSink::outlet).collect();
-        let graph = Graph::new(&plan, &outlets, clock.clone(), requests, undelivered);
-        drop(outlets);
+        let view = View::new(http::Parts {
+            clock: clock.clone(),
+            started: clock.now(),
+            instances: shown,
+            refused: catalog.refused().to_vec(),
+            engine: questions.clone(),
+            store: store.clone(),
+            health: health.clone(),
+            queues: records.queues().clone(),
+            events: events.clone(),
+            wakes: wakes.clone(),
+            ready: AtomicBool::new(false),
+        });
 
         let app = Self {
             view: view.clone(),
             address,
             watchers: watchers.clone(),
-            stop,
+            stop: stop.clone(),
             sources_ended: CancellationToken::new(),
+            written: CancellationToken::new(),
             sources: TaskTracker::new(),
             servers: TaskTracker::new(),
-            rest: TaskTracker::new(),
+            feeds: TaskTracker::new(),
+            outbox: TaskTracker::new(),
+            sinks: TaskTracker::new(),
+            records,
+            store: store.clone(),
             engine,
             socket,
             _lock: lock,
         };
-        app.rest.spawn(graph.run(inbox, app.sources_ended.clone()));
-        let recipients = sinks.iter().map(|wired| wired.recipient(&plan)).collect();
-        app.rest.spawn(Dispatch::new(recipients, clock.clone(), watchers).run(changed, failed));
-        app.supervise(&plan, sources, sinks, &clock);
+        let ended = app.sources_ended.clone();
+        app.feeds.spawn(problems::run(inbox, inputs.clone(), ended));
+        let outbox = Outbox {
+            store: store.clone(),
+            health,
+            reserve: reserve.clone(),
+            recipients: recipients.clone(),
+            wakes: wakes.clone(),
+            clock: clock.clone(),
+            watchers,
+            events: events.clone(),
+        };
+        outbox.adopt().await?;
+        app.outbox.spawn(outbox.run(changed));
+        let alarms = View::asks(questions);
+        for sink in recipients.iter() {
+            let dispatch = Dispatch {
+                name: sink.plan.name.clone(),
+                recipients: recipients.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+                alarms: Arc::clone(&alarms),
+                wakes: wakes.clone(),
+                events: events.clone(),
+                stop: app.written.clone(),
+            };
+            app.sinks.spawn(dispatch.run());
+        }
+        app.supervise(&plan, &wiring, sources, sinks, &clock, &inputs, &reserve)?;
         app.serve(tcp, unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -191,27 +276,32 @@ impl App {
         &self.socket
     }
 
-    /// Transitions as they happen; who is too slow skips some.
+    /// Transitions as they become durable; who is too slow skips some.
     pub fn watch(&self) -> broadcast::Receiver<Transition> {
         self.watchers.subscribe()
     }
 
-    /// Waits until asked to stop, then takes everything down: sources, what they yielded, sinks.
+    /// Waits until asked to stop, then takes everything down, in the order in which things flow.
     pub async fn finish(self) {
         self.stop.cancelled().await;
         info!("stopping");
-        let Self { view, watchers, sources_ended, sources, servers, rest, engine, socket, .. } =
-            self;
+        let Self { view, watchers, sources_ended, written, engine, socket, store, .. } = self;
         drop((view, watchers));
+        let trackers = [&self.sources, &self.servers, &self.feeds, &self.outbox, &self.sinks];
+        for tasks in trackers {
+            tasks.close();
+        }
         let down = async {
-            for tasks in [&sources, &servers, &rest] {
-                tasks.close();
-            }
-            sources.wait().await;
-            servers.wait().await;
+            self.sources.wait().await;
+            self.servers.wait().await;
             // From here each stage ends because nobody is left to send to it.
             sources_ended.cancel();
-            rest.wait().await;
+            self.records.close().await;
+            self.feeds.wait().await;
+            self.outbox.wait().await;
+            // All that happened is written: what is due of it is tried once more.
+            written.cancel();
+            self.sinks.wait().await;
             while !engine.is_finished() {
                 tokio::task::yield_now().await;
             }
@@ -219,18 +309,50 @@ impl App {
         if timeout(STOP, down).await.is_err() {
             warn!("some instances did not end in {STOP:?}; their threads are left");
         }
+        store.close().await;
         // It may have been removed by hand.
         drop(fs::remove_file(socket));
         info!("stopped");
     }
 
-    fn supervise(&self, plan: &Plan, sources: Vec<Wired>, sinks: Vec<WiredSink>, clock: &Clock) {
+    #[expect(clippy::too_many_arguments, reason = "each is used once, and only here")]
+    fn supervise(
+        &self,
+        plan: &Plan,
+        wiring: &Wiring<'_>,
+        sources: Vec<Wired>,
+        sinks: Vec<WiredSink>,
+        clock: &Clock,
+        inputs: &mpsc::Sender<Input>,
+        reserve: &Reserve,
+    ) -> Result<(), StartError> {
+        for pump in self.records.pumps(plan, &sinks, &self.stop) {
+            self.feeds.spawn(pump.run());
+        }
         for wired in sinks {
-            self.rest.spawn(sink::run(wired.supervisor, wired.batches, clock.clone()));
+            self.sinks.spawn(sink::run(wired.supervisor, wired.deliveries, clock.clone()));
         }
         for (wired, source) in sources.into_iter().zip(&plan.sources) {
-            self.sources.spawn(source::run(wired.supervisor, source.interval, clock.clone()));
+            let feed =
+                self.records.feed(source, plan, wiring, clock, inputs, reserve, &self.stop)?;
+            // One batch is in flight.
+            let (handovers, batches) = mpsc::channel(1);
+            self.feeds.spawn(feed.run(batches));
+            let mark =
+                source::Mark::within(&plan.daemon.state.join("instances").join(&source.name));
+            let run = source::run(
+                wired.supervisor,
+                source.interval,
+                clock.clone(),
+                handovers,
+                Some(mark),
+            );
+            self.sources.spawn(run);
         }
+        for watch in self.records.watches(&wiring.events) {
+            self.feeds.spawn(watch);
+        }
+        Ok(())
     }
 
     fn serve(&self, tcp: TcpListener, unix: UnixListener, token: Option<&str>) {
@@ -254,55 +376,6 @@ impl App {
     }
 }
 
-/// What only one daemon can have.
-struct Bound {
-    lock: File,
-    tcp: TcpListener,
-    address: std::net::SocketAddr,
-    unix: UnixListener,
-    socket: PathBuf,
-}
-
-/// Takes the state directory and the sockets, or says which of them can't be had.
-async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, StartError> {
-    let lock = lock(&plan.daemon.state)?;
-    let listen = |source| StartError::Listen { address: plan.http.listen.to_string(), source };
-    let tcp = TcpListener::bind(plan.http.listen).await.map_err(listen)?;
-    let address = tcp.local_addr().map_err(listen)?;
-    let socket = socket.unwrap_or_else(|| plan.daemon.state.join("admin.sock"));
-    let unix = http::bind_socket(&socket)
-        .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
-    Ok(Bound { lock, tcp, address, unix, socket })
-}
-
-/// Takes the state directory for this process.
-fn lock(state: &Path) -> Result<File, StartError> {
-    let unusable = |source| StartError::State { path: state.into(), source };
-    fs::create_dir_all(state).map_err(unusable)?;
-    let lock = File::create(state.join("lock")).map_err(unusable)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(StartError::Taken(state.into())),
-        Err(fs::TryLockError::Error(source)) => Err(unusable(source)),
-    }
-}
-
-fn view(
-    catalog: &Catalog,
-    clock: &Clock,
-    instances: Vec<(Status, Cells)>,
-    engine: mpsc::Sender<Request>,
-) -> View {
-    View::new(http::Parts {
-        clock: clock.clone(),
-        started: clock.now(),
-        instances,
-        refused: catalog.refused().to_vec(),
-        engine,
-        ready: AtomicBool::new(false),
-    })
-}
-
 fn timings(plan: &Plan) -> Vec<SourceTiming> {
     let timing = |source: &Source| SourceTiming {
         name: source.name.clone(),
@@ -311,4 +384,21 @@ fn timings(plan: &Plan) -> Vec<SourceTiming> {
         max_series: source.limits.max_series,
     };
     plan.sources.iter().map(timing).collect()
+}
+
+/// What system alarms may be about.
+fn instances(plan: &Plan) -> BTreeSet<String> {
+    let sources = plan.sources.iter().map(|source| &source.name);
+    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
+    names.chain([STORE.to_owned()]).collect()
+}
+
+/// Problems that fired when the daemon ended.
+fn raised(past: &Past) -> Vec<(String, Problem)> {
+    let own = past.standings.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+    let pair = |one: &crate::engine::Standing| {
+        let problem = Problem::parse(one.labels.get("problem")?)?;
+        Some((one.labels.get("instance")?.clone(), problem))
+    };
+    own.filter_map(pair).collect()
 }

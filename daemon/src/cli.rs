@@ -3,7 +3,9 @@
 mod alarm;
 mod check;
 mod client;
+mod db;
 mod demo;
+mod outbox;
 mod output;
 mod plugin;
 mod run;
@@ -104,6 +106,12 @@ enum Verb {
     /// Look at alarms
     #[command(subcommand)]
     Alarm(alarm::Verb),
+    /// Look at what waits for sinks and at dead letters; try them again, drop them
+    #[command(subcommand)]
+    Outbox(outbox::Verb),
+    /// Check and back up the store
+    #[command(subcommand)]
+    Db(db::Verb),
     /// Show what the running daemon does
     Status(status::Arguments),
 }
@@ -120,6 +128,8 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Outbox(verb) => outbox::run(&common, &verb),
+        Verb::Db(verb) => db::run(&common, &verb),
         Verb::Status(arguments) => status::run(&common, &arguments),
     };
     ExitCode::from(code)

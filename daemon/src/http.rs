@@ -2,8 +2,10 @@
 
 pub mod api;
 pub mod metrics;
+pub mod outbox;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::Path,
     sync::{
@@ -15,18 +17,24 @@ use std::{
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::{
     net::{TcpListener, UnixListener},
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    pipeline::evaluation::{Overview, Request},
+    deliver::dispatch::Alarms,
+    pipeline::{
+        evaluation::{Overview, Question},
+        queue::Queue,
+    },
     plugin::{
+        event::Event,
         lend::Cells,
         refusal::Refusal,
         status::{InstanceStatus, Status},
     },
+    store::{Store, health::Health},
 };
 use haetae_plugin::Timestamp;
 
@@ -48,7 +56,17 @@ pub struct Parts {
     /// Plugin files that are not loaded.
     pub refused: Vec<Refusal>,
     /// The engine.
-    pub engine: mpsc::Sender<Request>,
+    pub engine: mpsc::Sender<Question>,
+    /// The store.
+    pub store: Store,
+    /// Whether it can be written.
+    pub health: Health,
+    /// The queue of each source that has one.
+    pub queues: BTreeMap<String, Queue>,
+    /// Where it is told that dead letters are gone.
+    pub events: mpsc::Sender<Event>,
+    /// Wakes the dispatcher of a sink.
+    pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }
@@ -62,13 +80,30 @@ impl View {
     /// What the engine knows; `None` while it stops.
     pub async fn overview(&self) -> Option<Overview> {
         let (reply, overview) = oneshot::channel();
-        self.0.engine.send(Request::Overview(reply)).await.ok()?;
+        self.0.engine.send(reply).await.ok()?;
         overview.await.ok()
+    }
+
+    /// How dispatchers ask for the alarms as they are now.
+    pub fn asks(engine: mpsc::Sender<Question>) -> Alarms {
+        Arc::new(move || {
+            let engine = engine.clone();
+            Box::pin(async move {
+                let (reply, overview) = oneshot::channel();
+                engine.send(reply).await.ok()?;
+                overview.await.ok().map(|overview| overview.alarms)
+            })
+        })
     }
 
     /// Each instance as it is now.
     pub fn instances(&self) -> Vec<InstanceStatus> {
         self.0.instances.iter().map(|(status, _)| status.snapshot()).collect()
+    }
+
+    /// Where the store is.
+    pub fn store(&self) -> String {
+        self.0.store.location().to_string()
     }
 
     /// Says that the daemon evaluates.

@@ -6,6 +6,7 @@ mod http;
 pub mod image;
 pub mod instance;
 pub mod lend;
+pub mod reader;
 pub mod refusal;
 pub mod sink;
 pub mod source;

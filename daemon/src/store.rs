@@ -4,6 +4,7 @@
 //! sees two writers; others read for pages and the command line.
 
 mod alarms;
+mod care;
 pub mod health;
 mod ids;
 mod journal;
@@ -28,7 +29,8 @@ use ulid::Ulid;
 use self::ids::Ids;
 
 pub use self::{
-    journal::{Act, HAETAE},
+    care::Findings,
+    journal::{Act, Entry, HAETAE},
     location::Location,
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Notice, Waiting},
@@ -64,7 +66,9 @@ pub enum StoreError {
         cause: String,
     },
     /// It was written by a newer haetae.
-    #[error("the store {location} was written by a newer haetae ({cause}): install that one again, or start with another store")]
+    #[error(
+        "the store {location} was written by a newer haetae ({cause}): install that one again, or start with another store"
+    )]
     Newer {
         /// Where it is.
         location: String,
@@ -163,11 +167,10 @@ impl StoreError {
         let cause = error.to_string();
         let code = error.as_database_error().and_then(|error| error.code());
         // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes in the upper bytes.
-        let sqlite = code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+        let sqlite =
+            code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
         match (location, sqlite) {
-            (Location::File(path), Some(11 | 26)) => {
-                Self::Damaged { path: path.clone(), cause }
-            }
+            (Location::File(path), Some(11 | 26)) => Self::Damaged { path: path.clone(), cause },
             (Location::File(_), Some(13)) => Self::Full(cause),
             // A full disk under the journal is an I/O error of SQLite's.
             (Location::File(path), Some(10)) if reserve::is_full(path) => Self::Full(cause),

@@ -116,7 +116,8 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, bytes): &&(&str, u64)| self.0 >= *bytes && self.0.is_multiple_of(*bytes);
-        let (unit, bytes) = UNITS.iter().filter(fits).max_by_key(|unit| unit.1).unwrap_or(&("B", 1));
+        let (unit, bytes) =
+            UNITS.iter().filter(fits).max_by_key(|unit| unit.1).unwrap_or(&("B", 1));
         write!(f, "{} {unit}", self.0 / bytes)
     }
 }

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use haetae_plugin::{Batch, Records};
+use haetae_plugin::Records;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{BATCHES, StartError};
+use super::StartError;
 use crate::{
     config::{Kinds, Plan, Sink, Source},
-    deliver::{dispatch::Recipient, render::Voice},
-    pipeline::graph::Outlet,
+    deliver::{recipient::Recipient, render::Voice},
+    engine::Problem,
+    pipeline::refill::Refill,
     plugin::{
         catalog::Catalog,
         event::Event,
         instance::{Role, Spec},
         lend::{Cells, Shared},
+        reader::Closed,
+        sink::{Delivery, Outlet},
         status::Status,
         supervisor::{Parts, Supervisor},
     },
@@ -28,6 +31,8 @@ pub(super) struct Wiring<'a> {
     pub(super) shared: Shared,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) stop: &'a CancellationToken,
+    /// Problems of instances that an earlier run has told of.
+    pub(super) raised: &'a [(String, Problem)],
 }
 
 pub(super) struct Wired {
@@ -40,8 +45,8 @@ pub(super) struct WiredSink {
     pub(super) shown: (Status, Cells),
     pub(super) plan: Sink,
     pub(super) takes: Vec<Records>,
-    pub(super) inbox: mpsc::Sender<Batch>,
-    pub(super) batches: mpsc::Receiver<Batch>,
+    pub(super) outlet: Outlet,
+    pub(super) deliveries: mpsc::Receiver<Delivery>,
 }
 
 impl Wiring<'_> {
@@ -55,8 +60,33 @@ impl Wiring<'_> {
         let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
         let facts = self.catalog.kind(&sink.kind);
         let takes = facts.ok().and_then(|facts| facts.sink).unwrap_or_default();
-        let (inbox, batches) = mpsc::channel(BATCHES);
-        Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, inbox, batches })
+        let (outlet, deliveries) = Outlet::new();
+        Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, outlet, deliveries })
+    }
+
+    /// How the windows on a source are refilled, if it has a reader and there are any.
+    pub(super) fn refill(
+        &self,
+        source: &Source,
+        plan: &Plan,
+    ) -> Result<Option<Refill>, StartError> {
+        let reads = self.catalog.kind(&source.kind).is_ok_and(|facts| facts.reader);
+        let mut windows = std::collections::BTreeMap::<String, Duration>::new();
+        for threshold in plan.thresholds.iter().filter(|one| one.inputs.contains(&source.name)) {
+            if let Some(over) = threshold.over {
+                let longest = windows.entry(threshold.metric.clone()).or_default();
+                *longest = (*longest).max(over.length);
+            }
+        }
+        if !reads || windows.is_empty() {
+            return Ok(None);
+        }
+        let name = format!("{}/reader", source.name);
+        let spec = self.spec(&name, Role::Reader, &source.kind, &source.options)?;
+        let reader = Closed { spec, shared: self.shared.clone(), deadline: source.deadline };
+        // A source that does not say what it yields may yield anything.
+        let metrics = self.catalog.metrics(&source.kind, &source.options).unwrap_or_default();
+        Ok(Some(Refill { reader, windows: windows.into_iter().collect(), metrics }))
     }
 
     fn spec(
@@ -82,6 +112,9 @@ impl Wiring<'_> {
         // A sink ends when nobody can send to it any more, a source when asked to.
         let stop =
             if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
+        let raised = self.raised.iter().filter(|(instance, _)| *instance == spec.name);
+        let raised = raised.map(|(_, problem)| *problem).filter(|problem| problem.is_of_a_call());
+        let raised = raised.collect();
         let supervisor = Supervisor::new(Parts {
             spec,
             deadline,
@@ -90,17 +123,13 @@ impl Wiring<'_> {
             status,
             events: self.events.clone(),
             stop,
+            raised,
         });
         Wired { supervisor, shown }
     }
 }
 
 impl WiredSink {
-    pub(super) fn outlet(&self) -> (String, Outlet) {
-        let outlet = Outlet { inbox: self.inbox.clone(), status: self.shown.0.clone() };
-        (self.plan.name.clone(), outlet)
-    }
-
     pub(super) fn recipient(&self, plan: &Plan) -> Recipient {
         let zone = self.plan.zone.as_ref().or(plan.daemon.zone.as_ref());
         let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system);
@@ -108,8 +137,7 @@ impl WiredSink {
             plan: self.plan.clone(),
             takes: self.takes.clone(),
             voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
-            inbox: self.inbox.clone(),
-            status: self.shown.0.clone(),
+            outlet: self.outlet.clone(),
         }
     }
 }

@@ -10,7 +10,11 @@ use crate::{
     config::Language,
     deliver::render::{Voice, quantity},
     engine::AlarmView,
-    http::api::AlarmsAnswer,
+    http::{
+        api::{AlarmAnswer, AlarmsAnswer},
+        outbox::ObligationsAnswer,
+    },
+    store::{DebtState, Entry},
 };
 
 #[derive(Debug, Subcommand)]
@@ -24,12 +28,22 @@ pub(super) enum Verb {
         /// Its id, or the start of it
         id: String,
     },
+    /// List sinks that told of an alarm and are to be told of its end
+    #[command(
+        after_help = "Examples:\n  haetae alarm obligations\n  haetae alarm obligations --all"
+    )]
+    Obligations {
+        /// Also those that were met
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
     let result = match verb {
         Verb::List => list(common),
         Verb::Show { id } => show(common, id),
+        Verb::Obligations { all } => obligations(common, *all),
     };
     result.map_or_else(|code| code, |()| 0)
 }
@@ -67,11 +81,12 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         output::say(format!("`{id}` is no id of an alarm; see `haetae alarm list`"));
         return Err(super::exit::NOT_FOUND);
     }
-    let alarm: AlarmView = client::get(common, &format!("/api/v1/alarms/{id}"))?;
+    let answer: AlarmAnswer = client::get(common, &format!("/api/v1/alarms/{id}"))?;
     if common.is_json() {
-        output::json(&alarm);
+        output::json(&answer);
         return Ok(());
     }
+    let AlarmAnswer { alarm, history } = answer;
     let (style, voice) = (common.style(), voice());
     output::line(format!("{}  {}", alarm.id, voice.summary(&alarm)));
     let severity = style.severity(alarm.severity, alarm.severity.as_str());
@@ -92,6 +107,43 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
     for (name, value) in &alarm.labels {
         output::line(format!("  {:<10} {name}={value}", "label"));
     }
+    output::line("");
+    for entry in &history {
+        let Entry { at, actor, act, detail } = entry;
+        output::line(format!("  {}  {act:<9} {detail}  ({actor})", voice.time(*at)));
+    }
+    Ok(())
+}
+
+fn obligations(common: &Common, all: bool) -> Result<(), u8> {
+    let answer: ObligationsAnswer = client::get(common, &format!("/api/v1/obligations?all={all}"))?;
+    if common.is_json() {
+        output::json(&answer);
+        return Ok(());
+    }
+    if answer.obligations.is_empty() {
+        output::line("no obligations");
+        return Ok(());
+    }
+    let (style, voice) = (common.style(), voice());
+    let mut table = output::table(&["SINK", "ALARM", "STATE", "TOLD", "REPEATS", "ENDED", "WHY"]);
+    for debt in &answer.obligations {
+        let state = match debt.state {
+            DebtState::Open => "open".into(),
+            DebtState::Closed => style.good("closed"),
+            DebtState::Unreachable => style.bad("unreachable"),
+        };
+        table.add_row([
+            debt.sink.clone(),
+            debt.alarm.clone(),
+            state,
+            voice.time(debt.opened),
+            debt.repeats.to_string(),
+            debt.ended.map_or_else(String::new, |ended| voice.time(ended)),
+            debt.reason.clone(),
+        ]);
+    }
+    output::show(&table);
     Ok(())
 }
 

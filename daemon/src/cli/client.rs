@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Common, exit, output::say};
 use crate::{
@@ -12,6 +12,19 @@ use crate::{
 
 /// Asks `path`; an error has been said, and its exit code is returned.
 pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
+    ask(common, path, None)
+}
+
+/// Sends `body` to `path`; likewise.
+pub(super) fn post<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, u8> {
+    ask(common, path, Some(serde_json::to_vec(body).unwrap_or_default()))
+}
+
+fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) -> Result<T, u8> {
     let socket = socket(common);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -26,7 +39,12 @@ pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T,
         crate::plugin::install_tls();
         let client = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build();
         let client = client.map_err(|error| unreachable(&error))?;
-        let answer = client.get(format!("http://haetae{path}")).send().await;
+        let url = format!("http://haetae{path}");
+        let request = match body {
+            None => client.get(url),
+            Some(body) => client.post(url).header("content-type", "application/json").body(body),
+        };
+        let answer = request.send().await;
         let answer = answer.map_err(|error| unreachable(&root(&error)))?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| unreachable(&root(&error)))?;

@@ -100,7 +100,7 @@ fn greet(app: &App, token: &str) {
         "Demo: this machine's own metrics and a simulated PaaS: 2 zones, 12 cells, 140 containers. Nothing leaves this machine.",
     );
     output::say(
-        "Alarms live in memory: a restart forgets them. Ctrl-C ends the demo and leaves nothing behind.",
+        "All that it keeps is in a temporary directory. Ctrl-C ends the demo and leaves nothing behind.",
     );
     output::say(format!("  metrics   http://{address}/metrics"));
     output::say(format!(

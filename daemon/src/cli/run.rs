@@ -75,7 +75,8 @@ async fn daemon(common: &Common) -> u8 {
             info!(
                 http = %app.address(),
                 socket = %app.socket().display(),
-                "started; alarms and what waits for sinks live in memory: a restart forgets them"
+                store = %app.view().store(),
+                "started"
             );
             app.finish().await;
             0

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Language,
-    deliver::render::Voice,
+    deliver::render::{Voice, quantity},
     http::api::StatusAnswer,
     plugin::status::{InstanceStatus, State},
 };
@@ -34,12 +34,10 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
         "haetae {}  {ready}  since {since}  {} firing",
         status.version, status.firing
     ));
-    if status.memory_only {
-        let note = "alarms and what waits for sinks live in memory: a restart forgets them";
-        output::line(style.dim(note));
-    }
     instances(&status, style, &voice);
     evaluators(&status, &voice);
+    queues(&status, style, &voice);
+    store(&status, style, &voice);
     for refused in &status.refused {
         let mark = style.bad("not loaded");
         output::line(format!("{mark}  {} {}: {}", refused.code, refused.file, refused.cause));
@@ -98,6 +96,64 @@ fn evaluators(status: &StatusAnswer, voice: &Voice) {
     }
     output::show(&table);
     output::line("");
+}
+
+fn queues(status: &StatusAnswer, style: Style, voice: &Voice) {
+    if status.queues.is_empty() {
+        return;
+    }
+    let head = ["QUEUE", "SINK", "WAITING", "OLDEST", "DROPPED", "DEAD", "HELD", "MAX"];
+    let mut table = output::table(&head);
+    for queue in &status.queues {
+        for sink in &queue.sinks {
+            let oldest = queue.oldest.filter(|_| sink.waiting > 0);
+            table.add_row([
+                queue.source.clone(),
+                sink.sink.clone(),
+                sink.waiting.to_string(),
+                oldest.map_or_else(String::new, |oldest| voice.time(oldest)),
+                sink.dropped.to_string(),
+                sink.dead.to_string(),
+                bytes(queue.bytes),
+                bytes(queue.max_bytes),
+            ]);
+        }
+    }
+    output::show(&table);
+    for queue in &status.queues {
+        if let Some(cause) = &queue.failing {
+            output::line(format!("{}: {cause}", style.bad(&queue.source)));
+        }
+        if queue.damaged > 0 {
+            let mark = style.bad(&queue.source);
+            output::line(format!("{mark}: {} damaged batches were set aside", queue.damaged));
+        }
+    }
+    output::line("");
+}
+
+fn store(status: &StatusAnswer, style: Style, voice: &Voice) {
+    let store = &status.store;
+    output::line(format!("store {}", store.location));
+    if let (Some(cause), Some(since)) = (&store.failing, store.failing_since) {
+        let mark = style.bad("failing");
+        output::line(format!("  {mark} since {}: {cause}", voice.time(since)));
+        output::line("  cure: make room or mend the database; nothing is lost, sources wait");
+    }
+    for count in &store.outbox {
+        let word = if count.dead { style.bad("dead letters") } else { "waiting".into() };
+        let oldest = voice.time(count.oldest);
+        output::line(format!("  {}: {} {word}, the oldest of {oldest}", count.sink, count.count));
+    }
+    let (open, lost) = (store.open_obligations, store.unreachable_obligations);
+    let lost = if lost > 0 { style.bad(&lost.to_string()) } else { lost.to_string() };
+    output::line(format!("  obligations: {open} open, {lost} unreachable"));
+}
+
+fn bytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
+    let bytes = bytes as f64;
+    quantity(bytes, "bytes")
 }
 
 fn state(instance: &InstanceStatus, style: Style) -> String {

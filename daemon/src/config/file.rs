@@ -32,7 +32,12 @@ pub(super) struct Store {
 
 impl Default for Daemon {
     fn default() -> Self {
-        Self { language: Language::default(), zone: None, state: "/var/lib/haetae".into(), store: None }
+        Self {
+            language: Language::default(),
+            zone: None,
+            state: "/var/lib/haetae".into(),
+            store: None,
+        }
     }
 }
 

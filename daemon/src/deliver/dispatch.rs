@@ -1,10 +1,15 @@
 //! Dispatch: takes what waits for one sink out of the outbox, delivers it, records what became of it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use haetae_plugin::{Batch, Notification, Outcome, Reason, Status, Timestamp, Verdict};
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, mpsc},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -37,7 +42,8 @@ const ROW_PAUSE: Duration = Duration::from_mins(5);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Asks for the alarms as they are now.
-pub type Alarms = Arc<dyn Fn(oneshot::Sender<Vec<AlarmView>>) -> bool + Send + Sync>;
+pub type Alarms =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Vec<AlarmView>>> + Send>> + Send + Sync>;
 
 /// Delivers to one sink.
 pub struct Dispatch {
@@ -52,7 +58,7 @@ pub struct Dispatch {
     /// The alarms as they are now.
     pub alarms: Alarms,
     /// Woken when something was written.
-    pub wakes: std::collections::BTreeMap<String, Arc<Notify>>,
+    pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Where dead letters are told.
     pub events: mpsc::Sender<Event>,
     /// No more is written: what is due is tried once more, then it ends.
@@ -295,7 +301,8 @@ impl Dispatch {
                 let reason = alarm.ending().reason();
                 let at = alarm.ended.unwrap_or(alarm.updated);
                 let notification = sink.voice.notification(alarm, reason, at, now);
-                self.enqueue(&mut transaction, sink, alarm, Kind::Closing, &notification, now).await?;
+                self.enqueue(&mut transaction, sink, alarm, Kind::Closing, &notification, now)
+                    .await?;
             }
             transaction.commit().await?;
         }
@@ -306,11 +313,7 @@ impl Dispatch {
         if self.store.next_repeat(&self.name).await?.is_none_or(|at| at > now) {
             return Ok(());
         }
-        let (reply, answer) = oneshot::channel();
-        if !(self.alarms)(reply) {
-            return Ok(());
-        }
-        let Ok(alarms) = answer.await else { return Ok(()) };
+        let Some(alarms) = (self.alarms)().await else { return Ok(()) };
         let alarms: HashMap<_, _> = alarms.iter().map(|alarm| (alarm.id.as_str(), alarm)).collect();
         loop {
             let mut transaction = self.store.begin().await?;

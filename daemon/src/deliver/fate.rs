@@ -107,7 +107,8 @@ mod tests {
         let again = Fate::Retry { reason: "busy".into(), after: None, left: vec![] };
         let dead = Fate::Dead { reason: "rejected: no such box".into() };
         let options = Verdict::Config { reason: "token".into() };
-        let person = Fate::Retry { reason: "token".into(), after: Some(CONFIG_PAUSE), left: vec![] };
+        let person =
+            Fate::Retry { reason: "token".into(), after: Some(CONFIG_PAUSE), left: vec![] };
         let pair = ("a@x".to_owned(), "no such box".to_owned());
         let cases = [
             (Outcome::delivered(), Fate::Delivered, vec![]),

@@ -46,9 +46,38 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone.
+    pub async fn adopt(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let gone = |name: &String| self.recipients.iter().all(|sink| sink.plan.name != *name);
+        let mut transaction = self.store.begin().await?;
+        transaction.release(now).await?;
+        for sink in transaction.sinks_of_outbox().await?.iter().filter(|name| gone(name)) {
+            let letters = transaction.bury_all(sink, "its sink was removed").await?;
+            warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
+        }
+        for sink in transaction.sinks_told().await?.iter().filter(|name| gone(name)) {
+            let lost = transaction.lose_all(sink, "its sink was removed", now).await?;
+            if lost > 0 {
+                warn!(sink, obligations = lost, "a sink was removed: ends cannot be told any more");
+            }
+        }
+        transaction.commit().await?;
+        let counts = self.store.counts().await?;
+        for sink in self.recipients.iter() {
+            let name = &sink.plan.name;
+            let dead = counts.iter().find(|count| count.dead && count.sink == *name);
+            let detail = dead.map(|dead| dead_letters(dead.count));
+            let event = Event { instance: name.clone(), problem: Problem::DeadLetters, detail };
+            // Nobody waits for this task yet: the pipeline takes it.
+            drop(self.events.send(event).await);
+        }
+        Ok(())
+    }
+
     /// Writes until no more effects can come.
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
-        let mut trouble = Trouble::default();
+        let mut trouble = Trouble::of_an_earlier_run();
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
                 Ok(Some(first)) => first,
@@ -113,7 +142,8 @@ impl Outbox {
                 transaction.record(transition.at, alarm, HAETAE, Act::Changed, &detail).await?;
                 if transition.change.is_end() {
                     for sink in transaction.knowing(alarm).await? {
-                        self.notice(&mut transaction, transition, &sink, Kind::Closing, now).await?;
+                        self.notice(&mut transaction, transition, &sink, Kind::Closing, now)
+                            .await?;
                     }
                     transaction.forget_told(alarm).await?;
                 } else {
@@ -183,11 +213,7 @@ impl Outbox {
         }
         // The pipeline may be waiting for this very task: it is never waited for.
         while let Some(event) = trouble.untold.first() {
-            let event = Event {
-                instance: STORE.into(),
-                problem: event.0,
-                detail: event.1.clone(),
-            };
+            let event = Event { instance: STORE.into(), problem: event.0, detail: event.1.clone() };
             if self.events.try_send(event).is_err() {
                 return;
             }
@@ -205,6 +231,12 @@ struct Trouble {
 }
 
 impl Trouble {
+    /// What an earlier run told of is over until it shows again.
+    fn of_an_earlier_run() -> Self {
+        let untold = vec![(Problem::DiskFull, None), (Problem::StoreFailing, None)];
+        Self { problem: None, untold }
+    }
+
     fn begin(&mut self, problem: Problem, detail: String) {
         if let Some(before) = self.problem {
             self.end(before);
@@ -221,6 +253,11 @@ impl Trouble {
             self.untold.drain(..self.untold.len() - 2);
         }
     }
+}
+
+/// What a system alarm says of dead letters.
+pub fn dead_letters(count: i64) -> String {
+    format!("{count} notifications were given up or rejected; see `haetae outbox list --dead`")
 }
 
 /// A few words for the journal.

@@ -67,8 +67,8 @@ impl Recipient {
     fn wants(&self, alarm: &AlarmView, system_is_named: bool) -> bool {
         let named = self.plan.inputs.contains(&alarm.evaluator);
         // An alarm about a sink is of no use to that sink.
-        let own = alarm.evaluator == SYSTEM
-            && alarm.labels.get("instance") == Some(&self.plan.name);
+        let own =
+            alarm.evaluator == SYSTEM && alarm.labels.get("instance") == Some(&self.plan.name);
         let by_default = alarm.evaluator == SYSTEM && !system_is_named;
         (named || by_default)
             && !own

@@ -12,10 +12,12 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::View;
+use super::{View, outbox};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
+    pipeline::queue::ConsumerStats,
     plugin::status::InstanceStatus,
+    store::{Count, Entry},
 };
 
 /// The answer of `GET /api/v1/status`.
@@ -29,8 +31,10 @@ pub struct StatusAnswer {
     pub now: Timestamp,
     /// Whether it evaluates.
     pub ready: bool,
-    /// Whether a restart forgets alarms and what waits for sinks.
-    pub memory_only: bool,
+    /// The store.
+    pub store: StoreAnswer,
+    /// The queues before sinks of records.
+    pub queues: Vec<QueueAnswer>,
     /// How many alarms fire.
     pub firing: usize,
     /// Each source and sink.
@@ -39,6 +43,57 @@ pub struct StatusAnswer {
     pub evaluators: Vec<EvaluatorStatus>,
     /// Plugin files that are not loaded.
     pub refused: Vec<RefusedFile>,
+}
+
+/// How the store is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StoreAnswer {
+    /// Where it is.
+    pub location: String,
+    /// Why nothing can be written now.
+    pub failing: Option<String>,
+    /// Since when.
+    pub failing_since: Option<Timestamp>,
+    /// What waits for each sink, and what is dead.
+    pub outbox: Vec<Count>,
+    /// Obligations that are open: sinks that are to be told of an end.
+    pub open_obligations: i64,
+    /// Obligations that can't be met any more.
+    pub unreachable_obligations: i64,
+}
+
+/// How a queue is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QueueAnswer {
+    /// The source.
+    pub source: String,
+    /// What it holds, in bytes.
+    pub bytes: u64,
+    /// What it may hold.
+    pub max_bytes: u64,
+    /// When the oldest batch was appended.
+    pub oldest: Option<Timestamp>,
+    /// Rejected records that are kept.
+    pub dead: u64,
+    /// Damaged batches that were set aside.
+    pub damaged: u64,
+    /// Why the disk does not take more now.
+    pub failing: Option<String>,
+    /// Each sink that reads it.
+    pub sinks: Vec<ConsumerAnswer>,
+}
+
+/// How far a sink is in a queue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsumerAnswer {
+    /// The sink.
+    pub sink: String,
+    /// Records that wait for it.
+    pub waiting: u64,
+    /// Records that it missed because the queue was full.
+    pub dropped: u64,
+    /// Records that it rejected.
+    pub dead: u64,
 }
 
 /// A plugin file that is not loaded.
@@ -61,6 +116,16 @@ pub struct AlarmsAnswer {
     pub alarms: Vec<AlarmView>,
 }
 
+/// The answer of `GET /api/v1/alarms/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlarmAnswer {
+    /// The alarm.
+    #[serde(flatten)]
+    pub alarm: AlarmView,
+    /// What happened to it, oldest first.
+    pub history: Vec<Entry>,
+}
+
 /// An error, after RFC 9457.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProblemAnswer {
@@ -78,6 +143,7 @@ pub fn router(view: View) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/alarms", get(alarms))
         .route("/api/v1/alarms/{id}", get(alarm))
+        .merge(outbox::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path", "see /api/v1/status") })
         .with_state(view)
 }
@@ -119,13 +185,56 @@ async fn status(State(view): State<View>) -> Response {
         started: parts.started,
         now: parts.clock.now(),
         ready: view.is_ready(),
-        memory_only: true,
+        store: store(&view).await,
+        queues: queues(&view),
         firing: overview.alarms.iter().filter(|alarm| alarm.is_firing()).count(),
         instances: view.instances(),
         evaluators: overview.evaluators,
         refused: refused.collect(),
     };
     Json(answer).into_response()
+}
+
+async fn store(view: &View) -> StoreAnswer {
+    let parts = view.parts();
+    let failing = parts.health.failing();
+    let obligations = parts.store.count_obligations().await;
+    let (open, unreachable) = obligations.unwrap_or_default();
+    let outbox = parts.store.counts().await;
+    // What can't be read now says so beside it.
+    let unread = outbox.as_ref().err().map(|error| (error.to_string(), parts.clock.now()));
+    let (failing, since) = failing.or(unread).unzip();
+    StoreAnswer {
+        location: parts.store.location().to_string(),
+        failing,
+        failing_since: since,
+        outbox: outbox.unwrap_or_default(),
+        open_obligations: open,
+        unreachable_obligations: unreachable,
+    }
+}
+
+fn queues(view: &View) -> Vec<QueueAnswer> {
+    let sink = |consumer: &ConsumerStats| ConsumerAnswer {
+        sink: consumer.name.to_string(),
+        waiting: consumer.lag_records,
+        dropped: consumer.dropped,
+        dead: consumer.dead,
+    };
+    let queues = view.parts().queues.iter().map(|(source, queue)| {
+        let stats = queue.stats();
+        QueueAnswer {
+            source: source.clone(),
+            bytes: stats.bytes,
+            max_bytes: stats.max_bytes,
+            oldest: stats.oldest,
+            dead: stats.dead,
+            damaged: stats.damaged,
+            failing: stats.trouble.as_deref().map(Into::into),
+            sinks: stats.consumers.iter().map(sink).collect(),
+        }
+    });
+    queues.collect()
 }
 
 async fn alarms(State(view): State<View>) -> Response {
@@ -139,12 +248,28 @@ async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
     let Some(overview) = view.overview().await else { return stopping() };
     let mut found = overview.alarms.into_iter().filter(|alarm| alarm.id.starts_with(&id));
     match (found.next(), found.next()) {
-        (Some(alarm), None) => Json(alarm).into_response(),
+        (Some(alarm), None) => with_history(&view, alarm).await,
         (Some(_), Some(_)) => {
             problem(StatusCode::CONFLICT, "more than one alarm starts so", "give more of its id")
         }
-        (None, _) => {
-            problem(StatusCode::NOT_FOUND, "no such alarm", "it may have ended; see /api/v1/alarms")
+        // One that has ended is known by its whole id.
+        (None, _) => match view.parts().store.alarm(&id).await {
+            Ok(Some(standing)) => with_history(&view, standing.alarm).await,
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "no such alarm",
+                "see /api/v1/alarms; one that has ended is found by its whole id",
+            ),
+        },
+    }
+}
+
+async fn with_history(view: &View, alarm: AlarmView) -> Response {
+    match view.parts().store.history(&alarm.id, 1000).await {
+        Ok(history) => Json(AlarmAnswer { alarm, history }).into_response(),
+        Err(error) => {
+            let title = "the store does not answer";
+            problem(StatusCode::SERVICE_UNAVAILABLE, title, &error.to_string())
         }
     }
 }
@@ -153,7 +278,7 @@ fn stopping() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping", "ask again when it runs")
 }
 
-fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     let body =
         ProblemAnswer { title: title.into(), status: status.as_u16(), detail: detail.into() };
     let mut response = (status, Json(body)).into_response();

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::{
     intake::Intake,
     queue::{AppendError, Queue, Stats},
+    refill::Refill,
 };
 use crate::{
     clock::Clock,
@@ -35,6 +36,8 @@ pub struct Feed {
     pub queue: Option<Queue>,
     /// The engine, if an evaluator reads it.
     pub engine: Option<mpsc::Sender<Input>>,
+    /// What is asked of its reader first.
+    pub refill: Option<Refill>,
     /// Room for the worst; while it is given up, sources wait.
     pub reserve: Reserve,
     /// The time.
@@ -46,6 +49,13 @@ pub struct Feed {
 impl Feed {
     /// Takes batches until the source has ended. One that is not durable is not answered.
     pub async fn run(mut self, mut batches: mpsc::Receiver<Handover>) {
+        if let (Some(refill), Some(engine)) = (self.refill.take(), &self.engine) {
+            let now = self.clock.now();
+            tokio::select! {
+                () = refill.run(&self.source, &mut self.intake, engine, now) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
         while let Some(Handover { batch, until, taken }) = batches.recv().await {
             let (batch, mut complaint) = match batch {
                 Batch::Samples(samples) => {
@@ -164,8 +174,8 @@ fn halves(batch: &Batch) -> Option<[Batch; 2]> {
     if middle == 0 {
         return None;
     }
-    let mut halves =
-        [(); 2].map(|()| Samples::with_capacity(samples.complete_until(), middle.saturating_add(1)));
+    let mut halves = [(); 2]
+        .map(|()| Samples::with_capacity(samples.complete_until(), middle.saturating_add(1)));
     for (index, (series, point)) in samples.iter().enumerate() {
         let [first, second] = &mut halves;
         let half = if index < middle { first } else { second };
@@ -217,13 +227,19 @@ impl Told {
         }
         if self.dead != Some(stats.dead) {
             self.dead = Some(stats.dead);
-            let detail = || format!("{} records were rejected by sinks; see `haetae outbox list --dead`", stats.dead);
+            let detail = || {
+                format!(
+                    "{} records were rejected by sinks; see `haetae outbox list --dead`",
+                    stats.dead
+                )
+            };
             changes.push((Problem::DeadLetters, (stats.dead > 0).then(detail)));
         }
         if stats.damaged > self.damaged {
             self.damaged = stats.damaged;
             let why = stats.last_damaged.as_ref().map_or("", |batch| &batch.why);
-            let detail = format!("{} batches of its queue were damaged and set aside: {why}", stats.damaged);
+            let detail =
+                format!("{} batches of its queue were damaged and set aside: {why}", stats.damaged);
             changes.push((Problem::QueueDamaged, Some(detail)));
         }
         changes

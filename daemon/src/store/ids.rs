@@ -19,8 +19,10 @@ impl Ids {
     pub(super) fn next(&self, now: Timestamp) -> Ulid {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let mut random = [0; 16];
-        // Without randomness names still grow; only those of two daemons could then be the same.
-        drop(getrandom::fill(&mut random));
+        if getrandom::fill(&mut random).is_err() {
+            // Names still grow; only those of two daemons could now be the same.
+            random = [0; 16];
+        }
         let fresh = Ulid::from_parts(millis, u128::from_be_bytes(random));
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *last = if fresh.timestamp_ms() > last.timestamp_ms() {

@@ -1,9 +1,23 @@
 //! The journal: what happened to alarms and who did it; rows are only added.
 
 use haetae_plugin::Timestamp;
-use sqlx::query;
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, query};
 
-use super::{StoreError, Transaction, millis, statements};
+use super::{Store, StoreError, Transaction, millis, statements};
+
+/// A row of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `haetae`, or a person.
+    pub actor: String,
+    /// What happened, in a word.
+    pub act: String,
+    /// More about it.
+    pub detail: String,
+}
 
 /// What happened to an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,5 +67,22 @@ impl Transaction<'_> {
             .bind(act.as_str())
             .bind(detail);
         self.execute(query).await.map(drop)
+    }
+}
+
+impl Store {
+    /// What happened to an alarm, oldest first.
+    pub async fn history(&self, alarm: &str, most: i64) -> Result<Vec<Entry>, StoreError> {
+        let query = query(statements::HISTORY).bind(alarm).bind(most);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
+        let entry = |row: &sqlx::any::AnyRow| -> Result<Entry, sqlx::Error> {
+            Ok(Entry {
+                at: Timestamp::from_millis(row.try_get(0)?),
+                actor: row.try_get(1)?,
+                act: row.try_get(2)?,
+                detail: row.try_get(3)?,
+            })
+        };
+        rows.iter().map(|row| entry(row).map_err(StoreError::unreadable)).collect()
     }
 }

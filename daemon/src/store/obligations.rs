@@ -107,11 +107,7 @@ impl Transaction<'_> {
     }
 
     /// Alarms of whose end a sink is to be told, and nothing that waits says so.
-    pub async fn unsettled(
-        &mut self,
-        sink: &str,
-        most: i64,
-    ) -> Result<Vec<AlarmView>, StoreError> {
+    pub async fn unsettled(&mut self, sink: &str, most: i64) -> Result<Vec<AlarmView>, StoreError> {
         let rows = self.fetch(query(statements::UNSETTLED).bind(sink).bind(most)).await?;
         rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
     }

@@ -173,11 +173,8 @@ impl Transaction<'_> {
         left: &Notification,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let query = query(statements::BURY)
-            .bind(&row.id)
-            .bind(row.fence)
-            .bind(written(left)?)
-            .bind(reason);
+        let query =
+            query(statements::BURY).bind(&row.id).bind(row.fence).bind(written(left)?).bind(reason);
         Ok(self.execute(query).await? > 0)
     }
 

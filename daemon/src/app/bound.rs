@@ -1,0 +1,87 @@
+//! What only one daemon can have: the state directory, addresses, a name on the store.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use tokio::net::{TcpListener, UnixListener};
+use ulid::Ulid;
+
+use super::StartError;
+use crate::{
+    config::{self, Plan},
+    http,
+    store::Location,
+};
+
+/// What only one daemon can have.
+pub(super) struct Bound {
+    pub(super) lock: File,
+    pub(super) tcp: TcpListener,
+    pub(super) address: std::net::SocketAddr,
+    pub(super) unix: UnixListener,
+    pub(super) socket: PathBuf,
+}
+
+/// Takes the state directory and the sockets, or says which of them can't be had.
+pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, StartError> {
+    let lock = lock(&plan.daemon.state)?;
+    let listen = |source| StartError::Listen { address: plan.http.listen.to_string(), source };
+    let tcp = TcpListener::bind(plan.http.listen).await.map_err(listen)?;
+    let address = tcp.local_addr().map_err(listen)?;
+    let socket = socket.unwrap_or_else(|| plan.daemon.state.join("admin.sock"));
+    let unix = http::bind_socket(&socket)
+        .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
+    Ok(Bound { lock, tcp, address, unix, socket })
+}
+
+/// Takes the state directory for this process.
+fn lock(state: &Path) -> Result<File, StartError> {
+    let unusable = |source| StartError::State { path: state.into(), source };
+    fs::create_dir_all(state).map_err(unusable)?;
+    let lock = File::create(state.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(StartError::Taken(state.into())),
+        Err(fs::TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+/// Where the store of a plan is; its password is read.
+pub fn location(plan: &Plan) -> Result<Location, StartError> {
+    let Some(server) = &plan.daemon.store else {
+        let state = &plan.daemon.state;
+        let state = std::path::absolute(state)
+            .map_err(|source| StartError::State { path: state.clone(), source })?;
+        return Ok(Location::File(state.join("haetae.db")));
+    };
+    let refused = |error: &dyn std::fmt::Display| StartError::Password(error.to_string());
+    let password = match &server.password {
+        None => None,
+        Some(secret) => {
+            let value =
+                config::secret::resolve(secret.reference()).map_err(|error| refused(&error))?;
+            Some(String::from_utf8(value).map_err(|_| refused(&"it is not UTF-8 text"))?)
+        }
+    };
+    Ok(Location::Server { url: server.url.clone(), password })
+}
+
+/// The name of this daemon on its store: made once, kept in the state directory.
+pub(super) fn owner(state: &Path) -> Result<String, StartError> {
+    let path = state.join("node");
+    let unusable = |source| StartError::State { path: path.clone(), source };
+    match fs::read_to_string(&path) {
+        Ok(name) if name.trim().parse::<Ulid>().is_ok() => return Ok(name.trim().into()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+        _ => {}
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| unusable(io::Error::other(error.to_string())))?;
+    let name = Ulid::from_bytes(random).to_string();
+    let beside = path.with_extension("new");
+    fs::write(&beside, &name).and_then(|()| fs::rename(&beside, &path)).map_err(unusable)?;
+    Ok(name)
+}

@@ -1,0 +1,152 @@
+//! Records on their way: the queue of each source, and what feeds and empties it.
+
+use std::{collections::BTreeMap, path::Path};
+
+use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::{
+    StartError,
+    wiring::{WiredSink, Wiring},
+};
+use crate::{
+    clock::Clock,
+    config::{Plan, Source},
+    engine::{Input, Problem},
+    pipeline::{
+        feed::{self, Feed},
+        intake::Intake,
+        pump::Pump,
+        queue::{Damage, Limits, Queue, WhenFull},
+    },
+    plugin::event::Event,
+    store::reserve::Reserve,
+};
+
+/// The queues, by source.
+pub(super) struct Records(BTreeMap<String, Queue>);
+
+impl Records {
+    /// Opens the queue of each source whose records go to a sink.
+    pub(super) async fn open(
+        plan: &Plan,
+        sinks: &[WiredSink],
+        events: &mpsc::Sender<Event>,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
+        let directory = plan.daemon.state.join("queues");
+        let mut queues = BTreeMap::new();
+        for source in &plan.sources {
+            let readers = sinks.iter().filter(|sink| sink.plan.inputs.contains(&source.name));
+            let names: Vec<_> = readers.map(|sink| sink.plan.name.clone()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            let (queue, damage) = opened(&directory, source, names, clock).await?;
+            if let Some(damage) = damage {
+                let detail = format!("{}: set aside as {}", damage.why, damage.file.display());
+                error!(source = source.name, "{detail}");
+                let (instance, problem) = (source.name.clone(), Problem::QueueDamaged);
+                // Nobody can have filled the channel yet.
+                drop(events.try_send(Event { instance, problem, detail: Some(detail) }));
+            }
+            queues.insert(source.name.clone(), queue);
+        }
+        Ok(Self(queues))
+    }
+
+    /// The queues, by source.
+    pub(super) fn queues(&self) -> &BTreeMap<String, Queue> {
+        &self.0
+    }
+
+    /// What empties the queues.
+    pub(super) fn pumps(
+        &self,
+        plan: &Plan,
+        sinks: &[WiredSink],
+        stop: &CancellationToken,
+    ) -> Vec<Pump> {
+        let mut pumps = Vec::new();
+        for source in &plan.sources {
+            let Some(queue) = self.0.get(&source.name) else { continue };
+            for sink in sinks.iter().filter(|sink| sink.plan.inputs.contains(&source.name)) {
+                let Some(consumer) = queue.consumer(&sink.plan.name) else {
+                    warn!(source = source.name, sink = sink.plan.name, "no consumer of that name");
+                    continue;
+                };
+                pumps.push(Pump {
+                    source: source.name.clone(),
+                    consumer,
+                    outlet: sink.outlet.clone(),
+                    matchers: sink.plan.matchers.clone(),
+                    status: sink.shown.0.clone(),
+                    stop: stop.clone(),
+                });
+            }
+        }
+        pumps
+    }
+
+    /// What fills the queue of a source, and its evaluators.
+    #[expect(clippy::too_many_arguments, reason = "each is used once, and only here")]
+    pub(super) fn feed(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        wiring: &Wiring<'_>,
+        clock: &Clock,
+        inputs: &mpsc::Sender<Input>,
+        reserve: &Reserve,
+        stop: &CancellationToken,
+    ) -> Result<Feed, StartError> {
+        let judged = plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
+        Ok(Feed {
+            source: source.name.clone(),
+            intake: Intake::new(source),
+            queue: self.0.get(&source.name).cloned(),
+            engine: judged.then(|| inputs.clone()),
+            refill: wiring.refill(source, plan)?,
+            reserve: reserve.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        })
+    }
+
+    /// What tells of the queues' problems.
+    pub(super) fn watches(
+        &self,
+        events: &mpsc::Sender<Event>,
+    ) -> Vec<impl Future<Output = ()> + Send + 'static> {
+        let watch = |(source, queue): (&String, &Queue)| {
+            feed::watch(source.clone(), queue.clone(), events.clone())
+        };
+        self.0.iter().map(watch).collect()
+    }
+
+    /// Closes all queues; what is in them stays there.
+    pub(super) async fn close(&self) {
+        for queue in self.0.values() {
+            queue.close().await;
+        }
+    }
+}
+
+/// Opening may look through a large file: not on a thread that others wait for.
+async fn opened(
+    directory: &Path,
+    source: &Source,
+    consumers: Vec<String>,
+    clock: &Clock,
+) -> Result<(Queue, Option<Damage>), StartError> {
+    let (directory, name, clock) = (directory.to_owned(), source.name.clone(), clock.clone());
+    let when_full = if source.queue.wait { WhenFull::Wait } else { WhenFull::DropOldest };
+    let limits = Limits { max_bytes: source.queue.max, when_full };
+    let open = move || Queue::open(&directory, &name, limits, &consumers, clock);
+    let failed = |cause| StartError::Queue { instance: source.name.clone(), cause };
+    match spawn_blocking(open).await {
+        Ok(opened) => opened.map_err(|error| failed(error.to_string())),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

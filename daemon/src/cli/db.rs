@@ -1,0 +1,109 @@
+//! `haetae db`: the store as a database.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use super::{Common, exit, output};
+use crate::{
+    config::{Files, Plan},
+    plugin::catalog::{Catalog, Storage},
+    store::{Location, Store},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Look through the whole store; it changes nothing, and the daemon may be running
+    #[command(after_help = "Example:\n  haetae db check")]
+    Check,
+    /// Write a copy of the store to a new file; the daemon may be running
+    #[command(after_help = "Example:\n  haetae db backup /var/backups/haetae.db")]
+    Backup {
+        /// The file; it must not exist yet
+        file: PathBuf,
+    },
+}
+
+pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
+    let files = match Files::read(&common.config) {
+        Ok(files) => files,
+        Err(error) => {
+            output::unreadable(&error);
+            return exit::CONFIG;
+        }
+    };
+    let storage = Storage::Directory(files.state().join("plugins"));
+    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
+    let Some(plan) = files.plan(&catalog).plan else {
+        output::say("the configuration has problems; see `haetae check`");
+        return exit::CONFIG;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(look(common, &plan, verb)),
+        Err(error) => {
+            output::say(format!("cannot start: {error}"));
+            exit::FOUND
+        }
+    }
+}
+
+async fn look(common: &Common, plan: &Plan, verb: &Verb) -> u8 {
+    let location = match crate::app::store_location(plan) {
+        Ok(location) => location,
+        Err(error) => {
+            output::say(error.to_string());
+            return exit::CONFIG;
+        }
+    };
+    let done = match verb {
+        Verb::Check => check(common, &location).await,
+        Verb::Backup { file } => backup(&location, file).await,
+    };
+    done.map_or_else(
+        |error| {
+            output::say(error);
+            exit::FOUND
+        },
+        |()| 0,
+    )
+}
+
+async fn check(common: &Common, location: &Location) -> Result<(), String> {
+    if let Location::File(path) = location
+        && !path.exists()
+    {
+        return Err(format!("there is no store at {} yet: `haetae run` makes it", path.display()));
+    }
+    let findings = Store::examine(location).await.map_err(|error| error.to_string())?;
+    if common.is_json() {
+        output::json(&findings);
+        return Ok(());
+    }
+    output::line(format!("{location}: whole"));
+    for (name, rows) in findings.rows {
+        output::line(format!("  {name:<10} {rows} rows"));
+    }
+    Ok(())
+}
+
+async fn backup(location: &Location, file: &Path) -> Result<(), String> {
+    let Location::File(path) = location else {
+        return Err(format!(
+            "{location} is PostgreSQL: back it up with its own tools, such as pg_dump"
+        ));
+    };
+    if !path.exists() {
+        return Err(format!("there is no store at {} yet: `haetae run` makes it", path.display()));
+    }
+    if file.exists() {
+        return Err(format!("{} exists: give a file that does not", file.display()));
+    }
+    Store::back_up(location, file).await.map_err(|error| error.to_string())?;
+    let bytes = std::fs::metadata(file).map(|file| file.len()).unwrap_or_default();
+    output::line(format!("{} bytes in {}", bytes, file.display()));
+    output::line(
+        "to go back to it: stop haetae, put it in the store's place, remove the store's -wal and -shm, start haetae",
+    );
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! The outbox over the API: what waits, what is dead, what is owed; trying again, dropping.
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{View, api::problem};
+use crate::{
+    deliver::outbox::dead_letters,
+    engine::Problem,
+    plugin::event::Event,
+    store::{Act, Debt, StoreError, Waiting},
+};
+
+/// Rows of an answer at the most; the next ones come `after` the last.
+const PAGE: i64 = 500;
+
+/// What is asked of `GET /api/v1/outbox`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// Rows after this one.
+    pub after: String,
+    /// Of this sink alone.
+    pub sink: Option<String>,
+    /// Dead letters alone.
+    pub dead: bool,
+}
+
+/// The answer of `GET /api/v1/outbox`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutboxAnswer {
+    /// Notifications that wait or are dead, oldest first.
+    pub notifications: Vec<Waiting>,
+    /// Records that sinks rejected.
+    pub records: Vec<DeadRecord>,
+    /// There is more: ask for what comes after it.
+    pub next: Option<String>,
+}
+
+/// A record that a sink rejected.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadRecord {
+    /// Its name: the source, `#`, a number.
+    pub id: String,
+    /// The source that it is of.
+    pub source: String,
+    /// The sink that rejected it.
+    pub sink: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: haetae_plugin::Timestamp,
+    /// What it is.
+    pub what: String,
+}
+
+/// The answer of `GET /api/v1/obligations`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ObligationsAnswer {
+    /// Open and lost ones; with `?all=true` the closed ones too.
+    pub obligations: Vec<Debt>,
+}
+
+/// The answer of a change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChangedAnswer {
+    /// How many rows were changed.
+    pub changed: usize,
+}
+
+/// Which rows a change is about.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chosen {
+    /// These.
+    pub ids: Vec<String>,
+    /// All dead letters, of one sink if `sink` names it.
+    pub all_dead: bool,
+    /// See `all_dead`.
+    pub sink: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Which {
+    all: bool,
+}
+
+/// The paths.
+pub(super) fn router() -> Router<View> {
+    Router::new()
+        .route("/api/v1/outbox", get(list))
+        .route("/api/v1/outbox/{id}", get(show))
+        .route("/api/v1/outbox/redrive", post(redrive))
+        .route("/api/v1/outbox/drop", post(drop_rows))
+        .route("/api/v1/obligations", get(obligations))
+}
+
+async fn list(State(view): State<View>, Query(filter): Query<Filter>) -> Response {
+    match page(&view, &filter).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn page(view: &View, filter: &Filter) -> Result<OutboxAnswer, StoreError> {
+    let rows = view.parts().store.waiting(&filter.after, PAGE).await?;
+    let full = rows.len() as i64 >= PAGE;
+    let next = rows.last().filter(|_| full).map(|row| row.id.clone());
+    let wanted = |row: &Waiting| {
+        (row.dead || !filter.dead) && filter.sink.as_ref().is_none_or(|sink| *sink == row.sink)
+    };
+    let notifications = rows.into_iter().filter(wanted).collect();
+    // Records come with the first page.
+    let records = if filter.after.is_empty() { records(view, filter).await } else { Vec::new() };
+    Ok(OutboxAnswer { notifications, records, next })
+}
+
+async fn records(view: &View, filter: &Filter) -> Vec<DeadRecord> {
+    let mut records = Vec::new();
+    for (source, queue) in &view.parts().queues {
+        // A queue that can't be read now says so in `status`.
+        let dead = queue.dead(usize::try_from(PAGE).unwrap_or(usize::MAX)).await;
+        let dead = dead.unwrap_or_default().into_iter();
+        records.extend(dead.filter(|item| !item.redriven).map(|item| DeadRecord {
+            id: format!("{source}#{}", item.id),
+            source: source.clone(),
+            sink: item.consumer.clone(),
+            reason: item.reason.clone(),
+            at: item.time,
+            what: what(&item.batch),
+        }));
+    }
+    records.retain(|record| filter.sink.as_ref().is_none_or(|sink| *sink == record.sink));
+    records
+}
+
+/// A record in a few words.
+fn what(batch: &Result<haetae_plugin::Batch, String>) -> String {
+    let Ok(haetae_plugin::Batch::Samples(samples)) = batch else {
+        return batch.as_ref().err().map_or_else(|| "a record".into(), Clone::clone);
+    };
+    let words = samples.iter().map(|(series, point)| {
+        let labels: Vec<_> =
+            series.labels().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{}{{{}}} {}", series.name(), labels.join(","), point.value)
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
+    match view.parts().store.one_waiting(&id.to_uppercase()).await {
+        Ok(Some(row)) => Json(row).into_response(),
+        Ok(None) => no_such(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn obligations(State(view): State<View>, Query(which): Query<Which>) -> Response {
+    match view.parts().store.obligations(which.all, 10_000).await {
+        Ok(obligations) => Json(ObligationsAnswer { obligations }).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn redrive(State(view): State<View>, Json(chosen): Json<Chosen>) -> Response {
+    answer(change(&view, &chosen, Act::Redriven).await)
+}
+
+async fn drop_rows(State(view): State<View>, Json(chosen): Json<Chosen>) -> Response {
+    answer(change(&view, &chosen, Act::Dropped).await)
+}
+
+fn answer(changed: Result<usize, StoreError>) -> Response {
+    match changed {
+        Ok(0) => no_such(),
+        Ok(changed) => Json(ChangedAnswer { changed }).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Changes the chosen rows, notifications in one transaction, and says how many there were.
+async fn change(view: &View, chosen: &Chosen, act: Act) -> Result<usize, StoreError> {
+    let parts = view.parts();
+    let (notifications, records) = resolve(view, chosen).await?;
+    let now = parts.clock.now();
+    let mut changed = 0;
+    let mut transaction = parts.store.begin().await?;
+    for row in &notifications {
+        let done = match act {
+            Act::Redriven => transaction.redrive(&row.id, now).await?,
+            _ => transaction.drop_row(&row.id).await?,
+        };
+        if done {
+            changed += 1;
+            if act == Act::Dropped && row.kind == crate::store::Kind::Closing {
+                transaction.lose(&row.sink, &row.alarm, "its notice was dropped", now).await?;
+            }
+            let detail = format!("{}: {}", row.sink, row.reason);
+            transaction.record(now, &row.alarm, "operator", act, &detail).await?;
+        }
+    }
+    transaction.commit().await?;
+    for (source, id) in records {
+        let Some(queue) = parts.queues.get(&source) else { continue };
+        let done = match act {
+            Act::Redriven => queue.redrive(id).await,
+            _ => queue.drop_dead(id).await,
+        };
+        changed += usize::from(done.unwrap_or(false));
+    }
+    parts.wakes.values().for_each(|wake| wake.notify_one());
+    tell(view).await?;
+    Ok(changed)
+}
+
+/// The dead letters that are meant: notifications, and records by source and number.
+async fn resolve(
+    view: &View,
+    chosen: &Chosen,
+) -> Result<(Vec<Waiting>, Vec<(String, i64)>), StoreError> {
+    let (mut notifications, mut records) = (Vec::new(), Vec::new());
+    for id in &chosen.ids {
+        if let Some((source, number)) = id.rsplit_once('#') {
+            records.extend(number.parse().ok().map(|number| (source.to_owned(), number)));
+        } else {
+            notifications.extend(view.parts().store.one_waiting(&id.to_uppercase()).await?);
+        }
+    }
+    if chosen.all_dead {
+        let mut filter = Filter { dead: true, sink: chosen.sink.clone(), ..Filter::default() };
+        loop {
+            let page = page(view, &filter).await?;
+            notifications.extend(page.notifications);
+            let named = |record: DeadRecord| {
+                let (source, number) = record.id.rsplit_once('#')?;
+                Some((source.to_owned(), number.parse().ok()?))
+            };
+            records.extend(page.records.into_iter().filter_map(named));
+            let Some(next) = page.next else { break };
+            filter.after = next;
+        }
+    }
+    Ok((notifications, records))
+}
+
+/// Says how many dead letters each sink has now.
+async fn tell(view: &View) -> Result<(), StoreError> {
+    let parts = view.parts();
+    let counts = parts.store.counts().await?;
+    for sink in parts.wakes.keys() {
+        let dead = counts.iter().find(|count| count.dead && count.sink == *sink);
+        let detail = dead.map(|dead| dead_letters(dead.count));
+        let event = Event { instance: sink.clone(), problem: Problem::DeadLetters, detail };
+        // The pipeline is gone only while the daemon stops.
+        drop(parts.events.send(event).await);
+    }
+    Ok(())
+}
+
+fn no_such() -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        "no such row",
+        "it may have been delivered; see `haetae outbox list`",
+    )
+}
+
+fn failed(error: &StoreError) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer", &error.to_string())
+}

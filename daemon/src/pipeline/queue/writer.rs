@@ -1,0 +1,468 @@
+//! The queue's thread. It takes all commands that wait, writes them in one transaction, answers,
+//! and takes the next: the sync that is under way is the only wait that gathers them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use haetae_plugin::Timestamp;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::watch;
+
+use super::{
+    AppendError, DamagedBatch, DiskError, Limits, Place, QueueError, Receipt, Resumed, Stats,
+    WhenFull,
+    command::{COMMANDS, Command, Next, Order, Reply, Write},
+    consumer::Entry,
+    dead,
+    ledger::{Ledger, Weight},
+    rows::{self, Body, Unreadable},
+};
+use crate::clock::{Clock, monotonic};
+
+/// How far the cursors in the file may be behind.
+const BEHIND: Duration = Duration::from_secs(1);
+/// Commits after which passed batches are freed.
+const COMMITS: u32 = 64;
+/// What one answer to a consumer holds at most, beyond its first batch.
+const ANSWER: usize = 8 << 20;
+/// Steps of freeing at the end; what is left is freed after the next start.
+const LAST_STEPS: usize = 64;
+
+/// What the thread works on.
+pub struct Writer {
+    connection: Connection,
+    ledger: Ledger,
+    max: i64,
+    limits: Limits,
+    clock: Clock,
+    stats: watch::Sender<Stats>,
+    /// Consumers that wait, at most one of each name.
+    waiting: Vec<Next>,
+    /// Batches that were found damaged, until they are moved.
+    unreadable: BTreeMap<i64, Unreadable>,
+    /// Redriven items that were delivered, until they are deleted.
+    delivered: Vec<i64>,
+    /// Since when the file is behind.
+    behind_since: Option<Instant>,
+    commits: u32,
+    sweeping: bool,
+    last_damaged: Option<DamagedBatch>,
+    trouble: Option<Arc<str>>,
+}
+
+/// What became of a write, before the commit.
+enum Written {
+    Appended(Result<i64, AppendError>),
+    Buried,
+    Found(bool),
+}
+
+/// What one turn has to do.
+#[derive(Default)]
+struct Turn {
+    writes: Vec<Write>,
+    lists: Vec<(usize, Reply<Result<Vec<dead::Dead>, QueueError>>)>,
+    closing: Option<Option<Reply<()>>>,
+}
+
+impl Writer {
+    /// The thread's work.
+    pub fn new(
+        connection: Connection,
+        ledger: Ledger,
+        limits: Limits,
+        clock: Clock,
+        stats: watch::Sender<Stats>,
+    ) -> Self {
+        Self {
+            connection,
+            ledger,
+            max: limits.max_bytes.try_into().unwrap_or(i64::MAX),
+            limits,
+            clock,
+            stats,
+            waiting: Vec::new(),
+            unreadable: BTreeMap::new(),
+            delivered: Vec::new(),
+            behind_since: None,
+            commits: 0,
+            sweeping: false,
+            last_damaged: None,
+            trouble: None,
+        }
+    }
+
+    /// Works until told to close, or until nobody can ask any more.
+    pub fn run(mut self, inbox: &Receiver<Order>) {
+        loop {
+            let mut turn = Turn::default();
+            let mut places = Vec::new();
+            match self.wait(inbox) {
+                Ok(order) => {
+                    let waiting = inbox.try_iter().take(COMMANDS - 1);
+                    for Order { command, place } in std::iter::once(order).chain(waiting) {
+                        places.push(place);
+                        self.sort(command, &mut turn);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(None),
+            }
+            let closing = self.turn(turn);
+            drop(places);
+            if let Some(reply) = closing {
+                self.end();
+                if let Some(reply) = reply {
+                    // Whoever asked may have gone.
+                    reply.send(()).ok();
+                }
+                return;
+            }
+        }
+    }
+
+    /// Waits for a command, not longer than the file may be behind.
+    fn wait(&self, inbox: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
+        if self.sweeping {
+            return inbox.recv_timeout(Duration::ZERO);
+        }
+        match self.behind_since {
+            Some(since) => inbox
+                .recv_timeout(BEHIND.saturating_sub(monotonic().saturating_duration_since(since))),
+            None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// Does at once what needs no commit.
+    fn sort(&mut self, command: Command, turn: &mut Turn) {
+        match command {
+            Command::Write(write) => turn.writes.push(write),
+            Command::Next(next) => {
+                if next.fresh {
+                    self.afresh(&next.consumer);
+                }
+                self.waiting.retain(|other| other.consumer != next.consumer);
+                self.waiting.push(next);
+            }
+            Command::Done(consumer, Place::Batch(sequence)) => {
+                if let Some(follower) = self.ledger.follower(&consumer) {
+                    follower.done(sequence);
+                }
+            }
+            Command::Done(_, Place::Dead(id)) => self.delivered.push(id),
+            Command::Resume(consumer, after, reply) => {
+                self.waiting.retain(|other| other.consumer != consumer);
+                let resumed = self.resume(&consumer, after).map_err(|error| disk(&error).into());
+                // Whoever asked may have gone.
+                drop(reply.send(resumed));
+            }
+            Command::Dead(limit, reply) => turn.lists.push((limit, reply)),
+            Command::Close(reply) => turn.closing = Some(Some(reply)),
+            #[cfg(test)]
+            Command::Pragma(text, reply) => {
+                self.connection.query_row(text, [], |_| Ok(())).unwrap();
+                reply.send(()).unwrap();
+            }
+        }
+    }
+
+    fn turn(&mut self, turn: Turn) -> Option<Option<Reply<()>>> {
+        self.tell_floor();
+        let is_behind = self.is_behind();
+        let since = is_behind.then(|| *self.behind_since.get_or_insert_with(monotonic));
+        let due = since.is_some_and(|since| monotonic().saturating_duration_since(since) >= BEHIND);
+        if !turn.writes.is_empty() || due || is_behind && turn.closing.is_some() {
+            self.write(turn.writes);
+        }
+        if self.commits >= COMMITS {
+            self.commits = 0;
+            self.sweeping = true;
+        }
+        if self.sweeping {
+            // What could not be freed now is tried again in 64 commits.
+            self.sweeping = rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false);
+        }
+        self.serve();
+        for (limit, reply) in turn.lists {
+            let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
+            // Whoever asked may have gone.
+            drop(reply.send(list));
+        }
+        self.tell_floor();
+        if self.behind_since.is_none() && self.is_behind() {
+            self.behind_since = Some(monotonic());
+        }
+        self.publish();
+        turn.closing
+    }
+
+    fn is_behind(&self) -> bool {
+        self.ledger.is_ahead() || !self.unreadable.is_empty() || !self.delivered.is_empty()
+    }
+
+    /// Commits, then answers; if that fails, all is as it was before.
+    fn write(&mut self, writes: Vec<Write>) {
+        let before = self.ledger.clone();
+        let written = self.transact(&writes);
+        self.behind_since = None;
+        match written {
+            Ok(written) => {
+                self.commits += 1;
+                self.trouble = None;
+                self.unreadable.clear();
+                self.delivered.clear();
+                for follower in &mut self.ledger.followers {
+                    follower.saved = (follower.cursor, follower.dropped);
+                }
+                for (write, written) in writes.into_iter().zip(written) {
+                    answer(write, written);
+                }
+            }
+            Err(error) => {
+                self.ledger = before;
+                let error = disk(&error);
+                self.trouble = Some(Arc::clone(&error.text));
+                // What all have passed may be the space that is missing.
+                self.sweeping = true;
+                for write in writes {
+                    refuse(write, &error);
+                }
+            }
+        }
+    }
+
+    fn transact(&mut self, writes: &[Write]) -> rusqlite::Result<Vec<Written>> {
+        let now = self.clock.now();
+        let (ledger, max) = (&mut self.ledger, self.max);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (sequence, unreadable) in &self.unreadable {
+            rows::set_aside(&transaction, ledger, max, *sequence, unreadable)?;
+        }
+        for id in &self.delivered {
+            dead::remove(&transaction, ledger, *id)?;
+        }
+        let mut all = Vec::with_capacity(writes.len());
+        for write in writes {
+            all.push(match write {
+                Write::Append(body, _) => {
+                    let limits = (max, self.limits.when_full);
+                    Written::Appended(append(&transaction, ledger, limits, body, now)?)
+                }
+                Write::Bury { consumer, sequence, items, .. } => {
+                    for item in items {
+                        let whose = (consumer, *sequence);
+                        dead::bury(&transaction, ledger, max, whose, item, now)?;
+                    }
+                    Written::Buried
+                }
+                Write::DropDead(id, _) => Written::Found(dead::remove(&transaction, ledger, *id)?),
+                Write::Redrive(id, _) => Written::Found(dead::redrive(&transaction, ledger, *id)?),
+            });
+        }
+        rows::save_cursors(&transaction, ledger)?;
+        transaction.commit()?;
+        Ok(all)
+    }
+
+    /// Hands out to those that wait.
+    fn serve(&mut self) {
+        for next in std::mem::take(&mut self.waiting) {
+            match self.gather(&next) {
+                Ok(entries) if entries.is_empty() => self.waiting.push(next),
+                // If it has gone, the one that comes after it starts at the cursor.
+                Ok(entries) => drop(next.reply.send(Ok(entries))),
+                Err(error) => drop(next.reply.send(Err(disk(&error).into()))),
+            }
+        }
+    }
+
+    /// What is handed out is never lost to an error that comes after it.
+    fn gather(&mut self, next: &Next) -> rusqlite::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let gathered = self
+            .gather_redriven(next, &mut entries)
+            .and_then(|()| self.gather_batches(next, &mut entries));
+        gathered.or_else(|error| if entries.is_empty() { Err(error) } else { Ok(()) })?;
+        Ok(entries)
+    }
+
+    fn gather_redriven(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        while entries.len() < next.max_records.max(1) {
+            let Some(&id) = follower.redriven.first() else { break };
+            let dead = dead::read(&self.connection, id)?;
+            follower.redriven.remove(&id);
+            let Some(dead) = dead else { continue };
+            // One that cannot be read stays where it is listed.
+            let Ok(batch) = dead.batch else { continue };
+            let (place, time) = (Place::Dead(id), dead.time);
+            entries.push(Entry { place, sequence: dead.sequence, first: dead.index, time, batch });
+        }
+        Ok(())
+    }
+
+    fn gather_batches(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        let (mut records, mut bytes) = (entries.len(), 0);
+        while let Some((sequence, weight)) = rows::first(&self.connection, follower.given)? {
+            records += usize::try_from(weight.records).unwrap_or(0);
+            bytes += usize::try_from(weight.bytes).unwrap_or(0);
+            if !entries.is_empty() && (records > next.max_records || bytes > ANSWER) {
+                break;
+            }
+            let Some(stored) = rows::read(&self.connection, follower.given)? else { break };
+            match stored.batch {
+                Ok(batch) => {
+                    follower.give(sequence, stored.records);
+                    let place = Place::Batch(sequence);
+                    entries.push(Entry { place, sequence, first: 0, time: stored.time, batch });
+                }
+                Err(unreadable) => {
+                    follower.pass(sequence, weight.records);
+                    self.last_damaged = Some(DamagedBatch {
+                        sequence,
+                        records: weight.records.try_into().unwrap_or(0),
+                        why: unreadable.why.as_str().into(),
+                    });
+                    self.unreadable.insert(sequence, unreadable);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A new reader of this name knows nothing of what was given to the old one.
+    fn afresh(&mut self, consumer: &str) {
+        let Some(follower) = self.ledger.follower(consumer) else { return };
+        let cursor = follower.cursor;
+        let lag = rows::weigh(&self.connection, cursor, i64::MAX);
+        // If the disk can't say now, the numbers are put right at the next start.
+        let lag = lag.unwrap_or(follower.lag);
+        follower.restart(cursor, Weight { bytes: 0, ..lag });
+        if let Ok(redriven) = dead::redriven(&self.connection, consumer) {
+            follower.redriven =
+                redriven.into_iter().filter(|id| !self.delivered.contains(id)).collect();
+        }
+    }
+
+    fn resume(&mut self, consumer: &str, after: i64) -> rusqlite::Result<Resumed> {
+        let last = self.ledger.last;
+        let oldest = rows::first(&self.connection, i64::MIN)?.map_or(last + 1, |(first, _)| first);
+        let (cursor, resumed) = match after {
+            _ if after > last => (last, Resumed::End),
+            _ if after < oldest - 1 => (oldest - 1, Resumed::Oldest),
+            _ => (after, Resumed::There),
+        };
+        let lag = Weight { bytes: 0, ..rows::weigh(&self.connection, cursor, i64::MAX)? };
+        if let Some(follower) = self.ledger.follower(consumer) {
+            follower.restart(cursor, lag);
+        }
+        Ok(resumed)
+    }
+
+    /// What all have passed no longer counts.
+    fn tell_floor(&mut self) {
+        let (passed, floor) = (self.ledger.passed(), self.ledger.floor);
+        if passed == floor {
+            return;
+        }
+        let weighed = if passed > floor {
+            rows::weigh(&self.connection, floor, passed).map(|weight| {
+                let mut kept = self.ledger.kept;
+                kept.subtract(weight);
+                kept
+            })
+        } else {
+            rows::weigh(&self.connection, passed, i64::MAX)
+        };
+        // What can't be weighed now is weighed in the next turn.
+        let (Ok(kept), Ok(oldest)) = (weighed, rows::oldest(&self.connection, passed)) else {
+            return;
+        };
+        self.ledger.kept = kept;
+        self.ledger.oldest = oldest;
+        self.ledger.floor = passed;
+    }
+
+    fn publish(&self) {
+        let (last_damaged, trouble) = (self.last_damaged.clone(), self.trouble.clone());
+        let now = Stats::of(&self.ledger, self.limits.max_bytes, last_damaged, trouble);
+        self.stats.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+    }
+
+    /// Frees what is passed and closes the file, so that its log is taken over.
+    fn end(mut self) {
+        for _ in 0..LAST_STEPS {
+            if !rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false) {
+                break;
+            }
+        }
+        // What it can't take over now it takes over when it is opened.
+        drop(self.connection.close());
+    }
+}
+
+/// Appends a batch if there is room or if room can be made.
+fn append(
+    connection: &Connection,
+    ledger: &mut Ledger,
+    (max, when_full): (i64, WhenFull),
+    body: &Body,
+    now: Timestamp,
+) -> rusqlite::Result<Result<i64, AppendError>> {
+    let weight = body.weight();
+    while ledger.bytes() + weight.bytes > max {
+        let dropped = when_full == WhenFull::DropOldest && rows::drop_oldest(connection, ledger)?;
+        if !dropped {
+            let bytes = weight.bytes.try_into().unwrap_or(u64::MAX);
+            return Ok(Err(AppendError::Full { bytes }));
+        }
+    }
+    let sequence = ledger.last + 1;
+    rows::insert(connection, sequence, now, body)?;
+    ledger.appended(sequence, weight, now);
+    Ok(Ok(sequence))
+}
+
+/// Answers a write that is on the disk. Whoever asked may have gone.
+fn answer(write: Write, written: Written) {
+    match (write, written) {
+        (Write::Append(_, reply), Written::Appended(appended)) => {
+            drop(reply.send(appended.map(|sequence| Receipt { sequence })));
+        }
+        (Write::Bury { reply, .. }, _) => drop(reply.send(Ok(()))),
+        (Write::DropDead(_, reply) | Write::Redrive(_, reply), Written::Found(found)) => {
+            drop(reply.send(Ok(found)));
+        }
+        // Each write has its own kind of result.
+        _ => {}
+    }
+}
+
+/// Answers a write that is not on the disk. Whoever asked may have gone.
+fn refuse(write: Write, error: &DiskError) {
+    let error = error.clone();
+    match write {
+        Write::Append(_, reply) => drop(reply.send(Err(error.into()))),
+        Write::Bury { reply, .. } => drop(reply.send(Err(error.into()))),
+        Write::DropDead(_, reply) | Write::Redrive(_, reply) => {
+            drop(reply.send(Err(error.into())));
+        }
+    }
+}
+
+fn disk(error: &rusqlite::Error) -> DiskError {
+    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    DiskError { full, text: error.to_string().into() }
+}
