@@ -46,6 +46,7 @@ impl Voice {
             format!("{}/{}/{}", view.id, transition.change.as_str(), transition.at.nanos());
         notification.title = format!("[{}] {}", self.state(transition), self.summary(view));
         notification.text = self.text(transition);
+        notification.language = self.language.code().into();
         notification
     }
 
