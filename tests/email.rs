@@ -2,12 +2,12 @@
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
 #[path = "servers/certificates.rs"]
 mod certificates;
-#[allow(dead_code, unreachable_pub, clippy::panic, reason = "each test uses a part of it")]
 #[path = "../plugins/email/src/tests/decode.rs"]
 mod decode;
 #[path = "servers/postfix.rs"]
@@ -179,6 +179,26 @@ fn a_certificate_for_another_name_is_told_with_its_name() {
     }
 }
 
+#[test]
+fn a_server_that_was_killed_is_found_again_and_has_what_it_accepted() {
+    let (home, mut sink) = with_login("starttls", "smtp", "", "a word");
+    let daemon = home.start();
+    arrives(&sink, &home);
+    sink.kill();
+    let before = sink.accepted();
+    let sink = SmtpSink::start_at(sink.port(), &home.path("mails"), sink.options());
+    let after = within(LONG, || Some(sink.accepted()).filter(|now| now.len() > before.len()));
+    let after = after.unwrap_or_else(|| panic!("no mail arrives: {:#?}", home.instance("mail")));
+    assert!(daemon.stop(), "it ends well");
+    assert_eq!(after[..before.len()], before);
+    let mails = sink.mails();
+    let mails: Vec<_> = mails.iter().map(|mail| read(mail)).collect();
+    for (id, _) in after {
+        let is = |mail: &Decoded| mail.header("Message-ID") == Some(id.as_str());
+        assert!(mails.iter().any(is), "{id} was accepted and is not here");
+    }
+}
+
 fn with_login(kind: &str, scheme: &str, keys: &str, password: &str) -> (Home, SmtpSink) {
     with_certificate("DNS:localhost,IP:127.0.0.1", kind, scheme, keys, password)
 }
@@ -200,9 +220,10 @@ fn with_certificate(
     fs::write(&secret, format!("{password}\n")).expect("the password");
     home.configure(&format!(
         "{PIPELINE}{keys}server = \"{scheme}://localhost:{}\"\nto = [\"ops@example.test\"]\n\
-         username = \"haetae\"\npassword = {{ file = {secret:?} }}\ntls = {{ ca = {:?} }}\n",
+         username = \"haetae\"\npassword = {{ file = \"{}\" }}\ntls = {{ ca = \"{}\" }}\n",
         sink.port(),
-        authority.path(),
+        secret.display(),
+        authority.path().display(),
     ));
     (home, sink)
 }

@@ -24,6 +24,7 @@ pub struct SmtpSink {
     running: Running,
     folder: PathBuf,
     port: u16,
+    options: Vec<String>,
 }
 
 impl SmtpSink {
@@ -54,12 +55,17 @@ impl SmtpSink {
             port.parse().ok()
         });
         let port = port.unwrap_or_else(|| panic!("smtp_sink.py does not get ready: {}", said()));
-        Self { running, folder: folder.into(), port }
+        Self { running, folder: folder.into(), port, options: options.into() }
     }
 
     /// Its port on loopback.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it was started with.
+    pub fn options(&self) -> &[String] {
+        &self.options
     }
 
     /// Its process id.

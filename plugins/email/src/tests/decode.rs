@@ -1,4 +1,10 @@
 //! Reads mail back, by the standards alone and not by what wrote it.
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "shared with the end-to-end test, and each uses a part of it"
+)]
 
 /// A message or a part of one.
 #[derive(Debug)]

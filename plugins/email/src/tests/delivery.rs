@@ -214,6 +214,24 @@ fn no_starttls_where_it_is_required_is_a_fault_of_the_configuration() {
 }
 
 #[test]
+fn a_refused_starttls_is_never_answered_with_clear_text() {
+    let offers = ("EHLO", Says("250-scripted\r\n250 STARTTLS"));
+    for (does, expected) in [
+        (Says("454 4.7.0 not available for now"), Is::Retry),
+        (Says("502 5.5.1 not implemented"), Is::Config),
+        (Closes, Is::Retry),
+        (SaysAndCloses("220 go on"), Is::Retry),
+    ] {
+        let (outcome, server) = one(vec![offers, ("STARTTLS", does)], &json!({}));
+        assert_eq!(kind(&outcome.verdict).0, expected, "{does:?}: {outcome:?}");
+        assert!(!server.lines().iter().any(|line| line.starts_with("MAIL")), "{does:?}");
+    }
+    let (outcome, server) = one(vec![offers], &json!({ "starttls": "never" }));
+    assert_eq!(outcome, Outcome::delivered());
+    assert!(!server.lines().contains(&"STARTTLS".into()));
+}
+
+#[test]
 fn credentials_do_not_go_in_clear_text_unless_told_to() {
     let mut others = login();
     others.as_object_mut().unwrap().remove("starttls");
