@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{options, refusal, script};
 use crate::{
     EmailSink,
+    address::Recipient,
     options::Starttls,
     server::{Encryption, Server},
 };
@@ -64,6 +65,20 @@ fn a_wrong_option_is_named() {
         let told = refusal(server, others);
         assert!(told.contains(expected), "{server} {others}: {told}");
         assert!(!told.contains('\n'), "{told}");
+    }
+}
+
+#[test]
+fn an_address_may_have_a_name_and_need_not_have_a_dot() {
+    for (written, address) in [
+        ("a@localhost", "a@localhost"),
+        ("kim+alarm@example.kr", "kim+alarm@example.kr"),
+        ("김철수 <kim@example.kr>", "kim@example.kr"),
+        ("\"Ops, at night\" <ops@xn--bj0bj06e.example>", "ops@xn--bj0bj06e.example"),
+    ] {
+        let recipient = Recipient::new(written);
+        assert_eq!(recipient.mailbox.expect(written).email.to_string(), address);
+        assert_eq!(recipient.written, written);
     }
 }
 
