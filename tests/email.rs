@@ -1,0 +1,246 @@
+//! Alarms as mail, to real servers: Postfix, and aiosmtpd with its logins and certificates.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+#[path = "servers/certificates.rs"]
+mod certificates;
+#[path = "../plugins/email/src/tests/decode.rs"]
+mod decode;
+#[path = "servers/postfix.rs"]
+mod postfix;
+#[path = "servers/running.rs"]
+mod running;
+#[path = "servers/smtp_sink.rs"]
+mod smtp_sink;
+mod support;
+
+use std::{fs, time::Duration};
+
+use certificates::Authority;
+use decode::Decoded;
+use postfix::Postfix;
+use smtp_sink::SmtpSink;
+use support::{Home, within};
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// One application after the other runs out of memory and recovers.
+const PIPELINE: &str = r#"
+[sources.paas]
+plugin = "demo"
+interval = "1s"
+cycle = "8s"
+
+[evaluators.memory]
+inputs = ["paas"]
+metric = "container_memory_used_percent"
+by = ["application"]
+critical = { above = 90, clear = 85 }
+summary = { en = "memory of {{application}} at {{value}}", ko = "{{application}}의 메모리 사용률 {{value}}" }
+
+[sinks.mail]
+plugin = "email"
+inputs = ["memory"]
+from = "해태 <haetae@monitor.test>"
+"#;
+
+/// A home with the pipeline and these keys of its sink.
+fn home(keys: &str) -> Home {
+    let home = Home::with_plugins(&["demo", "email"]);
+    home.configure(&format!("{PIPELINE}{keys}"));
+    let checked = home.output(&["check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    home
+}
+
+/// Mail as it lies in a mailbox.
+fn read(mail: &str) -> Decoded {
+    Decoded::read(&mail.replace("\r\n", "\n").replace('\n', "\r\n"))
+}
+
+#[test]
+fn an_alarm_arrives_in_korean_and_its_end_answers_it() {
+    let postfix = Postfix::start(&["ops", "kim"]);
+    let home = home(&format!(
+        "server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@postfix.test\", \"김철수 <kim@postfix.test>\"]\nlanguage = \"ko\"\n",
+        postfix.port()
+    ));
+    let daemon = home.start();
+    let find = |mailbox: &str, reason: &str, alarm: Option<&str>| {
+        postfix.mails(mailbox).iter().map(|mail| read(mail)).find(|mail| {
+            mail.header("X-Haetae-Reason") == Some(reason)
+                && alarm.is_none_or(|alarm| mail.header("X-Haetae-Alarm") == Some(alarm))
+        })
+    };
+    let first = within(LONG, || find("ops", "first", None));
+    let first = first.unwrap_or_else(|| panic!("no mail arrives: {}", postfix.log()));
+    let alarm = first.header("X-Haetae-Alarm").expect("the alarm");
+    let resolved = within(LONG, || find("ops", "resolved", Some(alarm)));
+    let resolved = resolved.unwrap_or_else(|| panic!("its end does not: {}", postfix.log()));
+    let same = within(LONG, || find("kim", "first", Some(alarm))).expect("the other has it too");
+    assert!(daemon.stop(), "it ends well");
+
+    for (name, value) in [
+        ("From", "해태 <haetae@monitor.test>"),
+        ("To", "ops@postfix.test, 김철수 <kim@postfix.test>"),
+        ("Return-Path", "<haetae@monitor.test>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Content-Language", "ko"),
+        ("X-Haetae-Severity", "critical"),
+        ("Importance", "high"),
+    ] {
+        assert_eq!(first.header(name), Some(value), "{name}");
+    }
+    let subject = first.header("Subject").expect("a subject");
+    assert!(subject.starts_with("[심각] ") && subject.contains("의 메모리 사용률 "), "{subject}");
+    let summary = subject.strip_prefix("[심각] ").expect("checked above");
+    assert!(first.text().starts_with(summary), "{}", first.text());
+    assert!(first.text().contains("\r\n발생: "), "{}", first.text());
+    let id = first.header("Message-ID").expect("an id");
+    assert!(id.ends_with("@monitor.test>"), "{id}");
+    assert_eq!(same.header("Message-ID"), Some(id), "one mail to both");
+    assert_eq!(first.header("In-Reply-To"), None);
+
+    assert_eq!(resolved.header("In-Reply-To"), Some(id));
+    assert_eq!(resolved.header("References"), Some(id));
+    assert_ne!(resolved.header("Message-ID"), Some(id));
+    assert_eq!(resolved.header("Importance"), None);
+    let subject = resolved.header("Subject").expect("a subject");
+    assert!(subject.starts_with("[해소] "), "{subject}");
+}
+
+#[test]
+fn a_refused_recipient_harms_no_other() {
+    let postfix = Postfix::start(&["ops"]);
+    let home = home(&format!(
+        "server = \"smtp://127.0.0.1:{}\"\nto = [\"nobody@postfix.test\", \"ops@postfix.test\", \"ops@elsewhere.test\"]\n",
+        postfix.port()
+    ));
+    let daemon = home.start();
+    let arrived = within(LONG, || postfix.mails("ops").first().map(|mail| read(mail)));
+    let arrived = arrived.unwrap_or_else(|| panic!("no mail arrives: {}", postfix.log()));
+    assert!(daemon.stop(), "it ends well");
+    let subject = arrived.header("Subject").expect("a subject");
+    assert!(subject.starts_with("[CRITICAL] memory of "), "{subject}");
+    let log = postfix.log();
+    for refused in ["550 5.1.1 <nobody@postfix.test>", "554 5.7.1 <ops@elsewhere.test>"] {
+        assert!(log.contains(refused), "{refused}: {log}");
+    }
+}
+
+#[test]
+fn a_login_goes_over_a_connection_that_became_encrypted() {
+    let (home, sink) = with_login("starttls", "smtp", "starttls = \"required\"\n", "a word");
+    let daemon = home.start();
+    arrives(&sink, &home);
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn a_login_goes_over_a_connection_that_is_encrypted_from_the_first_byte() {
+    let (home, sink) = with_login("tls", "smtps", "", "a word");
+    let daemon = home.start();
+    arrives(&sink, &home);
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn a_wrong_password_is_told_as_such() {
+    let (home, sink) = with_login("starttls", "smtp", "", "another");
+    let daemon = home.start();
+    let found = home.instance_when("mail", |found| {
+        found["last_error"]["cause"].as_str().is_some_and(|told| told.contains("535 5.7.8"))
+    });
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("wrong options") && cause.contains("username \"haetae\""), "{cause}");
+    assert!(!cause.contains("another"), "{cause}");
+    assert!(sink.accepted().is_empty());
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_told_with_its_name() {
+    for (kind, scheme) in [("tls", "smtps"), ("starttls", "smtp")] {
+        let (home, sink) = with_certificate("DNS:mail.test", kind, scheme, "", "a word");
+        let daemon = home.start();
+        let found = home.instance_when("mail", |found| {
+            found["last_error"]["cause"].as_str().is_some_and(|told| told.contains("certificate"))
+        });
+        let cause = found["last_error"]["cause"].as_str().expect("a cause");
+        for part in ["wrong options", "localhost", "mail.test"] {
+            assert!(cause.contains(part), "{part}: {cause}");
+        }
+        assert!(sink.accepted().is_empty());
+        assert!(daemon.stop(), "it ends well");
+    }
+}
+
+#[test]
+fn a_server_that_was_killed_is_found_again_and_has_what_it_accepted() {
+    let (home, mut sink) = with_login("starttls", "smtp", "", "a word");
+    let daemon = home.start();
+    arrives(&sink, &home);
+    sink.kill();
+    let before = sink.accepted();
+    let sink = SmtpSink::start_at(sink.port(), &home.path("mails"), sink.options());
+    let after = within(LONG, || Some(sink.accepted()).filter(|now| now.len() > before.len()));
+    let after = after.unwrap_or_else(|| panic!("no mail arrives: {:#?}", home.instance("mail")));
+    assert!(daemon.stop(), "it ends well");
+    assert_eq!(after[..before.len()], before);
+    let mails = sink.mails();
+    let mails: Vec<_> = mails.iter().map(|mail| read(mail)).collect();
+    for (id, _) in after {
+        let is = |mail: &Decoded| mail.header("Message-ID") == Some(id.as_str());
+        assert!(mails.iter().any(is), "{id} was accepted and is not here");
+    }
+}
+
+fn with_login(kind: &str, scheme: &str, keys: &str, password: &str) -> (Home, SmtpSink) {
+    with_certificate("DNS:localhost,IP:127.0.0.1", kind, scheme, keys, password)
+}
+
+/// A server that wants `haetae` and `a word`, and a home whose sink has this password.
+fn with_certificate(
+    names: &str,
+    kind: &str,
+    scheme: &str,
+    keys: &str,
+    password: &str,
+) -> (Home, SmtpSink) {
+    let home = Home::with_plugins(&["demo", "email"]);
+    let authority = Authority::new(&home.path("tls"));
+    let pem = authority.certificate("server", names);
+    let options = ["login=haetae:a word".into(), format!("{kind}={}", pem.display())];
+    let sink = SmtpSink::start(&home.path("mails"), &options);
+    let secret = home.path("password");
+    fs::write(&secret, format!("{password}\n")).expect("the password");
+    home.configure(&format!(
+        "{PIPELINE}{keys}server = \"{scheme}://localhost:{}\"\nto = [\"ops@example.test\"]\n\
+         username = \"haetae\"\npassword = {{ file = \"{}\" }}\ntls = {{ ca = \"{}\" }}\n",
+        sink.port(),
+        secret.display(),
+        authority.path().display(),
+    ));
+    (home, sink)
+}
+
+fn arrives(sink: &SmtpSink, home: &Home) {
+    let accepted = within(LONG, || sink.accepted().into_iter().next());
+    let (id, recipient) =
+        accepted.unwrap_or_else(|| panic!("no mail arrives: {:#?}", home.instance("mail")));
+    assert_eq!(recipient, "ops@example.test");
+    let mail = read(sink.mails().first().expect("kept before it was accepted"));
+    assert_eq!(mail.header("Message-ID"), Some(id.as_str()));
+    for (name, value) in [
+        ("X-Peer-Tls", "True"),
+        ("X-Peer-Login", "haetae"),
+        ("X-Peer-To", "ops@example.test"),
+        ("From", "해태 <haetae@monitor.test>"),
+    ] {
+        assert_eq!(mail.header(name), Some(value), "{name}");
+    }
+}
