@@ -50,7 +50,7 @@ pub struct Stored {
 pub struct Unreadable {
     /// Why.
     pub why: String,
-    /// Whether the row can be copied and deleted; not if SQLite itself trips over it.
+    /// Whether the row can be copied and deleted; not if `SQLite` itself trips over it.
     pub movable: bool,
 }
 

@@ -16,11 +16,11 @@ use super::*;
 /// 2026-11-24 22:00:00 UTC.
 const NOW: i64 = 1_795_557_600_000_000_000;
 
-pub fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     Clock::Set(Arc::new(AtomicI64::new(NOW)))
 }
 
-pub fn batch(text: &str) -> Batch {
+pub(super) fn batch(text: &str) -> Batch {
     batch_of(&[text])
 }
 
@@ -32,10 +32,13 @@ fn batch_of(texts: &[&str]) -> Batch {
     logs.into()
 }
 
-pub fn texts(batch: &Batch) -> Vec<String> {
+pub(super) fn texts(batch: &Batch) -> Vec<String> {
     let Batch::Logs(logs) = batch else { panic!("{batch:?}") };
     logs.iter().map(|record| String::from_utf8_lossy(record.raw).into_owned()).collect()
 }
+
+/// What befalls a file.
+type Harm = fn(&Path);
 
 /// A directory and what is opened in it.
 struct Home {
@@ -420,7 +423,6 @@ async fn three(place: &Home) -> Queue {
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
-    type Harm = fn(&Path);
     let harms: [(&str, Harm); 5] = [
         ("malformed", |file| truncate(file, |length| length / 2)),
         ("it is empty", |file| truncate(file, |_| 0)),
@@ -512,7 +514,6 @@ async fn a_damaged_log_is_named_and_copied_and_the_log_gets_a_new_id() {
         let text = "SELECT value FROM meta WHERE name = 'id'";
         connection.query_row(text, [], |row| row.get::<_, String>(0)).unwrap()
     };
-    type Harm = fn(&Path);
     let harms: [(&str, Harm, &[&str]); 2] = [
         ("the head of its write-ahead log is damaged", |log| write_at(log, 0, &[7; 100]), &[]),
         // The first frame of "two" and all that comes after it.

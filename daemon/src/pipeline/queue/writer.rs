@@ -15,9 +15,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::watch;
 
 use super::{
-    AppendError, DamagedBatch, DiskError, Limits, Place, QueueError, Receipt, Resumed, Stats,
-    WhenFull,
-    command::{COMMANDS, Command, Next, Order, Reply, Write},
+    AppendError, DamagedBatch, DiskError, Limits, Place, Receipt, Resumed, Stats, WhenFull,
+    command::{COMMANDS, Command, DeadList, Next, Order, Reply, Write},
     consumer::Entry,
     dead,
     ledger::{Ledger, Weight},
@@ -67,8 +66,14 @@ enum Written {
 #[derive(Default)]
 struct Turn {
     writes: Vec<Write>,
-    lists: Vec<(usize, Reply<Result<Vec<dead::Dead>, QueueError>>)>,
-    closing: Option<Option<Reply<()>>>,
+    lists: Vec<(usize, Reply<DeadList>)>,
+    closing: Option<Closing>,
+}
+
+/// Why the thread ends.
+enum Closing {
+    Told(Reply<()>),
+    Left,
 }
 
 impl Writer {
@@ -112,13 +117,13 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(None),
+                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(Closing::Left),
             }
             let closing = self.turn(turn);
             drop(places);
-            if let Some(reply) = closing {
+            if let Some(closing) = closing {
                 self.end();
-                if let Some(reply) = reply {
+                if let Closing::Told(reply) = closing {
                     // Whoever asked may have gone.
                     reply.send(()).ok();
                 }
@@ -163,7 +168,7 @@ impl Writer {
                 drop(reply.send(resumed));
             }
             Command::Dead(limit, reply) => turn.lists.push((limit, reply)),
-            Command::Close(reply) => turn.closing = Some(Some(reply)),
+            Command::Close(reply) => turn.closing = Some(Closing::Told(reply)),
             #[cfg(test)]
             Command::Pragma(text, reply) => {
                 self.connection.query_row(text, [], |_| Ok(())).unwrap();
@@ -172,7 +177,7 @@ impl Writer {
         }
     }
 
-    fn turn(&mut self, turn: Turn) -> Option<Option<Reply<()>>> {
+    fn turn(&mut self, turn: Turn) -> Option<Closing> {
         self.tell_floor();
         let is_behind = self.is_behind();
         let since = is_behind.then(|| *self.behind_since.get_or_insert_with(monotonic));
@@ -189,16 +194,16 @@ impl Writer {
             self.sweeping = rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false);
         }
         self.serve();
-        for (limit, reply) in turn.lists {
-            let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
-            // Whoever asked may have gone.
-            drop(reply.send(list));
-        }
         self.tell_floor();
         if self.behind_since.is_none() && self.is_behind() {
             self.behind_since = Some(monotonic());
         }
         self.publish();
+        for (limit, reply) in turn.lists {
+            let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
+            // Whoever asked may have gone.
+            drop(reply.send(list));
+        }
         turn.closing
     }
 
@@ -220,6 +225,8 @@ impl Writer {
                 for follower in &mut self.ledger.followers {
                     follower.saved = (follower.cursor, follower.dropped);
                 }
+                // Whoever has an answer finds it in the numbers.
+                self.publish();
                 for (write, written) in writes.into_iter().zip(written) {
                     answer(write, written);
                 }
@@ -230,6 +237,7 @@ impl Writer {
                 self.trouble = Some(Arc::clone(&error.text));
                 // What all have passed may be the space that is missing.
                 self.sweeping = true;
+                self.publish();
                 for write in writes {
                     refuse(write, &error);
                 }
