@@ -482,6 +482,36 @@ async fn a_batch_with_a_flipped_byte_is_set_aside_alone_and_named() {
     assert_eq!(place.count("damaged"), 1);
 }
 
+#[tokio::test]
+async fn a_page_that_breaks_while_it_runs_costs_one_batch_and_stops_nobody() {
+    let place = Home::roomy();
+    let queue = place.sound(&["a"]);
+    let [x, y, z] = ["x", "y", "z"].map(|letter| letter.repeat(20_000));
+    fill(&queue, &[&x, &y, &z]).await;
+    queue.pragma("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory").await;
+    let bytes = fs::read(place.file("")).unwrap();
+    // The first page of nothing but "y", whose head names the page that goes on.
+    let page = bytes.chunks(4096).position(|page| page[4..].iter().all(|byte| *byte == b'y'));
+    write_at(&place.file(""), page.unwrap() * 4096, &[0x7f; 4]);
+    let mut consumer = queue.consumer("a").unwrap();
+    let entries = consumer.next(9).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 3]);
+    let why = queue.stats().last_damaged.unwrap().why;
+    assert!(why.contains("malformed"), "{why}");
+    for entry in entries {
+        consumer.done(entry.place).await.unwrap();
+    }
+    for _ in 0..70 {
+        fill(&queue, &["more"]).await;
+        take(&mut consumer).await;
+    }
+    assert_eq!(settled(&queue).await.batches, 0);
+    queue.close().await;
+    let (queue, damage) = place.open(&["a"]);
+    assert!(damage.is_some(), "the next start looks through it");
+    queue.close().await;
+}
+
 /// The files as a kill leaves them, put where a queue is opened from them.
 async fn killed(texts: &[&str]) -> Home {
     let place = Home::roomy();
