@@ -384,6 +384,24 @@ async fn a_full_disk_refuses_the_batch_and_keeps_what_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn what_was_dropped_for_a_batch_that_the_disk_refuses_is_there_again() {
+    let place = Home::new(1 << 20, WhenFull::DropOldest);
+    let queue = place.sound(&["a"]);
+    let text = "x".repeat(100_000);
+    fill(&queue, &[text.as_str(); 7]).await;
+    let before = queue.stats();
+    queue.pragma("PRAGMA max_page_count = 190").await;
+    let refused = queue.append(&batch(&"y".repeat(500_000))).await;
+    assert!(matches!(refused, Err(AppendError::Disk(_))), "{refused:?}");
+    assert_eq!(Stats { trouble: None, ..queue.stats() }, before);
+    let mut consumer = queue.consumer("a").unwrap();
+    for sequence in 1..=7 {
+        assert_eq!(take(&mut consumer).await.0, sequence);
+    }
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn many_at_once_are_all_on_the_disk_in_the_order_of_their_receipts() {
     let place = Home::roomy();
     let queue = place.sound(&["a"]);
