@@ -20,6 +20,9 @@ pub const COMMANDS: usize = 256;
 /// Where an answer goes. Whoever asked may have gone.
 pub type Reply<T> = oneshot::Sender<T>;
 
+/// The answer to [`Command::Dead`].
+pub type DeadList = Result<Vec<Dead>, QueueError>;
+
 /// Something to do.
 #[derive(Debug)]
 pub enum Command {
@@ -32,10 +35,10 @@ pub enum Command {
     /// A consumer starts again behind this place.
     Resume(Arc<str>, i64, Reply<Result<Resumed, QueueError>>),
     /// List rejected items.
-    Dead(usize, Reply<Result<Vec<Dead>, QueueError>>),
+    Dead(usize, Reply<DeadList>),
     /// Commit what is known and end.
     Close(Reply<()>),
-    /// Set a limit of SQLite's, for a test of that limit.
+    /// Set a limit of `SQLite`'s, for a test of that limit.
     #[cfg(test)]
     Pragma(&'static str, Reply<()>),
 }

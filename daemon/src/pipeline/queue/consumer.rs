@@ -73,16 +73,15 @@ impl Consumer {
     /// `max_records` or 8 MiB together; redriven items come first. No batch is lost if the wait is
     /// given up.
     pub async fn next(&mut self, max_records: usize) -> Result<Vec<Entry>, QueueError> {
-        let pending = match &mut self.pending {
-            Some(pending) => pending,
-            None => {
-                let (reply, answer) = oneshot::channel();
-                let consumer = Arc::clone(&self.name);
-                let next = Next { consumer, fresh: self.fresh, max_records, reply };
-                self.line.send(Command::Next(next)).await?;
-                self.fresh = false;
-                self.pending.insert(answer)
-            }
+        let pending = if let Some(pending) = &mut self.pending {
+            pending
+        } else {
+            let (reply, answer) = oneshot::channel();
+            let consumer = Arc::clone(&self.name);
+            let next = Next { consumer, fresh: self.fresh, max_records, reply };
+            self.line.send(Command::Next(next)).await?;
+            self.fresh = false;
+            self.pending.insert(answer)
         };
         let answer = pending.await;
         self.pending = None;

@@ -97,7 +97,7 @@ pub fn encode(batch: &Batch) -> Result<Vec<u8>> {
         Batch::Samples(samples) => Stored::Samples(store_samples(samples)),
         Batch::Logs(logs) => Stored::Logs(StoredLogs {
             complete_until: logs.complete_until().nanos(),
-            records: logs.iter().map(store_log).collect(),
+            records: logs.iter().map(|record| store_log(&record)).collect(),
         }),
         Batch::Notifications(notifications) => {
             json = serde_json::to_vec(notifications).map_err(|error| error.to_string())?;
@@ -201,7 +201,7 @@ fn read_samples(stored: &StoredSamples<'_>) -> Samples {
     Samples::from_parts(series.collect(), points.collect(), until)
 }
 
-fn store_log(record: LogRecord<'_>) -> StoredLog<'_> {
+fn store_log<'a>(record: &LogRecord<'a>) -> StoredLog<'a> {
     let offset = record.message.as_ptr().addr().checked_sub(record.raw.as_ptr().addr());
     let length = record.message.len();
     let message = match offset {
@@ -288,8 +288,9 @@ mod tests {
 
     type Bytes = Vec<u8>;
 
-    fn any_log()
-    -> impl Strategy<Value = (Vec<Bytes>, Vec<(Bytes, Bytes)>, [i64; 2], [u32; 3], bool)> {
+    type AnyLog = (Vec<Bytes>, Vec<(Bytes, Bytes)>, [i64; 2], [u32; 3], bool);
+
+    fn any_log() -> impl Strategy<Value = AnyLog> {
         let text = || vec(any::<u8>(), 0..12);
         (
             vec(text(), 8),
@@ -330,7 +331,7 @@ mod tests {
             let mut logs = Logs::at(Timestamp::from_nanos(until));
             for (texts, pairs, times, numbers, part) in &records {
                 let raw = &texts[0][..];
-                prop_assert!(logs.push(&LogRecord {
+                let taken = logs.push(&LogRecord {
                     time: Timestamp::from_nanos(times[0]),
                     received: Timestamp::from_nanos(times[1]),
                     raw,
@@ -345,7 +346,8 @@ mod tests {
                     facility: numbers[0],
                     severity: numbers[1],
                     flags: numbers[2],
-                }));
+                });
+                prop_assert!(taken);
             }
             let Batch::Logs(read) = decode(&encode(&logs.clone().into()).unwrap()).unwrap() else { panic!() };
             prop_assert_eq!(read.iter().collect::<Vec<_>>(), logs.iter().collect::<Vec<_>>());

@@ -5,7 +5,7 @@ use haetae_plugin::{Batch, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::{
-    encoding,
+    DiskError, encoding,
     ledger::{Follower, Ledger, Weight},
 };
 
@@ -50,7 +50,7 @@ pub struct Stored {
 pub struct Unreadable {
     /// Why.
     pub why: String,
-    /// Whether the row can be copied and deleted; not if SQLite itself trips over it.
+    /// Whether the row can be copied and deleted; not if `SQLite` itself trips over it.
     pub movable: bool,
 }
 
@@ -249,4 +249,10 @@ pub fn set_aside(
         ledger.damaged.subtract(gone);
     }
     Ok(())
+}
+
+/// What callers are told of an error.
+pub fn disk(error: &rusqlite::Error) -> DiskError {
+    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+    DiskError { full, text: error.to_string().into() }
 }

@@ -16,11 +16,11 @@ use super::*;
 /// 2026-11-24 22:00:00 UTC.
 const NOW: i64 = 1_795_557_600_000_000_000;
 
-pub fn clock() -> Clock {
+pub(super) fn clock() -> Clock {
     Clock::Set(Arc::new(AtomicI64::new(NOW)))
 }
 
-pub fn batch(text: &str) -> Batch {
+pub(super) fn batch(text: &str) -> Batch {
     batch_of(&[text])
 }
 
@@ -32,10 +32,13 @@ fn batch_of(texts: &[&str]) -> Batch {
     logs.into()
 }
 
-pub fn texts(batch: &Batch) -> Vec<String> {
+pub(super) fn texts(batch: &Batch) -> Vec<String> {
     let Batch::Logs(logs) = batch else { panic!("{batch:?}") };
     logs.iter().map(|record| String::from_utf8_lossy(record.raw).into_owned()).collect()
 }
+
+/// What befalls a file.
+type Harm = fn(&Path);
 
 /// A directory and what is opened in it.
 struct Home {
@@ -381,6 +384,24 @@ async fn a_full_disk_refuses_the_batch_and_keeps_what_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn what_was_dropped_for_a_batch_that_the_disk_refuses_is_there_again() {
+    let place = Home::new(1 << 20, WhenFull::DropOldest);
+    let queue = place.sound(&["a"]);
+    let text = "x".repeat(100_000);
+    fill(&queue, &[text.as_str(); 7]).await;
+    let before = queue.stats();
+    queue.pragma("PRAGMA max_page_count = 190").await;
+    let refused = queue.append(&batch(&"y".repeat(500_000))).await;
+    assert!(matches!(refused, Err(AppendError::Disk(_))), "{refused:?}");
+    assert_eq!(Stats { trouble: None, ..queue.stats() }, before);
+    let mut consumer = queue.consumer("a").unwrap();
+    for sequence in 1..=7 {
+        assert_eq!(take(&mut consumer).await.0, sequence);
+    }
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn many_at_once_are_all_on_the_disk_in_the_order_of_their_receipts() {
     let place = Home::roomy();
     let queue = place.sound(&["a"]);
@@ -420,7 +441,6 @@ async fn three(place: &Home) -> Queue {
 
 #[tokio::test]
 async fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
-    type Harm = fn(&Path);
     let harms: [(&str, Harm); 5] = [
         ("malformed", |file| truncate(file, |length| length / 2)),
         ("it is empty", |file| truncate(file, |_| 0)),
@@ -480,6 +500,36 @@ async fn a_batch_with_a_flipped_byte_is_set_aside_alone_and_named() {
     assert_eq!(place.count("damaged"), 1);
 }
 
+#[tokio::test]
+async fn a_page_that_breaks_while_it_runs_costs_one_batch_and_stops_nobody() {
+    let place = Home::roomy();
+    let queue = place.sound(&["a"]);
+    let [x, y, z] = ["x", "y", "z"].map(|letter| letter.repeat(20_000));
+    fill(&queue, &[&x, &y, &z]).await;
+    queue.pragma("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory").await;
+    let bytes = fs::read(place.file("")).unwrap();
+    // The first page of nothing but "y", whose head names the page that goes on.
+    let page = bytes.chunks(4096).position(|page| page[4..].iter().all(|byte| *byte == b'y'));
+    write_at(&place.file(""), page.unwrap() * 4096, &[0x7f; 4]);
+    let mut consumer = queue.consumer("a").unwrap();
+    let entries = consumer.next(9).await.unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 3]);
+    let why = queue.stats().last_damaged.unwrap().why;
+    assert!(why.contains("malformed"), "{why}");
+    for entry in entries {
+        consumer.done(entry.place).await.unwrap();
+    }
+    for _ in 0..70 {
+        fill(&queue, &["more"]).await;
+        take(&mut consumer).await;
+    }
+    assert_eq!(settled(&queue).await.batches, 0);
+    queue.close().await;
+    let (queue, damage) = place.open(&["a"]);
+    assert!(damage.is_some(), "the next start looks through it");
+    queue.close().await;
+}
+
 /// The files as a kill leaves them, put where a queue is opened from them.
 async fn killed(texts: &[&str]) -> Home {
     let place = Home::roomy();
@@ -512,7 +562,6 @@ async fn a_damaged_log_is_named_and_copied_and_the_log_gets_a_new_id() {
         let text = "SELECT value FROM meta WHERE name = 'id'";
         connection.query_row(text, [], |row| row.get::<_, String>(0)).unwrap()
     };
-    type Harm = fn(&Path);
     let harms: [(&str, Harm, &[&str]); 2] = [
         ("the head of its write-ahead log is damaged", |log| write_at(log, 0, &[7; 100]), &[]),
         // The first frame of "two" and all that comes after it.

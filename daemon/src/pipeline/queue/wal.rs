@@ -1,4 +1,4 @@
-//! SQLite's write-ahead log, looked at before SQLite does: what it can't read it takes for the
+//! The write-ahead log, looked at before `SQLite` does: what that can't read it takes for the
 //! unfinished end of a commit, and throws away without a word.
 
 use std::{

@@ -1,6 +1,8 @@
 //! The queue's thread. It takes all commands that wait, writes them in one transaction, answers,
 //! and takes the next: the sync that is under way is the only wait that gathers them.
 
+mod giving;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -11,17 +13,15 @@ use std::{
 };
 
 use haetae_plugin::Timestamp;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::watch;
 
 use super::{
-    AppendError, DamagedBatch, DiskError, Limits, Place, QueueError, Receipt, Resumed, Stats,
-    WhenFull,
-    command::{COMMANDS, Command, Next, Order, Reply, Write},
-    consumer::Entry,
+    AppendError, DamagedBatch, DiskError, Limits, Place, Receipt, Stats, WhenFull,
+    command::{COMMANDS, Command, DeadList, Next, Order, Reply, Write},
     dead,
-    ledger::{Ledger, Weight},
-    rows::{self, Body, Unreadable},
+    ledger::Ledger,
+    rows::{self, Body, Unreadable, disk},
 };
 use crate::clock::{Clock, monotonic};
 
@@ -29,8 +29,6 @@ use crate::clock::{Clock, monotonic};
 const BEHIND: Duration = Duration::from_secs(1);
 /// Commits after which passed batches are freed.
 const COMMITS: u32 = 64;
-/// What one answer to a consumer holds at most, beyond its first batch.
-const ANSWER: usize = 8 << 20;
 /// Steps of freeing at the end; what is left is freed after the next start.
 const LAST_STEPS: usize = 64;
 
@@ -67,8 +65,14 @@ enum Written {
 #[derive(Default)]
 struct Turn {
     writes: Vec<Write>,
-    lists: Vec<(usize, Reply<Result<Vec<dead::Dead>, QueueError>>)>,
-    closing: Option<Option<Reply<()>>>,
+    lists: Vec<(usize, Reply<DeadList>)>,
+    closing: Option<Closing>,
+}
+
+/// Why the thread ends.
+enum Closing {
+    Told(Reply<()>),
+    Left,
 }
 
 impl Writer {
@@ -112,13 +116,13 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(None),
+                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(Closing::Left),
             }
             let closing = self.turn(turn);
             drop(places);
-            if let Some(reply) = closing {
+            if let Some(closing) = closing {
                 self.end();
-                if let Some(reply) = reply {
+                if let Closing::Told(reply) = closing {
                     // Whoever asked may have gone.
                     reply.send(()).ok();
                 }
@@ -163,16 +167,16 @@ impl Writer {
                 drop(reply.send(resumed));
             }
             Command::Dead(limit, reply) => turn.lists.push((limit, reply)),
-            Command::Close(reply) => turn.closing = Some(Some(reply)),
+            Command::Close(reply) => turn.closing = Some(Closing::Told(reply)),
             #[cfg(test)]
             Command::Pragma(text, reply) => {
-                self.connection.query_row(text, [], |_| Ok(())).unwrap();
+                self.connection.execute_batch(text).unwrap();
                 reply.send(()).unwrap();
             }
         }
     }
 
-    fn turn(&mut self, turn: Turn) -> Option<Option<Reply<()>>> {
+    fn turn(&mut self, turn: Turn) -> Option<Closing> {
         self.tell_floor();
         let is_behind = self.is_behind();
         let since = is_behind.then(|| *self.behind_since.get_or_insert_with(monotonic));
@@ -188,17 +192,21 @@ impl Writer {
             // What could not be freed now is tried again in 64 commits.
             self.sweeping = rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false);
         }
-        self.serve();
-        for (limit, reply) in turn.lists {
-            let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
-            // Whoever asked may have gone.
-            drop(reply.send(list));
-        }
+        let given = self.give();
         self.tell_floor();
         if self.behind_since.is_none() && self.is_behind() {
             self.behind_since = Some(monotonic());
         }
         self.publish();
+        for (next, entries) in given {
+            // If it has gone, the one that comes after it starts at the cursor.
+            drop(next.reply.send(entries));
+        }
+        for (limit, reply) in turn.lists {
+            let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
+            // Whoever asked may have gone.
+            drop(reply.send(list));
+        }
         turn.closing
     }
 
@@ -220,6 +228,8 @@ impl Writer {
                 for follower in &mut self.ledger.followers {
                     follower.saved = (follower.cursor, follower.dropped);
                 }
+                // Whoever has an answer finds it in the numbers.
+                self.publish();
                 for (write, written) in writes.into_iter().zip(written) {
                     answer(write, written);
                 }
@@ -230,6 +240,7 @@ impl Writer {
                 self.trouble = Some(Arc::clone(&error.text));
                 // What all have passed may be the space that is missing.
                 self.sweeping = true;
+                self.publish();
                 for write in writes {
                     refuse(write, &error);
                 }
@@ -269,102 +280,6 @@ impl Writer {
         rows::save_cursors(&transaction, ledger)?;
         transaction.commit()?;
         Ok(all)
-    }
-
-    /// Hands out to those that wait.
-    fn serve(&mut self) {
-        for next in std::mem::take(&mut self.waiting) {
-            match self.gather(&next) {
-                Ok(entries) if entries.is_empty() => self.waiting.push(next),
-                // If it has gone, the one that comes after it starts at the cursor.
-                Ok(entries) => drop(next.reply.send(Ok(entries))),
-                Err(error) => drop(next.reply.send(Err(disk(&error).into()))),
-            }
-        }
-    }
-
-    /// What is handed out is never lost to an error that comes after it.
-    fn gather(&mut self, next: &Next) -> rusqlite::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        let gathered = self
-            .gather_redriven(next, &mut entries)
-            .and_then(|()| self.gather_batches(next, &mut entries));
-        gathered.or_else(|error| if entries.is_empty() { Err(error) } else { Ok(()) })?;
-        Ok(entries)
-    }
-
-    fn gather_redriven(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
-        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
-        while entries.len() < next.max_records.max(1) {
-            let Some(&id) = follower.redriven.first() else { break };
-            let dead = dead::read(&self.connection, id)?;
-            follower.redriven.remove(&id);
-            let Some(dead) = dead else { continue };
-            // One that cannot be read stays where it is listed.
-            let Ok(batch) = dead.batch else { continue };
-            let (place, time) = (Place::Dead(id), dead.time);
-            entries.push(Entry { place, sequence: dead.sequence, first: dead.index, time, batch });
-        }
-        Ok(())
-    }
-
-    fn gather_batches(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
-        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
-        let (mut records, mut bytes) = (entries.len(), 0);
-        while let Some((sequence, weight)) = rows::first(&self.connection, follower.given)? {
-            records += usize::try_from(weight.records).unwrap_or(0);
-            bytes += usize::try_from(weight.bytes).unwrap_or(0);
-            if !entries.is_empty() && (records > next.max_records || bytes > ANSWER) {
-                break;
-            }
-            let Some(stored) = rows::read(&self.connection, follower.given)? else { break };
-            match stored.batch {
-                Ok(batch) => {
-                    follower.give(sequence, stored.records);
-                    let place = Place::Batch(sequence);
-                    entries.push(Entry { place, sequence, first: 0, time: stored.time, batch });
-                }
-                Err(unreadable) => {
-                    follower.pass(sequence, weight.records);
-                    self.last_damaged = Some(DamagedBatch {
-                        sequence,
-                        records: weight.records.try_into().unwrap_or(0),
-                        why: unreadable.why.as_str().into(),
-                    });
-                    self.unreadable.insert(sequence, unreadable);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A new reader of this name knows nothing of what was given to the old one.
-    fn afresh(&mut self, consumer: &str) {
-        let Some(follower) = self.ledger.follower(consumer) else { return };
-        let cursor = follower.cursor;
-        let lag = rows::weigh(&self.connection, cursor, i64::MAX);
-        // If the disk can't say now, the numbers are put right at the next start.
-        let lag = lag.unwrap_or(follower.lag);
-        follower.restart(cursor, Weight { bytes: 0, ..lag });
-        if let Ok(redriven) = dead::redriven(&self.connection, consumer) {
-            follower.redriven =
-                redriven.into_iter().filter(|id| !self.delivered.contains(id)).collect();
-        }
-    }
-
-    fn resume(&mut self, consumer: &str, after: i64) -> rusqlite::Result<Resumed> {
-        let last = self.ledger.last;
-        let oldest = rows::first(&self.connection, i64::MIN)?.map_or(last + 1, |(first, _)| first);
-        let (cursor, resumed) = match after {
-            _ if after > last => (last, Resumed::End),
-            _ if after < oldest - 1 => (oldest - 1, Resumed::Oldest),
-            _ => (after, Resumed::There),
-        };
-        let lag = Weight { bytes: 0, ..rows::weigh(&self.connection, cursor, i64::MAX)? };
-        if let Some(follower) = self.ledger.follower(consumer) {
-            follower.restart(cursor, lag);
-        }
-        Ok(resumed)
     }
 
     /// What all have passed no longer counts.
@@ -460,9 +375,4 @@ fn refuse(write: Write, error: &DiskError) {
             drop(reply.send(Err(error.into())));
         }
     }
-}
-
-fn disk(error: &rusqlite::Error) -> DiskError {
-    let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
-    DiskError { full, text: error.to_string().into() }
 }

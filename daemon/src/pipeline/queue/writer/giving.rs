@@ -1,0 +1,113 @@
+//! What consumers are given: what is next, and where a new reader of a name begins.
+
+use super::Writer;
+use crate::pipeline::queue::{
+    DamagedBatch, Place, QueueError, Resumed,
+    command::Next,
+    consumer::Entry,
+    dead,
+    ledger::Weight,
+    rows::{self, disk},
+};
+
+/// What one answer to a consumer holds at most, beyond its first batch.
+const ANSWER: usize = 8 << 20;
+
+impl Writer {
+    /// What there is for those that wait; for whom there is nothing waits on.
+    pub(super) fn give(&mut self) -> Vec<(Next, Result<Vec<Entry>, QueueError>)> {
+        let mut given = Vec::new();
+        for next in std::mem::take(&mut self.waiting) {
+            match self.gather(&next) {
+                Ok(entries) if entries.is_empty() => self.waiting.push(next),
+                Ok(entries) => given.push((next, Ok(entries))),
+                Err(error) => given.push((next, Err(disk(&error).into()))),
+            }
+        }
+        given
+    }
+
+    /// What is handed out is never lost to an error that comes after it.
+    fn gather(&mut self, next: &Next) -> rusqlite::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        let gathered = self
+            .gather_redriven(next, &mut entries)
+            .and_then(|()| self.gather_batches(next, &mut entries));
+        gathered.or_else(|error| if entries.is_empty() { Err(error) } else { Ok(()) })?;
+        Ok(entries)
+    }
+
+    fn gather_redriven(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        while entries.len() < next.max_records.max(1) {
+            let Some(&id) = follower.redriven.first() else { break };
+            let dead = dead::read(&self.connection, id)?;
+            follower.redriven.remove(&id);
+            let Some(dead) = dead else { continue };
+            // One that cannot be read stays where it is listed.
+            let Ok(batch) = dead.batch else { continue };
+            let (place, time) = (Place::Dead(id), dead.time);
+            entries.push(Entry { place, sequence: dead.sequence, first: dead.index, time, batch });
+        }
+        Ok(())
+    }
+
+    fn gather_batches(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        let (mut records, mut bytes) = (entries.len(), 0);
+        while let Some((sequence, weight)) = rows::first(&self.connection, follower.given)? {
+            records += usize::try_from(weight.records).unwrap_or(0);
+            bytes += usize::try_from(weight.bytes).unwrap_or(0);
+            if !entries.is_empty() && (records > next.max_records || bytes > ANSWER) {
+                break;
+            }
+            let Some(stored) = rows::read(&self.connection, follower.given)? else { break };
+            match stored.batch {
+                Ok(batch) => {
+                    follower.give(sequence, stored.records);
+                    let place = Place::Batch(sequence);
+                    entries.push(Entry { place, sequence, first: 0, time: stored.time, batch });
+                }
+                Err(unreadable) => {
+                    follower.pass(sequence, weight.records);
+                    self.last_damaged = Some(DamagedBatch {
+                        sequence,
+                        records: weight.records.try_into().unwrap_or(0),
+                        why: unreadable.why.as_str().into(),
+                    });
+                    self.unreadable.insert(sequence, unreadable);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A new reader of this name knows nothing of what was given to the old one.
+    pub(super) fn afresh(&mut self, consumer: &str) {
+        let Some(follower) = self.ledger.follower(consumer) else { return };
+        let cursor = follower.cursor;
+        let lag = rows::weigh(&self.connection, cursor, i64::MAX);
+        // If the disk can't say now, the numbers are put right at the next start.
+        let lag = lag.unwrap_or(follower.lag);
+        follower.restart(cursor, Weight { bytes: 0, ..lag });
+        if let Ok(redriven) = dead::redriven(&self.connection, consumer) {
+            follower.redriven =
+                redriven.into_iter().filter(|id| !self.delivered.contains(id)).collect();
+        }
+    }
+
+    pub(super) fn resume(&mut self, consumer: &str, after: i64) -> rusqlite::Result<Resumed> {
+        let last = self.ledger.last;
+        let oldest = rows::first(&self.connection, i64::MIN)?.map_or(last + 1, |(first, _)| first);
+        let (cursor, resumed) = match after {
+            _ if after > last => (last, Resumed::End),
+            _ if after < oldest - 1 => (oldest - 1, Resumed::Oldest),
+            _ => (after, Resumed::There),
+        };
+        let lag = Weight { bytes: 0, ..rows::weigh(&self.connection, cursor, i64::MAX)? };
+        if let Some(follower) = self.ledger.follower(consumer) {
+            follower.restart(cursor, lag);
+        }
+        Ok(resumed)
+    }
+}
