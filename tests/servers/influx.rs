@@ -1,4 +1,12 @@
 //! A real InfluxDB 1.x of a test's own, on loopback, in a directory of its own.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "each test uses a part of it"
+)]
 
 use std::{
     fs,
@@ -19,7 +27,7 @@ pub struct Influx {
     pub address: String,
     /// Where it takes line protocol for the database `by_udp`.
     pub udp: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// Two ports of its own choice: it says in its log, and in /proc, which they are.
@@ -79,8 +87,7 @@ impl Influx {
                 drop(sender.send(line));
             }
         });
-        let mut influx =
-            Self { child, address: String::new(), udp: String::new(), _directory: directory };
+        let mut influx = Self { child, address: String::new(), udp: String::new(), directory };
         let (mut seen, mut udp) = (Vec::new(), false);
         while influx.address.is_empty() || !udp {
             let line = log.recv_timeout(Duration::from_mins(1));
@@ -125,7 +132,11 @@ impl Influx {
     /// Writes lines, by curl.
     pub fn write(&self, database: &str, lines: &str) {
         let url = format!("{}/write?db={database}", self.url());
-        let output = curl(&["-f", "-X", "POST", &url, "-u", "admin:secret", "--data-binary", lines]);
+        let path = self.directory.path().join("lines");
+        fs::write(&path, lines).expect("the lines");
+        let lines = format!("@{}", path.display());
+        let post = ["-f", "-X", "POST", &url, "-u", "admin:secret", "--data-binary", &lines];
+        let output = curl(&post);
         assert!(output.status.success(), "{output:?}");
     }
 

@@ -32,16 +32,17 @@
 //! A point is the line `NAME,LABEL=…,… value=1.5 TIME`, its time in nanoseconds, its field always a
 //! float. Units are not written. A point without a value (NaN, infinities, the end of a series)
 //! counts as delivered: there is nothing of it that InfluxDB could have. A series that line
-//! protocol can't say is rejected: a line end, a backslash at the end, a name that begins with `#`.
+//! protocol can't say is rejected: a line end, a backslash at the end or in a name before a
+//! separator, a name that begins with `#`.
 //!
 //! | answer | what becomes of the lines |
 //! |---|---|
 //! | 204, hinted handoff | delivered |
-//! | 400 `unable to parse`, every line | rejected |
-//! | 400 `partial write`, lines quoted | those are rejected, the rest is delivered |
+//! | 400 that quotes lines | those are rejected, the rest is delivered |
 //! | 400 `partial write`, otherwise | sent again by halves until only bad lines are rejected |
+//! | 400 of another text of InfluxDB | rejected |
 //! | 413 | sent again by halves |
-//! | 401, 403, 404, no such database or retention policy (a 500), other 3xx and 4xx | wrong options |
+//! | 401, 403, 404, no such database or retention policy (a 500), other 3xx and 4xx, a proxy's 400 | wrong options |
 //! | 408, 429, 5xx, no answer, no time left | try again, after what `Retry-After` says |
 //!
 //! Sending again is safe: series and time are a line's identity. With `udp` lines go to

@@ -8,7 +8,7 @@ use haetae_plugin::{Call, Context, Fault, Result, Verdict};
 use crate::{
     lines::Lines,
     options::Options,
-    server::Server,
+    server::{Server, shortened},
     verdicts::Verdicts,
     writing::{Partial, Written, quotation},
 };
@@ -68,7 +68,7 @@ impl Post {
                 }
                 Written::Some(Partial::Quoted(quoted)) => {
                     if !reject_quoted(lines, &piece, &quoted, verdicts) {
-                        left.halve(piece, lines, &quoted.join("; "), verdicts);
+                        left.halve(piece, lines, &shortened(&quoted.join("; ")), verdicts);
                     }
                     continue;
                 }

@@ -1,7 +1,5 @@
 //! An InfluxDB 1.x: what is asked of it by HTTP.
 
-use std::io::Read;
-
 use haetae_plugin::{
     Call, Context, Error, Result, Secret, Timestamp,
     http::{Http, RequestBuilder, Response},
@@ -9,9 +7,6 @@ use haetae_plugin::{
 use serde::Deserialize;
 
 use crate::{basic, options::Options, retry_after};
-
-/// How much of an answer that tells of an error is read.
-const TELLING: u64 = 4 << 20;
 
 /// An InfluxDB 1.x and one database of it.
 pub(crate) struct Server {
@@ -28,8 +23,10 @@ pub(crate) struct Server {
 pub(crate) struct Reply {
     /// The status.
     pub(crate) status: u16,
-    /// What the server says of an error; the body as it is if it is not InfluxDB's.
+    /// What the server says of an error.
     pub(crate) error: String,
+    /// Whether it says so as InfluxDB does; otherwise `error` is the body.
+    pub(crate) is_influx: bool,
     /// How long it asks to wait.
     pub(crate) wait: Option<std::time::Duration>,
 }
@@ -106,16 +103,18 @@ impl Server {
         let header = response.header("retry-after");
         let wait = header.and_then(|header| retry_after::wait(header, self.now()));
         let status = response.status;
-        let mut body = Vec::new();
-        response.take(TELLING).read_to_end(&mut body)?;
-        Ok(Reply { status, error: told(&body), wait })
+        let body = response.bytes()?;
+        let error = told(&body);
+        let is_influx = error.is_some();
+        let error = error.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
+        Ok(Reply { status, error, is_influx, wait })
     }
 }
 
 impl Reply {
     /// What it means for a question.
     fn unasked(self) -> Error {
-        let Self { status, error, wait } = self;
+        let Self { status, error, wait, .. } = self;
         let error = match status {
             408 | 429 | 500.. => Error::failed(format!("{status}: {}", shortened(&error))),
             300..=399 => Error::config(format!("url: the server answers {status}, a redirection")),
@@ -151,16 +150,14 @@ pub(crate) fn shortened(text: &str) -> String {
     short
 }
 
-/// The text of `{"error":"…"}`, or all of it.
-fn told(body: &[u8]) -> String {
+/// The text of `{"error":"…"}`.
+fn told(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Told {
         error: String,
     }
-    serde_json::from_slice(body).map_or_else(
-        |_| String::from_utf8_lossy(body).trim().to_owned(),
-        |Told { error }| error.trim().to_owned(),
-    )
+    let told: Told = serde_json::from_slice(body).ok()?;
+    Some(told.error.trim().to_owned())
 }
 
 /// The URL without a slash at its end; never shown, it may hold what it must not.
@@ -220,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_whoever_tells_it() {
-        assert_eq!(told(br#"{"error":"no \"x\"\n"}"#), r#"no "x""#);
-        assert_eq!(told(b"<html>busy</html>\n"), "<html>busy</html>");
-        assert_eq!(told(b""), "");
+    fn an_error_of_influx_is_told_from_others() {
+        assert_eq!(told(br#"{"error":"no \"x\"\n"}"#).as_deref(), Some(r#"no "x""#));
+        assert_eq!(told(b"<html>busy</html>\n"), None);
+        assert_eq!(told(b""), None);
         assert_eq!(shortened(&"é".repeat(501)).chars().count(), 501);
     }
 }

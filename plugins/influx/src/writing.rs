@@ -54,7 +54,7 @@ const UNPARSABLE: &str = "unable to parse '";
 impl Written {
     /// Classes the answer to a write; the order is that of certainty.
     pub(crate) fn of(reply: Reply) -> Self {
-        let Reply { status, error, wait } = reply;
+        let Reply { status, error, is_influx, wait } = reply;
         let reason = || shortened(&error);
         let says = |text: &str| error.contains(text);
         if says("hinted handoff queue not empty") {
@@ -69,7 +69,7 @@ impl Written {
             200..=299 if error.is_empty() => Self::All,
             413 => Self::TooLarge { reason: format!("413: {}", reason()) },
             400 | 422 if says("database is required") => Self::Wrong { reason: reason() },
-            400 | 422 => partial(&error),
+            400 | 422 if is_influx => partial(&error),
             408 | 429 | 500.. | 200..=299 => {
                 Self::NotNow { reason: format!("{status}: {}", reason()), after: wait }
             }
@@ -83,16 +83,18 @@ impl Written {
 }
 
 fn partial(error: &str) -> Written {
-    let Some(told) = error.strip_prefix("partial write: ") else {
-        // InfluxDB took none of the lines, or it is not InfluxDB that answers.
-        return Written::None { reason: shortened(error) };
-    };
+    let partial = error.strip_prefix("partial write: ");
+    let told = partial.unwrap_or(error);
     let counted = told.rsplit_once(" dropped=");
-    let dropped = counted.and_then(|(_, number)| number.parse().ok());
+    let dropped: Option<usize> = counted.and_then(|(_, number)| number.parse().ok());
     let told = counted.map_or(told, |(told, _)| told);
     let quotes_all = told.starts_with(UNPARSABLE) && dropped.is_none_or(|dropped| dropped == 0);
     if !quotes_all {
-        return Written::Some(Partial::Counted { dropped, reason: shortened(told) });
+        let reason = shortened(told);
+        return match partial {
+            Some(_) => Written::Some(Partial::Counted { dropped, reason }),
+            None => Written::None { reason },
+        };
     }
     let mut quoted: Vec<String> = Vec::new();
     for line in told.lines() {
@@ -115,7 +117,8 @@ mod tests {
     use super::*;
 
     fn of(status: u16, error: &str) -> Written {
-        Written::of(Reply { status, error: error.into(), wait: None })
+        let is_influx = !error.starts_with('<');
+        Written::of(Reply { status, error: error.into(), is_influx, wait: None })
     }
 
     fn wrong(reason: &str) -> Written {
@@ -135,7 +138,13 @@ mod tests {
             (204, "", Written::All),
             (200, "", Written::All),
             (200, "timeout", later("200: timeout")),
-            (400, unparsable, Written::None { reason: unparsable.into() }),
+            (400, unparsable, Written::Some(Partial::Quoted(vec![unparsable[17..].into()]))),
+            (
+                400,
+                "invalid consistency level",
+                Written::None { reason: "invalid consistency level".into() },
+            ),
+            (400, "<html>a proxy's", wrong("400: <html>a proxy's")),
             (
                 400,
                 "partial write: unable to parse 'bad line here x': invalid field format\nunable to parse 't value=NaN 20': invalid number dropped=0",
@@ -185,7 +194,7 @@ mod tests {
     fn the_server_says_how_long_to_wait() {
         let wait = Some(Duration::from_secs(7));
         let Written::NotNow { after, .. } =
-            Written::of(Reply { status: 503, error: String::new(), wait })
+            Written::of(Reply { status: 503, error: String::new(), is_influx: false, wait })
         else {
             panic!("it is for later");
         };
