@@ -159,7 +159,7 @@ mod tests {
         #[test]
         fn a_key_reads_back_as_it_was(
             name in r#"[a\\, ="é]{1,6}"#,
-            labels in prop::collection::btree_map(r#"[a-c\\, =]{1,4}"#, r#"[a\\, ="é]{0,5}"#, 0..4),
+            labels in prop::collection::btree_map(r"[a-c\\, =]{1,4}", r#"[a\\, ="é]{0,5}"#, 0..4),
         ) {
             let series = labels.iter().fold(Series::gauge(name.as_str(), "1"), |series, (k, v)| {
                 series.label(k.as_str(), v.as_str())

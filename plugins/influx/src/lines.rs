@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use haetae_plugin::Samples;
+use haetae_plugin::{Samples, Series};
 
 use crate::{line, verdicts::Verdicts};
 
@@ -26,7 +26,7 @@ impl Lines {
     pub(crate) fn of(samples: &Samples, verdicts: &mut Verdicts) -> Self {
         let keys: Vec<_> = samples.series().iter().map(line::key).collect();
         let known = |series: u32| usize::try_from(series).ok();
-        let name = |series: u32| samples.series().get(known(series)?).map(|series| series.name());
+        let name = |series: u32| samples.series().get(known(series)?).map(Series::name);
         let points = samples.points().iter().zip(0_u32..);
         let mut points: Vec<_> = points.filter(|(point, _)| line::has_value(point)).collect();
         // Stable: of two values at one time the later one counts.

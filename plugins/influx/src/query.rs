@@ -1,7 +1,7 @@
 //! A query: one statement, and the series that its rows become.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     time::Duration,
 };
 
@@ -154,16 +154,14 @@ impl Query {
         gathered: &mut Gathered<'_>,
     ) -> Result<()> {
         let Gathered { asked, seen, samples } = gathered;
-        let mut series = || {
-            let known = self.known.remove(&key);
-            known.unwrap_or_else(|| key.series(&self.unit, self.kind))
+        let seen = match seen.entry(key) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(new) => {
+                let known = self.known.remove(new.key());
+                let series = known.unwrap_or_else(|| new.key().series(&self.unit, self.kind));
+                new.insert(Seen { series, measurement: table.name.clone(), values: 0 })
+            }
         };
-        if !seen.contains_key(&key) {
-            let measurement = table.name.clone();
-            let new = Seen { series: series(), measurement, values: 0 };
-            seen.insert(key.clone(), new);
-        }
-        let Some(seen) = seen.get_mut(&key) else { return Ok(()) };
         if seen.measurement != table.name {
             return Err(Error::config(format!(
                 "`{}` and `{}` yield one series: make a query of each measurement",

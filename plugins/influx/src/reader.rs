@@ -50,7 +50,7 @@ impl Reader for InfluxReader {
             None => return Ok(Answer::Unsupported),
         };
         let samples = asked(query, &self.server, range, call);
-        samples.map(lines).map_err(|error| named(query, error))
+        samples.map(|samples| lines(&samples)).map_err(|error| named(query, error))
     }
 }
 
@@ -82,7 +82,7 @@ fn asked(query: &mut Query, server: &Server, range: Range, call: Call) -> Result
 }
 
 /// Each series with its points, oldest first; series in the order of their names and labels.
-fn lines(samples: Samples) -> Answer {
+fn lines(samples: &Samples) -> Answer {
     let mut points: HashMap<&Series, Vec<(Timestamp, f64)>> = HashMap::new();
     for (series, point) in samples.iter() {
         points.entry(series).or_default().push((point.time, point.value));

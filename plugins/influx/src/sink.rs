@@ -7,7 +7,7 @@ use crate::{datagram::Datagrams, lines::Lines, options::Options, post::Post, ver
 /// Writes samples.
 pub(crate) enum InfluxSink {
     /// Each answer tells what became of the lines.
-    Http(Post),
+    Http(Box<Post>),
     /// What is lost is lost unseen.
     Udp(Datagrams),
 }
@@ -22,7 +22,7 @@ impl Sink for InfluxSink {
                 Err(Error::config("either url or udp: a sink has one of them"))
             }
             Some(target) => Datagrams::open(target, &options).map(Self::Udp),
-            None => Post::open(&options, &context).map(Self::Http),
+            None => Post::open(&options, &context).map(|post| Self::Http(Box::new(post))),
         }
     }
 

@@ -302,7 +302,9 @@ fn sent(script: &Script) -> Vec<Vec<u32>> {
     let requests = script.requests();
     let lines = requests.iter().map(|request| {
         let text = std::str::from_utf8(&request.body).unwrap();
-        text.lines().map(|line| line["m,n=".len()..].split(' ').next().unwrap().parse().unwrap())
+        text.lines().map(|line| {
+            line.strip_prefix("m,n=").unwrap().split(' ').next().unwrap().parse().unwrap()
+        })
     });
     lines.map(Iterator::collect).collect()
 }

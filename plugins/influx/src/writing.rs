@@ -138,7 +138,11 @@ mod tests {
             (204, "", Written::All),
             (200, "", Written::All),
             (200, "timeout", later("200: timeout")),
-            (400, unparsable, Written::Some(Partial::Quoted(vec![unparsable[17..].into()]))),
+            (
+                400,
+                unparsable,
+                Written::Some(Partial::Quoted(vec!["m v=NaN 20': invalid number".into()])),
+            ),
             (
                 400,
                 "invalid consistency level",

@@ -137,8 +137,8 @@ proptest! {
         for (at, chunk) in chunks.iter().enumerate() {
             let partial = if at + 1 < chunks.len() { r#","partial":true"# } else { "" };
             let values = serde_json::to_string(chunk).unwrap();
-            body += &format!(r#"{{"results":[{{"series":[{{"columns":["time","v"],"values":{values}}}]{partial}}}]}}"#);
-            body.push('\n');
+            let document = format!(r#"{{"results":[{{"series":[{{"columns":["time","v"],"values":{values}}}]{partial}}}]}}"#);
+            body = body + &document + "\n";
         }
         let tables = read(body.as_bytes(), BYTES).unwrap();
         let read_back: Vec<_> = tables.iter().flat_map(|table| &table.rows).collect();

@@ -36,13 +36,12 @@ impl Lend for Wire {
         let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(request.timeout.max(Duration::from_millis(1))))?;
         let Request { method, headers, body, .. } = request;
-        let mut head =
-            format!("{method} /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
-        head += &format!("content-length: {}\r\n", body.len());
+        write!(socket, "{method} /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n")?;
+        write!(socket, "content-length: {}\r\n", body.len())?;
         for (name, value) in headers {
-            head += &format!("{name}: {}\r\n", String::from_utf8(value)?);
+            write!(socket, "{name}: {}\r\n", String::from_utf8(value)?)?;
         }
-        socket.write_all((head + "\r\n").as_bytes())?;
+        socket.write_all(b"\r\n")?;
         socket.write_all(&body)?;
         answered(BufReader::new(socket))
     }
