@@ -69,15 +69,15 @@ impl Influx {
             .replace("AUTH", &auth.to_string());
         fs::write(&path, text).expect("the configuration");
         // Another server of the same protocol can stand in, such as a build of 1.8.
-        let program = std::env::var_os("HAETAE_TEST_INFLUXD").unwrap_or_else(|| "influxd".into());
+        let program = std::env::var("HAETAE_TEST_INFLUXD").unwrap_or_else(|_| "influxd".into());
         let mut command = Command::new(&program);
         command.args(["run", "-config"]).arg(path).stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = match command.stderr(Stdio::piped()).spawn() {
             Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => panic!(
-                "{program:?} is missing: run tests/setup, or apt-get install influxdb influxdb-client"
-            ),
-            Err(error) => panic!("{program:?}: {error}"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                panic!("no {program}: run tests/setup, or apt-get install influxdb influxdb-client")
+            }
+            Err(error) => panic!("{program}: {error}"),
         };
         let stderr = child.stderr.take().expect("piped");
         let (sender, log) = mpsc::channel();

@@ -5,6 +5,7 @@ use haetae_plugin::{Metric, Secret, http::HttpOptions, options::Duration};
 /// The options of the kind `influx`.
 #[haetae_plugin::options]
 #[serde(default)]
+#[schemars(extend("anyOf" = [{ "required": ["url", "database"] }, { "required": ["udp"] }]))]
 pub(crate) struct Options {
     /// The server, such as `https://influx.example:8086`.
     #[schemars(regex(pattern = r"^https?://[^/?#@\s]+(/[^?#\s]*)?$"))]

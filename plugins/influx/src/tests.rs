@@ -1,6 +1,7 @@
 //! The roles, on scripted answers; on a real server see `real`.
 
 mod real;
+mod wire;
 
 use std::time::Duration;
 
