@@ -1,0 +1,329 @@
+//! The kind `influx` end to end, on a real InfluxDB 1.x: what it stores, what it is asked, and
+//! how its refusals show.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+#[path = "servers/influx.rs"]
+mod server;
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    process::Command,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use haetae::{
+    clock::Clock,
+    plugin::{
+        catalog::{Catalog, Storage},
+        instance::{Fate, Instance, Order, Reply, Role, Spec},
+        lend::{Cells, Lent, Pool, Shared},
+    },
+};
+use haetae_plugin::{Answer, Question, Timestamp};
+use serde_json::{Value, json};
+use server::Influx;
+use support::{Home, within};
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// This machine's samples go to InfluxDB, and to a file to compare with.
+const HISTORY: &str = r#"
+[sources.own]
+plugin = "host"
+interval = "1s"
+processes = 0
+
+[sinks.history]
+plugin = "influx"
+url = "URL"
+database = "DATABASE"
+inputs = ["own"]
+
+[sinks.file]
+plugin = "file"
+path = "PATH"
+inputs = ["own"]
+"#;
+
+fn home(text: &str, influx: &Influx) -> Home {
+    let home = Home::with_plugins(&["host", "file", "influx"]);
+    let path = home.path("out.jsonl").display().to_string();
+    home.configure(&text.replace("URL", &influx.url()).replace("PATH", &path));
+    home
+}
+
+fn lines(home: &Home) -> Vec<Value> {
+    let text = fs::read_to_string(home.path("out.jsonl")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_nanos()).expect("before 2262")
+}
+
+#[test]
+fn what_a_sink_stores_is_what_the_source_yielded() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE history");
+    let home = home(&HISTORY.replace("DATABASE", "history"), &influx);
+    let daemon = home.start();
+    let fourth = "SELECT value FROM load_1m LIMIT 1 OFFSET 3";
+    let enough = || influx.rows("history", fourth).first().cloned();
+    let enough = within(LONG, enough);
+    let enough = enough.unwrap_or_else(|| panic!("{:#?}", home.instance("history")));
+    assert!(daemon.stop());
+
+    // Up to a time that both had seen before the daemon was told to end.
+    let until = enough[0].as_i64().expect("a time");
+    // By InfluxDB's own client: independent of all of ours.
+    let (host, port) = influx.address.split_once(':').expect("host and port");
+    let mut client = Command::new("influx");
+    client.args(["-host", host, "-port", port, "-database", "history", "-format", "json"]);
+    let query = "SELECT value FROM cpu_used_percent, load_1m, network_received_bytes GROUP BY *";
+    let output = client.args(["-execute", query]).output().expect("tests/setup installs it");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    // It shows each chunk of the answer as a result.
+    let results = answer["results"].as_array().expect("results");
+    let tables = results.iter().filter_map(|result| result["series"].as_array()).flatten();
+    let mut stored = BTreeMap::new();
+    for table in tables {
+        let mut labels = table["tags"].as_object().cloned().expect("tags");
+        // Grouped by all tags of all measurements, a series has empty ones that are not its own.
+        labels.retain(|_, value| value != "");
+        for row in table["values"].as_array().expect("rows") {
+            if row[0].as_i64() <= Some(until) {
+                let key = json!([table["name"], labels, row[0]]).to_string();
+                stored.insert(key, row[1].as_f64());
+            }
+        }
+    }
+    let names = ["cpu_used_percent", "load_1m", "network_received_bytes"];
+    let yielded = lines(&home).into_iter().filter(|line| {
+        names.iter().any(|name| line["name"] == *name)
+            && line["value"].is_number()
+            && line["time_ns"].as_i64() <= Some(until)
+    });
+    let yielded: BTreeMap<_, _> = yielded
+        .map(|line| {
+            let key = json!([line["name"], line["labels"], line["time_ns"]]).to_string();
+            (key, line["value"].as_f64())
+        })
+        .collect();
+    assert!(yielded.len() >= 8, "{yielded:#?}");
+    assert_eq!(stored, yielded);
+}
+
+#[test]
+fn a_query_with_a_window_raises_an_alarm() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE cf");
+    let text = r#"
+[sources.paas]
+plugin = "influx"
+url = "URL"
+database = "cf"
+interval = "1s"
+labels = { plane = "paas" }
+
+[[sources.paas.query]]
+metric = "vm_cpu_percent"
+unit = "percent"
+window = "10m"
+influxql = "SELECT mean(value) FROM cf_metrics WHERE metricname =~ /cpuStats.core/ AND $window GROUP BY ip, id"
+
+[evaluators.vm-cpu]
+inputs = ["paas"]
+metric = "vm_cpu_percent"
+by = ["ip", "id"]
+critical = { above = 90, clear = 85 }
+
+[sinks.file]
+plugin = "file"
+path = "PATH"
+inputs = ["vm-cpu", "paas"]
+"#;
+    // Values of the last minutes: 96 on the mean for one VM, 20 for the other.
+    let now = now();
+    let points = (1..=60).map(|at| {
+        let time = now - at * 5_000_000_000;
+        let value = 95 + at % 3;
+        let tags = "cf_metrics,metricname=cpuStats.core0,ip=10.0.0";
+        format!("{tags}.1,id=a\\ 1 value={value} {time}\n{tags}.2,id=b value=20 {time}\n")
+    });
+    influx.write("cf", &points.collect::<String>());
+    // Another metric, and values before the window: they must not count.
+    let old = now - 3600 * 1_000_000_000;
+    let other = "cf_metrics,metricname=memoryStats.FreeMemory,ip=10.0.0.2,id=b value=9999";
+    influx.write(
+        "cf",
+        &format!(
+            "{other} {now}\n{} {old}\n",
+            other.replace("memoryStats.FreeMemory", "cpuStats.core0")
+        ),
+    );
+
+    let home = home(text, &influx);
+    let daemon = home.start();
+    let fired =
+        within(LONG, || lines(&home).into_iter().find(|line| line["type"] == "notification"));
+    let fired = fired.unwrap_or_else(|| panic!("it fires: {:#?}", home.instance("paas")));
+    assert!(daemon.stop());
+    let alarm = &fired["alarms"][0];
+    assert_eq!(alarm["severity"], "critical");
+    assert_eq!(alarm["labels"]["ip"], "10.0.0.1");
+    assert_eq!(alarm["labels"]["id"], "a 1");
+    assert_eq!(alarm["value"].as_f64(), Some(96.0));
+    assert_eq!(alarm["unit"], "percent");
+    let since = alarm["since_ns"].as_i64().expect("nanoseconds");
+    let samples: Vec<_> =
+        lines(&home).into_iter().filter(|line| line["type"] == "sample").collect();
+    for sample in &samples {
+        assert_eq!(sample["labels"]["plane"], "paas", "what the daemon adds");
+        let slot = sample["time_ns"].as_i64().expect("nanoseconds");
+        assert_eq!((slot - since) % 1_000_000_000, 0, "a slot: {sample}");
+        let expected = if sample["labels"]["id"] == "b" { 20.0 } else { 96.0 };
+        assert_eq!(sample["value"].as_f64(), Some(expected), "{sample}");
+    }
+    assert!(samples.iter().any(|sample| sample["labels"]["id"] == "b"), "{samples:#?}");
+}
+
+#[test]
+fn of_a_partial_write_the_good_samples_are_stored() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE history");
+    influx.write("history", &format!("load_1m value=1i {}", now()));
+    let home = home(&HISTORY.replace("DATABASE", "history"), &influx);
+    let daemon = home.start();
+    let sink = home.instance_when("history", |found| found["last_error"].is_object());
+    let cause = sink["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("rejected: ") && cause.contains("field type conflict"), "{cause}");
+    let good = || influx.rows("history", "SELECT value FROM load_5m").first().cloned();
+    assert!(within(LONG, good).is_some(), "what is good is stored");
+    assert!(daemon.stop());
+    assert_eq!(influx.rows("history", "SELECT count(value) FROM load_1m")[0][1], 1);
+}
+
+#[test]
+fn an_unknown_database_shows_as_a_fault_of_the_configuration() {
+    let influx = Influx::start();
+    let reading = r#"
+[sources.paas]
+plugin = "influx"
+url = "URL"
+database = "gone"
+interval = "1s"
+[[sources.paas.query]]
+metric = "vm_cpu_percent"
+influxql = "SELECT value FROM m WHERE $window"
+"#;
+    let text = HISTORY.replace("DATABASE", "nope") + reading;
+    let home = home(&text, &influx);
+    let daemon = home.start();
+    for (name, expected) in [
+        ("history", "wrong options: database not found: \"nope\""),
+        // In a good status.
+        ("paas", "query `vm_cpu_percent`: database not found: gone"),
+    ] {
+        let found = home.instance_when(name, |found| found["last_error"].is_object());
+        let cause = found["last_error"]["cause"].as_str().expect("a cause");
+        assert!(cause.contains(expected), "{cause}");
+    }
+    let cure = home.instance("paas").expect("it is there")["last_error"]["cure"].clone();
+    assert_eq!(cure, "correct its options or credentials and restart");
+    assert!(daemon.stop());
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_no_answer() {
+    // Influx's own first chunk, and then the connection ends in the middle of the stream.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let chunk = r#"{"results":[{"series":[{"name":"m","columns":["time","value"],"values":[[1,1]]}],"partial":true}]}"#;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{chunk}\n\r\n",
+        chunk.len() + 1
+    );
+    thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let head = BufReader::new(socket.try_clone().expect("a socket")).lines();
+            drop(head.map_while(Result::ok).find(String::is_empty));
+            // The daemon may have gone meanwhile.
+            drop(socket.write_all(answer.as_bytes()));
+        }
+    });
+    let home = Home::with_plugins(&["file", "influx"]);
+    let path = home.path("out.jsonl").display().to_string();
+    home.configure(&format!(
+        r#"
+[sources.cut]
+plugin = "influx"
+url = "{url}"
+database = "d"
+interval = "1s"
+[[sources.cut.query]]
+metric = "cut"
+influxql = "SELECT value FROM m WHERE $window"
+[sinks.file]
+plugin = "file"
+path = "{path}"
+inputs = ["cut"]
+"#
+    ));
+    let daemon = home.start();
+    let found = home.instance_when("cut", |found| found["last_error"].is_object());
+    assert!(daemon.stop());
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("query `cut`: the answer broke off: "), "{cause}");
+    assert_eq!(found["counts"]["records"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_answers_by_the_daemons_own_http() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE d");
+    let lines = (0..30).map(|at| format!("m,h=a value={at} {at}000000000\n"));
+    influx.write("d", &lines.collect::<String>());
+    let home = Home::with_plugins(&["influx"]);
+    let catalog = Catalog::scan(vec![home.path("bin")], &[], Storage::Memory);
+    let library = catalog.library("influx").expect("it is there").expect("it loads");
+    let query =
+        json!({ "metric": "v", "influxql": "SELECT value FROM m WHERE $window GROUP BY h" });
+    let spec = Spec {
+        name: "r".into(),
+        role: Role::Reader,
+        kind: "influx".into(),
+        options: json!({ "url": influx.url(), "database": "d", "query": [query] }),
+        library,
+    };
+    let shared = Shared {
+        clock: Clock::System,
+        http: Pool::new(tokio::runtime::Handle::current()),
+        instances: None,
+    };
+    let lent = Lent::new("r", shared, Cells::default(), CancellationToken::new());
+    let opened = Instance::open(spec, lent.into(), LONG, &std::sync::Arc::default()).await;
+    let Ok(Fate::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
+    let (from, to) = (Timestamp::from_seconds(10), Timestamp::from_seconds(20));
+    let question = Question::Series { query: "v".into(), from, to };
+    let answered = reader.call(Order::Query(question), LONG).await;
+    let Fate::Returned(Ok(Reply::Answer(Answer::Series(lines)))) = answered else {
+        panic!("{answered:?}")
+    };
+    assert!(matches!(reader.close(LONG).await, Fate::Returned(Ok(()))));
+    assert_eq!((lines.len(), lines[0].name.as_str(), lines[0].labels["h"].as_str()), (1, "v", "a"));
+    let times: Vec<_> = lines[0].points.iter().map(|(time, _)| time.seconds()).collect();
+    assert_eq!(times, (10..20).collect::<Vec<_>>());
+}
