@@ -326,9 +326,9 @@ impl Evaluator {
         let mut gone = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
             let before = identity.kept(slot.threshold);
-            let changed = identity.judge(&slot, &mut gone);
+            let turn = identity.judge(&slot, &mut gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record(&slot, labels, identity, before, changed, changes);
+            record(&slot, labels, identity, before, turn, changes);
             identity.is_over()
         };
         let over: Vec<_> = self.identities.extract_if(.., over).collect();
@@ -383,12 +383,12 @@ fn record(
     labels: &Labels,
     identity: &mut Identity,
     before: Levels,
-    changed: Option<Changed>,
+    turn: Option<Changed>,
     changes: &mut Changes,
 ) {
     let threshold = slot.threshold;
     let mut was_stored = before != Levels::default();
-    if let Some((change, severity)) = changed {
+    if let Some((change, severity)) = turn {
         let alarm = if change.is_end() {
             let alarm = identity.ended(threshold, labels, severity);
             changes.store(identity.stored(labels, alarm.clone()));
@@ -403,7 +403,7 @@ fn record(
     }
     let after = identity.kept(threshold);
     let is_stored = after != Levels::default() && !identity.is_over();
-    if is_stored && (!was_stored || after != before || changed.is_some()) {
+    if is_stored && (!was_stored || after != before || turn.is_some()) {
         changes.store(identity.standing(threshold, labels));
     } else if was_stored && !is_stored {
         changes.delete(identity.id());
