@@ -38,7 +38,7 @@ pub(super) struct Source {
     /// What was found out about a series, by the address of its handle.
     handles: HashMap<usize, Handle>,
     known: HashMap<Series, usize>,
-    tracked: Vec<Option<Tracked>>,
+    tracked: Vec<Option<Box<Tracked>>>,
     free: Vec<usize>,
     made: u64,
     /// Until when series of which only the past is known are kept.
@@ -79,7 +79,7 @@ struct Tracked {
     series: Series,
     window: Window,
     room: Room,
-    readers: Vec<Reader>,
+    readers: Box<[Reader]>,
     /// How many of its readers do not have it: never took it, or have let go of it.
     unread: usize,
     /// Whether it waits to be offered to those.
@@ -300,7 +300,7 @@ impl Source {
         let room = Room { keep, most: usize::try_from(most).unwrap_or(usize::MAX) };
         let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
         self.made += 1;
-        let tracked = Tracked {
+        let tracked = Box::new(Tracked {
             number: self.made,
             series: series.clone(),
             window: Window::default(),
@@ -308,7 +308,7 @@ impl Source {
             readers: routes.iter().map(reader).collect(),
             unread: routes.len(),
             offered: false,
-        };
+        });
         let place = self.free.pop().unwrap_or(self.tracked.len());
         match self.tracked.get_mut(place) {
             Some(free) => *free = Some(tracked),
