@@ -29,6 +29,8 @@ mod prometheus;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod trial;
 
 use haetae_plugin::{Samples, Timestamp};
