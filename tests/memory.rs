@@ -7,7 +7,7 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
@@ -15,7 +15,7 @@ use std::{
 use haetae::{
     config::{Limits, Source},
     engine::{
-        Engine, Input, SourceTiming,
+        Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
     },
     pipeline::intake::Intake,
@@ -111,23 +111,42 @@ fn batch(slot: Timestamp) -> Samples {
     samples
 }
 
-#[test]
-fn a_hundred_thousand_firing_alarms_cost_at_most_1500_bytes_each() {
-    let start = Timestamp::from_seconds(1_700_000_000);
-    let mut slot = haetae::engine::last_slot("paas", INTERVAL, start);
-    let before = BYTES.load(Ordering::Relaxed);
-    let (mut intake, mut engine) = (Intake::new(&source()), engine(start));
-    let mut fired = 0;
-    for _ in 0..8 {
-        slot = slot.after(INTERVAL);
-        let (samples, complaint) = intake.admit(&batch(slot), slot, slot);
+/// Feeds batches of the slots after `slot`; the answer is what the last change left to store.
+fn feed(slots: u32, slot: &mut Timestamp, intake: &mut Intake, engine: &mut Engine) -> Effects {
+    let mut last = Effects::default();
+    for _ in 0..slots {
+        *slot = slot.after(INTERVAL);
+        let (samples, complaint) = intake.admit(&batch(*slot), *slot, *slot);
         assert_eq!(complaint, None);
-        let effects = engine.step(Input::Samples { source: "paas".into(), samples }, slot);
-        fired += effects.transitions.len();
+        let effects = engine.step(Input::Samples { source: "paas".into(), samples }, *slot);
+        if effects != Effects::default() {
+            last = effects;
+        }
     }
-    let bytes = BYTES.load(Ordering::Relaxed) - before;
-    assert_eq!(fired, ALARMS);
-    println!("{} bytes an alarm", bytes / ALARMS);
-    assert!(bytes / ALARMS < 1500, "{} bytes an alarm", bytes / ALARMS);
-    drop((engine, intake));
+    last
+}
+
+#[test]
+fn a_hundred_thousand_firing_alarms_cost_at_most_1500_bytes_each_restored_ones_too() {
+    let used = || BYTES.load(Ordering::Relaxed);
+    let mut slot = last_slot("paas", INTERVAL, Timestamp::from_seconds(1_700_000_000));
+    let before = used();
+    let (mut intake, mut first) = (Intake::new(&source()), engine(slot));
+    let fired = feed(6, &mut slot, &mut intake, &mut first);
+    assert_eq!((fired.transitions.len(), fired.standings.len()), (ALARMS, ALARMS));
+    let stored = Past { standings: fired.standings, ..Past::default() };
+    drop(fired.transitions);
+    let kept = used();
+    drop((intake, first));
+    // What is still in use is what is stored.
+    let fresh = (kept - used()) / ALARMS;
+    let (mut intake, mut second) = (Intake::new(&source()), engine(slot));
+    assert_eq!(second.restore(stored, &BTreeSet::new(), slot), Effects::default());
+    let waiting = (used() - before) / ALARMS;
+    assert_eq!(second.alarms().len(), ALARMS);
+    assert_eq!(feed(6, &mut slot, &mut intake, &mut second), Effects::default());
+    let restored = (used() - before) / ALARMS;
+    println!("bytes an alarm: {fresh}, restored {waiting}, with its series {restored}");
+    assert!(fresh < 1500 && restored < 1500, "{fresh} and {restored} bytes an alarm");
+    drop((intake, second));
 }

@@ -16,6 +16,7 @@ mod levels;
 pub mod matcher;
 mod member;
 mod occurrence;
+mod record;
 mod restore;
 mod slot;
 mod source;

@@ -91,6 +91,9 @@ impl Voice {
         let alarm = &transition.alarm;
         let words = match self.language {
             Language::En => ["value", "since", "ended", "labels", "runbook", "alarm", "why"],
+            Language::Ko if transition.change == Change::Closed => {
+                ["값", "발생", "종결", "레이블", "조치 안내", "알람", "사유"]
+            }
             Language::Ko => ["값", "발생", "해소", "레이블", "조치 안내", "알람", "사유"],
         };
         let [value, since, ended, labels_word, runbook, id, why] = words;
@@ -192,6 +195,41 @@ mod tests {
         ];
         for (value, unit, text) in cases {
             assert_eq!(quantity(value, unit), text);
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_nothing_judges_any_more_is_closed_in_each_language() {
+        let at = Timestamp::from_seconds(60);
+        let alarm = AlarmView {
+            id: "3f9c2a-1".into(),
+            evaluator: "cpu".into(),
+            labels: BTreeMap::new(),
+            severity: haetae_plugin::Severity::Critical,
+            condition: crate::engine::Condition::Ok,
+            evidence: crate::engine::Evidence::Fresh,
+            since: Timestamp::default(),
+            updated: at,
+            ended: Some(at),
+            value: None,
+            unit: String::new(),
+            summaries: BTreeMap::new(),
+            runbook: None,
+            reason: Some("rule removed".into()),
+        };
+        let transition = Transition { change: Change::Closed, alarm, at };
+        let cases = [
+            (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),
+            (Language::Ko, "[종결] cpu ()", "종결: 1970-01-01 00:01:00 +00:00"),
+        ];
+        for (language, title, line) in cases {
+            let voice = Voice { language, zone: TimeZone::UTC };
+            let notification = voice.notification(&transition, at);
+            assert_eq!(notification.reason, Reason::Closed);
+            assert_eq!(notification.alarms[0].status, Status::Resolved);
+            assert_eq!(notification.alarms[0].ended, Some(at));
+            assert_eq!(notification.title, title);
+            assert!(notification.text.lines().any(|one| one == line), "{}", notification.text);
         }
     }
 

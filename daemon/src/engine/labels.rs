@@ -54,9 +54,11 @@ impl From<&BTreeMap<String, String>> for Labels {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     #[test]
     fn labels_are_sorted_each_name_once_and_the_same_as_a_map() {
-        let cases: [(&[(&str, &str)], &[(&str, &str)]); 3] = [
+        let cases: [(Pairs, Pairs); 3] = [
             (&[], &[]),
             (
                 &[("ip", "10.0.0.1"), ("id", "a"), ("ip", "10.0.0.2")],

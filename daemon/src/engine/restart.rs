@@ -15,7 +15,7 @@ use super::{
 
 /// One series, a character a slot as in `Trial`; at `|` the engine is killed and started with
 /// the second evaluator, after as many slots as there are `_` behind it.
-fn check(before: Threshold, after: Threshold, slots: &str, conditions: &str) -> Trial {
+fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) -> Trial {
     let mut trial = Trial::new(vec![before]);
     let mut seen = String::new();
     let mut slots = slots.chars().peekable();
@@ -37,7 +37,7 @@ fn check(before: Threshold, after: Threshold, slots: &str, conditions: &str) -> 
     trial
 }
 
-fn same(threshold: Threshold, slots: &str, conditions: &str) -> Trial {
+fn same(threshold: &Threshold, slots: &str, conditions: &str) -> Trial {
     check(threshold.clone(), threshold, slots, conditions)
 }
 
@@ -57,21 +57,21 @@ fn time_while_down_counts_toward_nothing() {
         let slots = format!("{}|{}{}", "#".repeat(before), "_".repeat(down), "#".repeat(after));
         let expected =
             format!("{}{}|{}F", "p".repeat(before), "_".repeat(down), "p".repeat(after - 1));
-        same(threshold(30), &slots, &expected)
+        same(&threshold(30), &slots, &expected)
     };
     // Pending at 0: down from 10 to 40 it fires at 60, down from 25 to 40 at 45.
     held(11, 29, 21);
     held(26, 14, 6);
     // A restart between two slots is no time at all.
     held(11, 0, 20);
-    same(recovering(5), "#..|___.....", "FRR___|RRRR-");
-    same(recovering(5), "#..|....", "FRR|RRR-");
+    same(&recovering(5), "#..|___.....", "FRR___|RRRR-");
+    same(&recovering(5), "#..|....", "FRR|RRR-");
 }
 
 #[test]
 fn what_fires_is_judged_again_at_the_first_complete_evaluation() {
     let trial = same(
-        threshold(30),
+        &threshold(30),
         &format!("{}|___ x#.", "#".repeat(31)),
         &format!("{}F___|FFF-", "p".repeat(30)),
     );
@@ -80,41 +80,41 @@ fn what_fires_is_judged_again_at_the_first_complete_evaluation() {
     assert_eq!(fired.alarm.id, resolved.alarm.id);
     assert_eq!(fired.alarm.since, resolved.alarm.since);
     // What cleared while the daemon was down is told.
-    assert_eq!(same(threshold(0), "#|___.", "F___|-").changes(), ["Fired", "Resolved: cleared"]);
+    assert_eq!(same(&threshold(0), "#|___.", "F___|-").changes(), ["Fired", "Resolved: cleared"]);
 }
 
 #[test]
 fn other_numbers_end_nothing_that_fires() {
     check(
         threshold(30),
-        threshold(5),
+        &threshold(5),
         &format!("{}|_##", "#".repeat(31)),
         &format!("{}F_|FF", "p".repeat(30)),
     );
-    check(threshold(5), threshold(30), "######|_##", "pppppF_|FF");
-    check(threshold(30), threshold(1), "##|_#", "pp_|F");
+    check(threshold(5), &threshold(30), "######|_##", "pppppF_|FF");
+    check(threshold(30), &threshold(1), "##|_#", "pp_|F");
     let warning = Some(level(70.0, 60.0, 0));
     let lesser = Threshold { warning, critical: None, ..threshold(0) };
     let both = Threshold { warning, ..threshold(0) };
-    let trial = check(both, lesser.clone(), "#|#.", "F|F-");
+    let trial = check(both, &lesser, "#|#.", "F|F-");
     assert_eq!(trial.changes(), ["Fired", "Better", "Resolved: cleared"]);
-    let trial = check(threshold(0), lesser, "#|", "F|");
+    let trial = check(threshold(0), &lesser, "#|", "F|");
     assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
 }
 
 #[test]
 fn the_slots_of_n_of_m_are_remembered_and_are_no_alarm() {
-    same(of(3, 5), "#.#.|#", "p-p-|F");
-    same(of(3, 5), "#.#.|____#", "p-p-____|F");
-    same(of(2, 3), "#..|#", "p--|p");
-    let trial = same(of(3, 5), "#.|", "p-|");
+    same(&of(3, 5), "#.#.|#", "p-p-|F");
+    same(&of(3, 5), "#.#.|____#", "p-p-____|F");
+    same(&of(2, 3), "#..|#", "p--|p");
+    let trial = same(&of(3, 5), "#.|", "p-|");
     assert_eq!((trial.alarms(), trial.stored.0.len()), (Vec::new(), 1));
     let row = trial.stored.rows().next().unwrap();
     assert_eq!((row.alarm.condition, row.alarm.ended), (Condition::Ok, None));
     // Once the slots no longer count, nothing is left of it.
-    assert_eq!(same(of(3, 5), "#.|...", "p-|---").stored.0.len(), 0);
-    assert_eq!(same(of(3, 5), "#.|xxxx", "p-|----").stored.0.len(), 0);
-    assert_eq!(check(of(3, 5), threshold(5), "#.|", "p-|").stored.0.len(), 0);
+    assert_eq!(same(&of(3, 5), "#.|...", "p-|---").stored.0.len(), 0);
+    assert_eq!(same(&of(3, 5), "#.|xxxx", "p-|----").stored.0.len(), 0);
+    assert_eq!(check(of(3, 5), &threshold(5), "#.|", "p-|").stored.0.len(), 0);
 }
 
 #[test]
@@ -141,31 +141,31 @@ fn without_its_series_an_alarm_holds_until_there_is_no_data() {
         assert_eq!((seen.as_str(), why.as_str()), (conditions, evidence), "{then:?} {slots}");
         assert_eq!(trial.changes(), changes, "{then:?} {slots}");
     }
-    let trial = same(no_data(5, Then::Alarm), "##|xxxx", "pp|pppF");
+    let trial = same(&no_data(5, Then::Alarm), "##|xxxx", "pp|pppF");
     assert_eq!(trial.changes(), ["Fired: no data"]);
     // The silence is counted over slots that were judged, not over the time that was down.
-    same(no_data(5, Then::Alarm), "##|______xxx", "pp______|ppp");
+    same(&no_data(5, Then::Alarm), "##|______xxx", "pp______|ppp");
 }
 
 #[test]
 fn what_nothing_judges_any_more_is_closed() {
     let other = Threshold { name: "memory".into(), ..threshold(0) };
-    let trial = check(threshold(0), other.clone(), "#|###", "F|FFF");
+    let trial = check(threshold(0), &other, "#|###", "F|FFF");
     assert_eq!(trial.changes(), ["Fired", "Closed: rule removed", "Fired"]);
     let closed = &trial.transitions[1].alarm;
     assert_eq!((closed.condition, closed.is_firing()), (Condition::Ok, false));
     assert_eq!(closed.ended, Some(trial.transitions[1].at));
     // It is not closed again, and a later one is another occurrence.
-    let mut trial = check(threshold(0), other, "#|", "F|");
+    let mut trial = check(threshold(0), &other, "#|", "F|");
     trial.restart(vec![threshold(0)], 0, false);
     trial.slot("#");
     assert_eq!(trial.changes(), ["Fired", "Closed: rule removed", "Fired"]);
     assert!(trial.alarms()[0].id.ends_with("-2"));
     let by_host = Threshold { by: Some(vec!["host".into()]), ..threshold(0) };
-    let trial = check(threshold(0), by_host, "#|", "F|");
+    let trial = check(threshold(0), &by_host, "#|", "F|");
     assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
     // What never fired is only forgotten.
-    let trial = check(threshold(5), together(Across::Worst, 5), "#|", "p|");
+    let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
 }
 
@@ -200,7 +200,7 @@ fn system_alarms_go_on_until_they_are_ended() {
 
 #[test]
 fn a_row_without_state_or_of_a_later_version_is_still_understood() {
-    let (trial, text) = (same(threshold(0), "#", "F"), "F");
+    let trial = same(&threshold(0), "#", "F");
     let row = trial.stored.rows().next().unwrap();
     let mut value = serde_json::to_value(&row).unwrap();
     value["state"]["later"] = "unknown".into();
@@ -212,7 +212,7 @@ fn a_row_without_state_or_of_a_later_version_is_still_understood() {
         let mut engine = Engine::new(vec![timing("s")], vec![threshold(5)], trial.slot);
         let past = Past { standings: vec![bare], ..Past::default() };
         let effects = engine.restore(past, &["s".to_owned()].into(), trial.slot);
-        assert_eq!(effects.transitions, [], "{text}");
+        assert_eq!(effects.transitions, [], "{condition:?}");
         assert_eq!(engine.alarms().len(), 1, "{condition:?}");
     }
 }
@@ -223,7 +223,7 @@ fn no_occurrence_is_given_again_after_a_restart() {
         let trial = Trial::new(vec![threshold(0)]);
         let mut engine = trial.engine;
         let now = trial.slot.after(MINUTE);
-        let known = same(threshold(0), "#", "F").stored.rows().next().unwrap().fingerprint;
+        let known = same(&threshold(0), "#", "F").stored.rows().next().unwrap().fingerprint;
         let occurrences = last.map(|last| (known, last)).into_iter().collect();
         let past = Past { occurrences, floor, ..Past::default() };
         engine.restore(past, &std::collections::BTreeSet::new(), now);
