@@ -132,7 +132,7 @@ fn a_hundred_thousand_firing_alarms_cost_at_most_1500_bytes_each_restored_ones_t
     let mut slot = last_slot("paas", INTERVAL, Timestamp::from_seconds(1_700_000_000));
     let before = used();
     let (mut intake, mut first) = (Intake::new(&source()), engine(slot));
-    let fired = feed(6, &mut slot, &mut intake, &mut first);
+    let fired = feed(5, &mut slot, &mut intake, &mut first);
     assert_eq!((fired.transitions.len(), fired.standings.len()), (ALARMS, ALARMS));
     let stored = Past { standings: fired.standings, ..Past::default() };
     drop(fired.transitions);
@@ -144,7 +144,7 @@ fn a_hundred_thousand_firing_alarms_cost_at_most_1500_bytes_each_restored_ones_t
     assert_eq!(second.restore(stored, &BTreeSet::new(), slot), Effects::default());
     let waiting = (used() - before) / ALARMS;
     assert_eq!(second.alarms().len(), ALARMS);
-    assert_eq!(feed(6, &mut slot, &mut intake, &mut second), Effects::default());
+    assert_eq!(feed(4, &mut slot, &mut intake, &mut second), Effects::default());
     let restored = (used() - before) / ALARMS;
     println!("bytes an alarm: {fresh}, restored {waiting}, with its series {restored}");
     assert!(fresh < 1500 && restored < 1500, "{fresh} and {restored} bytes an alarm");
