@@ -155,14 +155,19 @@ impl Evaluator {
         matchers.all(|matcher| matcher.matches(series.label(matcher.label())))
     }
 
-    /// Takes a series, unless it has as many of that source as it may.
+    /// Takes a series, unless it has as many of that source as it may. One that has ended is of
+    /// interest only to an alarm that waits for it.
     pub(super) fn attach(
         &mut self,
         source: usize,
         place: usize,
-        series: &Series,
+        (series, ended): (&Series, bool),
         occurrences: &Occurrences,
     ) -> bool {
+        let labels = identifying(self.threshold.by.as_deref(), series);
+        if ended && !self.identities.get(&labels).is_some_and(|identity| identity.awaits()) {
+            return false;
+        }
         let input = self.inputs.iter_mut().find(|input| input.source == source);
         let Some(input) = input.filter(|input| input.series < input.most) else {
             self.status.ignored += 1;
@@ -170,7 +175,6 @@ impl Evaluator {
         };
         input.series += 1;
         self.status.series += 1;
-        let labels = identifying(self.threshold.by.as_deref(), series);
         let unit = self.unit(series.unit());
         let identity = match self.identities.entry(labels) {
             Entry::Occupied(known) => known.into_mut(),

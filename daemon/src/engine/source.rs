@@ -224,13 +224,18 @@ impl Source {
     }
 
     /// Offers the series at `place` to each evaluator that wants it and does not have it;
-    /// `attach` says whether it takes it. A series that nobody takes is forgotten.
-    pub(super) fn offer(&mut self, place: usize, mut attach: impl FnMut(usize, &Series) -> bool) {
+    /// `attach`, which is told whether it has ended, says whether it takes it. A series that nobody
+    /// takes is forgotten.
+    pub(super) fn offer(
+        &mut self,
+        place: usize,
+        mut attach: impl FnMut(usize, (&Series, bool)) -> bool,
+    ) {
         let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
         tracked.offered = false;
-        let alive = tracked.window.goes_on();
-        for reader in tracked.readers.iter_mut().filter(|reader| alive && !reader.attached) {
-            reader.attached = attach(reader.evaluator, &tracked.series);
+        let ended = !tracked.window.goes_on();
+        for reader in tracked.readers.iter_mut().filter(|reader| !reader.attached) {
+            reader.attached = attach(reader.evaluator, (&tracked.series, ended));
             tracked.unread -= usize::from(reader.attached);
         }
         self.drop_unread(place);
