@@ -98,8 +98,9 @@ fn other_numbers_end_nothing_that_fires() {
     let both = Threshold { warning, ..threshold(0) };
     let trial = check(both, &lesser, "#|#.", "F|F-");
     assert_eq!(trial.changes(), ["Fired", "Better", "Resolved: cleared"]);
-    let trial = check(threshold(0), &lesser, "#|", "F|");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
+    let trial = check(threshold(0), &lesser, "#|#", "F|F");
+    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed", "Fired"]);
+    assert!(trial.alarms()[0].id.ends_with("-2"));
 }
 
 #[test]
@@ -287,6 +288,14 @@ fn history_fills_windows_and_is_no_evidence_by_itself() {
     (0..9).for_each(|_| trial.slot("x"));
     assert_eq!((trial.changes().len(), trial.engine.evaluators()[0].series), (0, 0));
     assert_eq!(trial.engine.evaluators()[0].judged, 9);
+    // What it says of the future is not believed.
+    let mut trial = same(&threshold(0), ".", "-");
+    let mut samples = Samples::at(trial.slot);
+    samples.push_at(&series(0), 95.0, trial.slot.after(MINUTE));
+    let now = trial.slot.after(Duration::from_secs(2));
+    trial.step(Input::History { source: "s".into(), samples }, now);
+    trial.slot("x");
+    assert_eq!(trial.condition(), '-');
 }
 
 /// A word a slot, and whether the engine is killed after it.

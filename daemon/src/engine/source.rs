@@ -339,3 +339,28 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_of_which_only_the_past_is_known_is_forgotten_with_it() {
+        let at = Timestamp::from_seconds;
+        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
+        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
+        let mut source = Source::new(timing);
+        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        let series = |id: &str| Series::gauge("cpu", "percent").label("id", id).build();
+        let past = Samples::at(at(100)).with(&series("gone"), 1.0).with(&series("here"), 1.0);
+        source.recall(&past, at(100), |_, _| true);
+        assert_eq!((source.known.len(), source.watermark), (2, None));
+        for (second, known) in [(110, 2), (130, 2), (131, 1)] {
+            let samples = Samples::at(at(second)).with(&series("here"), 1.0);
+            for place in source.take(&samples, at(second), |_, _| true) {
+                source.offer(place, |_, _| true);
+            }
+            assert_eq!(source.known.len(), known, "{second}");
+        }
+    }
+}
