@@ -90,27 +90,23 @@ impl Records {
     }
 
     /// What fills the queue of a source, and its evaluators.
-    #[expect(clippy::too_many_arguments, reason = "each is used once, and only here")]
     pub(super) fn feed(
         &self,
         source: &Source,
-        plan: &Plan,
         wiring: &Wiring<'_>,
-        clock: &Clock,
         inputs: &mpsc::Sender<Input>,
         reserve: &Reserve,
-        stop: &CancellationToken,
     ) -> Result<Feed, StartError> {
-        let judged = plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
+        let judged = wiring.plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
         Ok(Feed {
             source: source.name.clone(),
             intake: Intake::new(source),
             queue: self.0.get(&source.name).cloned(),
             engine: judged.then(|| inputs.clone()),
-            refill: wiring.refill(source, plan)?,
+            refill: wiring.refill(source)?,
             reserve: reserve.clone(),
-            clock: clock.clone(),
-            stop: stop.clone(),
+            clock: wiring.shared.clock.clone(),
+            stop: wiring.stop.clone(),
         })
     }
 

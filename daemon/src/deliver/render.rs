@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{config::Language, engine::AlarmView};
+use crate::{
+    config::Language,
+    engine::{AlarmView, Change},
+};
 
 /// Whom it is rendered for.
 #[derive(Clone, Debug)]
@@ -86,6 +89,9 @@ impl Voice {
     fn facts(&self, alarm: &AlarmView) -> Vec<Fact> {
         let words = match self.language {
             Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
+            Language::Ko if alarm.ending() == Change::Closed => {
+                ["값", "발생", "종결", "사유", "레이블", "조치 안내", "알람"]
+            }
             Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
         };
         let texts = [
