@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     intake::Intake,
-    queue::{AppendError, Queue, Stats},
+    queue::{AppendError, DiskError, Queue, Stats},
     refill::Refill,
 };
 use crate::{
@@ -92,62 +92,62 @@ impl Feed {
         let mut pause = Backoff::new(Duration::from_millis(100), PAUSE);
         let mut dropped = None;
         while let Some(batch) = waiting.pop() {
-            let error = if self.reserve.is_given_up() {
-                None
-            } else {
-                match queue.append(&batch).await {
-                    Ok(_) => {
-                        pause.succeeded();
-                        continue;
-                    }
-                    Err(error) => Some(error),
+            if self.reserve.is_given_up() {
+                waiting.push(batch);
+                if !self.rest(sleep(pause.failed())).await {
+                    return Appended::Stopped;
                 }
+                continue;
+            }
+            let Err(error) = queue.append(&batch).await else {
+                pause.succeeded();
+                continue;
             };
-            let wait = match error {
-                Some(AppendError::TooLarge { bytes, max }) => {
+            let goes_on = match error {
+                AppendError::TooLarge { bytes, max } => {
                     match halves(&batch) {
                         Some([first, second]) => waiting.extend([second, first]),
-                        None => {
-                            let records = batch.len() as u64;
-                            dropped = Some(too_large(records, bytes, max));
-                        }
+                        None => dropped = Some(too_large(batch.len(), bytes, max)),
                     }
-                    continue;
+                    true
                 }
-                Some(AppendError::Encoding(cause)) => {
-                    let records = batch.len() as u64;
+                AppendError::Encoding(cause) => {
                     let cure = "report it to the plugin's author".into();
-                    dropped = Some(Complaint { dropped: records, cause, cure });
-                    continue;
+                    dropped = Some(Complaint { dropped: batch.len() as u64, cause, cure });
+                    true
                 }
-                Some(AppendError::Full { bytes }) => {
+                AppendError::Full { bytes } => {
                     waiting.push(batch);
-                    tokio::select! {
-                        room = queue.room(bytes) => match room {
-                            Ok(()) => continue,
-                            Err(_) => return Appended::Stopped,
-                        },
-                        () = self.stop.cancelled() => return Appended::Stopped,
-                    }
+                    self.rest(async { queue.room(bytes).await.unwrap_or(()) }).await
                 }
-                Some(AppendError::Closed(_)) => return Appended::Stopped,
-                Some(AppendError::Disk(error)) => {
-                    warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
-                    if error.full {
-                        // What the reserve held is for the store alone; sources wait meanwhile.
-                        self.reserve.give_up();
-                    }
-                    pause.failed()
+                AppendError::Disk(error) => {
+                    waiting.push(batch);
+                    self.refused(&error);
+                    self.rest(sleep(pause.failed())).await
                 }
-                None => pause.failed(),
+                AppendError::Closed(_) => false,
             };
-            waiting.push(batch);
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.stop.cancelled() => return Appended::Stopped,
+            if !goes_on {
+                return Appended::Stopped;
             }
         }
         dropped.map_or(Appended::Whole, Appended::Not)
+    }
+
+    fn refused(&self, error: &DiskError) {
+        warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
+        if error.full {
+            // What the reserve held is for the store alone; sources wait meanwhile.
+            self.reserve.give_up();
+        }
+    }
+
+    /// Waits for `until`. False: the daemon stops.
+    async fn rest(&self, until: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            () = until => true,
+            () = self.stop.cancelled() => false,
+        }
     }
 }
 
@@ -159,9 +159,9 @@ enum Appended {
     Stopped,
 }
 
-fn too_large(records: u64, bytes: u64, max: u64) -> Complaint {
+fn too_large(records: usize, bytes: u64, max: u64) -> Complaint {
     Complaint {
-        dropped: records,
+        dropped: records as u64,
         cause: format!("a record of {bytes} bytes does not fit into the queue of {max} bytes"),
         cure: "raise queue.max of the source".into(),
     }
