@@ -98,9 +98,9 @@ impl Store {
     pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let failed = |error| StoreError::of(&location, &error);
+        location.check().await?;
         let options = location.options().map_err(failed)?;
         let writer = pool(&location, options.clone(), 1).await?;
-        location.check(&writer).await?;
         migrations::run(&writer, &location).await?;
         let readers = pool(&location, options, 4).await?;
         let mut store =

@@ -43,6 +43,7 @@ impl Store {
 
 async fn single(location: &Location) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
+    location.check().await?;
     let options = location.options().map_err(|error| StoreError::of(location, &error))?;
     pool(location, options, 1).await
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use sqlx::{AnyPool, Row, any::AnyConnectOptions};
+use sqlx::{ConnectOptions, Connection, Row, any::AnyConnectOptions};
 
 use super::StoreError;
 
@@ -59,12 +59,16 @@ impl Location {
         url.as_str().parse()
     }
 
-    /// Looks the file over before anything is read from it.
-    pub(super) async fn check(&self, writer: &AnyPool) -> Result<(), StoreError> {
+    /// Looks the file over before anything is read from it: a pool would go on trying to open it.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
-        let answer = sqlx::query("PRAGMA quick_check(1)").fetch_one(writer).await;
+        let failed = |error| StoreError::of(self, &error);
+        let options = self.options().map_err(failed)?;
+        let mut connection = options.connect().await.map_err(failed)?;
+        let answer = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
         let answer = answer.and_then(|row| row.try_get::<String, _>(0));
-        match answer.map_err(|error| StoreError::of(self, &error))?.as_str() {
+        connection.close().await.map_err(failed)?;
+        match answer.map_err(failed)?.as_str() {
             "ok" => Ok(()),
             cause => Err(StoreError::Damaged { path: path.clone(), cause: cause.into() }),
         }
