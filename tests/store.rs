@@ -286,6 +286,10 @@ async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
     let backup = directory.path().join("backup.db");
     Store::back_up(&location, &backup).await.unwrap();
     store.close().await;
+    for file in [&path, &backup] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(file).unwrap());
+        assert_eq!(mode & 0o777, 0o600, "others can read {}", file.display());
+    }
     let whole = std::fs::read(&path).unwrap();
     let found = Store::examine(&location).await.unwrap();
     assert!(found.rows.contains(&("outbox".into(), 200)), "{found:?}");

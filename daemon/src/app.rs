@@ -92,7 +92,7 @@ impl App {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
-        let store = Store::open(bound::location(&plan)?, &bound::owner(&state)?).await?;
+        let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
         let past = store.past().await?;
         let raised = raised(&past);
         let (events, inbox) = mpsc::channel(EVENTS);

@@ -1,6 +1,6 @@
 //! Where the store is.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use sqlx::{ConnectOptions, Connection, Row, any::AnyConnectOptions};
 
@@ -63,6 +63,9 @@ impl Location {
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let Self::File(path) = self else { return Ok(()) };
         let failed = |error| StoreError::of(self, &error);
+        // What alarms say is nobody else's business; SQLite makes its other files likewise.
+        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        made.map_err(|error| failed(sqlx::Error::Io(error)))?;
         let options = self.options().map_err(failed)?;
         let mut connection = options.connect().await.map_err(failed)?;
         let answer = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
