@@ -105,7 +105,7 @@ impl App {
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let judging = Judging::start(&plan, past, &clock)?;
-        let records = Records::open(&plan, &sinks, &wiring.events, &clock).await?;
+        let records = Records::open(&plan, &sinks, &clock).await?;
         let outbox = wiring.outbox(&store, &sinks);
         outbox.adopt().await?;
         let view = View::new(http::Parts {

@@ -165,7 +165,7 @@ async fn pool(
 impl StoreError {
     pub(crate) fn of(location: &Location, error: &sqlx::Error) -> Self {
         let cause = error.to_string();
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes in the upper bytes.
         let sqlite =
             code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);

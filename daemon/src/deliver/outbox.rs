@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::recipient::Recipients;
+use super::{recipient::Recipients, render::quantity};
 use crate::{
     clock::Clock,
     engine::{Effects, Problem, Transition},
@@ -263,12 +263,8 @@ pub fn dead_letters(count: i64) -> String {
 /// A few words for the journal.
 fn detail(transition: &Transition) -> String {
     let alarm = &transition.alarm;
-    let mut detail = format!("{} {}", transition.change.as_str(), alarm.severity.as_str());
-    if let Some(value) = alarm.value {
-        detail.push_str(&format!(" at {}", super::render::quantity(value, &alarm.unit)));
-    }
-    if let Some(reason) = &alarm.reason {
-        detail.push_str(&format!(": {reason}"));
-    }
-    detail
+    let (change, severity) = (transition.change.as_str(), alarm.severity.as_str());
+    let value = alarm.value.map(|value| format!(" at {}", quantity(value, &alarm.unit)));
+    let reason = alarm.reason.as_ref().map(|reason| format!(": {reason}"));
+    format!("{change} {severity}{}{}", value.unwrap_or_default(), reason.unwrap_or_default())
 }

@@ -111,7 +111,7 @@ async fn list(State(view): State<View>, Query(filter): Query<Filter>) -> Respons
 
 async fn page(view: &View, filter: &Filter) -> Result<OutboxAnswer, StoreError> {
     let rows = view.parts().store.waiting(&filter.after, PAGE).await?;
-    let full = rows.len() as i64 >= PAGE;
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
     let next = rows.last().filter(|_| full).map(|row| row.id.clone());
     let wanted = |row: &Waiting| {
         (row.dead || !filter.dead) && filter.sink.as_ref().is_none_or(|sink| *sink == row.sink)

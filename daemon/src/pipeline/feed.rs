@@ -186,9 +186,20 @@ fn halves(batch: &Batch) -> Option<[Batch; 2]> {
 
 /// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected, until
 /// the queue is closed.
-pub async fn watch(source: String, queue: Queue, events: mpsc::Sender<Event>) {
+///
+/// `damage` is what was set aside when it was opened.
+pub async fn watch(
+    source: String,
+    queue: Queue,
+    damage: Option<String>,
+    events: mpsc::Sender<Event>,
+) {
     let mut stats = queue.watch();
     let mut told = Told::default();
+    let event = Event { instance: source.clone(), problem: Problem::QueueDamaged, detail: damage };
+    if events.send(event).await.is_err() {
+        return;
+    }
     loop {
         let now = stats.borrow_and_update().clone();
         for (problem, detail) in told.changes(&now) {
