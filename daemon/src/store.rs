@@ -40,7 +40,7 @@ pub use self::{
 /// Every statement with its name, for the test that prepares each on both databases.
 pub const STATEMENTS: &[(&str, &str)] = statements::ALL;
 
-/// How long a page waits for a connection.
+/// How long anybody waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store.

@@ -3,8 +3,9 @@
 use std::{fmt, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
 use sqlx::{ConnectOptions, Connection, Row, any::AnyConnectOptions};
+use tokio::time::timeout;
 
-use super::StoreError;
+use super::{PATIENCE, StoreError};
 
 /// Where the store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,10 +60,15 @@ impl Location {
         url.as_str().parse()
     }
 
-    /// Looks the file over before anything is read from it: a pool would go on trying to open it.
+    /// Connects once, and looks a file over: a pool would go on trying, and not say why.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
-        let Self::File(path) = self else { return Ok(()) };
         let failed = |error| StoreError::of(self, &error);
+        let Self::File(path) = self else {
+            let options = self.options().map_err(failed)?;
+            let connected = timeout(PATIENCE, options.connect()).await;
+            let connected = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            return connected.map_err(failed)?.close().await.map_err(failed);
+        };
         // What alarms say is nobody else's business; SQLite makes its other files likewise.
         let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         made.map_err(|error| failed(sqlx::Error::Io(error)))?;
