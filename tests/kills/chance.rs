@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A generator (SplitMix64).
+/// A generator (`SplitMix64`).
 pub struct Chance(u64);
 
 impl Chance {

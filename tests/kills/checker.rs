@@ -25,14 +25,23 @@ pub struct Mail {
     pub answers: Option<String>,
 }
 
+/// What a kill found.
+#[derive(Clone, Debug)]
+pub struct Killed {
+    /// The Message-IDs that were claimed from the store, and not recorded.
+    pub claimed: BTreeSet<String>,
+    /// How many mails the server had.
+    pub arrived: usize,
+}
+
 /// All that is known at the end of a run.
 #[derive(Clone, Debug)]
 pub struct Found {
     pub kept: Vec<Kept>,
     /// In the order in which the server had them.
     pub mails: Vec<Mail>,
-    /// For each kill the Message-IDs that were claimed from the store, and not recorded.
-    pub kills: Vec<BTreeSet<String>>,
+    /// What each kill found.
+    pub kills: Vec<Killed>,
     /// What still waits, or is dead.
     pub left: usize,
 }
@@ -93,7 +102,7 @@ fn arrived<'a>(found: &'a Found, faults: &mut Vec<String>) -> BTreeMap<&'a str, 
         }
     }
     for (id, times) in times {
-        let kills = found.kills.iter().filter(|claimed| claimed.contains(id)).count();
+        let kills = found.kills.iter().filter(|kill| kill.claimed.contains(id)).count();
         if times > kills + 1 {
             faults.push(format!("{id} arrived {times} times, and {kills} kills explain that"));
         }
@@ -131,17 +140,18 @@ fn judge(
     }
 }
 
-/// How many mails came again because of each kill: those that it found claimed, each once a kill.
-pub fn twice(found: &Found) -> Vec<usize> {
-    let mut again: BTreeMap<&str, usize> = BTreeMap::new();
-    for mail in &found.mails {
-        *again.entry(&mail.id).or_default() += 1;
+/// How many mails came again after each kill that found them claimed.
+pub fn again(found: &Found) -> Vec<usize> {
+    let mut again = vec![0; found.kills.len()];
+    let mut seen = BTreeSet::new();
+    for (at, mail) in found.mails.iter().enumerate() {
+        if seen.insert(&mail.id) {
+            continue;
+        }
+        let explains = |kill: &Killed| kill.arrived <= at && kill.claimed.contains(&mail.id);
+        if let Some(kill) = found.kills.iter().rposition(explains) {
+            again[kill] += 1;
+        }
     }
-    let mut twice = vec![0; found.kills.len()];
-    for (id, times) in again {
-        let explain =
-            found.kills.iter().zip(&mut twice).filter(|(claimed, _)| claimed.contains(id));
-        explain.take(times - 1).for_each(|(_, count)| *count += 1);
-    }
-    twice
+    again
 }

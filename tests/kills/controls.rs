@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    checker::{Found, Kept, Mail, faults},
+    checker::{Found, Kept, Killed, Mail, again, faults},
     ledger::{Ledger, Level},
 };
 
@@ -41,7 +41,10 @@ fn sound() -> (Ledger, Found) {
         mail("<4>", "a-2", "first", None),
     ];
     let kept = vec![kept("a-1", 1, "ended", "closed"), kept("a-2", 2, "critical", "open")];
-    let kills = vec![BTreeSet::from(["<2>".into(), "<3>".into()]), BTreeSet::new()];
+    let kills = vec![
+        Killed { claimed: BTreeSet::from(["<2>".into(), "<3>".into()]), arrived: 2 },
+        Killed { claimed: BTreeSet::new(), arrived: 5 },
+    ];
     (ledger, Found { kept, mails, kills, left: 0 })
 }
 
@@ -49,11 +52,15 @@ fn sound() -> (Ledger, Found) {
 fn the_checker_finds_nothing_where_all_is_well() {
     let (ledger, found) = sound();
     assert_eq!(faults(&ledger, &found), Vec::<String>::new());
+    assert_eq!(again(&found), [1, 0]);
 }
+
+/// What was done to sound data, how, and what the checker must say.
+type Doctored = (&'static str, fn(&mut Found), &'static str);
 
 #[test]
 fn the_checker_finds_what_was_lost_repeated_or_left() {
-    let doctored: &[(&str, fn(&mut Found), &str)] = &[
+    let doctored: &[Doctored] = &[
         ("a lost mail", |it| drop(it.mails.remove(4)), "a-2: [\"first\"] is due, [] was told"),
         (
             "a lost change",

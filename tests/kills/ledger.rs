@@ -52,11 +52,12 @@ impl Ledger {
         Self { now, due: BTreeMap::new(), version: 0 }
     }
 
-    /// Changes about half of the ids; returns how many.
+    /// Changes some of the ids, the first time and every fourth most of them; returns how many.
     pub fn change(&mut self, chance: &mut Chance) -> usize {
         let mut changed = 0;
+        let of_six = if self.version % 4 == 1 { 5 } else { 1 };
         for id in self.now.keys().cloned().collect::<Vec<_>>() {
-            if chance.below(2) == 0 {
+            if chance.below(6) < of_six {
                 let others: Vec<_> =
                     Level::ALL.into_iter().filter(|level| *level != self.now[&id]).collect();
                 self.set(&id, others[usize::try_from(chance.below(2)).expect("small")]);

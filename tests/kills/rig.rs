@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     chance::Chance,
-    checker::{Found, Kept, Mail},
+    checker::{Found, Kept, Killed, Mail},
     decode::Decoded,
     identity::Identity,
     ledger::Ledger,
@@ -21,7 +21,8 @@ use crate::{
 };
 
 const LONG: Duration = Duration::from_mins(1);
-const IDS: u32 = 24;
+/// Enough for more changes at once than the 64 notifications that are sent at once.
+const IDS: u32 = 90;
 
 /// When a daemon is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,8 +39,7 @@ pub enum Moment {
 #[derive(Debug)]
 pub struct Kill {
     pub moment: Moment,
-    /// Message-IDs of what was claimed and not recorded.
-    pub claimed: BTreeSet<String>,
+    pub killed: Killed,
     /// How many more waited.
     pub waiting: usize,
 }
@@ -105,13 +105,16 @@ to = ["ops@mail.test"]
                 self.chance.time(Duration::from_millis(80))
             }
             Moment::Sending => {
-                let before = self.sink.accepted().len();
                 let changed = self.change(&mut daemon);
-                let more = usize::try_from(self.chance.below(changed as u64)).expect("few") + 1;
-                let arrived = || (self.sink.accepted().len() >= before + more).then_some(());
+                let before = self.sink.length();
+                let more =
+                    usize::try_from(self.chance.below((changed as u64).saturating_sub(2).max(1)))
+                        .expect("few")
+                        + 1;
+                let arrived = || (self.sink.arrived_after(before) >= more).then_some(());
                 let some = every(Duration::from_millis(1), LONG, arrived);
                 assert!(some.is_some(), "no mail arrives: {:#?}", daemon.lines());
-                self.chance.time(Duration::from_millis(10))
+                self.chance.time(Duration::from_millis(6))
             }
         };
         // Not to wait for anything: the instant of the kill is what is drawn by lot.
@@ -161,13 +164,15 @@ to = ["ops@mail.test"]
     }
 
     fn look(&self, moment: Moment) -> Kill {
-        let tables = self.place.texts("SELECT payload FROM outbox WHERE dead = 0 AND lease > 0");
+        let claimed = self.place.texts("SELECT payload FROM outbox WHERE dead = 0 AND lease > 0");
         let id = |payload: &String| {
             let notification: Notification = serde_json::from_str(payload).expect("a notification");
             Identity::of(&notification, "monitor.test").message
         };
         let waiting = self.place.texts("SELECT id FROM outbox WHERE dead = 0 AND lease = 0").len();
-        Kill { moment, claimed: tables.iter().map(id).collect(), waiting }
+        let claimed = claimed.iter().map(id).collect();
+        let arrived = self.sink.arrived_after(0);
+        Kill { moment, killed: Killed { claimed, arrived }, waiting }
     }
 
     /// Lets the daemon finish, and collects all that is known.
@@ -208,7 +213,7 @@ to = ["ops@mail.test"]
             kept.iter().filter(fires).map(|kept| (&kept.id, &kept.stands)).collect();
         let of_daemon: BTreeSet<_> = listed.iter().map(|kept| (&kept.id, &kept.stands)).collect();
         assert_eq!(of_daemon, of_store, "the daemon shows what the store holds");
-        let kills = self.kills.iter().map(|kill| kill.claimed.clone()).collect();
+        let kills = self.kills.iter().map(|kill| kill.killed.clone()).collect();
         Found { mails: self.mails(), kills, left, kept }
     }
 
