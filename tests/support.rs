@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::unnecessary_debug_formatting,
     reason = "each test uses a part of it; here is where tests touch the real time"
@@ -68,6 +69,24 @@ impl Home {
         let head =
             format!("[daemon]\nstate = {state:?}\n{keys}\n[http]\nlisten = \"127.0.0.1:0\"\n");
         fs::write(self.path("haetae.toml"), head + text).expect("the configuration");
+    }
+
+    /// Writes, whole, the values that the kind `written` yields from the file `values`.
+    pub fn write_values(&self, values: &[(&str, u32)]) {
+        let mut text = String::from("values\n");
+        for (id, value) in values {
+            text.push_str(&format!("{id} {value}\n"));
+        }
+        let beside = self.path("values.beside");
+        fs::write(&beside, text).expect("its own file");
+        fs::rename(beside, self.path("values")).expect("its own file");
+    }
+
+    /// The notifications that a sink of the kind `file` was given, oldest first.
+    pub fn notifications(&self, file: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(file)).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.filter(|line| line["type"] == "notification").collect()
     }
 
     /// The program with the configuration and without what the environment may say.
