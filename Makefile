@@ -1,5 +1,5 @@
 # Thin on purpose: what a target does stands in the script that it names.
-.PHONY: demo test bench
+.PHONY: demo test soak bench
 
 demo:
 	cargo build --release --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
@@ -8,6 +8,9 @@ demo:
 test:
 	tests/setup
 	tests/gate
+
+soak:
+	tests/soak
 
 bench:
 	cargo bench --locked -p haetae

@@ -98,8 +98,12 @@ fn an_alarm_arrives_in_korean_and_its_end_answers_it() {
     let subject = first.header("Subject").expect("a subject");
     assert!(subject.starts_with("[심각] ") && subject.contains("의 메모리 사용률 "), "{subject}");
     let summary = subject.strip_prefix("[심각] ").expect("checked above");
-    assert!(first.text().starts_with(summary), "{}", first.text());
-    assert!(first.text().contains("\r\n발생: "), "{}", first.text());
+    let parts = first.parts();
+    let [plain, html] = &parts[..] else { panic!("not a text and a document: {parts:#?}") };
+    let (text, document) = (plain.text(), html.text());
+    assert!(text.starts_with(summary), "{text}");
+    assert!(text.contains("\r\n발생: "), "{text}");
+    assert!(document.contains("<html lang=\"ko\">") && document.contains(subject), "{document}");
     let id = first.header("Message-ID").expect("an id");
     assert!(id.ends_with("@monitor.test>"), "{id}");
     assert_eq!(same.header("Message-ID"), Some(id), "one mail to both");

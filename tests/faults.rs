@@ -183,7 +183,7 @@ fn a_fault_of_a_drop_or_of_a_value_harms_nobody() {
 }
 
 #[test]
-fn what_a_faulty_sink_does_not_take_goes_to_its_fallback() {
+fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
     let home = Home::with_plugins(&["faulty", "file"]);
     let path = home.path("out.jsonl");
     let mut text = String::from(
@@ -192,10 +192,15 @@ fn what_a_faulty_sink_does_not_take_goes_to_its_fallback() {
     let faults = ["panic_deliver", "sleep_deliver", "error", "panic_open"];
     for fault in faults {
         text += &format!(
-            "[sinks.{fault}]\nplugin = \"faulty\"\nfault = \"{fault}\"\ninputs = [\"two\"]\ndeadline = \"1s\"\nfallback = \"log-{fault}\"\n[sinks.log-{fault}]\nplugin = \"file\"\npath = \"{}.{fault}\"\n",
+            "[sinks.{fault}]\nplugin = \"faulty\"\nfault = \"{fault}\"\ninputs = [\"two\"]\ndeadline = \"1s\"\ngive_up = \"3s\"\nfallback = \"log-{fault}\"\n[sinks.log-{fault}]\nplugin = \"file\"\npath = \"{}.{fault}\"\n",
             path.display()
         );
     }
+    // Nothing was given up yet of this one: it keeps what waits, and its fallback hears nothing.
+    text += &format!(
+        "[sinks.keeping]\nplugin = \"faulty\"\nfault = \"error\"\ninputs = [\"two\"]\nfallback = \"log-keeping\"\n[sinks.log-keeping]\nplugin = \"file\"\npath = \"{}.keeping\"\n",
+        path.display()
+    );
     home.configure(&text);
     let daemon = home.start();
     for fault in faults {
@@ -208,7 +213,18 @@ fn what_a_faulty_sink_does_not_take_goes_to_its_fallback() {
         let sink = home
             .instance_when(fault, |found| found["state"] != "ok" && found["state"] != "starting");
         assert!(sink["last_error"]["cause"].is_string(), "{sink:#}");
+        let reason = of_outbox(&home, fault, true)["reason"].as_str().map(str::to_owned);
+        let reason = reason.expect("a dead letter");
+        assert!(reason.starts_with("given up after 3s: "), "{fault}: {reason}");
     }
+    let waits = within(Duration::from_secs(40), || {
+        let row = of_outbox(&home, "keeping", false);
+        (row["attempts"].as_i64() > Some(1)).then_some(row)
+    });
+    let waits = waits.expect("it is tried again");
+    assert_eq!(waits["reason"], "fault = \"error\"", "{waits:#}");
+    let told = fs::read_to_string(format!("{}.keeping", path.display())).unwrap_or_default();
+    assert!(!told.contains("\"evaluator\":\"two\""), "{told}");
     assert!(daemon.stop());
 }
 
@@ -327,6 +343,16 @@ fn a_file_that_is_no_plugin_is_named_with_cause_and_cure() {
     }
     home.instance_when("well", |found| found["state"] == "ok");
     assert!(daemon.stop());
+}
+
+/// The notification about `two` that waits for a sink, or is dead.
+fn of_outbox(home: &Home, sink: &str, dead: bool) -> Value {
+    let listed = home.json(&["outbox", "list", "--sink", sink]).expect("a list");
+    let mut rows = listed["notifications"].as_array().expect("a list").iter();
+    let is = |row: &&Value| {
+        row["dead"] == dead && row["notification"]["alarms"][0]["evaluator"] == "two"
+    };
+    rows.rfind(is).cloned().unwrap_or_default()
 }
 
 /// A number in `/proc/PID/status`.

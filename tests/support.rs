@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::unnecessary_debug_formatting,
     reason = "each test uses a part of it; here is where tests touch the real time"
@@ -59,9 +60,33 @@ impl Home {
 
     /// Writes the configuration; `[daemon] state` and `[http] listen` are added.
     pub fn configure(&self, text: &str) {
+        self.configure_daemon("", text);
+    }
+
+    /// The same, with further keys of `[daemon]`.
+    pub fn configure_daemon(&self, keys: &str, text: &str) {
         let state = self.path("state");
-        let head = format!("[daemon]\nstate = {state:?}\n[http]\nlisten = \"127.0.0.1:0\"\n");
+        let head =
+            format!("[daemon]\nstate = {state:?}\n{keys}\n[http]\nlisten = \"127.0.0.1:0\"\n");
         fs::write(self.path("haetae.toml"), head + text).expect("the configuration");
+    }
+
+    /// Writes, whole, the values that the kind `written` yields from the file `values`.
+    pub fn write_values(&self, values: &[(&str, u32)]) {
+        let mut text = String::from("values\n");
+        for (id, value) in values {
+            text.push_str(&format!("{id} {value}\n"));
+        }
+        let beside = self.path("values.beside");
+        fs::write(&beside, text).expect("its own file");
+        fs::rename(beside, self.path("values")).expect("its own file");
+    }
+
+    /// The notifications that a sink of the kind `file` was given, oldest first.
+    pub fn notifications(&self, file: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path(file)).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.filter(|line| line["type"] == "notification").collect()
     }
 
     /// The program with the configuration and without what the environment may say.
@@ -84,6 +109,17 @@ impl Home {
 
     /// The same; `prepare` sets its environment.
     pub fn start_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let mut daemon = self.spawn_with(prepare);
+        daemon.ready(self);
+        daemon
+    }
+
+    /// Starts the daemon and does not wait.
+    pub fn spawn(&self) -> Daemon {
+        self.spawn_with(|_| {})
+    }
+
+    fn spawn_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
         let mut command = self.command(&["run"]);
         prepare(&mut command);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -97,13 +133,7 @@ impl Home {
                 }
             }
         });
-        let mut daemon = Daemon { child, log, socket: self.path("state/admin.sock") };
-        let ready = within(Duration::from_secs(30), || {
-            assert!(daemon.is_running(), "it ended: {:#?}", daemon.lines());
-            self.json(&["status"]).filter(|status| status["ready"] == true)
-        });
-        assert!(ready.is_some(), "it does not get ready: {:#?}", daemon.lines());
-        daemon
+        Daemon { child, log, socket: self.path("state/admin.sock") }
     }
 
     /// What a reading verb answers as JSON, if it answers.
@@ -128,6 +158,21 @@ impl Home {
 }
 
 impl Daemon {
+    /// Waits until it answers.
+    pub fn ready(&mut self, home: &Home) {
+        let ready = within(Duration::from_secs(30), || {
+            assert!(self.is_running(), "it ended: {:#?}", self.lines());
+            home.json(&["status"]).filter(|status| status["ready"] == true)
+        });
+        assert!(ready.is_some(), "it does not get ready: {:#?}", self.lines());
+    }
+
+    /// Kills it at once, without a chance to write anything.
+    pub fn kill(mut self) {
+        self.child.kill().expect("its own child");
+        self.child.wait().expect("its own child");
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -170,7 +215,12 @@ pub fn built() -> PathBuf {
 }
 
 /// Asks again and again until there is an answer or the time is up.
-pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub fn within<T>(limit: Duration, ask: impl FnMut() -> Option<T>) -> Option<T> {
+    every(Duration::from_millis(50), limit, ask)
+}
+
+/// The same, with this pause after each question.
+pub fn every<T>(pause: Duration, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(answer) = ask() {
@@ -179,6 +229,6 @@ pub fn within<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<
         if Instant::now() > end {
             return None;
         }
-        thread::park_timeout(Duration::from_millis(50));
+        thread::park_timeout(pause);
     }
 }

@@ -70,9 +70,14 @@ impl Postgres {
 
     /// What a statement answers, without head.
     pub fn sql(&self, statement: &str) -> Option<String> {
+        self.sql_in("postgres", statement)
+    }
+
+    /// The same in one of its databases.
+    pub fn sql_in(&self, database: &str, statement: &str) -> Option<String> {
         let output = Command::new("psql")
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "haetae"])
-            .args(["-d", "postgres", "-X", "-At", "-c", statement])
+            .args(["-d", database, "-X", "-At", "-c", statement])
             .output()
             .expect("psql: run tests/setup");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

@@ -8,7 +8,8 @@
 )]
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -83,6 +84,18 @@ impl SmtpSink {
         let log = fs::read_to_string(self.folder.join("accepted.log")).unwrap_or_default();
         let pairs = log.lines().filter_map(|line| line.split_once(' '));
         pairs.map(|(id, recipient)| (id.into(), recipient.into())).collect()
+    }
+
+    /// How long its log of what it has is, in bytes.
+    pub fn length(&self) -> u64 {
+        fs::metadata(self.folder.join("accepted.log")).map_or(0, |file| file.len())
+    }
+
+    /// How many lines of it stand behind this byte.
+    pub fn arrived_after(&self, byte: u64) -> usize {
+        let Ok(mut log) = File::open(self.folder.join("accepted.log")) else { return 0 };
+        log.seek(SeekFrom::Start(byte)).expect("a place in it");
+        BufReader::new(log).lines().count()
     }
 
     /// The mails that it has, oldest first.

@@ -1,6 +1,6 @@
 //! What can be wrong, and an instance that it is wrong with.
 
-use std::{thread, time::Duration};
+use std::{path::PathBuf, thread, time::Duration};
 
 use haetae_plugin::{Context, Error, Level, Result};
 
@@ -15,11 +15,13 @@ pub(crate) struct Options {
     pub(crate) after: u64,
     /// How long a call that sleeps does so.
     pub(crate) seconds: u64,
+    /// While this file is there, nothing is wrong.
+    pub(crate) cured_by: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fault: Fault::None, after: 0, seconds: 3600 }
+        Self { fault: Fault::None, after: 0, seconds: 3600, cured_by: None }
     }
 }
 
@@ -80,6 +82,8 @@ pub(crate) enum Fault {
     MetricFlood,
     /// `collect`, `deliver` and `query` fail.
     Error,
+    /// `deliver` rejects all.
+    Reject,
     /// `open` calls the options wrong.
     ConfigError,
     /// `open` starts a thread that runs until it is cancelled, and fails.
@@ -118,7 +122,8 @@ impl Instance {
 
     /// The fault, once its time has come.
     pub(crate) fn due(&self) -> Fault {
-        if self.batches < self.options.after { Fault::None } else { self.options.fault }
+        let cured = self.options.cured_by.as_ref().is_some_and(|file| file.exists());
+        if cured || self.batches < self.options.after { Fault::None } else { self.options.fault }
     }
 
     /// Does what is wrong with any batch, whichever way it goes.

@@ -2,7 +2,7 @@
 
 use haetae_plugin::{
     Answer, Batch, Call, Context, Kind, Line, Metric, Outcome, Question, Reader, Records, Result,
-    Series, Sink, Source,
+    Series, Sink, Source, Verdict,
 };
 
 use crate::{
@@ -73,6 +73,10 @@ impl Sink for FaultySink {
         match fault {
             Fault::PanicDeliver => panics("deliver"),
             Fault::SleepDeliver => sleeps(&self.0.options),
+            Fault::Reject => {
+                let reason = "fault = \"reject\"".into();
+                return Ok(Outcome::all(Verdict::Rejected { reason }));
+            }
             _ => {}
         }
         self.0.misbehave(fault)?;

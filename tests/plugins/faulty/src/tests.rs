@@ -8,7 +8,7 @@ use std::{
 
 use haetae_plugin::{
     Answer, Batch, Call, Fault as Means, Outcome, Question, Reader, Samples, Sink, Source,
-    Timestamp, Window, testing::Script,
+    Timestamp, Verdict, Window, testing::Script,
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 const NOW: Timestamp = Timestamp::from_seconds(100);
 
 fn options(fault: Fault) -> Options {
-    Options { fault, after: 1, seconds: 0 }
+    Options { fault, after: 1, seconds: 0, cured_by: None }
 }
 
 fn call() -> Call {
@@ -167,6 +167,18 @@ fn errors_are_errors() {
     assert_eq!((error.fault(), error.message()), (Means::Failed, "fault = \"error\""));
     let opened = FaultySink::open(options(Fault::ConfigError), Script::new().context());
     assert_eq!(opened.err().unwrap().fault(), Means::Config);
+}
+
+#[test]
+fn what_is_rejected_is_taken_once_it_is_cured() {
+    let folder = tempfile::tempdir().unwrap();
+    let cure = folder.path().join("cure");
+    let open = Options { after: 0, cured_by: Some(cure.clone()), ..options(Fault::Reject) };
+    let mut sink = FaultySink::open(open, Script::new().context()).unwrap();
+    let rejected = Outcome::all(Verdict::Rejected { reason: "fault = \"reject\"".into() });
+    assert_eq!(sink.deliver(&Batch::empty(), call()).unwrap(), rejected);
+    std::fs::write(cure, "").unwrap();
+    assert_eq!(sink.deliver(&Batch::empty(), call()).unwrap(), Outcome::delivered());
 }
 
 #[test]

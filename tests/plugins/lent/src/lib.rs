@@ -1,15 +1,19 @@
-//! The kind `lent` uses what the daemon lends, one thing an instance; `flood` yields many points.
+//! The kind `lent` uses what the daemon lends, one thing an instance; `flood` yields many
+//! points, `written` those that a test wrote into a file.
 
 mod flood;
 mod using;
+mod written;
 
 use flood::Flood;
 use haetae_plugin::{Batch, Call, Context, Records, Result, Source};
 use using::Lent;
+use written::Written;
 
 haetae_plugin::export! {
     kind "lent" { source: Lent, sample: include_str!("../sample.toml") }
     kind "flood" { source: FloodSource, sample: "[sources.flood]\nplugin = \"flood\"\npoints = 1000\n" }
+    kind "written" { source: Written, sample: "[sources.written]\nplugin = \"written\"\npath = \"values\"\n" }
 }
 
 /// The options of the kind `flood`.

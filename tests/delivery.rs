@@ -1,0 +1,366 @@
+//! Delivery end to end: dead letters and what people do with them, giving up, repeats, a sink that is
+//! down beside others, care of the store while the daemon runs.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+#[path = "servers/running.rs"]
+mod running;
+#[path = "servers/smtp_sink.rs"]
+mod smtp_sink;
+mod support;
+
+use std::{fs, time::Duration};
+
+use regex::Regex;
+use serde_json::Value;
+use smtp_sink::SmtpSink;
+use support::{Home, within};
+
+const LONG: Duration = Duration::from_mins(1);
+
+/// Values that the test writes, judged.
+const JUDGED: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+summary = "{{id}} is at {{value}}"
+"#;
+
+/// A home in which nothing is wrong yet; HOME in these sinks is its path.
+fn home(sinks: &str) -> Home {
+    let home = Home::with_plugins(&["lent", "faulty", "file", "email"]);
+    let text = format!("{JUDGED}{sinks}").replace("HOME", &home.path("").display().to_string());
+    home.configure(&text);
+    home.write_values(&[("a", 1)]);
+    home
+}
+
+/// The notifications of a file, those about `a` alone.
+fn told(home: &Home, file: &str) -> Vec<Value> {
+    home.notifications(file).into_iter().filter(|line| line["labels"]["id"] == "a").collect()
+}
+
+fn reasons(home: &Home, file: &str) -> Vec<String> {
+    told(home, file).iter().map(|line| line["reason"].as_str().expect("a reason").into()).collect()
+}
+
+/// Waits until the reasons of what a file was told of are these.
+fn reasons_become(home: &Home, file: &str, wanted: &[&str]) {
+    let same = within(LONG, || (reasons(home, file) == wanted).then_some(()));
+    assert!(same.is_some(), "{file}: {:?}, not {wanted:?}", reasons(home, file));
+}
+
+/// What a verb says, without what differs between runs.
+fn said(home: &Home, arguments: &[&str]) -> String {
+    let output = home.output(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    plain(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn plain(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, word) in [
+        (r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "ROW"),
+        (r"\b[0-9a-f]{12}-\d+", "ALARM"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:\d\d", "TIME"),
+        (r"/\d{19}\b", "/TIME"),
+        (r" +\n", "\n"),
+        (r" {2,}", "  "),
+    ] {
+        text = Regex::new(pattern).expect("a pattern").replace_all(&text, word).into_owned();
+    }
+    text
+}
+
+/// The system alarm about a sink's dead letters, if it fires.
+fn dead_letters(home: &Home) -> Option<Value> {
+    let listed = home.json(&["alarm", "list"])?;
+    let is = |alarm: &&Value| {
+        alarm["labels"]["problem"] == "dead-letters" && alarm["labels"]["instance"] == "post"
+    };
+    listed["alarms"].as_array()?.iter().find(is).cloned()
+}
+
+fn dead_rows(home: &Home) -> Vec<Value> {
+    let listed = home.json(&["outbox", "list", "--dead"]).expect("a list");
+    listed["notifications"].as_array().cloned().expect("a list")
+}
+
+#[test]
+fn what_is_rejected_is_told_elsewhere_listed_redriven_and_dropped() {
+    let home = home(
+        r#"
+[sinks.post]
+plugin = "faulty"
+fault = "reject"
+cured_by = "HOME/cure"
+inputs = ["levels"]
+fallback = "log"
+[sinks.log]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/log.jsonl"
+"#,
+    );
+    let daemon = home.start();
+    assert_eq!(said(&home, &["outbox", "list", "--dead"]), "no dead letters\n");
+    home.write_values(&[("a", 95)]);
+    reasons_become(&home, "log.jsonl", &["first"]);
+    let alarm = within(LONG, || dead_letters(&home)).expect("a system alarm");
+    assert_eq!(alarm["condition"], "firing");
+    let system = within(LONG, || {
+        let lines = home.notifications("log.jsonl");
+        lines.into_iter().find(|line| line["labels"]["problem"] == "dead-letters")
+    });
+    assert!(system.is_some(), "and it is told");
+
+    assert_eq!(
+        said(&home, &["outbox", "list", "--dead"]),
+        " ID  SINK  STATE  TRIES  SINCE  NEXT TRY  WHAT  WHY\n ROW  post  dead  1  TIME  [CRITICAL] a is at 95  rejected: fault = \"reject\"\n"
+    );
+    let row = dead_rows(&home)[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(
+        said(&home, &["outbox", "show", &row]),
+        r#"ROW  [CRITICAL] a is at 95
+  sink  post
+  alarm  ALARM
+  state  dead
+  tries  1
+  since  TIME
+  why  rejected: fault = "reject"
+  key  ALARM/first/TIME
+
+a is at 95
+value: 95
+since: TIME
+labels: id=a
+alarm: ALARM
+"#
+    );
+    let unknown = home.output(&["outbox", "show", "01K9Z3Q4M8XJ0T5C2R7V6W1Y0B"]);
+    assert_eq!(unknown.status.code(), Some(3), "{}", String::from_utf8_lossy(&unknown.stderr));
+
+    // Tried again while it still rejects it is dead again; cured, it takes it.
+    assert_eq!(said(&home, &["outbox", "redrive", &row]), "1 tried again\n");
+    let again = within(LONG, || dead_rows(&home).pop().filter(|row| row["attempts"] == 1));
+    assert!(again.is_some(), "{:#?}", dead_rows(&home));
+    fs::write(home.path("cure"), "").expect("the cure");
+    assert_eq!(said(&home, &["outbox", "redrive", "--all", "--sink", "post"]), "1 tried again\n");
+    let taken = within(LONG, || {
+        let debts = home.json(&["alarm", "obligations"])?;
+        debts["obligations"].as_array()?.iter().find(|debt| debt["sink"] == "post").cloned()
+    });
+    assert_eq!(taken.expect("it was told, so it is owed the end")["state"], "open");
+    let over = within(LONG, || dead_letters(&home).is_none().then_some(()));
+    assert!(over.is_some(), "{:#?}", dead_letters(&home));
+
+    fs::remove_file(home.path("cure")).expect("the cure");
+    home.write_values(&[("a", 95), ("b", 95)]);
+    within(LONG, || dead_letters(&home)).expect("a system alarm, again");
+    assert_eq!(said(&home, &["outbox", "drop", "--all", "--sink", "post"]), "1 dropped\n");
+    assert_eq!(said(&home, &["outbox", "list", "--dead"]), "no dead letters\n");
+    let over = within(LONG, || dead_letters(&home).is_none().then_some(()));
+    assert!(over.is_some(), "{:#?}", dead_letters(&home));
+
+    // The fallback told of the beginning, so it tells of the end.
+    fs::write(home.path("cure"), "").expect("the cure");
+    home.write_values(&[("a", 1), ("b", 1)]);
+    let ended =
+        within(LONG, || reasons(&home, "log.jsonl").contains(&"resolved".into()).then_some(()));
+    assert!(ended.is_some(), "{:#?}", reasons(&home, "log.jsonl"));
+    let none = within(LONG, || {
+        (said(&home, &["alarm", "obligations"]) == "no obligations\n").then_some(())
+    });
+    assert!(none.is_some(), "{}", said(&home, &["alarm", "obligations", "--all"]));
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn what_was_tried_for_long_enough_is_given_up() {
+    let home = home(
+        r#"
+[sinks.post]
+plugin = "faulty"
+fault = "error"
+inputs = ["levels"]
+give_up = "2s"
+fallback = "log"
+[sinks.log]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/log.jsonl"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    reasons_become(&home, "log.jsonl", &["first"]);
+    let dead = dead_rows(&home);
+    let [row] = &dead[..] else { panic!("not one dead letter: {dead:#?}") };
+    assert_eq!(row["reason"], "given up after 2s: fault = \"error\"");
+    assert!(row["attempts"].as_i64() > Some(1), "{row:#}");
+    assert!(within(LONG, || dead_letters(&home)).is_some(), "a system alarm");
+    // Its beginning never arrived there: nobody waits for its end.
+    home.write_values(&[("a", 1)]);
+    reasons_become(&home, "log.jsonl", &["first", "resolved"]);
+    assert_eq!(dead_rows(&home).len(), 1, "{:#?}", dead_rows(&home));
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn what_fires_on_is_told_again_until_it_ends() {
+    let home = home(
+        r#"
+[sinks.log]
+plugin = "file"
+inputs = ["levels"]
+path = "HOME/log.jsonl"
+repeat = "2s"
+language = "ko"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    let some = within(LONG, || (told(&home, "log.jsonl").len() >= 3).then_some(()));
+    assert!(some.is_some(), "{:#?}", told(&home, "log.jsonl"));
+    home.write_values(&[("a", 1)]);
+    let ended = within(LONG, || {
+        reasons(&home, "log.jsonl").iter().any(|reason| reason == "resolved").then_some(())
+    });
+    assert!(ended.is_some(), "{:#?}", told(&home, "log.jsonl"));
+    let lines = told(&home, "log.jsonl");
+    let middle = lines.len() - 2;
+    let mut wanted = vec!["repeat"; middle];
+    wanted.insert(0, "first");
+    wanted.push("resolved");
+    assert_eq!(reasons(&home, "log.jsonl"), wanted);
+    let mut keys: Vec<_> = lines.iter().map(|line| &line["idempotency_key"]).collect();
+    keys.dedup();
+    assert_eq!(keys.len(), lines.len(), "each is another notification");
+    assert!(lines.iter().all(|line| line["alarms"][0]["id"] == lines[0]["alarms"][0]["id"]));
+    assert_eq!(lines[1]["title"], "[심각 지속] a is at 95");
+    let at = |line: &Value| line["time_ns"].as_i64().expect("nanoseconds");
+    for pair in lines[..=middle].windows(2) {
+        assert!(at(&pair[1]) - at(&pair[0]) >= 2_000_000_000, "not before its time: {pair:#?}");
+    }
+    let debts = home.json(&["alarm", "obligations", "--all"]).expect("a list");
+    assert_eq!(debts["obligations"][0]["repeats"].as_u64(), Some(middle as u64));
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn a_sink_that_is_down_or_hangs_delays_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = SmtpSink::start(folder.path(), &[]);
+    let port = server.port();
+    server.kill();
+    let home = home(
+        &r#"
+[sinks.mail]
+plugin = "email"
+inputs = ["levels"]
+server = "smtp://127.0.0.1:PORT"
+from = "haetae@monitor.test"
+to = ["ops@mail.test"]
+[sinks.hung]
+plugin = "faulty"
+fault = "sleep_deliver"
+inputs = ["levels"]
+deadline = "20s"
+[sinks.log]
+plugin = "file"
+inputs = ["levels"]
+path = "HOME/log.jsonl"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+"#
+        .replace("PORT", &port.to_string()),
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    // Before the deadline of the one that hangs: then its notification is still on its way.
+    reasons_become(&home, "log.jsonl", &["first"]);
+    home.write_values(&[("a", 1)]);
+    reasons_become(&home, "log.jsonl", &["first", "resolved"]);
+    let listed = home.json(&["outbox", "list"]).expect("a list");
+    let rows = listed["notifications"].as_array().expect("a list");
+    for sink in ["mail", "hung"] {
+        let waits = rows.iter().filter(|row| row["sink"] == sink && row["dead"] == false).count();
+        assert_eq!(waits, 2, "{sink}: {rows:#?}");
+    }
+    let refused = within(LONG, || {
+        let text = said(&home, &["outbox", "list", "--sink", "mail"]);
+        text.contains("Connection refused").then_some(())
+    });
+    assert!(refused.is_some(), "{}", said(&home, &["outbox", "list", "--sink", "mail"]));
+    let server = SmtpSink::start_at(port, folder.path(), &[]);
+    let arrived = within(LONG, || Some(server.accepted()).filter(|mails| mails.len() == 2));
+    assert!(arrived.is_some(), "{}", said(&home, &["outbox", "list"]));
+    drop(daemon);
+}
+
+#[test]
+fn the_store_is_looked_through_and_copied_while_the_daemon_runs() {
+    let sinks = r#"
+[sinks.log]
+plugin = "file"
+inputs = ["levels"]
+path = "HOME/log.jsonl"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+"#;
+    let old = home(sinks);
+    let daemon = old.start();
+    old.write_values(&[("a", 95)]);
+    reasons_become(&old, "log.jsonl", &["first"]);
+    let owed = within(LONG, || {
+        let debts = old.json(&["alarm", "obligations"])?;
+        (debts["obligations"][0]["state"] == "open").then_some(debts)
+    });
+    let owed = owed.expect("an obligation");
+    let checked = said(&old, &["db", "check"]);
+    assert!(checked.contains("haetae.db: whole\n  alarms  1 rows\n"), "{checked}");
+    let copy = old.path("copy.db");
+    let name = copy.display().to_string();
+    let backed = said(&old, &["db", "backup", &name]);
+    assert!(backed.contains(&format!("bytes in {name}\n")), "{backed}");
+    let twice = old.output(&["db", "backup", &name]);
+    assert!(!twice.status.success());
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("exists: give a file that does not"));
+    let alarms = old.json(&["alarm", "list"]).expect("a list");
+    assert!(daemon.stop(), "it ends well");
+
+    let new = home(sinks);
+    fs::create_dir(new.path("state")).expect("its state");
+    fs::copy(copy, new.path("state/haetae.db")).expect("the store");
+    // What it knows is of the copy alone: its source says nothing.
+    fs::remove_file(new.path("values")).expect("the values");
+    let daemon = new.start();
+    let listed = new.json(&["alarm", "list"]).expect("a list");
+    let id = |alarms: &Value| {
+        let alarms = alarms["alarms"].as_array().expect("a list").iter();
+        let levels = alarms.filter(|alarm| alarm["evaluator"] == "levels");
+        levels.map(|alarm| alarm["id"].to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((id(&listed), id(&listed).len()), (id(&alarms), 1));
+    let found = new.json(&["alarm", "obligations"]).expect("a list");
+    let of_log = |debt: &&Value| debt["sink"] == "log";
+    let of_log = found["obligations"].as_array().expect("a list").iter().filter(of_log);
+    assert_eq!(of_log.collect::<Vec<_>>(), [&owed["obligations"][0]]);
+    new.write_values(&[("a", 1)]);
+    reasons_become(&new, "log.jsonl", &["resolved"]);
+    assert!(daemon.stop(), "it ends well");
+}

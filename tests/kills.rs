@@ -1,0 +1,122 @@
+//! kill -9 at random instants between firing and sending, and during sending: no alarm, no notice and
+//! no obligation is lost, and what arrives twice is the same mail, sent again because of a kill.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
+)]
+
+#[path = "kills/chance.rs"]
+mod chance;
+#[path = "kills/checker.rs"]
+mod checker;
+#[path = "kills/controls.rs"]
+mod controls;
+#[path = "../plugins/email/src/tests/decode.rs"]
+mod decode;
+#[path = "../plugins/email/src/identity.rs"]
+mod identity;
+#[path = "kills/ledger.rs"]
+mod ledger;
+#[path = "kills/place.rs"]
+mod place;
+#[path = "servers/postgres.rs"]
+mod postgres;
+#[path = "kills/rig.rs"]
+mod rig;
+#[path = "servers/running.rs"]
+mod running;
+#[path = "servers/smtp_sink.rs"]
+mod smtp_sink;
+mod support;
+
+use std::{collections::BTreeMap, thread, time::SystemTime};
+
+use place::Place;
+use postgres::Postgres;
+use rig::Rig;
+
+/// How often the daemon is killed on each store; the soak says more.
+fn rounds(gate: usize) -> usize {
+    number("HAETAE_TEST_KILLS").map_or(gate, |count| usize::try_from(count).expect("not so many"))
+}
+
+/// The given seed, or another one each time.
+fn seed() -> u64 {
+    number("HAETAE_TEST_SEED").unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        u64::try_from(now.as_nanos()).expect("before 2554")
+    })
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+#[test]
+fn kills_lose_nothing_that_is_kept_in_sqlite() {
+    let (rounds, seed) = (rounds(50), seed());
+    // Two at once: most of a round is waiting for the next second.
+    let halves = [(rounds.div_ceil(2), seed), (rounds / 2, seed.wrapping_add(1))];
+    let run = |(rounds, seed)| {
+        thread::spawn(move || {
+            let place = |home: &support::Home| Place::File(home.path("state/haetae.db"));
+            run("sqlite", rounds, seed, Rig::new(seed, "", place));
+        })
+    };
+    for half in halves.map(run) {
+        half.join().expect("no fault");
+    }
+}
+
+#[test]
+fn kills_lose_nothing_that_is_kept_in_postgresql() {
+    let (rounds, seed) = (rounds(10), seed());
+    let server = Postgres::start();
+    let keys = format!("store = {{ url = \"{}\" }}", server.database("kills"));
+    let rig = Rig::new(seed, &keys, |_| Place::Server(&server, "kills"));
+    run("postgresql", rounds, seed, rig);
+}
+
+fn run(store: &str, rounds: usize, seed: u64, mut rig: Rig<'_>) {
+    println!("{store}: {rounds} kills, HAETAE_TEST_SEED={seed}");
+    for _ in 0..rounds {
+        rig.round();
+    }
+    let found = rig.finish();
+    let faults = checker::faults(&rig.ledger, &found);
+    let mut moments = BTreeMap::new();
+    for kill in &rig.kills {
+        let (kills, claimed, waiting) = moments.entry(kill.moment).or_insert((0, 0, 0));
+        *kills += 1;
+        *claimed += usize::from(!kill.killed.claimed.is_empty());
+        *waiting += usize::from(kill.waiting > 0);
+    }
+    for (moment, (kills, claimed, waiting)) in &moments {
+        println!(
+            "{store}: {kills} while {moment:?}, {claimed} with a batch in flight, {waiting} with notices that waited"
+        );
+    }
+    let again = checker::again(&found);
+    println!(
+        "{store}: {} alarms, {} mails, {} of them again; for each kill {again:?} of {:?} in flight",
+        found.kept.len(),
+        found.mails.len(),
+        again.iter().sum::<usize>(),
+        found.kills.iter().map(|kill| kill.claimed.len()).collect::<Vec<_>>(),
+    );
+    assert!(faults.is_empty(), "{store}, HAETAE_TEST_SEED={seed}: {faults:#?}");
+    let hit = |of: fn(&(usize, usize, usize)) -> usize| moments.values().map(of).sum::<usize>();
+    let (in_flight, waiting) = (hit(|counts| counts.1), hit(|counts| counts.2));
+    assert!(
+        in_flight * 10 >= rounds && (rounds < 25 || waiting * 10 >= rounds),
+        "{in_flight} of {rounds} kills hit a batch in flight, {waiting} notices not yet taken: too few to prove anything"
+    );
+}
