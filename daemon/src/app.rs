@@ -42,7 +42,7 @@ use crate::{
         sink, source,
         status::Status,
     },
-    store::Store,
+    store::{Store, reserve::Reserve},
 };
 
 /// Problems that wait for the engine.
@@ -92,6 +92,7 @@ impl App {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
+        let reserve = Reserve::in_state(&state);
         let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
         let past = store.past().await?;
         let raised = raised(&past);
@@ -106,7 +107,7 @@ impl App {
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let judging = Judging::start(&plan, past, &clock)?;
         let records = Records::open(&plan, &sinks, &clock).await?;
-        let outbox = wiring.outbox(&store, &sinks);
+        let outbox = wiring.outbox(&store, reserve, &sinks);
         outbox.adopt().await?;
         let view = View::new(http::Parts {
             clock: clock.clone(),

@@ -136,7 +136,8 @@ impl Feed {
 
     fn refused(&self, error: &DiskError) {
         warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
-        if error.full {
+        // Where a sync or a copy met it, it is an I/O error of SQLite's.
+        if error.full || self.reserve.is_tight() {
             // What the reserve held is for the store alone; sources wait meanwhile.
             self.reserve.give_up();
         }
