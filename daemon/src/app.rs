@@ -108,7 +108,6 @@ impl App {
         let judging = Judging::start(&plan, past, &clock)?;
         let records = Records::open(&plan, &sinks, &clock).await?;
         let outbox = wiring.outbox(&store, reserve, &sinks);
-        outbox.adopt().await?;
         let view = View::new(http::Parts {
             clock: clock.clone(),
             started: clock.now(),
@@ -142,6 +141,7 @@ impl App {
         };
         let ended = app.sources_ended.clone();
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
+        outbox.adopt().await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         app.tell(outbox, judging.effects, judging.questions, &wiring.events);
         app.serve(bound.tcp, bound.unix, token.as_deref());

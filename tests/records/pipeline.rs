@@ -35,7 +35,7 @@ pub fn configure(home: &Home, influx: &Influx, more: &str) {
         r#"
 [sources.numbers]
 plugin = "numbered"
-log = {:?}
+log = "{}"
 every = "10ms"
 
 [sinks.history]
@@ -44,7 +44,7 @@ url = "{}"
 database = "{DATABASE}"
 inputs = ["numbers"]
 {more}"#,
-        log(home),
+        log(home).display(),
         influx.url()
     ));
 }

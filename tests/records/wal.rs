@@ -1,4 +1,4 @@
-//! SQLite's write-ahead log, as far as it takes to tear commits off its end.
+//! The queue's write-ahead log, as far as it takes to tear commits off its end.
 #![allow(unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "for a test")]
 
 use std::{
