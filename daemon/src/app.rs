@@ -42,7 +42,7 @@ use crate::{
         sink, source,
         status::Status,
     },
-    store::Store,
+    store::{Store, reserve::Reserve},
 };
 
 /// Problems that wait for the engine.
@@ -92,6 +92,7 @@ impl App {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
+        let reserve = Reserve::in_state(&state);
         let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
         let past = store.past().await?;
         let raised = raised(&past);
@@ -106,8 +107,7 @@ impl App {
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let judging = Judging::start(&plan, past, &clock)?;
         let records = Records::open(&plan, &sinks, &clock).await?;
-        let outbox = wiring.outbox(&store, &sinks);
-        outbox.adopt().await?;
+        let outbox = wiring.outbox(&store, reserve, &sinks);
         let view = View::new(http::Parts {
             clock: clock.clone(),
             started: clock.now(),
@@ -141,6 +141,7 @@ impl App {
         };
         let ended = app.sources_ended.clone();
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
+        outbox.adopt().await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         app.tell(outbox, judging.effects, judging.questions, &wiring.events);
         app.serve(bound.tcp, bound.unix, token.as_deref());

@@ -70,14 +70,14 @@ impl Wiring<'_> {
     }
 
     /// What writes down what happens, and whom it concerns.
-    pub(super) fn outbox(&self, store: &Store, sinks: &[WiredSink]) -> Outbox {
+    pub(super) fn outbox(&self, store: &Store, reserve: Reserve, sinks: &[WiredSink]) -> Outbox {
         let recipients = sinks.iter().map(|wired| wired.recipient(self.plan)).collect();
         let recipients = Recipients::new(recipients);
         let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
         Outbox {
             store: store.clone(),
             health: Health::default(),
-            reserve: Reserve::in_state(&self.plan.daemon.state),
+            reserve,
             wakes: recipients.iter().map(wake).collect(),
             recipients,
             clock: self.shared.clock.clone(),

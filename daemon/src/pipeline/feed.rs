@@ -136,7 +136,8 @@ impl Feed {
 
     fn refused(&self, error: &DiskError) {
         warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
-        if error.full {
+        // Where a sync or a copy met it, it is an I/O error of SQLite's.
+        if error.full || self.reserve.is_tight() {
             // What the reserve held is for the store alone; sources wait meanwhile.
             self.reserve.give_up();
         }
@@ -195,11 +196,7 @@ pub async fn watch(
     events: mpsc::Sender<Event>,
 ) {
     let mut stats = queue.watch();
-    let mut told = Told::default();
-    let event = Event { instance: source.clone(), problem: Problem::QueueDamaged, detail: damage };
-    if events.send(event).await.is_err() {
-        return;
-    }
+    let mut told = Told { damage, ..Told::default() };
     loop {
         let now = stats.borrow_and_update().clone();
         for (problem, detail) in told.changes(&now) {
@@ -219,7 +216,9 @@ pub async fn watch(
 struct Told {
     filling: Option<bool>,
     dead: Option<u64>,
-    damaged: u64,
+    damaged: Option<u64>,
+    /// What was set aside at the start: the next start finds the queue whole.
+    damage: Option<String>,
 }
 
 impl Told {
@@ -246,12 +245,16 @@ impl Told {
             };
             changes.push((Problem::DeadLetters, (stats.dead > 0).then(detail)));
         }
-        if stats.damaged > self.damaged {
-            self.damaged = stats.damaged;
+        if self.damaged != Some(stats.damaged) {
+            self.damaged = Some(stats.damaged);
             let why = stats.last_damaged.as_ref().map_or("", |batch| &batch.why);
-            let detail =
+            let batches =
                 format!("{} batches of its queue were damaged and set aside: {why}", stats.damaged);
-            changes.push((Problem::QueueDamaged, Some(detail)));
+            let batches = (stats.damaged > 0).then_some(batches);
+            let details: Vec<_> = self.damage.clone().into_iter().chain(batches).collect();
+            // One event: what is still there must not end and begin again at each start.
+            let detail = (!details.is_empty()).then(|| details.join("; "));
+            changes.push((Problem::QueueDamaged, detail));
         }
         changes
     }
