@@ -1,6 +1,8 @@
 //! The store on both databases: each statement, each promise, and restarts of the engine through it.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+#[path = "records/image.rs"]
+mod image;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "store/restarts.rs"]
@@ -304,6 +306,60 @@ async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
     }
     std::fs::copy(&backup, &path).unwrap();
     assert_eq!(open(&location).await.waiting("", 500).await.unwrap().len(), 200);
+}
+
+/// A whole transaction of several pages.
+async fn write(store: &Store, alarm: &str) -> Result<(), StoreError> {
+    let notification = notification(alarm, Reason::First);
+    let mut transaction = store.begin().await?;
+    for _ in 0..20 {
+        let (sink, kind) = ("mail", Kind::Problem);
+        let notice = Notice { sink, alarm, kind, notification: &notification, give_up: HOUR };
+        transaction.enqueue(&notice, at(0)).await?;
+    }
+    transaction.commit().await
+}
+
+#[tokio::test]
+async fn what_is_committed_after_a_full_disk_is_there_after_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let (disk, copy) = (directory.path().join("disk"), directory.path().join("copy"));
+    std::fs::create_dir(&copy).unwrap();
+    let _mounted = image::Mounted::memory(8, &disk);
+    let store = open(&Location::File(disk.join("haetae.db"))).await;
+    write(&store, "before-1").await.unwrap();
+    let filler = disk.join("filler");
+    for round in 0..8 {
+        // Full in the middle of a transaction, at its end, and again while it still is.
+        let block = vec![0; 4096 * (round + 1)];
+        let mut file = std::fs::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+        drop(file);
+        let mut refused = 0;
+        for _ in 0..100 {
+            refused += usize::from(write(&store, "lost-1").await.is_err());
+            if refused == 4 {
+                break;
+            }
+        }
+        assert_eq!(refused, 4, "the disk is not full");
+        std::fs::remove_file(&filler).unwrap();
+        let marker = format!("{round}-1");
+        write(&store, &marker).await.unwrap();
+        // What a kill would leave.
+        for file in ["haetae.db", "haetae.db-wal"] {
+            std::fs::copy(disk.join(file), copy.join(file)).unwrap();
+        }
+        let killed = open(&Location::File(copy.join("haetae.db"))).await;
+        let rows = killed.waiting("", 10_000).await.unwrap();
+        assert!(rows.iter().filter(|row| row.alarm == marker).count() == 20, "round {round}");
+        killed.close().await;
+        for file in ["haetae.db", "haetae.db-wal", "haetae.db-shm"] {
+            // The last two went with the last connection.
+            drop(std::fs::remove_file(copy.join(file)));
+        }
+    }
+    store.close().await;
 }
 
 #[tokio::test]

@@ -124,8 +124,7 @@ impl Store {
 
     /// Starts a transaction on the one connection that writes.
     pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
-        let begun = self.writer.begin().await.map_err(|error| self.failed(&error))?;
-        Ok(Transaction::new(self, begun))
+        Transaction::begin(self).await
     }
 
     /// Closes its connections.

@@ -132,8 +132,7 @@ impl Dispatch {
         let mut transaction = self.store.begin().await?;
         let claimed = transaction.claim(&self.name, now, lease, TOGETHER).await?;
         if claimed.is_empty() {
-            // Nothing was changed.
-            drop(transaction);
+            transaction.abandon().await?;
             return Ok(Round::Idle);
         }
         transaction.commit().await?;
@@ -294,7 +293,7 @@ impl Dispatch {
             let mut transaction = self.store.begin().await?;
             let ended = transaction.unsettled(&self.name, ROUND).await?;
             if ended.is_empty() {
-                return Ok(());
+                return transaction.abandon().await;
             }
             for alarm in &ended {
                 debug!(sink = self.name, alarm = alarm.id, "its end is still to be told");
@@ -319,7 +318,7 @@ impl Dispatch {
             let mut transaction = self.store.begin().await?;
             let due = transaction.repeats(&self.name, now, ROUND).await?;
             if due.is_empty() {
-                return Ok(());
+                return transaction.abandon().await;
             }
             for id in &due {
                 let alarm = alarms.get(id.as_str()).filter(|alarm| alarm.is_firing());
