@@ -91,8 +91,7 @@ impl Disk {
 #[test]
 fn what_was_acknowledged_outlives_power_failures_and_a_torn_queue_is_noticed() {
     let mut chance = Chance::new();
-    let rounds = std::env::var("HAETAE_TEST_ROUNDS").ok();
-    let rounds = rounds.map_or(ROUNDS, |text| text.parse().expect("a number"));
+    let rounds = chance::rounds(ROUNDS);
     let home = Home::with_plugins(&["numbered", "influx"]);
     let mut disk = Disk::new(&home);
     let influx = Influx::start();
