@@ -200,20 +200,137 @@ inputs = ["vm-cpu", "paas"]
     assert!(samples.iter().any(|sample| sample["labels"]["id"] == "b"), "{samples:#?}");
 }
 
+/// Records of `own` that `history` rejected.
+fn dead(home: &Home) -> Vec<Value> {
+    let listed = home.json(&["outbox", "list", "--dead", "--sink", "history"]);
+    let listed = listed.and_then(|listed| listed["records"].as_array().cloned());
+    listed.unwrap_or_default()
+}
+
+/// What `status` says of the queue of `own`: its dead letters, and those of `history`.
+fn counted(home: &Home) -> Option<(u64, u64)> {
+    let status = home.json(&["status"])?;
+    let queue = status["queues"].as_array()?.iter().find(|queue| queue["source"] == "own")?;
+    let sink = queue["sinks"].as_array()?.iter().find(|sink| sink["sink"] == "history")?;
+    Some((queue["dead"].as_u64()?, sink["dead"].as_u64()?))
+}
+
+/// The system alarm about the dead letters of `own`.
+fn told_dead(home: &Home) -> Option<Value> {
+    let alarms = home.json(&["alarm", "list"])?;
+    let is = |alarm: &&Value| {
+        alarm["evaluator"] == "system"
+            && alarm["labels"]["instance"] == "own"
+            && alarm["labels"]["problem"] == "dead-letters"
+    };
+    alarms["alarms"].as_array()?.iter().find(is).cloned()
+}
+
 #[test]
-fn of_a_partial_write_the_good_samples_are_stored() {
+fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letters() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE history");
     influx.write("history", &format!("load_1m value=1i {}", now()));
     let home = home(&HISTORY.replace("DATABASE", "history"), &influx);
     let daemon = home.start();
-    let sink = home.instance_when("history", |found| found["last_error"].is_object());
-    let cause = sink["last_error"]["cause"].as_str().expect("a cause");
-    assert!(cause.contains("rejected: ") && cause.contains("field type conflict"), "{cause}");
+    let some = within(LONG, || Some(dead(&home)).filter(|dead| dead.len() > 3));
+    let some = some.unwrap_or_else(|| panic!("{:#?}", home.json(&["status"])));
+    for record in &some {
+        assert_eq!((&record["source"], &record["sink"]), (&json!("own"), &json!("history")));
+        let reason = record["reason"].as_str().expect("a reason");
+        assert!(reason.contains("field type conflict"), "{reason}");
+        // That one alone: its batch mates are stored.
+        assert!(record["what"].as_str().is_some_and(|what| what.starts_with("load_1m{")));
+    }
     let good = || influx.rows("history", "SELECT value FROM load_5m").first().cloned();
     assert!(within(LONG, good).is_some(), "what is good is stored");
-    assert!(daemon.stop());
+    let (queue, sink) = counted(&home).expect("it has a queue");
+    assert!(queue >= 4 && sink == queue, "{queue} {sink}");
+    let alarm = within(LONG, || told_dead(&home)).expect("it is told");
+    assert!(alarm["reason"].as_str().is_some_and(|reason| reason.contains("rejected by sinks")));
+    let found = home.instance("history").expect("it is there");
+    assert_eq!(found["state"], "ok", "one record that it refuses is no fault of the peer");
+    assert!(found["counts"]["dropped"].as_u64() >= Some(4), "{found:#?}");
     assert_eq!(influx.rows("history", "SELECT count(value) FROM load_1m")[0][1], 1);
+
+    // Its cause is removed: what is redriven is stored, what is dropped is not.
+    influx.query("history", "DROP MEASUREMENT load_1m");
+    let id = |at: usize| some[at]["id"].as_str().expect("an id");
+    let is_listed = |id: &str| dead(&home).iter().any(|record| record["id"] == id);
+    assert!(id(0).starts_with("own#"), "{}", id(0));
+    let verb = |verb: &str, id: &str| home.output(&["outbox", verb, id]);
+    let dropped = verb("drop", id(0));
+    assert_eq!(String::from_utf8_lossy(&dropped.stdout).trim(), "1 dropped", "{dropped:?}");
+    assert!(!is_listed(id(0)));
+    assert!(!verb("drop", id(0)).status.success(), "it is not there any more");
+    let redriven = verb("redrive", id(1));
+    assert_eq!(String::from_utf8_lossy(&redriven.stdout).trim(), "1 tried again", "{redriven:?}");
+    let rejected = some[1]["at"].as_i64().expect("nanoseconds");
+    let early = format!("SELECT value FROM load_1m WHERE time <= {rejected}");
+    let stored = within(LONG, || Some(influx.rows("history", &early)).filter(|it| !it.is_empty()));
+    assert_eq!(stored.map(|rows| rows.len()), Some(1), "the redriven one, not the dropped one");
+    assert!(within(LONG, || (!is_listed(id(1))).then_some(())).is_some());
+    let all = home.output(&["outbox", "redrive", "--all", "--sink", "history"]);
+    assert!(all.status.success(), "{all:?}");
+    let none = within(LONG, || (counted(&home) == Some((0, 0))).then_some(()));
+    assert!(none.is_some(), "{:#?}", dead(&home));
+    assert!(within(LONG, || told_dead(&home).is_none().then_some(())).is_some(), "it is over");
+    assert!(daemon.stop());
+}
+
+#[test]
+fn a_window_is_refilled_at_the_start() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE cf");
+    let start = now();
+    let second = |at: i64| start + at * 1_000_000_000;
+    // One host has a past, the other begins now; both go on.
+    let points = (-120..=120).map(|at| {
+        let young =
+            if at >= 0 { format!("load,host=b value=97 {}\n", second(at)) } else { String::new() };
+        format!("load,host=a value=96 {}\n{young}", second(at))
+    });
+    influx.write("cf", &points.collect::<String>());
+    let text = r#"
+[sources.paas]
+plugin = "influx"
+url = "URL"
+database = "cf"
+interval = "1s"
+
+[[sources.paas.query]]
+metric = "load"
+influxql = "SELECT value FROM load WHERE $window GROUP BY host"
+
+[evaluators.high]
+inputs = ["paas"]
+metric = "load"
+by = ["host"]
+over = "1m"
+critical = { above = 90 }
+
+[sinks.file]
+plugin = "file"
+path = "PATH"
+inputs = ["high"]
+"#;
+    let home = home(text, &influx);
+    let daemon = home.start();
+    let both = within(2 * LONG, || {
+        let lines = lines(&home);
+        let since = |host: &str| {
+            let mut alarms = lines.iter().map(|line| &line["alarms"][0]);
+            let alarm = alarms.find(|alarm| alarm["labels"]["host"] == host)?;
+            Some((alarm["since_ns"].as_i64()? - start) / 1_000_000_000)
+        };
+        since("a").zip(since("b"))
+    });
+    let (old, young) = both.unwrap_or_else(|| panic!("{:#?}", home.json(&["status"])));
+    // By its slots: half of the window must be covered, and of the old one it was from the start.
+    assert!(old < 20, "the refilled one fired at {old} s");
+    assert!((25..60).contains(&young), "the young one fired at {young} s");
+    assert!(daemon.lines().iter().any(|line| line.contains("windows were refilled")));
+    assert!(daemon.stop());
 }
 
 #[test]

@@ -25,22 +25,24 @@ use server::Influx;
 use support::Home;
 use unrest::Unrest;
 
+/// Of the gate; `HAETAE_TEST_ROUNDS` says another number.
 const ROUNDS: usize = 10;
 
 #[test]
 fn after_kills_of_the_daemon_and_of_influx_nothing_acknowledged_is_missing() {
     let mut chance = Chance::new();
+    let rounds = chance::rounds(ROUNDS);
     let home = Home::with_plugins(&["numbered", "influx"]);
     let influx = Influx::start();
     pipeline::configure(&home, &influx, "");
     let unrest = Unrest::begin(influx, chance.fork());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         pipeline::killed(&home, &mut chance);
     }
     let (influx, stops) = unrest.end();
     pipeline::emptied(&home);
     let book = pipeline::book(&home);
-    let found = book.must_be(&stored(&influx, DATABASE), ROUNDS);
-    println!("{ROUNDS} kills, InfluxDB stopped {stops} times; {book}; {found}");
+    let found = book.must_be(&stored(&influx, DATABASE), rounds);
+    println!("{rounds} kills, InfluxDB stopped {stops} times; {book}; {found}");
     assert!(stops > 0, "InfluxDB was stopped too");
 }

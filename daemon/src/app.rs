@@ -230,7 +230,7 @@ impl App {
                 source::run(wired.supervisor, source.interval, clock.clone(), handovers, mark);
             self.sources.spawn(run);
         }
-        for watch in self.records.watches(&wiring.events) {
+        for watch in self.records.watches(&outbox.reserve, &wiring.events) {
             self.feeds.spawn(watch);
         }
         Ok(())

@@ -20,7 +20,7 @@ use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use haetae_plugin::Timestamp;
 use sqlx::{
-    AnyPool, ConnectOptions, Executor, Row,
+    AnyPool, ConnectOptions, Connection, Executor, Row,
     any::{AnyConnectOptions, AnyPoolOptions},
     query,
 };
@@ -148,6 +148,12 @@ async fn pool(
         .max_connections(most)
         .min_connections(0)
         .acquire_timeout(PATIENCE)
+        // On a full disk SQLite rolls back by itself, and sqlx counts that transaction as open for
+        // ever: what is committed later is a savepoint in it, and gone with the connection.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 for pragma in pragmas {
@@ -187,4 +193,36 @@ impl StoreError {
 /// Times in the store are milliseconds.
 fn millis(time: Timestamp) -> i64 {
     time.millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_committed_after_the_disk_was_full_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::File(folder.path().join("haetae.db"));
+        let store = Store::open(location.clone(), "test").await.unwrap();
+        let (pages, at) = (60, Timestamp::from_seconds(1));
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        query(limit).execute(&store.writer).await.unwrap();
+        let words = "x".repeat(10_000);
+        let write = async |alarm: &str, detail: &str| {
+            let mut transaction = store.begin().await?;
+            transaction.record(at, alarm, HAETAE, Act::Changed, detail).await?;
+            transaction.commit().await
+        };
+        let mut refused = None;
+        for _ in 0..pages {
+            refused = refused.or(write("big", &words).await.err());
+        }
+        assert!(matches!(refused, Some(StoreError::Full(_))), "{refused:?}");
+        // One that is given up, as that of a dispatcher that finds nothing to do.
+        drop(store.begin().await.unwrap());
+        write("small", "after it").await.unwrap();
+        store.close().await;
+        let store = Store::open(location, "test").await.unwrap();
+        assert_eq!(store.history("small", 10).await.unwrap().len(), 1);
+    }
 }

@@ -10,6 +10,12 @@
 
 use std::time::{Duration, SystemTime};
 
+/// How many rounds there are: `HAETAE_TEST_ROUNDS`, or `usual`.
+pub fn rounds(usual: usize) -> usize {
+    let given = std::env::var("HAETAE_TEST_ROUNDS").ok();
+    given.map_or(usual, |text| text.parse().expect("HAETAE_TEST_ROUNDS is a number"))
+}
+
 /// Numbers from a seed (splitmix64).
 pub struct Chance(u64);
 

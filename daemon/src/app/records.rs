@@ -114,11 +114,12 @@ impl Records {
     /// What tells of the queues' problems.
     pub(super) fn watches(
         &self,
+        reserve: &Reserve,
         events: &mpsc::Sender<Event>,
     ) -> Vec<impl Future<Output = ()> + Send + 'static> {
         let watch = |(source, queue): (&String, &Queue)| {
             let damage = self.damage.get(source).cloned();
-            feed::watch(source.clone(), queue.clone(), damage, events.clone())
+            feed::watch(source.clone(), queue.clone(), damage, reserve.clone(), events.clone())
         };
         self.queues.iter().map(watch).collect()
     }

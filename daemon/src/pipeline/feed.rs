@@ -193,13 +193,16 @@ pub async fn watch(
     source: String,
     queue: Queue,
     damage: Option<String>,
+    reserve: Reserve,
     events: mpsc::Sender<Event>,
 ) {
     let mut stats = queue.watch();
     let mut told = Told { damage, ..Told::default() };
     loop {
         let now = stats.borrow_and_update().clone();
-        for (problem, detail) in told.changes(&now) {
+        // A full disk has an alarm of its own.
+        let full = reserve.is_given_up() || reserve.is_tight();
+        for (problem, detail) in told.changes(&now, full) {
             let event = Event { instance: source.clone(), problem, detail };
             if events.send(event).await.is_err() {
                 return;
@@ -217,13 +220,20 @@ struct Told {
     filling: Option<bool>,
     dead: Option<u64>,
     damaged: Option<u64>,
+    failing: Option<bool>,
     /// What was set aside at the start: the next start finds the queue whole.
     damage: Option<String>,
 }
 
 impl Told {
-    fn changes(&mut self, stats: &Stats) -> Vec<(Problem, Option<String>)> {
+    fn changes(&mut self, stats: &Stats, full: bool) -> Vec<(Problem, Option<String>)> {
         let mut changes = Vec::new();
+        let trouble = stats.trouble.as_ref().filter(|_| !full);
+        if self.failing != Some(trouble.is_some()) {
+            self.failing = Some(trouble.is_some());
+            let detail = trouble.map(|text| format!("its queue takes nothing, it waits: {text}"));
+            changes.push((Problem::StoreFailing, detail));
+        }
         let filling = match self.filling {
             Some(true) => stats.percent() >= EMPTIER,
             _ => stats.percent() >= FILLING,
@@ -257,5 +267,57 @@ impl Told {
             changes.push((Problem::QueueDamaged, detail));
         }
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(changes: &[(Problem, Option<String>)]) -> Vec<(&str, bool)> {
+        changes.iter().map(|(problem, detail)| (problem.as_str(), detail.is_some())).collect()
+    }
+
+    #[test]
+    fn at_first_all_is_told_and_then_what_changes() {
+        let mut told = Told::default();
+        let mut stats = Stats { max_bytes: 100, ..Stats::default() };
+        let all = ["store-failing", "queue-filling", "dead-letters", "queue-damaged"];
+        assert_eq!(words(&told.changes(&stats, false)), all.map(|word| (word, false)));
+        assert_eq!(told.changes(&stats, false), []);
+        for (bytes, expected) in [(79, None), (80, Some(true)), (70, None), (69, Some(false))] {
+            stats.bytes = bytes;
+            let expected: Vec<_> = expected.map(|is| ("queue-filling", is)).into_iter().collect();
+            assert_eq!(words(&told.changes(&stats, false)), expected, "{bytes}");
+        }
+        stats.dead = 2;
+        assert_eq!(words(&told.changes(&stats, false)), [("dead-letters", true)]);
+        stats.dead = 0;
+        assert_eq!(words(&told.changes(&stats, false)), [("dead-letters", false)]);
+    }
+
+    #[test]
+    fn what_is_damaged_is_one_event() {
+        let mut told = Told { damage: Some("no database".into()), ..Told::default() };
+        let mut stats = Stats { max_bytes: 100, ..Stats::default() };
+        let detail = |changes: Vec<(Problem, Option<String>)>| {
+            changes.into_iter().find(|(problem, _)| *problem == Problem::QueueDamaged)?.1
+        };
+        assert_eq!(detail(told.changes(&stats, false)).as_deref(), Some("no database"));
+        stats.damaged = 3;
+        let both = detail(told.changes(&stats, false)).unwrap();
+        assert!(both.starts_with("no database; 3 batches of its queue were damaged"), "{both}");
+    }
+
+    #[test]
+    fn a_queue_that_takes_nothing_is_told_unless_the_disk_is_full() {
+        let mut told = Told::default();
+        let mut stats = Stats { max_bytes: 100, ..Stats::default() };
+        told.changes(&stats, false);
+        stats.trouble = Some("disk I/O error".into());
+        assert_eq!(told.changes(&stats, true), []);
+        assert_eq!(words(&told.changes(&stats, false)), [("store-failing", true)]);
+        stats.trouble = None;
+        assert_eq!(words(&told.changes(&stats, false)), [("store-failing", false)]);
     }
 }
