@@ -20,7 +20,7 @@ use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use haetae_plugin::Timestamp;
 use sqlx::{
-    AnyPool, ConnectOptions, Connection, Executor, Row,
+    AnyPool, ConnectOptions, Executor, Row,
     any::{AnyConnectOptions, AnyPoolOptions},
     query,
 };
@@ -148,12 +148,6 @@ async fn pool(
         .max_connections(most)
         .min_connections(0)
         .acquire_timeout(PATIENCE)
-        // On a full disk SQLite rolls back by itself, and sqlx counts that transaction as open for
-        // ever: what is committed later is a savepoint in it, and gone with the connection.
-        .before_acquire(|connection, _| {
-            let usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(usable) })
-        })
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 for pragma in pragmas {
