@@ -193,7 +193,8 @@ impl Dispatch {
             for (recipient, reason) in rejected {
                 let mut part = row.notification.clone();
                 part.recipients = vec![recipient.clone()];
-                let reason = format!("{recipient}: {reason}");
+                let named = reason.contains(recipient.as_str());
+                let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
                 transaction.bury_part(row, &part, &reason, now).await?;
                 let detail = format!("{}: {reason}", self.name);
                 transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await?;
