@@ -92,12 +92,17 @@ to = ["ops@mail.test"]
 
     /// Starts the daemon and kills it at some instant.
     pub fn round(&mut self) {
-        let mut daemon = self.home.spawn();
         let moment = match self.chance.below(5) {
             0 => Moment::Starting,
             1 | 2 => Moment::Judging,
             _ => Moment::Sending,
         };
+        self.kill(moment);
+    }
+
+    /// Starts the daemon and kills it at such a moment.
+    pub fn kill(&mut self, moment: Moment) {
+        let mut daemon = self.home.spawn();
         let pause = match moment {
             Moment::Starting => self.chance.time(Duration::from_secs(1)),
             Moment::Judging => {
@@ -122,6 +127,14 @@ to = ["ops@mail.test"]
         daemon.kill();
         self.place.settles();
         self.kills.push(self.look(moment));
+    }
+
+    /// Takes the newest notice that waits out of the store; whether there was one.
+    pub fn take_one_away(&self) -> bool {
+        let Place::File(path) = &self.place else { panic!("only where the test may write") };
+        let database = rusqlite::Connection::open(path).expect("the store");
+        let newest = "DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox WHERE lease = 0)";
+        database.execute(newest, []).expect("done") == 1
     }
 
     /// Changes values once all that changed before is judged, and waits until they are read.
