@@ -225,11 +225,11 @@ fn a_pending_alarm_goes_on_and_the_time_that_nobody_judged_does_not_count() {
     let daemon = home.start();
     let goes_on = within(LONG, || alarm(&home, "levels")).expect("it is restored");
     assert_eq!(goes_on["id"], pending["id"]);
-    let fires =
+    let found =
         within(LONG, || alarm(&home, "levels").filter(|alarm| alarm["condition"] == "firing"));
-    let fires = fires.expect("it fires");
-    assert_eq!(fires["id"], pending["id"], "one alarm, not two");
-    let (start, fired) = (seconds(&pending["since"]), seconds(&fires["since"]));
+    let risen = found.expect("it fires");
+    assert_eq!(risen["id"], pending["id"], "one alarm, not two");
+    let (start, fired) = (seconds(&pending["since"]), seconds(&risen["since"]));
     assert!(
         fired - start >= HELD + DOWN - 1,
         "{fired}, of which {DOWN} s do not count since {start}"
