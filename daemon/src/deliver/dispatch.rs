@@ -89,6 +89,8 @@ impl Dispatch {
                         together = TOGETHER.min(together * 2);
                     }
                     Ok(Round::Refused(wait)) => {
+                        // Nothing was taken, so nothing comes a second time.
+                        together = TOGETHER;
                         let own = jittered(pause.failed());
                         not_before = self.clock.now().after(wait.map_or(own, |wait| wait.max(own)));
                     }
