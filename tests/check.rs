@@ -272,7 +272,7 @@ fn every_commented_key_of_the_default_configuration_is_known() {
     // The commented values are the defaults, but for those that say otherwise.
     let (mut plain, mut all) = (check(&[("f", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
     for plan in [&mut plain, &mut all] {
-        plan.daemon.zone = None;
+        (plan.daemon.zone, plan.daemon.store) = (None, None);
         plan.sinks.retain(|sink| sink.name != "other-sink");
         for sink in &mut plan.sinks {
             (sink.zone, sink.language, sink.fallback) = (None, None, None);

@@ -1,13 +1,13 @@
 //! The application: wires a plan together, runs it, takes it down in order. Holds no logic.
 
 mod bound;
+mod judging;
 mod records;
+mod refusal;
 mod wiring;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
-    io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -16,44 +16,37 @@ use std::{
 use tokio::{
     net::{TcpListener, UnixListener},
     runtime::Handle,
-    sync::{Notify, broadcast, mpsc},
+    sync::{broadcast, mpsc},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-pub use self::bound::location as store_location;
+pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
-    bound::Bound,
+    judging::Judging,
     records::Records,
     wiring::{Wired, WiredSink, Wiring},
 };
 use crate::{
     clock::Clock,
-    config::{Plan, Source},
-    deliver::{
-        dispatch::Dispatch,
-        outbox::{Outbox, STORE},
-        recipient::Recipients,
-    },
-    engine::{Engine, Input, Past, Problem, SYSTEM, SourceTiming, Transition},
+    config::Plan,
+    deliver::{dispatch::Dispatch, outbox::Outbox},
+    engine::{Effects, Input, Past, Problem, SYSTEM, Standing, Transition},
     http::{self, View, api},
-    pipeline::{
-        evaluation::{self, Channels},
-        problems,
-    },
+    pipeline::{evaluation::Question, problems},
     plugin::{
         catalog::Catalog,
-        lend::{Pool, Shared},
+        event::Event,
+        lend::{Cells, Pool, Shared},
         sink, source,
+        status::Status,
     },
-    store::{Store, StoreError, health::Health, reserve::Reserve},
+    store::{Store, reserve::Reserve},
 };
 
 /// Problems that wait for the engine.
 const EVENTS: usize = 64;
-/// Transitions that a watcher may lag behind.
-const WATCHED: usize = 1024;
 /// How long the daemon takes to stop at the most.
 const STOP: Duration = Duration::from_secs(20);
 
@@ -93,126 +86,45 @@ pub struct App {
     _lock: File,
 }
 
-/// Why the daemon does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The state directory can't be used.
-    #[error("the state directory {} cannot be used: {source}; set [daemon] state to one that this user may write", .path.display())]
-    State {
-        /// It.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another daemon uses the state directory.
-    #[error("another haetae runs on {}: stop it, or set another [daemon] state", .0.display())]
-    Taken(PathBuf),
-    /// An address can't be bound.
-    #[error("cannot listen on {address}: {source}; choose another one in [http] listen")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The admin socket can't be bound.
-    #[error("cannot open the admin socket {}: {source}", .path.display())]
-    Socket {
-        /// It.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The store can't be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The password of the store can't be had.
-    #[error("the password of the store: {0}")]
-    Password(String),
-    /// A queue can't be opened.
-    #[error("the queue of {instance}: {cause}")]
-    Queue {
-        /// The source.
-        instance: String,
-        /// Why.
-        cause: String,
-    },
-    /// A plugin can't be loaded.
-    #[error("{0}")]
-    Plugin(String),
-    /// No thread can be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(io::Error),
-}
-
 impl App {
     /// Starts everything that the plan says.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { plan, catalog, clock, socket, token, stop } = options;
         let state = plan.daemon.state.clone();
-        let Bound { lock, tcp, address, unix, socket } = bound::bind(&plan, socket).await?;
-        let store = Store::open(bound::location(&plan)?, &bound::owner(&state)?).await?;
+        let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
+        let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
         let past = store.past().await?;
         let raised = raised(&past);
-
         let (events, inbox) = mpsc::channel(EVENTS);
-        let (watchers, _) = broadcast::channel(WATCHED);
         let shared = Shared {
             clock: clock.clone(),
             http: Pool::new(Handle::current()),
             instances: Some(state.join("instances")),
         };
-        let wiring = Wiring {
-            catalog: &catalog,
-            shared,
-            events: events.clone(),
-            stop: &stop,
-            raised: &raised,
-        };
-        let sources = plan.sources.iter().map(|source| wiring.source(source));
-        let sources: Vec<Wired> = sources.collect::<Result<_, _>>()?;
-        let sinks = plan.sinks.iter().map(|sink| wiring.sink(sink));
-        let sinks: Vec<WiredSink> = sinks.collect::<Result<_, _>>()?;
-
-        let mut engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
-        let restored = engine.restore(past, &instances(&plan), clock.now());
-        let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
-        let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
-        let (effects, changed) = mpsc::channel(evaluation::EFFECTS);
-        let channels = Channels { inputs: judged, questions: asked, effects };
-        let engine =
-            evaluation::start(engine, restored, clock.clone(), channels, Handle::current())
-                .map_err(StartError::Thread)?;
-
-        let records = Records::open(&plan, &sinks, &events, &clock).await?;
-        let recipients =
-            Recipients::new(sinks.iter().map(|wired| wired.recipient(&plan)).collect());
-        let health = Health::default();
-        let wakes: BTreeMap<_, _> = recipients
-            .iter()
-            .map(|sink| (sink.plan.name.clone(), Arc::<Notify>::default()))
-            .collect();
-        let shown = sources.iter().map(|wired| &wired.shown);
-        let shown = shown.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect();
+        let wiring =
+            Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
+        let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
+        let judging = Judging::start(&plan, past, &clock)?;
+        let records = Records::open(&plan, &sinks, &clock).await?;
+        let outbox = wiring.outbox(&store, reserve, &sinks);
         let view = View::new(http::Parts {
             clock: clock.clone(),
             started: clock.now(),
-            instances: shown,
+            instances: shown(&sources, &sinks),
             refused: catalog.refused().to_vec(),
-            engine: questions.clone(),
+            engine: judging.questions.clone(),
             store: store.clone(),
-            health: health.clone(),
+            health: outbox.health.clone(),
             queues: records.queues().clone(),
-            events: events.clone(),
-            wakes: wakes.clone(),
+            events: wiring.events.clone(),
+            wakes: outbox.wakes.clone(),
             ready: AtomicBool::new(false),
         });
-
         let app = Self {
             view: view.clone(),
-            address,
-            watchers: watchers.clone(),
+            address: bound.address,
+            watchers: outbox.watchers.clone(),
             stop: stop.clone(),
             sources_ended: CancellationToken::new(),
             written: CancellationToken::new(),
@@ -222,41 +134,17 @@ impl App {
             outbox: TaskTracker::new(),
             sinks: TaskTracker::new(),
             records,
-            store: store.clone(),
-            engine,
-            socket,
-            _lock: lock,
+            store,
+            engine: judging.engine,
+            socket: bound.socket,
+            _lock: bound.lock,
         };
         let ended = app.sources_ended.clone();
-        app.feeds.spawn(problems::run(inbox, inputs.clone(), ended));
-        let outbox = Outbox {
-            store: store.clone(),
-            health,
-            reserve: reserve.clone(),
-            recipients: recipients.clone(),
-            wakes: wakes.clone(),
-            clock: clock.clone(),
-            watchers,
-            events: events.clone(),
-        };
+        app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
         outbox.adopt().await?;
-        app.outbox.spawn(outbox.run(changed));
-        let alarms = View::asks(questions);
-        for sink in recipients.iter() {
-            let dispatch = Dispatch {
-                name: sink.plan.name.clone(),
-                recipients: recipients.clone(),
-                store: store.clone(),
-                clock: clock.clone(),
-                alarms: Arc::clone(&alarms),
-                wakes: wakes.clone(),
-                events: events.clone(),
-                stop: app.written.clone(),
-            };
-            app.sinks.spawn(dispatch.run());
-        }
-        app.supervise(&plan, &wiring, sources, sinks, &clock, &inputs, &reserve)?;
-        app.serve(tcp, unix, token.as_deref());
+        app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
+        app.tell(outbox, judging.effects, judging.questions, &wiring.events);
+        app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
     }
@@ -315,17 +203,16 @@ impl App {
         info!("stopped");
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is used once, and only here")]
+    /// Runs the sources and what leads from them to the engine and to sinks.
     fn supervise(
         &self,
-        plan: &Plan,
         wiring: &Wiring<'_>,
+        outbox: &Outbox,
         sources: Vec<Wired>,
         sinks: Vec<WiredSink>,
-        clock: &Clock,
         inputs: &mpsc::Sender<Input>,
-        reserve: &Reserve,
     ) -> Result<(), StartError> {
+        let (plan, clock) = (wiring.plan, &wiring.shared.clock);
         for pump in self.records.pumps(plan, &sinks, &self.stop) {
             self.feeds.spawn(pump.run());
         }
@@ -333,26 +220,45 @@ impl App {
             self.sinks.spawn(sink::run(wired.supervisor, wired.deliveries, clock.clone()));
         }
         for (wired, source) in sources.into_iter().zip(&plan.sources) {
-            let feed =
-                self.records.feed(source, plan, wiring, clock, inputs, reserve, &self.stop)?;
+            let feed = self.records.feed(source, wiring, inputs, &outbox.reserve)?;
             // One batch is in flight.
             let (handovers, batches) = mpsc::channel(1);
             self.feeds.spawn(feed.run(batches));
-            let mark =
-                source::Mark::within(&plan.daemon.state.join("instances").join(&source.name));
-            let run = source::run(
-                wired.supervisor,
-                source.interval,
-                clock.clone(),
-                handovers,
-                Some(mark),
-            );
+            let directory = plan.daemon.state.join("instances").join(&source.name);
+            let mark = Some(source::Mark::within(&directory));
+            let run =
+                source::run(wired.supervisor, source.interval, clock.clone(), handovers, mark);
             self.sources.spawn(run);
         }
         for watch in self.records.watches(&wiring.events) {
             self.feeds.spawn(watch);
         }
         Ok(())
+    }
+
+    /// Runs what leads from the engine to people.
+    fn tell(
+        &self,
+        outbox: Outbox,
+        effects: mpsc::Receiver<Effects>,
+        questions: mpsc::Sender<Question>,
+        events: &mpsc::Sender<Event>,
+    ) {
+        let alarms = View::asks(questions);
+        for sink in outbox.recipients.iter() {
+            let dispatch = Dispatch {
+                name: sink.plan.name.clone(),
+                recipients: outbox.recipients.clone(),
+                store: outbox.store.clone(),
+                clock: outbox.clock.clone(),
+                alarms: Arc::clone(&alarms),
+                wakes: outbox.wakes.clone(),
+                events: events.clone(),
+                stop: self.written.clone(),
+            };
+            self.sinks.spawn(dispatch.run());
+        }
+        self.outbox.spawn(outbox.run(effects));
     }
 
     fn serve(&self, tcp: TcpListener, unix: UnixListener, token: Option<&str>) {
@@ -376,27 +282,15 @@ impl App {
     }
 }
 
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
-    };
-    plan.sources.iter().map(timing).collect()
-}
-
-/// What system alarms may be about.
-fn instances(plan: &Plan) -> BTreeSet<String> {
-    let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
-    names.chain([STORE.to_owned()]).collect()
+fn shown(sources: &[Wired], sinks: &[WiredSink]) -> Vec<(Status, Cells)> {
+    let sources = sources.iter().map(|wired| &wired.shown);
+    sources.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect()
 }
 
 /// Problems that fired when the daemon ended.
 fn raised(past: &Past) -> Vec<(String, Problem)> {
     let own = past.standings.iter().filter(|one| one.alarm.evaluator == SYSTEM);
-    let pair = |one: &crate::engine::Standing| {
+    let pair = |one: &Standing| {
         let problem = Problem::parse(one.labels.get("problem")?)?;
         Some((one.labels.get("instance")?.clone(), problem))
     };

@@ -40,7 +40,7 @@ pub use self::{
 /// Every statement with its name, for the test that prepares each on both databases.
 pub const STATEMENTS: &[(&str, &str)] = statements::ALL;
 
-/// How long a page waits for a connection.
+/// How long anybody waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The store.
@@ -98,9 +98,9 @@ impl Store {
     pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let failed = |error| StoreError::of(&location, &error);
+        location.check().await?;
         let options = location.options().map_err(failed)?;
         let writer = pool(&location, options.clone(), 1).await?;
-        location.check(&writer).await?;
         migrations::run(&writer, &location).await?;
         let readers = pool(&location, options, 4).await?;
         let mut store =
@@ -165,7 +165,7 @@ async fn pool(
 impl StoreError {
     pub(crate) fn of(location: &Location, error: &sqlx::Error) -> Self {
         let cause = error.to_string();
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes in the upper bytes.
         let sqlite =
             code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);

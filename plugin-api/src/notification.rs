@@ -10,7 +10,8 @@ use crate::Timestamp;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Notification {
-    /// Names the group; the same for all notifications about it.
+    /// Names the group for as long as it lasts: the same for all notifications about it, and never
+    /// given again to another one.
     pub key: String,
     /// Why it is sent now.
     pub reason: Reason,

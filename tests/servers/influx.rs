@@ -27,10 +27,11 @@ pub struct Influx {
     pub address: String,
     /// Where it takes line protocol for the database `by_udp`.
     pub udp: String,
+    auth: bool,
     directory: TempDir,
 }
 
-/// Two ports of its own choice: it says in its log, and in /proc, which they are.
+/// Two ports of its own choice at first: it says in its log, and in /proc, which they are.
 const CONFIGURATION: &str = r#"
 reporting-disabled = true
 bind-address = "127.0.0.1:0"
@@ -41,14 +42,14 @@ dir = "DIRECTORY/data"
 wal-dir = "DIRECTORY/wal"
 query-log-enabled = false
 [http]
-bind-address = "127.0.0.1:0"
+bind-address = "HTTP"
 log-enabled = false
 auth-enabled = AUTH
 [monitor]
 store-enabled = false
 [[udp]]
 enabled = true
-bind-address = "127.0.0.1:0"
+bind-address = "UDP"
 database = "by_udp"
 batch-timeout = "10ms"
 "#;
@@ -63,23 +64,34 @@ impl Influx {
     pub fn with_auth(auth: bool) -> Self {
         let directory = tempfile::Builder::new().prefix("haetae-influx-").tempdir();
         let directory = directory.expect("a directory");
-        let path = directory.path().join("influxdb.conf");
-        let text = CONFIGURATION
-            .replace("DIRECTORY", &directory.path().display().to_string())
-            .replace("AUTH", &auth.to_string());
-        fs::write(&path, text).expect("the configuration");
-        // Another server of the same protocol can stand in, such as a build of 1.8.
-        let program = std::env::var("HAETAE_TEST_INFLUXD").unwrap_or_else(|_| "influxd".into());
-        let mut command = Command::new(&program);
-        command.args(["run", "-config"]).arg(path).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = match command.stderr(Stdio::piped()).spawn() {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!("no {program}: run tests/setup, or apt-get install influxdb influxdb-client")
-            }
-            Err(error) => panic!("{program}: {error}"),
-        };
-        let stderr = child.stderr.take().expect("piped");
+        let child = spawned(&directory, auth, "127.0.0.1:0", "127.0.0.1:0");
+        let (address, udp) = (String::new(), String::new());
+        let mut influx = Self { child, address, udp, auth, directory };
+        influx.gets_up();
+        influx.udp = format!("127.0.0.1:{}", udp_port(influx.child.id()));
+        if auth {
+            influx.execute("CREATE USER admin WITH PASSWORD 'secret' WITH ALL PRIVILEGES");
+        }
+        influx.is_ours();
+        influx
+    }
+
+    /// Ends it at once; what it has answered with 204 it has.
+    pub fn stop(&mut self) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
+    }
+
+    /// Starts it again after [`Self::stop`]: the same ports, the same data.
+    pub fn start_again(&mut self) {
+        self.child = spawned(&self.directory, self.auth, &self.address, &self.udp);
+        self.gets_up();
+        self.is_ours();
+    }
+
+    /// Waits until it listens, and keeps where.
+    fn gets_up(&mut self) {
+        let stderr = self.child.stderr.take().expect("piped");
         let (sender, log) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -87,23 +99,17 @@ impl Influx {
                 drop(sender.send(line));
             }
         });
-        let mut influx = Self { child, address: String::new(), udp: String::new(), directory };
-        let (mut seen, mut udp) = (Vec::new(), false);
-        while influx.address.is_empty() || !udp {
+        let (mut seen, mut http, mut udp) = (Vec::new(), false, false);
+        while !http || !udp {
             let line = log.recv_timeout(Duration::from_mins(1));
             let line = line.unwrap_or_else(|_| panic!("influxd does not get up: {seen:#?}"));
             if line.contains("Listening on HTTP") {
-                influx.address = address(&line).expect("it says where");
+                self.address = address(&line).expect("it says where");
+                http = true;
             }
             udp |= line.contains("Started listening on UDP");
             seen.push(line);
         }
-        influx.udp = format!("127.0.0.1:{}", udp_port(influx.child.id()));
-        if auth {
-            influx.execute("CREATE USER admin WITH PASSWORD 'secret' WITH ALL PRIVILEGES");
-        }
-        influx.is_ours();
-        influx
     }
 
     /// Its URL.
@@ -165,6 +171,27 @@ impl Drop for Influx {
         // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+fn spawned(directory: &TempDir, auth: bool, http: &str, udp: &str) -> Child {
+    let path = directory.path().join("influxdb.conf");
+    let text = CONFIGURATION
+        .replace("DIRECTORY", &directory.path().display().to_string())
+        .replace("AUTH", &auth.to_string())
+        .replace("HTTP", http)
+        .replace("UDP", udp);
+    fs::write(&path, text).expect("the configuration");
+    // Another server of the same protocol can stand in, such as a build of 1.8.
+    let program = std::env::var("HAETAE_TEST_INFLUXD").unwrap_or_else(|_| "influxd".into());
+    let mut command = Command::new(&program);
+    command.args(["run", "-config"]).arg(path).stdin(Stdio::null()).stdout(Stdio::null());
+    match command.stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            panic!("no {program}: run tests/setup, or apt-get install influxdb influxdb-client")
+        }
+        Err(error) => panic!("{program}: {error}"),
     }
 }
 

@@ -11,7 +11,7 @@ use ulid::Ulid;
 
 use super::StartError;
 use crate::{
-    config::{self, Plan},
+    config::{self, Daemon, Plan},
     http,
     store::Location,
 };
@@ -49,10 +49,10 @@ fn lock(state: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Where the store of a plan is; its password is read.
-pub fn location(plan: &Plan) -> Result<Location, StartError> {
-    let Some(server) = &plan.daemon.store else {
-        let state = &plan.daemon.state;
+/// Where the store of a daemon is; its password is read.
+pub fn location(daemon: &Daemon) -> Result<Location, StartError> {
+    let Some(server) = &daemon.store else {
+        let state = &daemon.state;
         let state = std::path::absolute(state)
             .map_err(|source| StartError::State { path: state.clone(), source })?;
         return Ok(Location::File(state.join("haetae.db")));

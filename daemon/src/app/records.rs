@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Plan, Source},
-    engine::{Input, Problem},
+    engine::Input,
     pipeline::{
         feed::{self, Feed},
         intake::Intake,
@@ -25,18 +25,21 @@ use crate::{
 };
 
 /// The queues, by source.
-pub(super) struct Records(BTreeMap<String, Queue>);
+pub(super) struct Records {
+    queues: BTreeMap<String, Queue>,
+    /// What was set aside when they were opened.
+    damage: BTreeMap<String, String>,
+}
 
 impl Records {
     /// Opens the queue of each source whose records go to a sink.
     pub(super) async fn open(
         plan: &Plan,
         sinks: &[WiredSink],
-        events: &mpsc::Sender<Event>,
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let directory = plan.daemon.state.join("queues");
-        let mut queues = BTreeMap::new();
+        let (mut queues, mut damages) = (BTreeMap::new(), BTreeMap::new());
         for source in &plan.sources {
             let readers = sinks.iter().filter(|sink| sink.plan.inputs.contains(&source.name));
             let names: Vec<_> = readers.map(|sink| sink.plan.name.clone()).collect();
@@ -44,21 +47,19 @@ impl Records {
                 continue;
             }
             let (queue, damage) = opened(&directory, source, names, clock).await?;
-            if let Some(damage) = damage {
-                let detail = format!("{}: set aside as {}", damage.why, damage.file.display());
+            if let Some(Damage { file, why }) = damage {
+                let detail = format!("{why}: set aside as {}", file.display());
                 error!(source = source.name, "{detail}");
-                let (instance, problem) = (source.name.clone(), Problem::QueueDamaged);
-                // Nobody can have filled the channel yet.
-                drop(events.try_send(Event { instance, problem, detail: Some(detail) }));
+                damages.insert(source.name.clone(), detail);
             }
             queues.insert(source.name.clone(), queue);
         }
-        Ok(Self(queues))
+        Ok(Self { queues, damage: damages })
     }
 
     /// The queues, by source.
     pub(super) fn queues(&self) -> &BTreeMap<String, Queue> {
-        &self.0
+        &self.queues
     }
 
     /// What empties the queues.
@@ -70,7 +71,7 @@ impl Records {
     ) -> Vec<Pump> {
         let mut pumps = Vec::new();
         for source in &plan.sources {
-            let Some(queue) = self.0.get(&source.name) else { continue };
+            let Some(queue) = self.queues.get(&source.name) else { continue };
             for sink in sinks.iter().filter(|sink| sink.plan.inputs.contains(&source.name)) {
                 let Some(consumer) = queue.consumer(&sink.plan.name) else {
                     warn!(source = source.name, sink = sink.plan.name, "no consumer of that name");
@@ -90,27 +91,23 @@ impl Records {
     }
 
     /// What fills the queue of a source, and its evaluators.
-    #[expect(clippy::too_many_arguments, reason = "each is used once, and only here")]
     pub(super) fn feed(
         &self,
         source: &Source,
-        plan: &Plan,
         wiring: &Wiring<'_>,
-        clock: &Clock,
         inputs: &mpsc::Sender<Input>,
         reserve: &Reserve,
-        stop: &CancellationToken,
     ) -> Result<Feed, StartError> {
-        let judged = plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
+        let judged = wiring.plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
         Ok(Feed {
             source: source.name.clone(),
             intake: Intake::new(source),
-            queue: self.0.get(&source.name).cloned(),
+            queue: self.queues.get(&source.name).cloned(),
             engine: judged.then(|| inputs.clone()),
-            refill: wiring.refill(source, plan)?,
+            refill: wiring.refill(source)?,
             reserve: reserve.clone(),
-            clock: clock.clone(),
-            stop: stop.clone(),
+            clock: wiring.shared.clock.clone(),
+            stop: wiring.stop.clone(),
         })
     }
 
@@ -120,14 +117,15 @@ impl Records {
         events: &mpsc::Sender<Event>,
     ) -> Vec<impl Future<Output = ()> + Send + 'static> {
         let watch = |(source, queue): (&String, &Queue)| {
-            feed::watch(source.clone(), queue.clone(), events.clone())
+            let damage = self.damage.get(source).cloned();
+            feed::watch(source.clone(), queue.clone(), damage, events.clone())
         };
-        self.0.iter().map(watch).collect()
+        self.queues.iter().map(watch).collect()
     }
 
     /// Closes all queues; what is in them stays there.
     pub(super) async fn close(&self) {
-        for queue in self.0.values() {
+        for queue in self.queues.values() {
             queue.close().await;
         }
     }

@@ -1,16 +1,20 @@
 //! Wiring: each instance of the plan with its supervisor, status and channels.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::Records;
 use jiff::tz::TimeZone;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::{
     config::{Kinds, Plan, Sink, Source},
-    deliver::{recipient::Recipient, render::Voice},
+    deliver::{
+        outbox::Outbox,
+        recipient::{Recipient, Recipients},
+        render::Voice,
+    },
     engine::Problem,
     pipeline::refill::Refill,
     plugin::{
@@ -23,13 +27,18 @@ use crate::{
         status::Status,
         supervisor::{Parts, Supervisor},
     },
+    store::{Store, health::Health, reserve::Reserve},
 };
+
+/// Transitions that a watcher may lag behind.
+const WATCHED: usize = 1024;
 
 /// What instances are made with.
 pub(super) struct Wiring<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) shared: Shared,
     pub(super) events: mpsc::Sender<Event>,
+    pub(super) plan: &'a Plan,
     pub(super) stop: &'a CancellationToken,
     /// Problems of instances that an earlier run has told of.
     pub(super) raised: &'a [(String, Problem)],
@@ -50,12 +59,39 @@ pub(super) struct WiredSink {
 }
 
 impl Wiring<'_> {
-    pub(super) fn source(&self, source: &Source) -> Result<Wired, StartError> {
+    /// Each source of the plan.
+    pub(super) fn sources(&self) -> Result<Vec<Wired>, StartError> {
+        self.plan.sources.iter().map(|source| self.source(source)).collect()
+    }
+
+    /// Each sink of the plan.
+    pub(super) fn sinks(&self) -> Result<Vec<WiredSink>, StartError> {
+        self.plan.sinks.iter().map(|sink| self.sink(sink)).collect()
+    }
+
+    /// What writes down what happens, and whom it concerns.
+    pub(super) fn outbox(&self, store: &Store, reserve: Reserve, sinks: &[WiredSink]) -> Outbox {
+        let recipients = sinks.iter().map(|wired| wired.recipient(self.plan)).collect();
+        let recipients = Recipients::new(recipients);
+        let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
+        Outbox {
+            store: store.clone(),
+            health: Health::default(),
+            reserve,
+            wakes: recipients.iter().map(wake).collect(),
+            recipients,
+            clock: self.shared.clock.clone(),
+            watchers: broadcast::channel(WATCHED).0,
+            events: self.events.clone(),
+        }
+    }
+
+    fn source(&self, source: &Source) -> Result<Wired, StartError> {
         let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options)?;
         Ok(self.supervised(spec, source.deadline))
     }
 
-    pub(super) fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
+    fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
         let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options)?;
         let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
         let facts = self.catalog.kind(&sink.kind);
@@ -65,14 +101,11 @@ impl Wiring<'_> {
     }
 
     /// How the windows on a source are refilled, if it has a reader and there are any.
-    pub(super) fn refill(
-        &self,
-        source: &Source,
-        plan: &Plan,
-    ) -> Result<Option<Refill>, StartError> {
+    pub(super) fn refill(&self, source: &Source) -> Result<Option<Refill>, StartError> {
         let reads = self.catalog.kind(&source.kind).is_ok_and(|facts| facts.reader);
-        let mut windows = std::collections::BTreeMap::<String, Duration>::new();
-        for threshold in plan.thresholds.iter().filter(|one| one.inputs.contains(&source.name)) {
+        let mut windows = BTreeMap::<String, Duration>::new();
+        for threshold in self.plan.thresholds.iter().filter(|one| one.inputs.contains(&source.name))
+        {
             if let Some(over) = threshold.over {
                 let longest = windows.entry(threshold.metric.clone()).or_default();
                 *longest = (*longest).max(over.length);

@@ -6,8 +6,7 @@ use clap::Subcommand;
 
 use super::{Common, exit, output};
 use crate::{
-    config::{Files, Plan},
-    plugin::catalog::{Catalog, Storage},
+    config::{Daemon, Files},
     store::{Location, Store},
 };
 
@@ -32,15 +31,9 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
             return exit::CONFIG;
         }
     };
-    let storage = Storage::Directory(files.state().join("plugins"));
-    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
-    let Some(plan) = files.plan(&catalog).plan else {
-        output::say("the configuration has problems; see `haetae check`");
-        return exit::CONFIG;
-    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(look(common, &plan, verb)),
+        Ok(runtime) => runtime.block_on(look(common, &files.daemon(), verb)),
         Err(error) => {
             output::say(format!("cannot start: {error}"));
             exit::FOUND
@@ -48,8 +41,8 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
     }
 }
 
-async fn look(common: &Common, plan: &Plan, verb: &Verb) -> u8 {
-    let location = match crate::app::store_location(plan) {
+async fn look(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
+    let location = match crate::app::store_location(daemon) {
         Ok(location) => location,
         Err(error) => {
             output::say(error.to_string());

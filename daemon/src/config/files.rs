@@ -109,6 +109,15 @@ impl Files {
         state.and_then(Value::as_str).unwrap_or(super::STATE).into()
     }
 
+    /// `[daemon]`, as far as it can be read; what is wrong elsewhere does not matter.
+    pub fn daemon(&self) -> plan::Daemon {
+        let (mut problems, mut all) = (Vec::new(), Vec::new());
+        for document in &self.documents {
+            all.extend(sections(document, &mut problems));
+        }
+        daemon(all.into_iter().find(|section| section.part == Part::Daemon), &mut problems)
+    }
+
     /// `[plugins] allow`, as far as it can be read.
     pub fn allowed_plugins(&self) -> Vec<String> {
         self.plugin_texts("allow").map(str::to_owned).collect()

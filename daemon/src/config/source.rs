@@ -77,16 +77,16 @@ pub(super) fn read<'a>(
             max_label_value: file.max_label_value,
         },
         labels: file.labels,
-        queue: plan::Queue {
-            max: file.queue.max.bytes(),
-            wait: match file.queue.when_full {
-                Some(file::WhenFull::Wait) => true,
-                Some(file::WhenFull::DropOldest) => false,
-                None => yields.as_ref().is_some_and(|yields| yields.contains(&Records::Logs)),
-            },
-        },
+        queue: queue(&file.queue, yields.as_deref()),
     };
     Draft { section, source, yields, metrics }
+}
+
+/// Logs wait where samples would rather drop the oldest.
+fn queue(file: &file::Queue, yields: Option<&[Records]>) -> plan::Queue {
+    let logs = yields.is_some_and(|yields| yields.contains(&Records::Logs));
+    let wait = file.when_full.map_or(logs, |when_full| matches!(when_full, file::WhenFull::Wait));
+    plan::Queue { max: file.max.bytes(), wait }
 }
 
 /// Refuses a length of time in the text that is below [`SHORTEST`].

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::recipient::Recipients;
+use super::{recipient::Recipients, render::quantity};
 use crate::{
     clock::Clock,
     engine::{Effects, Problem, Transition},
@@ -22,6 +22,8 @@ use crate::{
 const TOGETHER: usize = 256;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
+/// What the alarm of a full disk says when it was not the store that met it first.
+const NO_ROOM: &str = "less than 64 MiB are free where the state is: records wait in their sources until there is more";
 /// The name of the store as an instance of system alarms.
 pub const STORE: &str = "store";
 
@@ -77,7 +79,7 @@ impl Outbox {
 
     /// Writes until no more effects can come.
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
-        let mut trouble = Trouble::of_an_earlier_run();
+        let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
                 Ok(Some(first)) => first,
@@ -185,30 +187,31 @@ impl Outbox {
 
     fn works(&self, trouble: &mut Trouble) {
         self.health.works();
-        if trouble.problem == Some(Problem::StoreFailing) {
+        if trouble.end(Problem::StoreFailing) {
             info!("the store works again");
-            trouble.end(Problem::StoreFailing);
         }
     }
 
     fn fails(&self, problem: Problem, error: &StoreError, trouble: &mut Trouble) {
         let text = error.to_string();
         self.health.fails(&text, self.clock.now());
-        if trouble.problem != Some(problem) {
+        if trouble.begin(problem, &text) {
             error!("{text}; nothing is lost: what happened is kept in memory and sources wait");
-            trouble.begin(problem, text);
         }
     }
 
     /// Tells of trouble, as soon as the pipeline takes it, and ends it when there is room again.
     fn look(&self, trouble: &mut Trouble) {
+        if self.reserve.is_tight() {
+            // Whoever met it first: what is delivered must be recorded, cursors too.
+            self.reserve.give_up();
+        }
         if self.reserve.is_given_up() {
-            if trouble.problem.is_none() {
-                trouble.begin(Problem::DiskFull, "there is no room for the reserve".into());
-            }
             if self.reserve.restore() {
                 info!("the disk has room again");
                 trouble.end(Problem::DiskFull);
+            } else if trouble.begin(Problem::DiskFull, NO_ROOM) {
+                error!("{NO_ROOM}");
             }
         }
         // The pipeline may be waiting for this very task: it is never waited for.
@@ -225,33 +228,43 @@ impl Outbox {
 /// What is wrong with the store, and what of it was not told yet.
 #[derive(Default)]
 struct Trouble {
-    problem: Option<Problem>,
+    /// Each ends by itself: a disk may be full while the store fails for another reason.
+    problems: Vec<Problem>,
     /// Few: a problem is told when it begins and when it ends.
     untold: Vec<(Problem, Option<String>)>,
 }
 
 impl Trouble {
-    /// What an earlier run told of is over until it shows again.
-    fn of_an_earlier_run() -> Self {
-        let untold = vec![(Problem::DiskFull, None), (Problem::StoreFailing, None)];
-        Self { problem: None, untold }
+    /// What an earlier run told of is over until it shows again; a disk that still is full is not.
+    fn of_an_earlier_run(still_full: bool) -> Self {
+        let over = if still_full { &[][..] } else { &[Problem::DiskFull] };
+        let over = over.iter().chain(&[Problem::StoreFailing]);
+        Self { problems: Vec::new(), untold: over.map(|problem| (*problem, None)).collect() }
     }
 
-    fn begin(&mut self, problem: Problem, detail: String) {
-        if let Some(before) = self.problem {
-            self.end(before);
+    /// Whether it is new.
+    fn begin(&mut self, problem: Problem, detail: &str) -> bool {
+        let new = !self.problems.contains(&problem);
+        if new {
+            self.problems.push(problem);
+            self.untold.push((problem, Some(detail.into())));
         }
-        self.problem = Some(problem);
-        self.untold.push((problem, Some(detail)));
+        new
     }
 
-    fn end(&mut self, problem: Problem) {
-        self.problem = None;
-        self.untold.push((problem, None));
+    /// Whether it was there.
+    fn end(&mut self, problem: Problem) -> bool {
+        let before = self.problems.len();
+        self.problems.retain(|other| *other != problem);
+        let ended = self.problems.len() < before;
+        if ended {
+            self.untold.push((problem, None));
+        }
         if self.untold.len() > 8 {
             warn!("problems of the store come and go faster than they can be told");
-            self.untold.drain(..self.untold.len() - 2);
+            self.untold.drain(..self.untold.len() - 4);
         }
+        ended
     }
 }
 
@@ -263,12 +276,8 @@ pub fn dead_letters(count: i64) -> String {
 /// A few words for the journal.
 fn detail(transition: &Transition) -> String {
     let alarm = &transition.alarm;
-    let mut detail = format!("{} {}", transition.change.as_str(), alarm.severity.as_str());
-    if let Some(value) = alarm.value {
-        detail.push_str(&format!(" at {}", super::render::quantity(value, &alarm.unit)));
-    }
-    if let Some(reason) = &alarm.reason {
-        detail.push_str(&format!(": {reason}"));
-    }
-    detail
+    let (change, severity) = (transition.change.as_str(), alarm.severity.as_str());
+    let value = alarm.value.map(|value| format!(" at {}", quantity(value, &alarm.unit)));
+    let reason = alarm.reason.as_ref().map(|reason| format!(": {reason}"));
+    format!("{change} {severity}{}{}", value.unwrap_or_default(), reason.unwrap_or_default())
 }

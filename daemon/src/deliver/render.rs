@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{config::Language, engine::AlarmView};
+use crate::{
+    config::Language,
+    engine::{AlarmView, Change},
+};
 
 /// Whom it is rendered for.
 #[derive(Clone, Debug)]
@@ -86,19 +89,39 @@ impl Voice {
     fn facts(&self, alarm: &AlarmView) -> Vec<Fact> {
         let words = match self.language {
             Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
+            Language::Ko if alarm.ending() == Change::Closed => {
+                ["값", "발생", "종결", "사유", "레이블", "조치 안내", "알람"]
+            }
             Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
         };
         let texts = [
             alarm.value.map(|value| quantity(value, &alarm.unit)),
             Some(self.time(alarm.since)),
             alarm.ended.map(|ended| self.time(ended)),
-            alarm.reason.clone(),
+            alarm.reason.as_deref().map(|reason| self.why(reason)),
             Some(labels(&alarm.labels)),
             alarm.runbook.clone(),
             Some(alarm.id.clone()),
         ];
         let facts = words.into_iter().zip(texts);
         facts.filter_map(|(word, text)| text.map(|text| Fact { word, text })).collect()
+    }
+}
+
+impl Voice {
+    /// The engine's own words in the voice's language; what a peer said stays as it is.
+    fn why(&self, reason: &str) -> String {
+        let known = match (self.language, reason) {
+            (Language::Ko, "cleared") => "정상 범위로 돌아옴",
+            (Language::Ko, "ended") => "측정 대상이 없어짐",
+            (Language::Ko, "no data") => "데이터 없음",
+            (Language::Ko, "no data ok") => "데이터가 없어 정상으로 봄",
+            (Language::Ko, "rule removed") => "규칙이 삭제됨",
+            (Language::Ko, "rule changed") => "규칙이 변경됨",
+            (Language::Ko, "instance removed") => "구성에서 제거됨",
+            (_, own) => own,
+        };
+        known.into()
     }
 }
 

@@ -195,7 +195,7 @@ async fn status(State(view): State<View>) -> Response {
     Json(answer).into_response()
 }
 
-async fn store(view: &View) -> StoreAnswer {
+pub(super) async fn store(view: &View) -> StoreAnswer {
     let parts = view.parts();
     let failing = parts.health.failing();
     let obligations = parts.store.count_obligations().await;
@@ -214,7 +214,7 @@ async fn store(view: &View) -> StoreAnswer {
     }
 }
 
-fn queues(view: &View) -> Vec<QueueAnswer> {
+pub(super) fn queues(view: &View) -> Vec<QueueAnswer> {
     let sink = |consumer: &ConsumerStats| ConsumerAnswer {
         sink: consumer.name.to_string(),
         waiting: consumer.lag_records,

@@ -1,5 +1,7 @@
 //! The daemon's own metrics, in OpenMetrics' text: made anew from the status at each request.
 
+mod waiting;
+
 use axum::{
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -17,6 +19,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::waiting::Waiting;
 use super::View;
 use crate::plugin::{
     lend::Cell,
@@ -29,6 +32,7 @@ pub async fn answer(view: View) -> Response {
         Snapshot { instances: view.instances(), cells: cells(&view), alarms: alarms(&view).await };
     let mut registry = Registry::with_prefix("haetae");
     registry.register_collector(Box::new(snapshot));
+    registry.register_collector(Box::new(Waiting::of(&view).await));
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -14,7 +14,7 @@ use crate::{
     deliver::outbox::dead_letters,
     engine::Problem,
     plugin::event::Event,
-    store::{Act, Debt, StoreError, Waiting},
+    store::{Act, Debt, Kind, StoreError, Waiting},
 };
 
 /// Rows of an answer at the most; the next ones come `after` the last.
@@ -111,7 +111,7 @@ async fn list(State(view): State<View>, Query(filter): Query<Filter>) -> Respons
 
 async fn page(view: &View, filter: &Filter) -> Result<OutboxAnswer, StoreError> {
     let rows = view.parts().store.waiting(&filter.after, PAGE).await?;
-    let full = rows.len() as i64 >= PAGE;
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
     let next = rows.last().filter(|_| full).map(|row| row.id.clone());
     let wanted = |row: &Waiting| {
         (row.dead || !filter.dead) && filter.sink.as_ref().is_none_or(|sink| *sink == row.sink)
@@ -199,8 +199,12 @@ async fn change(view: &View, chosen: &Chosen, act: Act) -> Result<usize, StoreEr
         };
         if done {
             changed += 1;
-            if act == Act::Dropped && row.kind == crate::store::Kind::Closing {
-                transaction.lose(&row.sink, &row.alarm, "its notice was dropped", now).await?;
+            if act == Act::Dropped {
+                if row.kind == Kind::Closing {
+                    transaction.lose(&row.sink, &row.alarm, "its notice was dropped", now).await?;
+                }
+                // The end of what was never told needs not be told either.
+                transaction.withdraw(&row.sink).await?;
             }
             let detail = format!("{}: {}", row.sink, row.reason);
             transaction.record(now, &row.alarm, "operator", act, &detail).await?;

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     intake::Intake,
-    queue::{AppendError, Queue, Stats},
+    queue::{AppendError, DiskError, Queue, Stats},
     refill::Refill,
 };
 use crate::{
@@ -92,62 +92,63 @@ impl Feed {
         let mut pause = Backoff::new(Duration::from_millis(100), PAUSE);
         let mut dropped = None;
         while let Some(batch) = waiting.pop() {
-            let error = if self.reserve.is_given_up() {
-                None
-            } else {
-                match queue.append(&batch).await {
-                    Ok(_) => {
-                        pause.succeeded();
-                        continue;
-                    }
-                    Err(error) => Some(error),
+            if self.reserve.is_given_up() {
+                waiting.push(batch);
+                if !self.rest(sleep(pause.failed())).await {
+                    return Appended::Stopped;
                 }
+                continue;
+            }
+            let Err(error) = queue.append(&batch).await else {
+                pause.succeeded();
+                continue;
             };
-            let wait = match error {
-                Some(AppendError::TooLarge { bytes, max }) => {
+            let goes_on = match error {
+                AppendError::TooLarge { bytes, max } => {
                     match halves(&batch) {
                         Some([first, second]) => waiting.extend([second, first]),
-                        None => {
-                            let records = batch.len() as u64;
-                            dropped = Some(too_large(records, bytes, max));
-                        }
+                        None => dropped = Some(too_large(batch.len(), bytes, max)),
                     }
-                    continue;
+                    true
                 }
-                Some(AppendError::Encoding(cause)) => {
-                    let records = batch.len() as u64;
+                AppendError::Encoding(cause) => {
                     let cure = "report it to the plugin's author".into();
-                    dropped = Some(Complaint { dropped: records, cause, cure });
-                    continue;
+                    dropped = Some(Complaint { dropped: batch.len() as u64, cause, cure });
+                    true
                 }
-                Some(AppendError::Full { bytes }) => {
+                AppendError::Full { bytes } => {
                     waiting.push(batch);
-                    tokio::select! {
-                        room = queue.room(bytes) => match room {
-                            Ok(()) => continue,
-                            Err(_) => return Appended::Stopped,
-                        },
-                        () = self.stop.cancelled() => return Appended::Stopped,
-                    }
+                    self.rest(async { queue.room(bytes).await.unwrap_or(()) }).await
                 }
-                Some(AppendError::Closed(_)) => return Appended::Stopped,
-                Some(AppendError::Disk(error)) => {
-                    warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
-                    if error.full {
-                        // What the reserve held is for the store alone; sources wait meanwhile.
-                        self.reserve.give_up();
-                    }
-                    pause.failed()
+                AppendError::Disk(error) => {
+                    waiting.push(batch);
+                    self.refused(&error);
+                    self.rest(sleep(pause.failed())).await
                 }
-                None => pause.failed(),
+                AppendError::Closed(_) => false,
             };
-            waiting.push(batch);
-            tokio::select! {
-                () = sleep(wait) => {}
-                () = self.stop.cancelled() => return Appended::Stopped,
+            if !goes_on {
+                return Appended::Stopped;
             }
         }
         dropped.map_or(Appended::Whole, Appended::Not)
+    }
+
+    fn refused(&self, error: &DiskError) {
+        warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
+        // Where a sync or a copy met it, it is an I/O error of SQLite's.
+        if error.full || self.reserve.is_tight() {
+            // What the reserve held is for the store alone; sources wait meanwhile.
+            self.reserve.give_up();
+        }
+    }
+
+    /// Waits for `until`. False: the daemon stops.
+    async fn rest(&self, until: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            () = until => true,
+            () = self.stop.cancelled() => false,
+        }
     }
 }
 
@@ -159,9 +160,9 @@ enum Appended {
     Stopped,
 }
 
-fn too_large(records: u64, bytes: u64, max: u64) -> Complaint {
+fn too_large(records: usize, bytes: u64, max: u64) -> Complaint {
     Complaint {
-        dropped: records,
+        dropped: records as u64,
         cause: format!("a record of {bytes} bytes does not fit into the queue of {max} bytes"),
         cure: "raise queue.max of the source".into(),
     }
@@ -186,9 +187,16 @@ fn halves(batch: &Batch) -> Option<[Batch; 2]> {
 
 /// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected, until
 /// the queue is closed.
-pub async fn watch(source: String, queue: Queue, events: mpsc::Sender<Event>) {
+///
+/// `damage` is what was set aside when it was opened.
+pub async fn watch(
+    source: String,
+    queue: Queue,
+    damage: Option<String>,
+    events: mpsc::Sender<Event>,
+) {
     let mut stats = queue.watch();
-    let mut told = Told::default();
+    let mut told = Told { damage, ..Told::default() };
     loop {
         let now = stats.borrow_and_update().clone();
         for (problem, detail) in told.changes(&now) {
@@ -208,7 +216,9 @@ pub async fn watch(source: String, queue: Queue, events: mpsc::Sender<Event>) {
 struct Told {
     filling: Option<bool>,
     dead: Option<u64>,
-    damaged: u64,
+    damaged: Option<u64>,
+    /// What was set aside at the start: the next start finds the queue whole.
+    damage: Option<String>,
 }
 
 impl Told {
@@ -235,12 +245,16 @@ impl Told {
             };
             changes.push((Problem::DeadLetters, (stats.dead > 0).then(detail)));
         }
-        if stats.damaged > self.damaged {
-            self.damaged = stats.damaged;
+        if self.damaged != Some(stats.damaged) {
+            self.damaged = Some(stats.damaged);
             let why = stats.last_damaged.as_ref().map_or("", |batch| &batch.why);
-            let detail =
+            let batches =
                 format!("{} batches of its queue were damaged and set aside: {why}", stats.damaged);
-            changes.push((Problem::QueueDamaged, Some(detail)));
+            let batches = (stats.damaged > 0).then_some(batches);
+            let details: Vec<_> = self.damage.clone().into_iter().chain(batches).collect();
+            // One event: what is still there must not end and begin again at each start.
+            let detail = (!details.is_empty()).then(|| details.join("; "));
+            changes.push((Problem::QueueDamaged, detail));
         }
         changes
     }

@@ -6,7 +6,7 @@ use super::{Store, StoreError, Transaction, millis, statements};
 use crate::engine::{Past, Standing};
 
 /// How many identities the engine is told the last occurrence of; of the others, the greatest.
-const OCCURRENCES: i64 = 10_000;
+const OCCURRENCES: usize = 10_000;
 /// The word for an alarm that has ended; one that is not yet pending or no more is `ok`.
 const ENDED: &str = "ended";
 
@@ -39,7 +39,10 @@ impl Store {
         let failed = |error| self.failed(&error);
         let rows = query(statements::LIVE_ALARMS).fetch_all(&self.writer).await.map_err(failed)?;
         let standings = rows.iter().map(standing).collect::<Result<_, _>>()?;
-        let known = query(statements::OCCURRENCES).bind(OCCURRENCES).fetch_all(&self.writer).await;
+        let known = query(statements::OCCURRENCES)
+            .bind(i64::try_from(OCCURRENCES).unwrap_or(i64::MAX))
+            .fetch_all(&self.writer)
+            .await;
         let known = known.map_err(failed)?;
         let occurrences: Result<_, sqlx::Error> = known
             .iter()
@@ -50,7 +53,8 @@ impl Store {
         Ok(Past {
             standings,
             occurrences: occurrences.map_err(failed)?,
-            floor: if known.len() as i64 >= OCCURRENCES { occurrence(greatest) } else { 0 },
+            // Below the limit, all that there are are known.
+            floor: if known.len() < OCCURRENCES { 0 } else { occurrence(greatest) },
         })
     }
 

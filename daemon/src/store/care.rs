@@ -1,6 +1,6 @@
 //! Care: looking through the store and copying it, beside a running daemon.
 
-use std::path::Path;
+use std::{os::unix::fs::OpenOptionsExt, path::Path};
 
 use serde::Serialize;
 use sqlx::{AnyPool, AssertSqlSafe, Row, query};
@@ -29,20 +29,25 @@ impl Store {
     pub async fn back_up(location: &Location, file: &Path) -> Result<(), StoreError> {
         let pool = single(location).await?;
         let name = file.display().to_string();
-        let copied = query("VACUUM INTO $1").bind(name).execute(&pool).await;
+        let failed = |error: std::io::Error| StoreError::Failed {
+            location: name.clone(),
+            cause: error.to_string(),
+        };
+        // An empty file is one that it may write into; it is private from the first byte.
+        let mut made = std::fs::OpenOptions::new();
+        let made = made.write(true).create_new(true).mode(0o600).open(file);
+        made.map_err(failed)?;
+        let copied = query("VACUUM INTO $1").bind(name.clone()).execute(&pool).await;
         pool.close().await;
         copied.map(drop).map_err(|error| StoreError::of(location, &error))?;
         // A copy that a power failure can still take away is none.
-        let synced = std::fs::File::open(file).and_then(|file| file.sync_all());
-        synced.map_err(|error| StoreError::Failed {
-            location: file.display().to_string(),
-            cause: error.to_string(),
-        })
+        std::fs::File::open(file).and_then(|file| file.sync_all()).map_err(failed)
     }
 }
 
 async fn single(location: &Location) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
+    location.check().await?;
     let options = location.options().map_err(|error| StoreError::of(location, &error))?;
     pool(location, options, 1).await
 }

@@ -1,10 +1,11 @@
 //! Where the store is.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::PathBuf};
 
-use sqlx::{AnyPool, Row, any::AnyConnectOptions};
+use sqlx::{ConnectOptions, Connection, Row, any::AnyConnectOptions};
+use tokio::time::timeout;
 
-use super::StoreError;
+use super::{PATIENCE, StoreError};
 
 /// Where the store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,12 +60,24 @@ impl Location {
         url.as_str().parse()
     }
 
-    /// Looks the file over before anything is read from it.
-    pub(super) async fn check(&self, writer: &AnyPool) -> Result<(), StoreError> {
-        let Self::File(path) = self else { return Ok(()) };
-        let answer = sqlx::query("PRAGMA quick_check(1)").fetch_one(writer).await;
+    /// Connects once, and looks a file over: a pool would go on trying, and not say why.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let failed = |error| StoreError::of(self, &error);
+        let Self::File(path) = self else {
+            let options = self.options().map_err(failed)?;
+            let connected = timeout(PATIENCE, options.connect()).await;
+            let connected = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            return connected.map_err(failed)?.close().await.map_err(failed);
+        };
+        // What alarms say is nobody else's business; SQLite makes its other files likewise.
+        let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        made.map_err(|error| failed(sqlx::Error::Io(error)))?;
+        let options = self.options().map_err(failed)?;
+        let mut connection = options.connect().await.map_err(failed)?;
+        let answer = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
         let answer = answer.and_then(|row| row.try_get::<String, _>(0));
-        match answer.map_err(|error| StoreError::of(self, &error))?.as_str() {
+        connection.close().await.map_err(failed)?;
+        match answer.map_err(failed)?.as_str() {
             "ok" => Ok(()),
             cause => Err(StoreError::Damaged { path: path.clone(), cause: cause.into() }),
         }

@@ -23,17 +23,26 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of a state directory, made if there is room for twice of it.
+    /// The reserve of a state directory, made if there is room for twice of it. On a disk that
+    /// filled up meanwhile it is given up at once: there must be room to start and to say so.
     pub fn in_state(state: &Path) -> Self {
         let reserve =
             Self { path: state.join("reserve"), given_up: Arc::new(AtomicBool::new(true)) };
         reserve.restore();
+        if reserve.is_tight() {
+            reserve.give_up();
+        }
         reserve
     }
 
     /// Whether it was given up: what can wait, waits.
     pub fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::SeqCst)
+    }
+
+    /// Whether nearly nothing is free beside it.
+    pub fn is_tight(&self) -> bool {
+        is_full(&self.path)
     }
 
     /// Gives the room free. False if there was nothing left to give.

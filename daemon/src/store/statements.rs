@@ -21,7 +21,7 @@ statements! {
     ALARM = "SELECT standing FROM alarms WHERE id = $1";
     /// The last occurrence of each fingerprint, the newest first, so that ids go on from them.
     OCCURRENCES = "SELECT fingerprint, CAST(max(occurrence) AS BIGINT) FROM alarms
-        GROUP BY fingerprint ORDER BY max(updated) DESC LIMIT $1";
+        WHERE condition = 'ended' GROUP BY fingerprint ORDER BY max(updated) DESC LIMIT $1";
     GREATEST_OCCURRENCE = "SELECT CAST(coalesce(max(occurrence), 0) AS BIGINT) FROM alarms";
 
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal

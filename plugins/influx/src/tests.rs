@@ -199,6 +199,16 @@ fn what_cannot_be_samples_is_an_error_that_names_the_query() {
 }
 
 #[test]
+fn too_many_values_are_an_error() {
+    let rows = format!("[{}[1,1]]", "[1,1],".repeat(1_000_000));
+    let error = collected(raw(), &document(&[table("{}", r#""v""#, &rows)])).unwrap_err();
+    assert_eq!(error.fault(), Fault::Config);
+    let expected =
+        "query `cpu`: more than 1000000 values: ask for less, or for a mean over a window";
+    assert_eq!(error.message(), expected);
+}
+
+#[test]
 fn each_refusal_of_a_question_has_its_fault() {
     for (status, body, fault, expected) in [
         (400, r#"{"error":"error parsing query: found FRM"}"#, Fault::Config, "found FRM"),

@@ -29,7 +29,8 @@ impl Lend for Wire {
         let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(request.timeout.max(Duration::from_millis(1))))?;
         let Request { method, headers, body, .. } = request;
-        write!(socket, "{method} /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n")?;
+        // Asked to close, the server would do so with our body unread, and its answer be lost.
+        write!(socket, "{method} /{path} HTTP/1.1\r\nhost: {address}\r\n")?;
         write!(socket, "content-length: {}\r\n", body.len())?;
         for (name, value) in headers {
             write!(socket, "{name}: {}\r\n", String::from_utf8(value)?)?;
@@ -81,13 +82,16 @@ fn answered(
     let mut line = String::new();
     socket.read_line(&mut line)?;
     let status = line.split(' ').nth(1).ok_or_else(|| Error::failed("no answer"))?.parse()?;
-    let (mut headers, mut chunked) = (Vec::new(), false);
+    let (mut headers, mut chunked, mut length) = (Vec::new(), false, 0);
     loop {
         let mut line = String::new();
         socket.read_line(&mut line)?;
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         let name = name.to_lowercase();
         chunked |= name == "transfer-encoding" && value == "chunked";
+        if name == "content-length" {
+            length = value.parse()?;
+        }
         headers.push((name, value.as_bytes().to_vec()));
     }
     let mut body = Vec::new();
@@ -100,7 +104,9 @@ fn answered(
         body.extend_from_slice(&chunk[..size]);
         chunked = size > 0;
     }
-    socket.read_to_end(&mut body)?;
+    let mut rest = vec![0; length];
+    socket.read_exact(&mut rest)?;
+    body.extend_from_slice(&rest);
     Ok((status, headers, Box::new(Cursor::new(body))))
 }
 

@@ -1,0 +1,46 @@
+//! Records through kill -9: what a source's batches were acknowledged for is in InfluxDB.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; its figures are printed"
+)]
+
+#[path = "records/book.rs"]
+mod book;
+#[path = "records/chance.rs"]
+mod chance;
+#[path = "records/pipeline.rs"]
+mod pipeline;
+#[path = "servers/influx.rs"]
+mod server;
+mod support;
+#[path = "records/unrest.rs"]
+mod unrest;
+
+use book::stored;
+use chance::Chance;
+use pipeline::DATABASE;
+use server::Influx;
+use support::Home;
+use unrest::Unrest;
+
+const ROUNDS: usize = 10;
+
+#[test]
+fn after_kills_of_the_daemon_and_of_influx_nothing_acknowledged_is_missing() {
+    let mut chance = Chance::new();
+    let home = Home::with_plugins(&["numbered", "influx"]);
+    let influx = Influx::start();
+    pipeline::configure(&home, &influx, "");
+    let unrest = Unrest::begin(influx, chance.fork());
+    for _ in 0..ROUNDS {
+        pipeline::killed(&home, &mut chance);
+    }
+    let (influx, stops) = unrest.end();
+    pipeline::emptied(&home);
+    let book = pipeline::book(&home);
+    let found = book.must_be(&stored(&influx, DATABASE), ROUNDS);
+    println!("{ROUNDS} kills, InfluxDB stopped {stops} times; {book}; {found}");
+    assert!(stops > 0, "InfluxDB was stopped too");
+}

@@ -1,0 +1,322 @@
+//! The store on both databases: each statement, each promise, and restarts of the engine through it.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
+
+#[path = "servers/postgres.rs"]
+mod postgres;
+#[path = "store/restarts.rs"]
+mod restarts;
+mod support;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use haetae::store::{
+    Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store, StoreError, Told,
+};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
+use postgres::Postgres;
+use sqlx::{AnyConnection, Connection, Executor, SqlSafeStr};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Runs `test` on a new store of each kind.
+fn on_both<F: Future<Output = ()>>(name: &str, test: impl Fn(Location) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    runtime.block_on(test(Location::File(directory.path().join("haetae.db"))));
+    let server = Postgres::start();
+    let url = server.database(name);
+    runtime.block_on(test(Location::Server { url, password: None }));
+}
+
+async fn open(location: &Location) -> Store {
+    Store::open(location.clone(), "01J0000000000000000000NODE").await.unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_seconds(1_800_000_000 + second)
+}
+
+fn notification(alarm: &str, reason: Reason) -> Notification {
+    let alarm = Alarm::firing(alarm.into(), "cpu".into(), Severity::Critical, at(0));
+    Notification::of(alarm, reason, at(0))
+}
+
+async fn enqueue(store: &Store, sink: &str, alarm: &str, kind: Kind, now: Timestamp) {
+    let notification = notification(alarm, Reason::First);
+    let notice = Notice { sink, alarm, kind, notification: &notification, give_up: HOUR };
+    let mut transaction = store.begin().await.unwrap();
+    transaction.enqueue(&notice, now).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+async fn claim(store: &Store, sink: &str, now: Timestamp) -> Vec<Claimed> {
+    let mut transaction = store.begin().await.unwrap();
+    let lease = now.after(Duration::from_secs(30));
+    let claimed = transaction.claim(sink, now, lease, 10).await.unwrap();
+    transaction.commit().await.unwrap();
+    claimed
+}
+
+fn alarms(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|row| row.alarm.as_str()).collect()
+}
+
+#[test]
+fn every_statement_is_one_that_both_databases_understand() {
+    on_both("statements", async |location| {
+        drop(open(&location).await);
+        let url = match &location {
+            Location::File(path) => format!("sqlite://{}", path.display()),
+            Location::Server { url, .. } => url.clone(),
+        };
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        assert!(STATEMENTS.len() > 30, "the list is empty");
+        for (name, sql) in STATEMENTS {
+            let prepared = connection.prepare((*sql).into_sql_str()).await;
+            let refused = prepared.err().map(|error| error.to_string());
+            assert_eq!(refused, None, "{name} on {location}");
+        }
+    });
+}
+
+#[test]
+fn a_row_is_claimed_once_and_threads_keep_their_order() {
+    on_both("claims", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "b-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
+        enqueue(&store, "slack", "a-1", Kind::Problem, at(0)).await;
+        let first = claim(&store, "mail", at(1)).await;
+        assert_eq!(alarms(&first), ["a-1", "b-1"], "the end waits for the beginning");
+        assert_eq!(first[0].notification.attempt, 1);
+        assert!(claim(&store, "mail", at(2)).await.is_empty(), "they are held");
+        assert_eq!(alarms(&claim(&store, "slack", at(2)).await), ["a-1"], "sinks are apart");
+        // The lease ran out: another daemon has it now, and the first can't record any more.
+        let again = claim(&store, "mail", at(60)).await;
+        assert_eq!((alarms(&again), again[0].notification.attempt), (vec!["a-1", "b-1"], 2));
+        let mut transaction = store.begin().await.unwrap();
+        assert!(!transaction.delivered(&first[0]).await.unwrap(), "the fence has moved");
+        assert!(transaction.delivered(&again[0]).await.unwrap());
+        let later = at(90);
+        assert!(transaction.retry(&again[1], later, &again[1].notification, "busy").await.unwrap());
+        transaction.commit().await.unwrap();
+        let ends = claim(&store, "mail", at(61)).await;
+        assert_eq!((alarms(&ends), ends[0].kind), (vec!["a-1"], Kind::Closing));
+        assert_eq!(alarms(&claim(&store, "mail", later).await), ["b-1"]);
+    });
+}
+
+#[test]
+fn many_claim_at_once_and_each_row_goes_to_one() {
+    on_both("races", async |location| {
+        let store = open(&location).await;
+        for index in 0..60 {
+            enqueue(&store, "mail", &format!("{index}-1"), Kind::Problem, at(0)).await;
+        }
+        // Stores of their own: other daemons, on PostgreSQL.
+        let mut tasks = Vec::new();
+        for _ in 0..6 {
+            let other = open(&location).await;
+            tasks.push(async move {
+                let mut mine = Vec::new();
+                // Who is beaten to a row claims others the next time.
+                for _ in 0..60 {
+                    mine.extend(claim(&other, "mail", at(1)).await);
+                }
+                mine
+            });
+        }
+        let claimed: Vec<Claimed> = futures(tasks).await.into_iter().flatten().collect();
+        let mut ids: Vec<_> = claimed.iter().map(|row| row.id.clone()).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!((ids.len(), claimed.len()), (60, 60));
+    });
+}
+
+/// Waits for all of them, at the same time.
+async fn futures<T: Send + 'static>(
+    tasks: Vec<impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let mut set = tokio::task::JoinSet::new();
+    for task in tasks {
+        set.spawn(task);
+    }
+    set.join_all().await
+}
+
+#[test]
+fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
+    on_both("commits", async |location| {
+        let store = open(&location).await;
+        let notification = notification("a-1", Reason::First);
+        let notice = Notice {
+            sink: "mail",
+            alarm: "a-1",
+            kind: Kind::Problem,
+            notification: &notification,
+            give_up: HOUR,
+        };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.enqueue(&notice, at(0)).await.unwrap();
+        drop(transaction);
+        assert!(store.waiting("", 10).await.unwrap().is_empty());
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        assert_eq!(claim(&store, "mail", at(1)).await.len(), 1);
+        let last = store.waiting("", 10).await.unwrap()[0].id.clone();
+        store.close().await;
+
+        let store = open(&location).await;
+        let mut transaction = store.begin().await.unwrap();
+        transaction.release(at(2)).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(store.next_due("mail").await.unwrap(), Some(at(0)));
+        assert_eq!(claim(&store, "mail", at(2)).await.len(), 1);
+        // A clock that went back gives later names all the same.
+        enqueue(&store, "mail", "b-1", Kind::Problem, at(-1000)).await;
+        assert!(store.waiting("", 10).await.unwrap()[1].id > last);
+    });
+}
+
+#[test]
+fn an_obligation_is_opened_once_and_closed_once() {
+    on_both("obligations", async |location| {
+        let store = open(&location).await;
+        let told = Told { owes: true, repeat_at: Some(at(100)) };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.tell("mail", "a-1", told, at(0)).await.unwrap();
+        transaction.tell("mail", "a-1", Told { repeat_at: None, ..told }, at(50)).await.unwrap();
+        transaction.tell("quiet", "a-1", Told { owes: false, ..told }, at(0)).await.unwrap();
+        assert_eq!(transaction.knowing("a-1").await.unwrap(), ["mail"]);
+        assert_eq!(transaction.repeats("quiet", at(100), 10).await.unwrap(), ["a-1"]);
+        assert!(transaction.repeats("mail", at(100), 10).await.unwrap().is_empty());
+        transaction.close("mail", "a-1", "told", at(60)).await.unwrap();
+        transaction.lose("mail", "a-1", "too late", at(61)).await.unwrap();
+        transaction.forget_told("a-1").await.unwrap();
+        transaction.commit().await.unwrap();
+        assert!(store.obligations(false, 10).await.unwrap().is_empty());
+        let all = store.obligations(true, 10).await.unwrap();
+        let [debt] = all.as_slice() else { panic!("{all:?}") };
+        assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
+        assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
+        assert!(store.next_repeat("quiet").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn the_end_of_what_never_arrived_is_not_told() {
+    on_both("withdrawn", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(1)).await;
+        let row = claim(&store, "mail", at(2)).await.remove(0);
+        let mut transaction = store.begin().await.unwrap();
+        assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
+        assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
+        transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
+        transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();
+        assert_eq!(transaction.withdraw("mail").await.unwrap(), 1);
+        transaction.record(at(3), "a-1", HAETAE, Act::Buried, "mail: rejected").await.unwrap();
+        transaction.commit().await.unwrap();
+        let left = store.waiting("", 10).await.unwrap();
+        let left: Vec<_> = left.iter().map(|row| (row.sink.as_str(), row.kind, row.dead)).collect();
+        assert_eq!(
+            left,
+            [
+                ("mail", Kind::Problem, true),
+                ("slack", Kind::Forwarded, false),
+                ("mail", Kind::Forwarded, true)
+            ]
+        );
+        let counts = store.counts().await.unwrap();
+        let counts: BTreeMap<_, _> =
+            counts.iter().map(|one| ((one.sink.as_str(), one.dead), one.count)).collect();
+        assert_eq!(counts, BTreeMap::from([(("mail", true), 2), (("slack", false), 1)]));
+        assert_eq!(store.history("a-1", 10).await.unwrap()[0].detail, "mail: rejected");
+        let dead = store.one_waiting(&row.id).await.unwrap().unwrap();
+        assert_eq!((dead.dead, dead.reason.as_str()), (true, "rejected"));
+        let mut transaction = store.begin().await.unwrap();
+        assert!(transaction.redrive(&row.id, at(9)).await.unwrap());
+        assert!(!transaction.redrive(&row.id, at(9)).await.unwrap(), "it is alive");
+        assert!(transaction.drop_row(&left_id(&store).await).await.unwrap());
+        transaction.commit().await.unwrap();
+        assert_eq!(alarms(&claim(&store, "mail", at(9)).await), ["a-1"]);
+    });
+}
+
+async fn left_id(store: &Store) -> String {
+    let rows = store.waiting("", 10).await.unwrap();
+    rows.into_iter().find(|row| row.sink == "slack").unwrap().id
+}
+
+#[test]
+fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
+    on_both("gone", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
+        let mut transaction = store.begin().await.unwrap();
+        let told = Told { owes: true, repeat_at: None };
+        transaction.tell("gone", "b-1", told, at(0)).await.unwrap();
+        assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
+        assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);
+        assert_eq!(transaction.bury_all("gone", "removed").await.unwrap(), 1);
+        assert_eq!(transaction.lose_all("gone", "removed", at(1)).await.unwrap(), 1);
+        transaction.commit().await.unwrap();
+        assert_eq!(store.count_obligations().await.unwrap(), (0, 1));
+        assert_eq!(store.obligations(false, 9).await.unwrap()[0].state, DebtState::Unreachable);
+    });
+}
+
+/// Opens a store whose file was changed.
+async fn refusal(path: &Path) -> StoreError {
+    let opened = Store::open(Location::File(path.into()), "01J0000000000000000000NODE").await;
+    opened.expect_err("it is damaged")
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("haetae.db");
+    let location = Location::File(path.clone());
+    let store = open(&location).await;
+    for index in 0..200 {
+        enqueue(&store, "mail", &format!("{index}-1"), Kind::Problem, at(0)).await;
+    }
+    let backup = directory.path().join("backup.db");
+    Store::back_up(&location, &backup).await.unwrap();
+    store.close().await;
+    for file in [&path, &backup] {
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(file).unwrap());
+        assert_eq!(mode & 0o777, 0o600, "others can read {}", file.display());
+    }
+    let whole = std::fs::read(&path).unwrap();
+    let found = Store::examine(&location).await.unwrap();
+    assert!(found.rows.contains(&("outbox".into(), 200)), "{found:?}");
+
+    let mut torn = whole.clone();
+    torn[5000..40_000].fill(0xa5);
+    for bytes in [b"this is no store at all, whatever it is called".to_vec(), torn] {
+        std::fs::write(&path, bytes).unwrap();
+        let text = refusal(&path).await.to_string();
+        assert!(text.contains("haetae.db is damaged") && text.contains("backup"), "{text}");
+        assert!(Store::examine(&location).await.is_err());
+    }
+    std::fs::copy(&backup, &path).unwrap();
+    assert_eq!(open(&location).await.waiting("", 500).await.unwrap().len(), 200);
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_haetae_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("haetae.db");
+    open(&Location::File(path.clone())).await.close().await;
+    let mut connection =
+        AnyConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum,
+        execution_time) VALUES (99, 'later', 1, x'00', 0)";
+    connection.execute(newer).await.unwrap();
+    connection.close().await.unwrap();
+    let error = refusal(&path).await;
+    assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+}
