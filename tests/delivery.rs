@@ -7,6 +7,8 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
+#[path = "servers/postgres.rs"]
+mod postgres;
 #[path = "servers/running.rs"]
 mod running;
 #[path = "servers/smtp_sink.rs"]
@@ -15,6 +17,7 @@ mod support;
 
 use std::{fs, time::Duration};
 
+use postgres::Postgres;
 use regex::Regex;
 use serde_json::Value;
 use smtp_sink::SmtpSink;
@@ -38,9 +41,14 @@ summary = "{{id}} is at {{value}}"
 
 /// A home in which nothing is wrong yet; HOME in these sinks is its path.
 fn home(sinks: &str) -> Home {
+    home_on("", sinks)
+}
+
+/// The same, with further keys of `[daemon]`.
+fn home_on(daemon: &str, sinks: &str) -> Home {
     let home = Home::with_plugins(&["lent", "faulty", "file", "email"]);
     let text = format!("{JUDGED}{sinks}").replace("HOME", &home.path("").display().to_string());
-    home.configure(&text);
+    home.configure_daemon(daemon, &text);
     home.write_values(&[("a", 1)]);
     home
 }
@@ -362,5 +370,57 @@ path = "HOME/aside.jsonl"
     assert_eq!(of_log.collect::<Vec<_>>(), [&owed["obligations"][0]]);
     new.write_values(&[("a", 1)]);
     reasons_become(&new, "log.jsonl", &["resolved"]);
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn while_the_database_is_gone_what_happens_is_kept_and_told_afterwards() {
+    let mut server = Postgres::start();
+    let store = format!("store = {{ url = \"{}\" }}", server.database("haetae"));
+    let home = home_on(
+        &store,
+        r#"
+[sinks.log]
+plugin = "file"
+inputs = ["levels"]
+path = "HOME/log.jsonl"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+"#,
+    );
+    let mut daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    reasons_become(&home, "log.jsonl", &["first"]);
+    server.stop();
+    home.write_values(&[("a", 1), ("b", 95)]);
+    let failing = within(LONG, || {
+        let status = home.json(&["status"])?;
+        status["store"]["failing"].as_str().map(str::to_owned)
+    });
+    assert!(failing.is_some(), "{:#?}", home.json(&["status"]));
+    assert!(daemon.is_running(), "{:#?}", daemon.lines());
+    assert_eq!(reasons(&home, "log.jsonl"), ["first"], "what is not durable did not happen");
+    server.start_again();
+    let all = within(LONG, || {
+        let mut all: Vec<String> = home
+            .notifications("log.jsonl")
+            .iter()
+            .map(|line| format!("{} {}", line["labels"]["id"], line["reason"]))
+            .collect();
+        all.sort();
+        all.dedup();
+        (all == ["\"a\" \"first\"", "\"a\" \"resolved\"", "\"b\" \"first\""]).then_some(())
+    });
+    assert!(all.is_some(), "{:#?} {:#?}", home.notifications("log.jsonl"), daemon.lines());
+    let told = within(LONG, || {
+        let system = home.notifications("aside.jsonl");
+        let of_store = system.iter().filter(|line| line["labels"]["problem"] == "store-failing");
+        let reasons: Vec<_> = of_store.map(|line| line["reason"].clone()).collect();
+        (reasons == ["first", "resolved"]).then_some(())
+    });
+    assert!(told.is_some(), "{:#?}", home.notifications("aside.jsonl"));
+    assert!(home.json(&["status"]).expect("it answers")["store"]["failing"].is_null());
     assert!(daemon.stop(), "it ends well");
 }

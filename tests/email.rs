@@ -127,6 +127,27 @@ fn a_refused_recipient_harms_no_other() {
     let daemon = home.start();
     let arrived = within(LONG, || postfix.mails("ops").first().map(|mail| read(mail)));
     let arrived = arrived.unwrap_or_else(|| panic!("no mail arrives: {}", postfix.log()));
+    // What was refused is a dead letter for each of them, and for nobody else.
+    let mut dead: Vec<String> = Vec::new();
+    let both = within(LONG, || {
+        let listed = home.json(&["outbox", "list", "--dead"])?;
+        let rows = listed["notifications"].as_array()?.iter();
+        let rows = rows.filter(|row| {
+            row["alarm"].as_str() == arrived.header("X-Haetae-Alarm")
+                && row["notification"]["reason"] == "first"
+        });
+        dead = rows
+            .map(|row| format!("{} {}", row["notification"]["recipients"], row["reason"]))
+            .collect();
+        dead.sort();
+        (dead.len() >= 2).then_some(())
+    });
+    assert!(both.is_some(), "{dead:#?}");
+    let wanted = [("nobody@postfix.test", "550 5.1.1"), ("ops@elsewhere.test", "554 5.7.1")];
+    for (letter, (recipient, code)) in dead.iter().zip(wanted) {
+        let start = format!("[\"{recipient}\"] \"{recipient}: {code} <{recipient}>: ");
+        assert!(letter.starts_with(&start), "{letter}");
+    }
     assert!(daemon.stop(), "it ends well");
     let subject = arrived.header("Subject").expect("a subject");
     assert!(subject.starts_with("[CRITICAL] memory of "), "{subject}");

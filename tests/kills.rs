@@ -39,7 +39,7 @@ use std::{collections::BTreeMap, thread, time::SystemTime};
 
 use place::Place;
 use postgres::Postgres;
-use rig::Rig;
+use rig::{Moment, Rig};
 
 /// How often the daemon is killed on each store; the soak says more.
 fn rounds(gate: usize) -> usize {
@@ -83,6 +83,19 @@ fn kills_lose_nothing_that_is_kept_in_postgresql() {
     let keys = format!("store = {{ url = \"{}\" }}", server.database("kills"));
     let rig = Rig::new(seed, &keys, |_| Place::Server(&server, "kills"));
     run("postgresql", rounds, seed, rig);
+}
+
+/// A control: with one row less in the outbox, all else as in the tests above, the checker must object.
+#[test]
+fn a_notice_that_is_taken_out_of_the_store_is_missed() {
+    let mut rig = Rig::new(seed(), "", |home| Place::File(home.path("state/haetae.db")));
+    rig.kill(Moment::Sending);
+    assert!(rig.take_one_away(), "{:#?}", rig.kills);
+    let found = rig.finish();
+    let faults = checker::faults(&rig.ledger, &found);
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert!(faults[0].ends_with("[\"first\"] is due, [] was told"), "{faults:#?}");
+    assert!(faults[1].ends_with("its obligation is None, not open"), "{faults:#?}");
 }
 
 fn run(store: &str, rounds: usize, seed: u64, mut rig: Rig<'_>) {

@@ -1,18 +1,17 @@
-//! The first slice end to end: the machine's own load raises an alarm and clears it.
+//! The first slice end to end: load raises an alarm and clears it. It is the test's own load that is
+//! judged: whatever else keeps the machine busy, it begins and ends.
 #![expect(clippy::disallowed_methods, reason = "the test's own clock")]
 
+#[path = "servers/busy.rs"]
+mod busy;
 mod support;
 
 use std::{
-    fs,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
+    fs, thread,
     time::{Duration, SystemTime},
 };
 
+use busy::Busy;
 use serde_json::Value;
 use support::{Home, within};
 
@@ -20,37 +19,48 @@ const PIPELINE: &str = r#"
 [sources.own]
 plugin = "host"
 interval = "1s"
-processes = 0
+processes = 1000
+processes_every = "1s"
 
 [evaluators.cpu]
 inputs = ["own"]
-metric = "cpu_total_used_percent"
-by = ["host"]
+metric = "process_cpu_percent"
+match = ['pid="PID"']
+by = ["host", "process"]
 over = "3s"
-critical = { above = 70, clear = 65, for = "1s" }
+critical = { above = 10, clear = 5, for = "1s" }
 no_data = { then = "hold" }
 
 [sinks.log]
 plugin = "file"
-inputs = ["cpu", "own"]
+inputs = ["cpu"]
 path = "PATH"
+
+[sinks.samples]
+plugin = "file"
+inputs = ["own"]
+match = ['pid="PID"']
+path = "PATH.samples"
 "#;
 
 #[test]
 fn load_fires_an_alarm_and_its_end_resolves_it() {
     let home = Home::with_plugins(&["host", "file"]);
     let path = home.path("out.jsonl");
-    home.configure(&PIPELINE.replace("PATH", &path.display().to_string()));
+    let own = std::process::id().to_string();
+    home.configure(&PIPELINE.replace("PATH", &path.display().to_string()).replace("PID", &own));
     let daemon = home.start();
     let started = SystemTime::now();
 
     let busy = Busy::start();
-    let lines = || -> Vec<Value> {
-        let text = fs::read_to_string(&path).unwrap_or_default();
+    let lines = |end: &str| -> Vec<Value> {
+        let text = fs::read_to_string(format!("{}{end}", path.display())).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
     };
     let find = |status: &str| {
-        lines().into_iter().find(|line| line["type"] == "notification" && line["status"] == status)
+        lines("")
+            .into_iter()
+            .find(|line| line["type"] == "notification" && line["status"] == status)
     };
     let fired = within(Duration::from_mins(1), || find("firing")).expect("it fires under load");
     drop(busy);
@@ -63,11 +73,14 @@ fn load_fires_an_alarm_and_its_end_resolves_it() {
     assert_eq!(alarm["severity"], "critical");
     assert_eq!(alarm["unit"], "percent");
     let value = alarm["value"].as_f64().expect("it has a value");
-    assert!(value > 70.0 && value <= 100.0, "{value} raised it");
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    // A reading of CPU time may be a tick late, and the next one has it.
+    let most = 110.0 * f64::from(u32::try_from(cores).expect("few"));
+    assert!(value > 10.0 && value <= most, "{value} raised it");
     let end = &resolved["alarms"][0];
     assert_eq!(end["id"], alarm["id"], "one alarm, not two");
     let value = end["value"].as_f64().expect("it has a value");
-    assert!(value <= 65.0, "{value} cleared it");
+    assert!(value <= 5.0, "{value} cleared it");
 
     // The times are slots: whole seconds of this run, in order, and in the samples too.
     let since = alarm["since_ns"].as_i64().expect("nanoseconds");
@@ -75,10 +88,11 @@ fn load_fires_an_alarm_and_its_end_resolves_it() {
     let begin = started.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_nanos();
     assert!(i128::from(since) > i128::try_from(begin).expect("fits") && ended > since);
     let means = |slot: i64| {
-        let samples = lines().into_iter().filter(|line| {
+        let samples = lines(".samples").into_iter().filter(|line| {
             let time = line["time_ns"].as_i64().unwrap_or(0);
             line["type"] == "sample"
-                && line["name"] == "cpu_total_used_percent"
+                && line["name"] == "process_cpu_percent"
+                && line["labels"]["pid"] == own
                 && time > slot - 3_000_000_000
                 && time <= slot
         });
@@ -87,34 +101,4 @@ fn load_fires_an_alarm_and_its_end_resolves_it() {
     };
     let judged = end["value"].as_f64().expect("it has a value");
     assert!((means(ended) - judged).abs() < 1e-9, "the sink has what was judged: {judged}");
-}
-
-/// Keeps every core busy until it is dropped, or for two minutes.
-struct Busy(Arc<AtomicBool>, Vec<thread::JoinHandle<()>>);
-
-impl Busy {
-    fn start() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let cores = thread::available_parallelism().map_or(2, Into::into);
-        let work = |stop: Arc<AtomicBool>| {
-            move || {
-                let end = SystemTime::now() + Duration::from_mins(2);
-                while !stop.load(Ordering::Relaxed) && SystemTime::now() < end {
-                    std::hint::black_box((0..10_000_u64).sum::<u64>());
-                }
-            }
-        };
-        let threads = (0..cores).map(|_| thread::spawn(work(Arc::clone(&stop)))).collect();
-        Self(stop, threads)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-        for thread in self.1.drain(..) {
-            // It does nothing that could panic.
-            drop(thread.join());
-        }
-    }
 }

@@ -18,6 +18,7 @@ use crate::support::within;
 /// A running server; ended when dropped.
 pub struct Postgres {
     child: Child,
+    user: Option<u32>,
     port: u16,
     directory: TempDir,
 }
@@ -41,25 +42,35 @@ impl Postgres {
             .expect("initdb: run tests/setup");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = free_port();
-        let child = run(user, "postgres")
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-D"])
-            .arg(path.join("data"))
-            .arg("-k")
-            .arg(path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("postgres: run tests/setup");
-        let mut server = Self { child, port, directory };
+        let child = serve(user, port, path);
+        let mut server = Self { child, user, port, directory };
+        server.ready();
+        server
+    }
+
+    /// Shuts it down; its data stay.
+    pub fn stop(&mut self) {
+        // SIGINT: fast shutdown, which ends its children too.
+        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        drop(asked);
+        drop(self.child.wait());
+    }
+
+    /// Starts it again where it was.
+    pub fn start_again(&mut self) {
+        self.child = serve(self.user, self.port, self.directory.path());
+        self.ready();
+    }
+
+    fn ready(&mut self) {
         let ready = within(Duration::from_secs(30), || {
-            assert!(server.child.try_wait().expect("its own").is_none(), "{}", server.log());
-            server.sql("SELECT 1").filter(|answer| answer.trim() == "1")
+            assert!(self.child.try_wait().expect("its own").is_none(), "{}", self.log());
+            self.sql("SELECT 1").filter(|answer| answer.trim() == "1")
         });
         assert!(ready.is_some(), "it does not answer");
         // Another server on this port would have other data.
-        let data = server.sql("SHOW data_directory").expect("it answers");
-        assert_eq!(Path::new(data.trim()), server.directory.path().join("data"), "not our own");
-        server
+        let data = self.sql("SHOW data_directory").expect("it answers");
+        assert_eq!(Path::new(data.trim()), self.directory.path().join("data"), "not our own");
     }
 
     /// A new database's URL.
@@ -94,11 +105,18 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // SIGINT: fast shutdown, which ends its children too.
-        let asked = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        drop(asked);
-        drop(self.child.wait());
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.stop();
+        }
     }
+}
+
+/// Starts a server on the data in a directory.
+fn serve(user: Option<u32>, port: u16, path: &Path) -> Child {
+    let mut command = run(user, "postgres");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-D"]).arg(path.join("data"));
+    command.arg("-k").arg(path).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.spawn().expect("postgres: run tests/setup")
 }
 
 /// A program of PostgreSQL's, which Debian keeps out of the path, as another user.

@@ -28,8 +28,10 @@ use crate::{
     store::{Act, Claimed, HAETAE, Kind, Notice, Store, StoreError, Told, Transaction},
 };
 
-/// Notifications that a sink is given at once.
+/// Notifications that a sink is given at once, and how many the first time: a daemon that is killed
+/// again and again gets on all the same, and sends little a second time.
 const TOGETHER: usize = 64;
+const FIRST_TOGETHER: usize = 4;
 /// Repeats and ends that are written in one transaction.
 const ROUND: i64 = 500;
 /// The longest sleep, so that a clock that was set is noticed.
@@ -73,18 +75,22 @@ impl Dispatch {
         let mut pause = Backoff::new(FIRST_PAUSE, SINK_PAUSE);
         let mut not_before = Timestamp::default();
         let mut settled = false;
+        let mut together = FIRST_TOGETHER;
         loop {
             let now = self.clock.now();
             let stopping = self.stop.is_cancelled();
             let mut more = false;
             if now >= not_before {
-                match self.round(sink, now, settled).await {
+                match self.round(sink, now, settled, together).await {
                     Ok(Round::Idle) => settled = true,
                     Ok(Round::Worked) => {
                         pause.succeeded();
                         (settled, more) = (true, true);
+                        together = TOGETHER.min(together * 2);
                     }
                     Ok(Round::Refused(wait)) => {
+                        // Nothing was taken, so nothing comes a second time.
+                        together = TOGETHER;
                         let own = jittered(pause.failed());
                         not_before = self.clock.now().after(wait.map_or(own, |wait| wait.max(own)));
                     }
@@ -123,6 +129,7 @@ impl Dispatch {
         sink: &Recipient,
         now: Timestamp,
         settled: bool,
+        together: usize,
     ) -> Result<Round, StoreError> {
         if !settled {
             self.settle(sink, now).await?;
@@ -130,7 +137,7 @@ impl Dispatch {
         self.repeat(sink, now).await?;
         let lease = now.after(sink.plan.deadline + GRACE);
         let mut transaction = self.store.begin().await?;
-        let claimed = transaction.claim(&self.name, now, lease, TOGETHER).await?;
+        let claimed = transaction.claim(&self.name, now, lease, together).await?;
         if claimed.is_empty() {
             transaction.abandon().await?;
             return Ok(Round::Idle);
@@ -187,7 +194,8 @@ impl Dispatch {
             for (recipient, reason) in rejected {
                 let mut part = row.notification.clone();
                 part.recipients = vec![recipient.clone()];
-                let reason = format!("{recipient}: {reason}");
+                let named = reason.contains(recipient.as_str());
+                let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
                 transaction.bury_part(row, &part, &reason, now).await?;
                 let detail = format!("{}: {reason}", self.name);
                 transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await?;

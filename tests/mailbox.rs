@@ -1,0 +1,157 @@
+//! The whole way on real servers: this machine's samples go to InfluxDB, come back by InfluxQL, are
+//! judged under real load, and a mail is in the mailbox; its end answers it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test, with the test's own clock"
+)]
+
+#[path = "servers/busy.rs"]
+mod busy;
+#[path = "../plugins/email/src/tests/decode.rs"]
+mod decode;
+#[path = "servers/influx.rs"]
+mod influx;
+#[path = "servers/postfix.rs"]
+mod postfix;
+#[path = "servers/running.rs"]
+mod running;
+mod support;
+
+use std::time::Duration;
+
+use busy::Busy;
+use decode::Decoded;
+use influx::Influx;
+use jiff::{Timestamp, fmt::rfc2822};
+use postfix::Postfix;
+use support::{Home, within};
+
+/// On a machine that others keep busy as well, each step takes its time.
+const LONG: Duration = Duration::from_mins(2);
+
+/// The load that is judged is the test's own: whatever else the machine does, it begins and ends.
+const PIPELINE: &str = r#"
+[sources.own]
+plugin = "host"
+interval = "1s"
+processes = 1000
+processes_every = "1s"
+
+[sinks.history]
+plugin = "influx"
+url = "URL"
+database = "history"
+inputs = ["own"]
+
+[sources.stored]
+plugin = "influx"
+url = "URL"
+database = "history"
+interval = "1s"
+[[sources.stored.query]]
+metric = "process_cpu"
+unit = "percent"
+window = "4s"
+influxql = "SELECT mean(value) FROM process_cpu_percent WHERE pid = 'PID' AND $window GROUP BY process, pid"
+
+[evaluators.load]
+inputs = ["stored"]
+metric = "process_cpu"
+by = ["process"]
+critical = { above = 10, clear = 5, clear_for = "2s" }
+summary = { ko = "{{process}}의 CPU 사용률 {{value}}" }
+
+[sinks.mail]
+plugin = "email"
+inputs = ["load"]
+server = "smtp://127.0.0.1:PORT"
+from = "해태 <haetae@monitor.test>"
+to = ["김철수 <ops@postfix.test>"]
+language = "ko"
+
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "ASIDE"
+"#;
+
+#[test]
+fn load_is_in_the_mailbox_and_its_end_answers_it() {
+    let (influx, postfix) = (Influx::start(), Postfix::start(&["ops"]));
+    influx.execute("CREATE DATABASE history");
+    let home = Home::with_plugins(&["host", "influx", "email", "file"]);
+    let text = PIPELINE
+        .replace("URL", &influx.url())
+        .replace("PID", &std::process::id().to_string())
+        .replace("PORT", &postfix.port().to_string())
+        .replace("ASIDE", &home.path("aside.jsonl").display().to_string());
+    home.configure(&text);
+    let started = Timestamp::now().as_second();
+    let daemon = home.start();
+    let mails = || -> Vec<Decoded> { postfix.mails("ops").iter().map(|mail| read(mail)).collect() };
+    let find = |reason: &str| {
+        mails().into_iter().find(|mail| mail.header("X-Haetae-Reason") == Some(reason))
+    };
+    let state = || (home.instance("own"), home.instance("stored"), home.instance("mail"));
+    let busy = Busy::start();
+    let first = within(LONG, || find("first"));
+    let first = first.unwrap_or_else(|| panic!("no mail: {:#?} {}", state(), postfix.log()));
+    drop(busy);
+    let resolved = within(LONG, || find("resolved"));
+    let resolved = resolved.unwrap_or_else(|| panic!("no end: {:#?} {}", state(), postfix.log()));
+    let alarms = home.json(&["alarm", "obligations", "--all"]).expect("a list");
+    assert!(daemon.stop(), "it ends well");
+    let mails = mails();
+    assert_eq!(mails.len(), 2, "one of the beginning, one of the end: {mails:#?}");
+
+    // What the alarm rests on is in InfluxDB.
+    let stored =
+        format!("SELECT max(value) FROM process_cpu_percent WHERE pid = '{}'", std::process::id());
+    let rows = influx.rows("history", &stored);
+    let most = rows.first().and_then(|row| row.get(1)?.as_f64());
+    assert!(most > Some(10.0), "{rows:?}");
+
+    for (name, value) in [
+        ("From", "해태 <haetae@monitor.test>"),
+        ("To", "김철수 <ops@postfix.test>"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Content-Language", "ko"),
+        ("X-Haetae-Severity", "critical"),
+    ] {
+        assert_eq!(first.header(name), Some(value), "{name}");
+        assert_eq!(resolved.header(name), Some(value), "{name}");
+    }
+    for mail in [&first, &resolved] {
+        let date = mail.header("Date").expect("a date");
+        let date = rfc2822::parse(date).unwrap_or_else(|error| panic!("{date}: {error}"));
+        let date = date.timestamp().as_second();
+        assert!((started..=Timestamp::now().as_second()).contains(&date), "{date} of this run");
+        let id = mail.header("Message-ID").expect("an id");
+        assert!(id.starts_with('<') && id.ends_with("@monitor.test>"), "{id}");
+    }
+    let id = first.header("Message-ID");
+    assert_eq!((first.header("In-Reply-To"), first.header("References")), (None, None));
+    assert_eq!((resolved.header("In-Reply-To"), resolved.header("References")), (id, id));
+    assert_ne!(resolved.header("Message-ID"), id);
+    assert_eq!(resolved.header("X-Haetae-Alarm"), first.header("X-Haetae-Alarm"));
+
+    for (mail, word) in [(&first, "[심각] "), (&resolved, "[해소] ")] {
+        let subject = mail.header("Subject").expect("a subject");
+        let said = subject.strip_prefix(word).unwrap_or_else(|| panic!("{subject}"));
+        assert!(said.contains("의 CPU 사용률 ") && said.ends_with(" %"), "{subject}");
+        let parts = mail.parts();
+        let text = parts.first().expect("a text").text();
+        assert!(text.starts_with(&format!("{said}\r\n값: ")), "{text}");
+        assert!(text.contains("\r\n발생: "), "{text}");
+    }
+    let debts = alarms["obligations"].as_array().expect("a list");
+    let [debt] = &debts[..] else { panic!("not one obligation: {debts:#?}") };
+    assert_eq!(Some(debt["alarm"].as_str().expect("an id")), first.header("X-Haetae-Alarm"));
+}
+
+/// Mail as it lies in a mailbox.
+fn read(mail: &str) -> Decoded {
+    Decoded::read(&mail.replace("\r\n", "\n").replace('\n', "\r\n"))
+}
