@@ -16,6 +16,7 @@ mod levels;
 pub mod matcher;
 mod member;
 mod occurrence;
+mod record;
 mod restore;
 mod slot;
 mod source;
@@ -28,6 +29,8 @@ mod window;
 mod prometheus;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod trial;
 

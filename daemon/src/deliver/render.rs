@@ -40,7 +40,7 @@ impl Voice {
         let word = reason_word(reason);
         notification.idempotency_key = format!("{}/{word}/{}", view.id, at.nanos());
         notification.title = format!("[{}] {}", self.state(view, reason), self.summary(view));
-        let facts = self.facts(view);
+        let facts = self.facts(view, reason);
         notification.text = text(&self.summary(view), &facts);
         notification.html = html(&notification.title, view, &facts, self.language);
         self.language.code().clone_into(&mut notification.language);
@@ -83,9 +83,12 @@ impl Voice {
     }
 
     /// What else there is to say, with a word for each.
-    fn facts(&self, alarm: &AlarmView) -> Vec<Fact> {
+    fn facts(&self, alarm: &AlarmView, reason: Reason) -> Vec<Fact> {
         let words = match self.language {
             Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
+            Language::Ko if reason == Reason::Closed => {
+                ["값", "발생", "종결", "사유", "레이블", "조치 안내", "알람"]
+            }
             Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
         };
         let texts = [
@@ -245,6 +248,40 @@ mod tests {
         ];
         for (value, unit, text) in cases {
             assert_eq!(quantity(value, unit), text);
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_nothing_judges_any_more_is_closed_in_each_language() {
+        let at = Timestamp::from_seconds(60);
+        let alarm = AlarmView {
+            id: "3f9c2a-1".into(),
+            evaluator: "cpu".into(),
+            labels: BTreeMap::new(),
+            severity: Severity::Critical,
+            condition: crate::engine::Condition::Ok,
+            evidence: crate::engine::Evidence::Fresh,
+            since: Timestamp::default(),
+            updated: at,
+            ended: Some(at),
+            value: None,
+            unit: String::new(),
+            summaries: BTreeMap::new(),
+            runbook: None,
+            reason: Some("rule removed".into()),
+        };
+        let cases = [
+            (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),
+            (Language::Ko, "[종결] cpu ()", "종결: 1970-01-01 00:01:00 +00:00"),
+        ];
+        for (language, title, line) in cases {
+            let voice = Voice { language, zone: TimeZone::UTC };
+            let notification = voice.notification(&alarm, Reason::Closed, at, at);
+            assert_eq!(notification.reason, Reason::Closed);
+            assert_eq!(notification.alarms[0].status, Status::Resolved);
+            assert_eq!(notification.alarms[0].ended, Some(at));
+            assert_eq!(notification.title, title);
+            assert!(notification.text.lines().any(|one| one == line), "{}", notification.text);
         }
     }
 

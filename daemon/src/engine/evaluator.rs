@@ -10,13 +10,14 @@ use haetae_plugin::{Series, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, Change, Transition},
+    alarm::{AlarmView, Change, Condition, Transition},
     evidence::Evidence,
-    identity::{Changed, Identity},
+    identity::Identity,
     labels::Labels,
     levels::Levels,
     member::{Member, Slot},
     occurrence::{Fingerprint, Occurrences},
+    record::record,
     slot::Slots,
     source::Source,
     standing::{Changes, Standing},
@@ -154,14 +155,19 @@ impl Evaluator {
         matchers.all(|matcher| matcher.matches(series.label(matcher.label())))
     }
 
-    /// Takes a series, unless it has as many of that source as it may.
+    /// Takes a series, unless it has as many of that source as it may. One that has ended is of
+    /// interest only to an alarm that waits for it.
     pub(super) fn attach(
         &mut self,
         source: usize,
         place: usize,
-        series: &Series,
+        (series, ended): (&Series, bool),
         occurrences: &Occurrences,
     ) -> bool {
+        let labels = identifying(self.threshold.by.as_deref(), series);
+        if ended && !self.identities.get(&labels).is_some_and(|identity| identity.awaits()) {
+            return false;
+        }
         let input = self.inputs.iter_mut().find(|input| input.source == source);
         let Some(input) = input.filter(|input| input.series < input.most) else {
             self.status.ignored += 1;
@@ -169,7 +175,6 @@ impl Evaluator {
         };
         input.series += 1;
         self.status.series += 1;
-        let labels = identifying(self.threshold.by.as_deref(), series);
         let unit = self.unit(series.unit());
         let identity = match self.identities.entry(labels) {
             Entry::Occupied(known) => known.into_mut(),
@@ -205,11 +210,15 @@ impl Evaluator {
             .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
         let unit = self.unit(&standing.alarm.unit);
         let identity = Identity::restored(fingerprint, standing, levels, unit);
-        if before > levels.severity() {
-            // The level that it fired at was taken away.
+        let stands =
+            levels.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
+        let AlarmView { condition, severity, .. } = standing.alarm;
+        // Of a level that was taken away nothing is left.
+        if stands != (condition != Condition::Ok).then_some((condition, severity)) {
             let alarm = identity.view(&self.threshold, &labels);
             let better = |alarm| Transition { change: Change::Better, alarm, at: now };
-            changes.transitions.extend(alarm.map(better));
+            let lesser = before > levels.severity();
+            changes.transitions.extend(alarm.filter(|_| lesser).map(better));
             changes.store(identity.standing(&self.threshold, &labels));
         }
         self.identities.insert(labels, Box::new(identity));
@@ -326,9 +335,9 @@ impl Evaluator {
         let mut gone = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
             let before = identity.kept(slot.threshold);
-            let changed = identity.judge(&slot, &mut gone);
+            let turn = identity.judge(&slot, &mut gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record(&slot, labels, identity, before, changed, changes);
+            record(&slot, labels, identity, before, turn, changes);
             identity.is_over()
         };
         let over: Vec<_> = self.identities.extract_if(.., over).collect();
@@ -373,41 +382,6 @@ enum Due {
     Now,
     /// Some source has not said everything; from then on the slot is late.
     LateAt(Timestamp),
-}
-
-/// Records what a slot changed of an identity whose levels stood as `before`; one that ended
-/// makes way for the next occurrence. A standing is stored exactly while the levels are not the
-/// default.
-fn record(
-    slot: &Slot<'_>,
-    labels: &Labels,
-    identity: &mut Identity,
-    before: Levels,
-    changed: Option<Changed>,
-    changes: &mut Changes,
-) {
-    let threshold = slot.threshold;
-    let mut was_stored = before != Levels::default();
-    if let Some((change, severity)) = changed {
-        let alarm = if change.is_end() {
-            let alarm = identity.ended(threshold, labels, severity);
-            changes.store(identity.stored(labels, alarm.clone()));
-            identity.occurrence = identity.occurrence.saturating_add(1);
-            was_stored = false;
-            Some(alarm)
-        } else {
-            identity.view(threshold, labels)
-        };
-        let transition = |alarm| Transition { change, alarm, at: slot.at };
-        changes.transitions.extend(alarm.map(transition));
-    }
-    let after = identity.kept(threshold);
-    let is_stored = after != Levels::default() && !identity.is_over();
-    if is_stored && (!was_stored || after != before || changed.is_some()) {
-        changes.store(identity.standing(threshold, labels));
-    } else if was_stored && !is_stored {
-        changes.delete(identity.id());
-    }
 }
 
 fn identifying(by: Option<&[String]>, series: &Series) -> Labels {

@@ -34,16 +34,18 @@ pub(super) struct Identity {
     unit: Arc<str>,
     /// Why it is ok again.
     ending: Ending,
-    /// What stands in for its series until one of them speaks again after a restart.
+    /// What stands in for its series until they speak again after a restart.
     awaited: Option<Box<Awaited>>,
 }
 
 /// An alarm's change and the severity that it had before, or has now.
 pub(super) type Changed = (Change, Severity);
 
-/// The series of a restored identity, none of which has spoken yet.
+/// The series of a restored identity, some of which have not spoken yet.
 #[derive(Debug)]
 struct Awaited {
+    /// How many they were.
+    series: usize,
     /// The time of the newest point before the restart.
     seen: Option<Timestamp>,
     /// How long they have been silent since the restart, counted as a member's silence is.
@@ -92,13 +94,14 @@ impl Identity {
         unit: Arc<str>,
     ) -> Self {
         let alarm = &standing.alarm;
-        let seen = standing.state.as_ref().and_then(|state| state.seen);
+        let state = standing.state.clone().unwrap_or_default();
+        let (series, seen) = (state.series, state.seen);
         Self {
             levels,
             since: alarm.since,
             updated: alarm.updated,
             value: alarm.value,
-            awaited: Some(Box::new(Awaited { seen, silent: Duration::ZERO })),
+            awaited: Some(Box::new(Awaited { series, seen, silent: Duration::ZERO })),
             ..Self::new(fingerprint, standing.occurrence, unit)
         }
     }
@@ -110,13 +113,19 @@ impl Identity {
 
     /// Adds a series.
     pub(super) fn add(&mut self, member: Member) {
-        self.awaited = None;
         if self.members.is_empty() {
             // Most identities have one series.
             self.members.reserve_exact(1);
         }
         self.sorted &= self.members.last().is_none_or(|last| last.order(&member).is_lt());
         self.members.push(member);
+        let spoken = self.members.len();
+        self.awaited.take_if(|awaited| awaited.series <= spoken);
+    }
+
+    /// Whether it goes on from before the restart and not all of its series have spoken.
+    pub(super) fn awaits(&self) -> bool {
+        self.awaited.is_some()
     }
 
     /// Judges a slot whose sources have said everything. Series that are let go of join `gone`.
@@ -188,7 +197,7 @@ impl Identity {
         let alarm = self.view(threshold, labels).unwrap_or_else(|| {
             self.blank(threshold, labels, top(threshold).unwrap_or(Severity::Warning))
         });
-        let state = Some(AlarmState::new(self.kept(threshold), self.seen()));
+        let state = Some(AlarmState::new(self.kept(threshold), self.series(), self.seen()));
         Standing { state, ..self.stored(labels, alarm) }
     }
 
@@ -218,6 +227,12 @@ impl Identity {
         }
     }
 
+    /// How many series it has.
+    fn series(&self) -> usize {
+        let awaited = self.awaited.iter().map(|awaited| awaited.series);
+        awaited.fold(self.members.len(), usize::max)
+    }
+
     /// The time of the newest fresh point of any of its series.
     fn seen(&self) -> Option<Timestamp> {
         let awaited = self.awaited.iter().filter_map(|awaited| awaited.seen);
@@ -237,6 +252,10 @@ impl Identity {
     fn weigh(&mut self, slot: &Slot<'_>) {
         let (mut alive, mut absent, mut silent, mut errors) = (0, 0, 0, 0);
         let mut since = None;
+        if let Some((is_silent, seen)) = self.await_series(slot) {
+            (alive, absent, silent) = (1, 1, usize::from(is_silent));
+            since = seen.filter(|_| is_silent);
+        }
         for member in self.members.iter().filter(|member| member.reading != Reading::Ended) {
             alive += 1;
             absent += usize::from(member.reading == Reading::Absent);
@@ -247,14 +266,8 @@ impl Identity {
             }
         }
         let no_data = Evidence::NoData { since };
-        if let Some(awaited) = &mut self.awaited {
-            let silent = awaited.is_silent(slot);
-            let since = awaited.seen;
-            self.evidence = if silent { Evidence::NoData { since } } else { Evidence::Late };
-            if silent {
-                self.fall_silent(slot, since);
-            }
-        } else if alive == 0 {
+        if alive == 0 {
+            self.evidence = Evidence::Fresh;
             self.end(Ending::Ended);
         } else if errors > 0 {
             self.evidence = Evidence::EvaluationError;
@@ -270,6 +283,18 @@ impl Identity {
             self.evidence = no_data;
             self.fall_silent(slot, since);
         }
+    }
+
+    /// Whether series from before the restart count as one that is absent: whether that one is
+    /// silent, and when it spoke. Once it is, those that do speak are all that there are.
+    fn await_series(&mut self, slot: &Slot<'_>) -> Option<(bool, Option<Timestamp>)> {
+        let awaited = self.awaited.as_mut()?;
+        let (is_silent, seen) = (awaited.is_silent(slot), awaited.seen);
+        if is_silent && !self.members.is_empty() {
+            self.awaited = None;
+            return None;
+        }
+        Some((is_silent, seen))
     }
 
     /// Lets both levels judge the joined value. Of a part of the series only a value that the

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-/// Names and values, sorted by name, each name once.
+/// Names and values, sorted by name, each name once: each part after its length, `2:id1:a`.
 ///
 /// There is one for each alarm: a map would take room for eleven pairs where there are two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Labels(Box<[(Box<str>, Box<str>)]>);
+pub(super) struct Labels(Box<str>);
 
 impl Labels {
     /// Each name with its value.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || Some((part(&mut rest)?, part(&mut rest)?)))
     }
 
     /// The same as a map.
@@ -20,13 +21,26 @@ impl Labels {
     }
 }
 
+/// Takes the first part off.
+fn part<'a>(text: &mut &'a str) -> Option<&'a str> {
+    let (length, rest) = text.split_once(':')?;
+    let (part, rest) = rest.split_at_checked(length.parse().ok()?)?;
+    *text = rest;
+    Some(part)
+}
+
 impl<'a> FromIterator<(&'a str, &'a str)> for Labels {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
-        let mut pairs: Vec<(Box<str>, Box<str>)> = pairs.collect();
-        pairs.sort_by(|one, other| one.0.cmp(&other.0));
-        pairs.dedup_by(|later, kept| later.0 == kept.0);
-        Self(pairs.into())
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        pairs.sort_by_key(|(name, _)| *name);
+        pairs.dedup_by_key(|(name, _)| *name);
+        let mut text = String::new();
+        for part in pairs.into_iter().flat_map(|(name, value)| [name, value]) {
+            text.push_str(&part.len().to_string());
+            text.push(':');
+            text.push_str(part);
+        }
+        Self(text.into())
     }
 }
 
@@ -40,11 +54,22 @@ impl From<&BTreeMap<String, String>> for Labels {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     #[test]
     fn labels_are_sorted_each_name_once_and_the_same_as_a_map() {
-        let labels: Labels =
-            [("ip", "10.0.0.1"), ("id", "a"), ("ip", "10.0.0.2")].into_iter().collect();
-        assert_eq!(labels.iter().collect::<Vec<_>>(), [("id", "a"), ("ip", "10.0.0.1")]);
-        assert_eq!(Labels::from(&labels.to_map()), labels);
+        let cases: [(Pairs, Pairs); 3] = [
+            (&[], &[]),
+            (
+                &[("ip", "10.0.0.1"), ("id", "a"), ("ip", "10.0.0.2")],
+                &[("id", "a"), ("ip", "10.0.0.1")],
+            ),
+            (&[("각:", "2:é"), ("a", ":")], &[("a", ":"), ("각:", "2:é")]),
+        ];
+        for (given, sorted) in cases {
+            let labels: Labels = given.iter().copied().collect();
+            assert_eq!(labels.iter().collect::<Vec<_>>(), sorted);
+            assert_eq!(Labels::from(&labels.to_map()), labels);
+        }
     }
 }

@@ -15,12 +15,12 @@ use super::{
 const ACROSS: [Across; 6] =
     [Across::Worst, Across::Mean, Across::Sum, Across::Max, Across::Min, Across::Count];
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) }
 }
 
 /// Words of three series, each a character of `alphabet`.
-fn words(
+pub(super) fn words(
     alphabet: &'static str,
     length: std::ops::Range<usize>,
 ) -> impl Strategy<Value = Vec<String>> {
@@ -44,7 +44,7 @@ prop_compose! {
 
 prop_compose! {
     /// Any evaluator of `s` whose silent series hold.
-    fn any_threshold()(
+    pub(super) fn any_threshold()(
         (warning, critical) in (proptest::option::of(any_level(70.0)), any_level(90.0)),
         across in select(ACROSS.to_vec()),
         one in any::<bool>(),

@@ -38,7 +38,7 @@ pub(super) struct Source {
     /// What was found out about a series, by the address of its handle.
     handles: HashMap<usize, Handle>,
     known: HashMap<Series, usize>,
-    tracked: Vec<Option<Tracked>>,
+    tracked: Vec<Option<Box<Tracked>>>,
     free: Vec<usize>,
     made: u64,
     /// Until when series of which only the past is known are kept.
@@ -79,7 +79,7 @@ struct Tracked {
     series: Series,
     window: Window,
     room: Room,
-    readers: Vec<Reader>,
+    readers: Box<[Reader]>,
     /// How many of its readers do not have it: never took it, or have let go of it.
     unread: usize,
     /// Whether it waits to be offered to those.
@@ -224,13 +224,18 @@ impl Source {
     }
 
     /// Offers the series at `place` to each evaluator that wants it and does not have it;
-    /// `attach` says whether it takes it. A series that nobody takes is forgotten.
-    pub(super) fn offer(&mut self, place: usize, mut attach: impl FnMut(usize, &Series) -> bool) {
+    /// `attach`, which is told whether it has ended, says whether it takes it. A series that nobody
+    /// takes is forgotten.
+    pub(super) fn offer(
+        &mut self,
+        place: usize,
+        mut attach: impl FnMut(usize, (&Series, bool)) -> bool,
+    ) {
         let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
         tracked.offered = false;
-        let alive = tracked.window.goes_on();
-        for reader in tracked.readers.iter_mut().filter(|reader| alive && !reader.attached) {
-            reader.attached = attach(reader.evaluator, &tracked.series);
+        let ended = !tracked.window.goes_on();
+        for reader in tracked.readers.iter_mut().filter(|reader| !reader.attached) {
+            reader.attached = attach(reader.evaluator, (&tracked.series, ended));
             tracked.unread -= usize::from(reader.attached);
         }
         self.drop_unread(place);
@@ -300,7 +305,7 @@ impl Source {
         let room = Room { keep, most: usize::try_from(most).unwrap_or(usize::MAX) };
         let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
         self.made += 1;
-        let tracked = Tracked {
+        let tracked = Box::new(Tracked {
             number: self.made,
             series: series.clone(),
             window: Window::default(),
@@ -308,7 +313,7 @@ impl Source {
             readers: routes.iter().map(reader).collect(),
             unread: routes.len(),
             offered: false,
-        };
+        });
         let place = self.free.pop().unwrap_or(self.tracked.len());
         match self.tracked.get_mut(place) {
             Some(free) => *free = Some(tracked),
@@ -331,6 +336,31 @@ impl Source {
         if let Some(tracked) = slot.take() {
             self.known.remove(&tracked.series);
             self.free.push(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_of_which_only_the_past_is_known_is_forgotten_with_it() {
+        let at = Timestamp::from_seconds;
+        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
+        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
+        let mut source = Source::new(timing);
+        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        let series = |id: &str| Series::gauge("cpu", "percent").label("id", id).build();
+        let past = Samples::at(at(100)).with(&series("gone"), 1.0).with(&series("here"), 1.0);
+        source.recall(&past, at(100), |_, _| true);
+        assert_eq!((source.known.len(), source.watermark), (2, None));
+        for (second, known) in [(110, 2), (130, 2), (131, 1)] {
+            let samples = Samples::at(at(second)).with(&series("here"), 1.0);
+            for place in source.take(&samples, at(second), |_, _| true) {
+                source.offer(place, |_, _| true);
+            }
+            assert_eq!(source.known.len(), known, "{second}");
         }
     }
 }

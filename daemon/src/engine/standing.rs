@@ -52,7 +52,9 @@ pub struct Standing {
 pub struct AlarmState {
     version: u32,
     levels: Levels,
-    /// The time of the newest fresh point of any of its series.
+    /// How many series it had.
+    pub(super) series: usize,
+    /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
 }
 
@@ -95,8 +97,8 @@ impl Standing {
 
 impl AlarmState {
     /// The state of an alarm whose levels stand so.
-    pub(super) fn new(levels: Levels, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, seen }
+    pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
+        Self { version: VERSION, levels, series, seen }
     }
 }
 

@@ -245,7 +245,8 @@ fn labels((instance, problem): &(String, Problem)) -> Labels {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Effects, *};
+    use super::*;
+    use crate::engine::Effects;
 
     const fn at(second: i64) -> Timestamp {
         Timestamp::from_seconds(second)

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::{Point, Samples, Series, Timestamp};
 
 use super::{
-    AlarmView, Change, Condition, Engine, Evidence, Input, SYSTEM, SourceTiming, Transition,
+    AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Past, SYSTEM, SourceTiming,
+    Standing, Transition,
     slot::Slots,
     threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
 };
@@ -17,7 +18,41 @@ pub(super) struct Trial {
     pub(super) engine: Engine,
     pub(super) transitions: Vec<Transition>,
     pub(super) slot: Timestamp,
+    pub(super) stored: Stored,
     series: Vec<Series>,
+    /// All that was said.
+    said: Vec<Samples>,
+}
+
+/// A store: what outlives the engine, by id, as text.
+#[derive(Default)]
+pub(super) struct Stored(pub(super) BTreeMap<String, String>);
+
+impl Stored {
+    fn write(&mut self, effects: &Effects) {
+        for one in &effects.transitions {
+            let told = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
+            assert!(told, "not stored: {one:?}");
+        }
+        for standing in &effects.standings {
+            let text = serde_json::to_string(standing).unwrap();
+            self.0.insert(standing.alarm.id.clone(), text);
+        }
+        for id in &effects.gone {
+            assert!(self.0.remove(id).is_some(), "deleted what was not stored: {id}");
+        }
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = Standing> {
+        self.0.values().map(|text| serde_json::from_str(text).unwrap())
+    }
+
+    fn past(&self) -> Past {
+        let (standings, ended): (Vec<_>, Vec<_>) =
+            self.rows().partition(|row| row.alarm.ended.is_none());
+        let occurrences = ended.into_iter().map(|row| (row.fingerprint, row.occurrence)).collect();
+        Past { standings, occurrences, floor: 0 }
+    }
 }
 
 /// A timing whose slots are late as soon as the next one is due.
@@ -60,7 +95,33 @@ impl Trial {
         let start = Timestamp::from_seconds(1_700_000_000);
         let slot = Slots::of("s", MINUTE).last(start);
         let engine = Engine::new(vec![timing("s")], thresholds, start);
-        Self { engine, transitions: Vec::new(), slot, series: (0..9).map(series).collect() }
+        Self {
+            engine,
+            transitions: Vec::new(),
+            slot,
+            stored: Stored::default(),
+            series: (0..9).map(series).collect(),
+            said: Vec::new(),
+        }
+    }
+
+    /// The engine is killed, and another one starts with these evaluators after `down` slots;
+    /// its windows are refilled with what was said before if `refilled`.
+    pub(super) fn restart(&mut self, thresholds: Vec<Threshold>, down: u32, refilled: bool) {
+        self.slot = self.slot.after(MINUTE * down);
+        let now = self.slot.after(Duration::from_secs(2));
+        self.engine = Engine::new(vec![timing("s")], thresholds, now);
+        let instances = ["s".to_owned()].into();
+        let effects = self.engine.restore(self.stored.past(), &instances, now);
+        self.take(effects);
+        for samples in self.said.clone().into_iter().filter(|_| refilled) {
+            self.step(Input::History { source: "s".into(), samples }, now);
+        }
+    }
+
+    fn take(&mut self, effects: Effects) {
+        self.stored.write(&effects);
+        self.transitions.extend(effects.transitions);
     }
 
     /// One slot; a character a series: `#` 95, `~` 85, `.` 10, digits tens, `n` NaN, `d` 95 but
@@ -76,6 +137,7 @@ impl Trial {
                 for (series, value) in self.series.iter().zip(values.chars()) {
                     push(&mut samples, series, value, self.slot);
                 }
+                self.said.push(samples.clone());
                 Input::Samples { source: "s".into(), samples }
             }
         };
@@ -86,9 +148,11 @@ impl Trial {
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
         for _ in 0..10 {
             let Some(due) = self.engine.next_due().filter(|due| *due < now) else { break };
-            self.transitions.extend(self.engine.step(Input::Tick, due).transitions);
+            let effects = self.engine.step(Input::Tick, due);
+            self.take(effects);
         }
-        self.transitions.extend(self.engine.step(input, now).transitions);
+        let effects = self.engine.step(input, now);
+        self.take(effects);
     }
 
     /// All alarms but those of the system.
@@ -109,7 +173,7 @@ impl Trial {
 
     /// The condition of the worst alarm: `-` ok, `p` pending, `F` firing, `R` recovering; small
     /// for the severity warning.
-    fn condition(&self) -> char {
+    pub(super) fn condition(&self) -> char {
         self.alarms().first().map_or('-', |alarm| match alarm.condition {
             Condition::Ok => '-',
             Condition::Pending => 'p',
@@ -120,7 +184,7 @@ impl Trial {
 
     /// The evidence of the worst alarm: `=` fresh, `l` late, `0` no data, `!` source down,
     /// `E` error, `-` no alarm.
-    fn evidence(&self) -> char {
+    pub(super) fn evidence(&self) -> char {
         self.alarms().first().map_or('-', |alarm| match alarm.evidence {
             Evidence::Fresh => '=',
             Evidence::Late => 'l',
@@ -176,11 +240,11 @@ fn check_words(threshold: Threshold, slots: &str, conditions: &str, evidence: &s
     trial
 }
 
-fn no_data(minutes: u32, then: Then) -> Threshold {
+pub(super) fn no_data(minutes: u32, then: Then) -> Threshold {
     Threshold { no_data: NoData { after: None, then }, ..threshold(minutes) }
 }
 
-fn together(across: Across, minutes: u32) -> Threshold {
+pub(super) fn together(across: Across, minutes: u32) -> Threshold {
     Threshold { by: Some(Vec::new()), across, ..threshold(minutes) }
 }
 
