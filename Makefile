@@ -9,5 +9,6 @@ test:
 	tests/setup
 	tests/gate
 
+PART ?= boundary alerts restore
 bench:
-	cargo bench --locked -p haetae
+	cargo bench --locked -p haetae $(PART:%=--bench %)

@@ -2,10 +2,11 @@
 
 mod bound;
 mod records;
+mod restore;
 mod wiring;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -26,17 +27,18 @@ pub use self::bound::location as store_location;
 use self::{
     bound::Bound,
     records::Records,
+    restore::Restored,
     wiring::{Wired, WiredSink, Wiring},
 };
 use crate::{
     clock::Clock,
-    config::{Plan, Source},
+    config::Plan,
     deliver::{
         dispatch::Dispatch,
-        outbox::{Outbox, STORE},
+        outbox::Outbox,
         recipient::Recipients,
     },
-    engine::{Engine, Input, Past, Problem, SYSTEM, SourceTiming, Transition},
+    engine::{Input, Transition},
     http::{self, View, api},
     pipeline::{
         evaluation::{self, Channels},
@@ -153,8 +155,8 @@ impl App {
         let Bound { lock, tcp, address, unix, socket } = bound::bind(&plan, socket).await?;
         let store = Store::open(bound::location(&plan)?, &bound::owner(&state)?).await?;
         let reserve = Reserve::in_state(&state);
-        let past = store.past().await?;
-        let raised = raised(&past);
+        let Restored { engine, effects: restored, raised } =
+            restore::restore(&store, &plan, &clock).await?;
 
         let (events, inbox) = mpsc::channel(EVENTS);
         let (watchers, _) = broadcast::channel(WATCHED);
@@ -175,8 +177,6 @@ impl App {
         let sinks = plan.sinks.iter().map(|sink| wiring.sink(sink));
         let sinks: Vec<WiredSink> = sinks.collect::<Result<_, _>>()?;
 
-        let mut engine = Engine::new(timings(&plan), plan.thresholds.clone(), clock.now());
-        let restored = engine.restore(past, &instances(&plan), clock.now());
         let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
         let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
         let (effects, changed) = mpsc::channel(evaluation::EFFECTS);
@@ -374,31 +374,4 @@ impl App {
             }
         });
     }
-}
-
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
-    };
-    plan.sources.iter().map(timing).collect()
-}
-
-/// What system alarms may be about.
-fn instances(plan: &Plan) -> BTreeSet<String> {
-    let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
-    names.chain([STORE.to_owned()]).collect()
-}
-
-/// Problems that fired when the daemon ended.
-fn raised(past: &Past) -> Vec<(String, Problem)> {
-    let own = past.standings.iter().filter(|one| one.alarm.evaluator == SYSTEM);
-    let pair = |one: &crate::engine::Standing| {
-        let problem = Problem::parse(one.labels.get("problem")?)?;
-        Some((one.labels.get("instance")?.clone(), problem))
-    };
-    own.filter_map(pair).collect()
 }

@@ -13,6 +13,7 @@ mod migrations;
 mod obligations;
 mod outbox;
 pub mod reserve;
+mod rows;
 mod statements;
 mod transaction;
 
@@ -30,7 +31,7 @@ use self::ids::Ids;
 
 pub use self::{
     care::Findings,
-    journal::{Act, Entry, HAETAE},
+    journal::{Act, Entry, HAETAE, Record},
     location::Location,
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Notice, Waiting},

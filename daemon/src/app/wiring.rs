@@ -1,6 +1,6 @@
 //! Wiring: each instance of the plan with its supervisor, status and channels.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use haetae_plugin::Records;
 use jiff::tz::TimeZone;
@@ -138,6 +138,7 @@ impl WiredSink {
             takes: self.takes.clone(),
             voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
             outlet: self.outlet.clone(),
+            desk: Arc::default(),
         }
     }
 }

@@ -2,43 +2,65 @@
 
 use sqlx::{Row, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction, millis,
+    rows::{Bound, Row as Written},
+    statements,
+};
 use crate::engine::{Past, Standing};
 
 /// How many identities the engine is told the last occurrence of; of the others, the greatest.
 const OCCURRENCES: i64 = 10_000;
+/// Standings that are read at once.
+const PAGE: i64 = 2_000;
 /// The word for an alarm that has ended; one that is not yet pending or no more is `ok`.
 const ENDED: &str = "ended";
 
-impl Transaction<'_> {
-    /// Writes an alarm; it replaces what was stored under its id.
-    pub async fn save_alarm(&mut self, standing: &Standing) -> Result<(), StoreError> {
-        let alarm = &standing.alarm;
+/// A standing as it is written.
+struct Saved<'a> {
+    standing: &'a Standing,
+    written: String,
+}
+
+impl Written for Saved<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        let Standing { fingerprint, occurrence, alarm, .. } = self.standing;
         let condition = if alarm.ended.is_some() { ENDED } else { alarm.condition.as_str() };
-        let written = serde_json::to_string(standing).map_err(StoreError::unreadable)?;
-        let query = query(statements::SAVE_ALARM)
-            .bind(&alarm.id)
-            .bind(&standing.fingerprint)
-            .bind(i64::from(standing.occurrence))
-            .bind(&alarm.evaluator)
+        query
+            .bind(alarm.id.as_str())
+            .bind(fingerprint.as_str())
+            .bind(i64::from(*occurrence))
+            .bind(alarm.evaluator.as_str())
             .bind(condition)
             .bind(millis(alarm.updated))
-            .bind(written);
-        self.execute(query).await.map(drop)
+            .bind(self.written.as_str())
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes alarms, each once; it replaces what was stored under its id.
+    pub async fn save_alarms(
+        &mut self,
+        standings: impl IntoIterator<Item = &Standing>,
+    ) -> Result<(), StoreError> {
+        let written = |standing| {
+            let written = serde_json::to_string(standing).map_err(StoreError::unreadable)?;
+            Ok(Saved { standing, written })
+        };
+        let saved: Vec<_> = standings.into_iter().map(written).collect::<Result<_, _>>()?;
+        self.each(statements::SAVE_ALARM, &(), &saved).await.map(drop)
     }
 
-    /// Deletes an alarm that never fired.
-    pub async fn forget_alarm(&mut self, id: &str) -> Result<(), StoreError> {
-        self.execute(query(statements::FORGET_ALARM).bind(id)).await.map(drop)
+    /// Deletes alarms that never fired.
+    pub async fn forget_alarms(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        self.each(statements::FORGET_ALARM, &(), ids).await.map(drop)
     }
 }
 
 impl Store {
-    /// What the engine goes on from.
+    /// What the engine goes on from, but for the standings.
     pub async fn past(&self) -> Result<Past, StoreError> {
         let failed = |error| self.failed(&error);
-        let rows = query(statements::LIVE_ALARMS).fetch_all(&self.writer).await.map_err(failed)?;
-        let standings = rows.iter().map(standing).collect::<Result<_, _>>()?;
         let known = query(statements::OCCURRENCES).bind(OCCURRENCES).fetch_all(&self.writer).await;
         let known = known.map_err(failed)?;
         let occurrences: Result<_, sqlx::Error> = known
@@ -48,10 +70,20 @@ impl Store {
         let greatest = query(statements::GREATEST_OCCURRENCE).fetch_one(&self.writer).await;
         let greatest = greatest.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed)?;
         Ok(Past {
-            standings,
+            standings: Vec::new(),
             occurrences: occurrences.map_err(failed)?,
             floor: if known.len() as i64 >= OCCURRENCES { occurrence(greatest) } else { 0 },
         })
+    }
+
+    /// The next standings that have not ended, after the id `after`, by id; none: all were read.
+    ///
+    /// In pages: as they are stored, a hundred thousand are ten times what the engine makes of
+    /// them.
+    pub async fn standings(&self, after: &str) -> Result<Vec<Standing>, StoreError> {
+        let query = query(statements::LIVE_ALARMS).bind(after).bind(PAGE);
+        let rows = query.fetch_all(&self.writer).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(standing).collect()
     }
 
     /// An alarm as it was stored last, also one that has ended.

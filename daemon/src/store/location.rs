@@ -27,6 +27,8 @@ const PRAGMAS: &[&str] = &[
     "PRAGMA busy_timeout = 10000",
     "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA cache_size = -16000",
+    // What one statement may have to take back: else a file for each that changes much.
+    "PRAGMA temp_store = MEMORY",
 ];
 
 impl Location {

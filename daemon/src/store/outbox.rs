@@ -1,12 +1,16 @@
 //! The outbox: notifications that wait for their sink, and those that were given up.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use haetae_plugin::{Notification, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
+use sqlx::{Row as _, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction, millis,
+    rows::{Bound, Row},
+    statements,
+};
 
 /// Why a row was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +36,20 @@ pub struct Notice<'a> {
     /// Why.
     pub kind: Kind,
     /// What is sent, word for word.
-    pub notification: &'a Notification,
+    pub notification: Notification,
     /// For how long it is tried.
     pub give_up: Duration,
+    /// Until when it is this daemon's, from the beginning; none: whoever claims it.
+    pub lease: Option<Timestamp>,
+}
+
+/// A notice with its name and its text.
+struct Written<'a> {
+    id: String,
+    notice: &'a Notice<'a>,
+    payload: String,
+    now: Timestamp,
+    owner: &'a str,
 }
 
 /// A row that this daemon holds.
@@ -50,6 +65,8 @@ pub struct Claimed {
     pub notification: Notification,
     /// When it is given up.
     pub expires: Timestamp,
+    /// Until when it is this daemon's.
+    pub lease: Timestamp,
     fence: i64,
 }
 
@@ -108,19 +125,59 @@ impl Kind {
     }
 }
 
-impl Transaction<'_> {
-    /// Writes a row that is due now.
-    pub async fn enqueue(&mut self, notice: &Notice<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let query = query(statements::ENQUEUE)
-            .bind(self.id(now))
+impl Row for Written<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        let Self { id, notice, payload, now, owner } = self;
+        let held = i64::from(notice.lease.is_some());
+        query
+            .bind(id.as_str())
             .bind(notice.sink)
-            .bind(&notice.notification.key)
+            .bind(notice.notification.key.as_str())
             .bind(notice.alarm)
             .bind(notice.kind.as_str())
-            .bind(written(notice.notification)?)
-            .bind(millis(now))
-            .bind(millis(now.after(notice.give_up)));
-        self.execute(query).await.map(drop)
+            .bind(payload.as_str())
+            .bind(millis(*now))
+            .bind(millis(now.after(notice.give_up)))
+            .bind(held)
+            .bind(notice.lease.map_or(0, millis))
+            .bind(if notice.lease.is_some() { *owner } else { "" })
+    }
+}
+
+impl Written<'_> {
+    /// The row as its holder has it, if it was written for this daemon.
+    fn claimed(self) -> Option<Claimed> {
+        let Self { id, notice, now, .. } = self;
+        let mut notification = notice.notification.clone();
+        notification.attempt = 1;
+        let (alarm, kind) = (notice.alarm.to_owned(), notice.kind);
+        let expires = now.after(notice.give_up);
+        let lease = notice.lease?;
+        Some(Claimed { id, alarm, kind, notification, expires, lease, fence: 1 })
+    }
+}
+
+impl Row for &Claimed {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        query.bind(self.id.as_str()).bind(self.fence)
+    }
+}
+
+impl Transaction<'_> {
+    /// Writes rows that are due now.
+    pub async fn enqueue(
+        &mut self,
+        notices: &[Notice<'_>],
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let owner = self.owner().to_owned();
+        let mut rows = Vec::with_capacity(notices.len());
+        for notice in notices {
+            let (id, payload) = (self.id(now), written(&notice.notification)?);
+            rows.push(Written { id, notice, payload, now, owner: &owner });
+        }
+        self.each(statements::ENQUEUE, &(), &rows).await?;
+        Ok(rows.into_iter().filter_map(Written::claimed).collect())
     }
 
     /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
@@ -138,15 +195,21 @@ impl Transaction<'_> {
             .bind(millis(now))
             .bind(i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.fetch(query).await?;
-        let mut claimed: Vec<_> = rows.iter().map(claimed).collect::<Result<_, _>>()?;
+        let mut claimed: Vec<_> = rows.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(claimed)
     }
 
-    /// The sink has it. False if the row is not this daemon's any more.
-    pub async fn delivered(&mut self, row: &Claimed) -> Result<bool, StoreError> {
-        let query = query(statements::DELIVERED).bind(&row.id).bind(row.fence);
-        Ok(self.execute(query).await? > 0)
+    /// The sink has them; the answer is the names of those that were still this daemon's.
+    pub async fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
+        let gone = self.each(statements::DELIVERED, &(), rows).await?;
+        gone.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// They were not tried and are free again.
+    pub async fn put_back(&mut self, rows: &[Claimed]) -> Result<(), StoreError> {
+        let rows: Vec<_> = rows.iter().collect();
+        self.each(statements::PUT_BACK, &(), &rows).await.map(drop)
     }
 
     /// It is tried again at `due`; for some recipients only, if `left` names them.
@@ -285,7 +348,7 @@ fn written(notification: &Notification) -> Result<String, StoreError> {
     serde_json::to_string(notification).map_err(StoreError::unreadable)
 }
 
-fn claimed(row: &AnyRow) -> Result<Claimed, StoreError> {
+fn claimed(row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
     let read = || -> Result<_, sqlx::Error> {
         let (id, alarm, kind): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -299,7 +362,7 @@ fn claimed(row: &AnyRow) -> Result<Claimed, StoreError> {
         serde_json::from_str(&payload).map_err(StoreError::unreadable)?;
     notification.attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
     let (kind, expires) = (Kind::parse(&kind)?, Timestamp::from_millis(expires));
-    Ok(Claimed { id, alarm, kind, notification, expires, fence })
+    Ok(Claimed { id, alarm, kind, notification, expires, lease, fence })
 }
 
 fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {
