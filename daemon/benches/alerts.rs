@@ -148,7 +148,8 @@ fn alertmanager(webhook: &Webhook) -> Run {
         webhook.clear();
         let start = Instant::now();
         peer.post(&[alert(&format!("single-{index}"), index)]);
-        webhook.heard(1, LIMIT).expect("it arrives") - start
+        let host = format!("host-{index}.example.com");
+        webhook.heard_of(&host, LIMIT).expect("it arrives") - start
     };
     one(0);
     let before = cpu(id);
@@ -164,7 +165,9 @@ fn alertmanager(webhook: &Webhook) -> Run {
         let accepted = start.elapsed();
         let time = webhook.heard(count, LIMIT).expect("all arrive") - start;
         let posts = webhook.counts().1;
-        println!("  alertmanager: {count} accepted in {accepted:.2?}, told in {time:.2?}, {posts} posts");
+        println!(
+            "  alertmanager: {count} accepted in {accepted:.2?}, told in {time:.2?}, {posts} posts"
+        );
         run.insert(rate, count as f64 / time.as_secs_f64());
         thread::sleep(Duration::from_secs(2));
         run.insert(seconds, cpu(id) - before);

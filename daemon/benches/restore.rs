@@ -62,8 +62,18 @@ fn main() {
     thread::sleep(Duration::from_secs(3));
     let idle = kilobytes(none.id(), "VmRSS");
     println!("with 0 alarms: {:.1} MB", idle / 1024.0);
+    let quiet = Speaking::start(&control, alarms, 10.0);
+    none.until(|status| status["evaluators"][0]["series"] == alarms && has_judged(status));
+    thread::sleep(Duration::from_secs(3));
+    let silent = kilobytes(none.id(), "VmRSS");
+    println!("with {alarms} series, none of which fires: {:.1} MB", silent / 1024.0);
+    drop(quiet);
     fire(&webhook, &control, alarms);
-    println!("after firing {alarms}: {:.1} MB, peak {:.1} MB", kilobytes(none.id(), "VmRSS") / 1024.0, kilobytes(none.id(), "VmHWM") / 1024.0);
+    println!(
+        "after firing {alarms}: {:.1} MB, peak {:.1} MB",
+        kilobytes(none.id(), "VmRSS") / 1024.0,
+        kilobytes(none.id(), "VmHWM") / 1024.0
+    );
     none.until(|status| status["store"]["outbox"].as_array().is_some_and(Vec::is_empty));
     none.kill();
 
@@ -71,7 +81,7 @@ fn main() {
     for run in 1..=runs {
         control.forget();
         webhook.clear();
-        let speaking = Speaking::start(&control, alarms);
+        let speaking = Speaking::start(&control, alarms, 99.0);
         let started = Started::new(&home);
         let answered = started.until(|_| true);
         let ready = started.until(|status| status["ready"] == true);
@@ -83,9 +93,10 @@ fn main() {
         let resident = kilobytes(started.id(), "VmRSS");
         let each = (resident - idle) * 1024.0 / alarms as f64;
         println!(
-            "run {run}: answers {answered:.2?}, ready {ready:.2?}, restored {firing:.2?}, judged {judged:.2?}; {seconds:.2} CPU s; {:.1} MB, peak {:.1} MB, {each:.0} bytes an alarm",
+            "run {run}: answers {answered:.2?}, ready {ready:.2?}, restored {firing:.2?}, judged {judged:.2?}; {seconds:.2} CPU s; {:.1} MB, peak {:.1} MB, {each:.0} bytes an alarm with its series, {:.0} more than the series alone",
             resident / 1024.0,
             kilobytes(started.id(), "VmHWM") / 1024.0,
+            (resident - silent) * 1024.0 / alarms as f64,
         );
         assert_eq!(webhook.counts().1, 0, "nobody is told again");
         times.push(judged.as_secs_f64());
@@ -93,7 +104,11 @@ fn main() {
         started.kill();
         drop(speaking);
     }
-    println!("median: {:.2} s until all are judged, {:.0} bytes an alarm", median(times), median(bytes));
+    println!(
+        "median: {:.2} s until all are judged, {:.0} bytes an alarm",
+        median(times),
+        median(bytes)
+    );
 }
 
 fn configuration(webhook: &Webhook, control: &Control) -> String {
@@ -124,7 +139,7 @@ fn has_judged(status: &Value) -> bool {
 struct Speaking(Arc<AtomicBool>, Option<thread::JoinHandle<()>>);
 
 impl Speaking {
-    fn start(control: &Control, alarms: usize) -> Self {
+    fn start(control: &Control, alarms: usize, value: f64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (stopped, control) = (Arc::clone(&stop), control.clone());
         let thread = thread::spawn(move || {
@@ -132,7 +147,7 @@ impl Speaking {
             let mut slot = last_slot(LANE);
             // Four minutes at the most.
             for _ in 0..240 {
-                control.say(slot, LANE, 0, alarms, 99.0);
+                control.say(slot, LANE, 0, alarms, value);
                 if stopped.load(Ordering::SeqCst) {
                     return;
                 }

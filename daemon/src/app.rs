@@ -33,11 +33,7 @@ use self::{
 use crate::{
     clock::Clock,
     config::Plan,
-    deliver::{
-        dispatch::Dispatch,
-        outbox::Outbox,
-        recipient::Recipients,
-    },
+    deliver::{dispatch::Dispatch, outbox::Outbox, recipient::Recipients},
     engine::{Input, Transition},
     http::{self, View, api},
     pipeline::{

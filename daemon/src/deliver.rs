@@ -3,7 +3,7 @@
 pub mod desk;
 pub mod dispatch;
 mod fate;
-mod outcome;
 pub mod outbox;
+mod outcome;
 pub mod recipient;
 pub mod render;

@@ -10,6 +10,7 @@ mod ids;
 mod journal;
 mod location;
 mod migrations;
+mod notice;
 mod obligations;
 mod outbox;
 pub mod reserve;
@@ -30,11 +31,13 @@ use ulid::Ulid;
 use self::ids::Ids;
 
 pub use self::{
+    alarms::Page,
     care::Findings,
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
+    notice::Notice,
     obligations::{Debt, DebtState, Told},
-    outbox::{Claimed, Count, Kind, Notice, Waiting},
+    outbox::{Claimed, Count, Kind, Waiting},
     transaction::Transaction,
 };
 

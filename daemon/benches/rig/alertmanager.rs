@@ -31,7 +31,8 @@ impl Alertmanager {
         let address = free.local_addr().expect("bound").to_string();
         drop(free);
         let file = directory.path().join("alertmanager.yml");
-        let route = "group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h";
+        let route =
+            "group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h";
         let text = format!(
             "route: {{receiver: hook, {route}}}\nreceivers:\n- name: hook\n  webhook_configs: [{{url: \"{url}\", send_resolved: true, max_alerts: 0}}]\n"
         );

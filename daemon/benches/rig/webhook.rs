@@ -79,6 +79,15 @@ impl Webhook {
         (heard.first.len() >= hosts).then(|| heard.first.values().max().copied())?
     }
 
+    /// Waits until a host is named and says when it was; `None`: too long.
+    pub fn heard_of(&self, host: &str, within: Duration) -> Option<Instant> {
+        let (heard, changed) = &*self.heard;
+        let heard = heard.lock().expect("no panic");
+        let not_yet = |heard: &mut Heard| !heard.first.contains_key(host);
+        let (heard, _) = changed.wait_timeout_while(heard, within, not_yet).expect("no panic");
+        heard.first.get(host).copied()
+    }
+
     /// How many hosts were named again, and in how many requests.
     pub fn counts(&self) -> (u64, u64) {
         let heard = self.heard.0.lock().expect("no panic");

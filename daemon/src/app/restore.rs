@@ -11,7 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// An engine that goes on.
@@ -31,35 +31,30 @@ pub(super) async fn restore(
 ) -> Result<Restored, StartError> {
     let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    let mut past = store.past().await?;
-    past.standings = store.standings("").await?;
+    restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
     let mut alarms = 0;
-    loop {
-        let after = past.standings.last().map(|standing| standing.alarm.id.clone());
+    let mut page = store.standings("").await?;
+    while let Some(last) = page.last() {
         let (instances, now) = (instances(plan), clock.now());
-        alarms += past.standings.len();
         let take = spawn_blocking(move || {
-            restored.raised.extend(raised(&past.standings));
+            let standings = page.standings()?;
+            let count = standings.len();
+            restored.raised.extend(raised(&standings));
+            let past = Past { standings, ..Past::default() };
             let effects = restored.engine.restore(past, &instances, now);
             restored.effects.extend(effects);
-            restored
+            Ok::<_, StoreError>((restored, count))
         });
-        let next = async {
-            match &after {
-                Some(after) => store.standings(after).await,
-                None => Ok(Vec::new()),
-            }
-        };
-        let (taken, next) = tokio::join!(take, next);
-        restored = taken.map_err(|error| StartError::Thread(error.into()))?;
-        past = Past { standings: next?, ..Past::default() };
-        if past.standings.is_empty() {
-            if alarms > 0 {
-                info!(alarms, "alarms of an earlier run go on");
-            }
-            return Ok(restored);
-        }
+        let (taken, next) = tokio::join!(take, store.standings(&last));
+        let count;
+        (restored, count) = taken.map_err(|error| StartError::Thread(error.into()))??;
+        alarms += count;
+        page = next?;
     }
+    if alarms > 0 {
+        info!(alarms, "alarms of an earlier run go on");
+    }
+    Ok(restored)
 }
 
 fn timings(plan: &Plan) -> Vec<SourceTiming> {

@@ -131,6 +131,10 @@ impl Dispatch {
                 work.settled = true;
             }
             self.repeat(sink, now, work).await?;
+            // Asked without the one connection that writes.
+            if self.store.next_due(&self.name).await?.is_none_or(|due| due > now) {
+                return Ok(Round::Idle);
+            }
             let mut transaction = self.store.begin().await?;
             let lease = now.after(sink.plan.deadline + GRACE);
             claimed = transaction.claim(&self.name, now, lease, work.together).await?;

@@ -267,7 +267,8 @@ impl<'a> Writing<'a> {
             let mut hold = if sink.desk.is_open() { self.room(sink) } else { 0 };
             let lease = self.now.after(sink.plan.deadline + GRACE);
             let mut notices = Vec::new();
-            let wanted = transitions.iter().filter(|one| recipients.wants(&sink.plan.name, &one.alarm));
+            let wanted =
+                transitions.iter().filter(|one| recipients.wants(&sink.plan.name, &one.alarm));
             for one in wanted {
                 // Nothing of a new alarm can wait yet, so this is the first of its thread.
                 let held = hold > 0 && one.change == Change::Fired;

@@ -88,9 +88,8 @@ impl Dispatch {
         rows: &[&Claimed],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let detail = |row: &Claimed| {
-            format!("{}: {}", self.name, reason_word(row.notification.reason))
-        };
+        let detail =
+            |row: &Claimed| format!("{}: {}", self.name, reason_word(row.notification.reason));
         let record = |row: &&'_ Claimed| (row.alarm.clone(), detail(row));
         let records: Vec<_> = rows.iter().map(record).collect();
         let records = records.iter().map(|(alarm, detail)| Record {
@@ -105,10 +104,8 @@ impl Dispatch {
             rows.iter().partition(|row| row.kind == Kind::Closing);
         let closing = names(&closing);
         transaction.close(&self.name, &closing, "told", now).await?;
-        let firing: Vec<_> = others
-            .into_iter()
-            .filter(|row| row.notification.status == Status::Firing)
-            .collect();
+        let firing: Vec<_> =
+            others.into_iter().filter(|row| row.notification.status == Status::Firing).collect();
         let firing = names(&firing);
         let repeat = sink.plan.repeat;
         let repeat_at = (!repeat.is_zero()).then(|| now.after(repeat));

@@ -40,7 +40,11 @@ pub async fn answer(view: View) -> Response {
 /// Firing alarms by severity.
 async fn alarms(view: &View) -> Vec<(Severity, i64)> {
     let firing = view.counts().await.map(|counts| counts.firing);
-    firing.into_iter().flatten().map(|(severity, count)| (severity, i64::try_from(count).unwrap_or(i64::MAX))).collect()
+    firing
+        .into_iter()
+        .flatten()
+        .map(|(severity, count)| (severity, i64::try_from(count).unwrap_or(i64::MAX)))
+        .collect()
 }
 
 fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {

@@ -57,6 +57,22 @@ impl Transaction<'_> {
     }
 }
 
+/// Some standings as they are stored: to read them takes longer than to fetch them.
+#[derive(Default)]
+pub struct Page(Vec<AnyRow>);
+
+impl Page {
+    /// The last id; none: all were read before.
+    pub fn last(&self) -> Option<String> {
+        self.0.last().and_then(|row| row.try_get(1).ok())
+    }
+
+    /// Reads them.
+    pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+        self.0.iter().map(standing).collect()
+    }
+}
+
 impl Store {
     /// What the engine goes on from, but for the standings.
     pub async fn past(&self) -> Result<Past, StoreError> {
@@ -76,14 +92,13 @@ impl Store {
         })
     }
 
-    /// The next standings that have not ended, after the id `after`, by id; none: all were read.
+    /// The next standings that have not ended, after the id `after`, by id.
     ///
     /// In pages: as they are stored, a hundred thousand are ten times what the engine makes of
     /// them.
-    pub async fn standings(&self, after: &str) -> Result<Vec<Standing>, StoreError> {
+    pub async fn standings(&self, after: &str) -> Result<Page, StoreError> {
         let query = query(statements::LIVE_ALARMS).bind(after).bind(PAGE);
-        let rows = query.fetch_all(&self.writer).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(standing).collect()
+        query.fetch_all(&self.writer).await.map(Page).map_err(|error| self.failed(&error))
     }
 
     /// An alarm as it was stored last, also one that has ended.

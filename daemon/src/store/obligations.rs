@@ -135,10 +135,15 @@ impl Transaction<'_> {
     }
 
     /// Sinks that know of alarms, or will: a notice of the beginning waits for them. By alarm.
-    pub async fn knowing(&mut self, alarms: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+    pub async fn knowing(
+        &mut self,
+        alarms: &[String],
+    ) -> Result<Vec<(String, String)>, StoreError> {
         let rows = self.each(statements::KNOWING, &(), alarms).await?;
         let pair = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        rows.iter().map(|row| pair(row).map_err(|error: sqlx::Error| StoreError::unreadable(error))).collect()
+        rows.iter()
+            .map(|row| pair(row).map_err(|error: sqlx::Error| StoreError::unreadable(error)))
+            .collect()
     }
 
     /// Alarms of whose end a sink is to be told, and nothing that waits says so.

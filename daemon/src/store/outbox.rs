@@ -8,6 +8,7 @@ use sqlx::{Row as _, any::AnyRow, query};
 
 use super::{
     Store, StoreError, Transaction, millis,
+    notice::written,
     rows::{Bound, Row},
     statements,
 };
@@ -26,32 +27,6 @@ pub enum Kind {
     Forwarded,
 }
 
-/// A row to write.
-#[derive(Clone, Debug)]
-pub struct Notice<'a> {
-    /// The sink.
-    pub sink: &'a str,
-    /// The alarm that it is about.
-    pub alarm: &'a str,
-    /// Why.
-    pub kind: Kind,
-    /// What is sent, word for word.
-    pub notification: Notification,
-    /// For how long it is tried.
-    pub give_up: Duration,
-    /// Until when it is this daemon's, from the beginning; none: whoever claims it.
-    pub lease: Option<Timestamp>,
-}
-
-/// A notice with its name and its text.
-struct Written<'a> {
-    id: String,
-    notice: &'a Notice<'a>,
-    payload: String,
-    now: Timestamp,
-    owner: &'a str,
-}
-
 /// A row that this daemon holds.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -67,7 +42,7 @@ pub struct Claimed {
     pub expires: Timestamp,
     /// Until when it is this daemon's.
     pub lease: Timestamp,
-    fence: i64,
+    pub(super) fence: i64,
 }
 
 /// A row as people see it.
@@ -109,7 +84,7 @@ pub struct Count {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
             Self::Repeat => "repeat",
@@ -125,38 +100,6 @@ impl Kind {
     }
 }
 
-impl Row for Written<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self { id, notice, payload, now, owner } = self;
-        let held = i64::from(notice.lease.is_some());
-        query
-            .bind(id.as_str())
-            .bind(notice.sink)
-            .bind(notice.notification.key.as_str())
-            .bind(notice.alarm)
-            .bind(notice.kind.as_str())
-            .bind(payload.as_str())
-            .bind(millis(*now))
-            .bind(millis(now.after(notice.give_up)))
-            .bind(held)
-            .bind(notice.lease.map_or(0, millis))
-            .bind(if notice.lease.is_some() { *owner } else { "" })
-    }
-}
-
-impl Written<'_> {
-    /// The row as its holder has it, if it was written for this daemon.
-    fn claimed(self) -> Option<Claimed> {
-        let Self { id, notice, now, .. } = self;
-        let mut notification = notice.notification.clone();
-        notification.attempt = 1;
-        let (alarm, kind) = (notice.alarm.to_owned(), notice.kind);
-        let expires = now.after(notice.give_up);
-        let lease = notice.lease?;
-        Some(Claimed { id, alarm, kind, notification, expires, lease, fence: 1 })
-    }
-}
-
 impl Row for &Claimed {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
         query.bind(self.id.as_str()).bind(self.fence)
@@ -164,22 +107,6 @@ impl Row for &Claimed {
 }
 
 impl Transaction<'_> {
-    /// Writes rows that are due now.
-    pub async fn enqueue(
-        &mut self,
-        notices: &[Notice<'_>],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        let owner = self.owner().to_owned();
-        let mut rows = Vec::with_capacity(notices.len());
-        for notice in notices {
-            let (id, payload) = (self.id(now), written(&notice.notification)?);
-            rows.push(Written { id, notice, payload, now, owner: &owner });
-        }
-        self.each(statements::ENQUEUE, &(), &rows).await?;
-        Ok(rows.into_iter().filter_map(Written::claimed).collect())
-    }
-
     /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
     pub async fn claim(
         &mut self,
@@ -195,7 +122,8 @@ impl Transaction<'_> {
             .bind(millis(now))
             .bind(i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.fetch(query).await?;
-        let mut claimed: Vec<_> = rows.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
+        let mut claimed: Vec<_> =
+            rows.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(claimed)
     }
@@ -342,10 +270,6 @@ impl Store {
         let rows = rows.map_err(|error| self.failed(&error))?;
         rows.iter().map(|row| count(row).map_err(StoreError::unreadable)).collect()
     }
-}
-
-fn written(notification: &Notification) -> Result<String, StoreError> {
-    serde_json::to_string(notification).map_err(StoreError::unreadable)
 }
 
 fn claimed(row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {

@@ -18,7 +18,7 @@ statements! {
         standing = excluded.standing";
     FORGET_ALARM = "DELETE FROM alarms WHERE id IN (VALUES ($1))";
     /// A page of them; an index leaves out what has ended, which is most.
-    LIVE_ALARMS = "SELECT standing FROM alarms WHERE condition <> 'ended' AND id > $1
+    LIVE_ALARMS = "SELECT standing, id FROM alarms WHERE condition <> 'ended' AND id > $1
         ORDER BY id LIMIT $2";
     ALARM = "SELECT standing FROM alarms WHERE id = $1";
     /// The last occurrence of each fingerprint, the newest first, so that ids go on from them.
