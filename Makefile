@@ -12,5 +12,6 @@ test:
 soak:
 	tests/soak
 
+PART ?= boundary alerts restore
 bench:
-	cargo bench --locked -p haetae
+	cargo bench --locked -p haetae $(PART:%=--bench %)

@@ -45,9 +45,9 @@ fn notification(alarm: &str, reason: Reason) -> Notification {
 
 async fn enqueue(store: &Store, sink: &str, alarm: &str, kind: Kind, now: Timestamp) {
     let notification = notification(alarm, Reason::First);
-    let notice = Notice { sink, alarm, kind, notification: &notification, give_up: HOUR };
+    let notice = Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None };
     let mut transaction = store.begin().await.unwrap();
-    transaction.enqueue(&notice, now).await.unwrap();
+    transaction.enqueue(&[notice], now).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -98,8 +98,9 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
         let again = claim(&store, "mail", at(60)).await;
         assert_eq!((alarms(&again), again[0].notification.attempt), (vec!["a-1", "b-1"], 2));
         let mut transaction = store.begin().await.unwrap();
-        assert!(!transaction.delivered(&first[0]).await.unwrap(), "the fence has moved");
-        assert!(transaction.delivered(&again[0]).await.unwrap());
+        let done = transaction.delivered(&[&first[0]]).await.unwrap();
+        assert!(done.is_empty(), "the fence has moved");
+        assert!(transaction.delivered(&[&again[0]]).await.unwrap().contains(&again[0].id));
         let later = at(90);
         assert!(transaction.retry(&again[1], later, &again[1].notification, "busy").await.unwrap());
         transaction.commit().await.unwrap();
@@ -152,16 +153,16 @@ async fn futures<T: Send + 'static>(
 fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
     on_both("commits", async |location| {
         let store = open(&location).await;
-        let notification = notification("a-1", Reason::First);
         let notice = Notice {
             sink: "mail",
             alarm: "a-1",
             kind: Kind::Problem,
-            notification: &notification,
+            notification: notification("a-1", Reason::First),
             give_up: HOUR,
+            lease: None,
         };
         let mut transaction = store.begin().await.unwrap();
-        transaction.enqueue(&notice, at(0)).await.unwrap();
+        transaction.enqueue(&[notice], at(0)).await.unwrap();
         drop(transaction);
         assert!(store.waiting("", 10).await.unwrap().is_empty());
         enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
@@ -187,15 +188,16 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let store = open(&location).await;
         let told = Told { owes: true, repeat_at: Some(at(100)) };
         let mut transaction = store.begin().await.unwrap();
-        transaction.tell("mail", "a-1", told, at(0)).await.unwrap();
-        transaction.tell("mail", "a-1", Told { repeat_at: None, ..told }, at(50)).await.unwrap();
-        transaction.tell("quiet", "a-1", Told { owes: false, ..told }, at(0)).await.unwrap();
-        assert_eq!(transaction.knowing("a-1").await.unwrap(), ["mail"]);
+        transaction.tell("mail", &["a-1"], told, at(0)).await.unwrap();
+        transaction.tell("mail", &["a-1"], Told { repeat_at: None, ..told }, at(50)).await.unwrap();
+        transaction.tell("quiet", &["a-1"], Told { owes: false, ..told }, at(0)).await.unwrap();
+        let known = transaction.knowing(&["a-1".into()]).await.unwrap();
+        assert_eq!(known, [("a-1".to_owned(), "mail".to_owned())]);
         assert_eq!(transaction.repeats("quiet", at(100), 10).await.unwrap(), ["a-1"]);
         assert!(transaction.repeats("mail", at(100), 10).await.unwrap().is_empty());
-        transaction.close("mail", "a-1", "told", at(60)).await.unwrap();
+        transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
         transaction.lose("mail", "a-1", "too late", at(61)).await.unwrap();
-        transaction.forget_told("a-1").await.unwrap();
+        transaction.forget_told(&["a-1".into()]).await.unwrap();
         transaction.commit().await.unwrap();
         assert!(store.obligations(false, 10).await.unwrap().is_empty());
         let all = store.obligations(true, 10).await.unwrap();
@@ -259,7 +261,7 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
         let mut transaction = store.begin().await.unwrap();
         let told = Told { owes: true, repeat_at: None };
-        transaction.tell("gone", "b-1", told, at(0)).await.unwrap();
+        transaction.tell("gone", &["b-1"], told, at(0)).await.unwrap();
         assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
         assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);
         assert_eq!(transaction.bury_all("gone", "removed").await.unwrap(), 1);
@@ -312,11 +314,12 @@ async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
 async fn write(store: &Store, alarm: &str) -> Result<(), StoreError> {
     let notification = notification(alarm, Reason::First);
     let mut transaction = store.begin().await?;
-    for _ in 0..20 {
-        let (sink, kind) = ("mail", Kind::Problem);
-        let notice = Notice { sink, alarm, kind, notification: &notification, give_up: HOUR };
-        transaction.enqueue(&notice, at(0)).await?;
-    }
+    let notice = |_| {
+        let (sink, kind, notification) = ("mail", Kind::Problem, notification.clone());
+        Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None }
+    };
+    let notices: Vec<_> = (0..20).map(notice).collect();
+    transaction.enqueue(&notices, at(0)).await?;
     transaction.commit().await
 }
 

@@ -4,6 +4,7 @@ mod bound;
 mod judging;
 mod records;
 mod refusal;
+mod restore;
 mod wiring;
 
 use std::{
@@ -26,13 +27,14 @@ pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
     judging::Judging,
     records::Records,
+    restore::Restored,
     wiring::{Wired, WiredSink, Wiring},
 };
 use crate::{
     clock::Clock,
     config::Plan,
     deliver::{dispatch::Dispatch, outbox::Outbox},
-    engine::{Effects, Input, Past, Problem, SYSTEM, Standing, Transition},
+    engine::{Effects, Input, Transition},
     http::{self, View, api},
     pipeline::{evaluation::Question, problems},
     plugin::{
@@ -94,8 +96,7 @@ impl App {
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
         let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
-        let past = store.past().await?;
-        let raised = raised(&past);
+        let Restored { engine, effects, raised } = restore::restore(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = Shared {
             clock: clock.clone(),
@@ -105,7 +106,7 @@ impl App {
         let wiring =
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
-        let judging = Judging::start(&plan, past, &clock)?;
+        let judging = Judging::start(engine, effects, &clock)?;
         let records = Records::open(&plan, &sinks, &clock).await?;
         let outbox = wiring.outbox(&store, reserve, &sinks);
         let view = View::new(http::Parts {
@@ -285,14 +286,4 @@ impl App {
 fn shown(sources: &[Wired], sinks: &[WiredSink]) -> Vec<(Status, Cells)> {
     let sources = sources.iter().map(|wired| &wired.shown);
     sources.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect()
-}
-
-/// Problems that fired when the daemon ended.
-fn raised(past: &Past) -> Vec<(String, Problem)> {
-    let own = past.standings.iter().filter(|one| one.alarm.evaluator == SYSTEM);
-    let pair = |one: &Standing| {
-        let problem = Problem::parse(one.labels.get("problem")?)?;
-        Some((one.labels.get("instance")?.clone(), problem))
-    };
-    own.filter_map(pair).collect()
 }

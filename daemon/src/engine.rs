@@ -34,7 +34,7 @@ mod restart;
 #[cfg(test)]
 mod trial;
 
-use haetae_plugin::{Samples, Timestamp};
+use haetae_plugin::{Samples, Severity, Timestamp};
 
 pub use self::{
     alarm::{AlarmView, Change, Condition, Transition},
@@ -167,6 +167,12 @@ impl Engine {
         let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
         alarms.sort_by(AlarmView::worst_first);
         alarms
+    }
+
+    /// How many alarms of a severity fire.
+    pub fn firing(&self, severity: Severity) -> usize {
+        let own = self.evaluators.iter().flat_map(Evaluator::firing);
+        self.system.firing().chain(own).filter(|one| *one == severity).count()
     }
 
     /// How each evaluator is doing, in the order in which they were given.

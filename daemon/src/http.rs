@@ -25,7 +25,7 @@ use crate::{
     clock::Clock,
     deliver::dispatch::Alarms,
     pipeline::{
-        evaluation::{Overview, Question},
+        evaluation::{Counts, Overview, Question},
         queue::Queue,
     },
     plugin::{
@@ -80,8 +80,15 @@ impl View {
     /// What the engine knows; `None` while it stops.
     pub async fn overview(&self) -> Option<Overview> {
         let (reply, overview) = oneshot::channel();
-        self.0.engine.send(reply).await.ok()?;
+        self.0.engine.send(Question::Overview(reply)).await.ok()?;
         overview.await.ok()
+    }
+
+    /// What the engine counts; `None` while it stops.
+    pub async fn counts(&self) -> Option<Counts> {
+        let (reply, counts) = oneshot::channel();
+        self.0.engine.send(Question::Counts(reply)).await.ok()?;
+        counts.await.ok()
     }
 
     /// How dispatchers ask for the alarms as they are now.
@@ -90,7 +97,7 @@ impl View {
             let engine = engine.clone();
             Box::pin(async move {
                 let (reply, overview) = oneshot::channel();
-                engine.send(reply).await.ok()?;
+                engine.send(Question::Overview(reply)).await.ok()?;
                 overview.await.ok().map(|overview| overview.alarms)
             })
         })

@@ -10,9 +10,11 @@ mod ids;
 mod journal;
 mod location;
 mod migrations;
+mod notice;
 mod obligations;
 mod outbox;
 pub mod reserve;
+mod rows;
 mod statements;
 mod transaction;
 
@@ -29,11 +31,13 @@ use ulid::Ulid;
 use self::ids::Ids;
 
 pub use self::{
+    alarms::Page,
     care::Findings,
-    journal::{Act, Entry, HAETAE},
+    journal::{Act, Entry, HAETAE, Record},
     location::Location,
+    notice::Notice,
     obligations::{Debt, DebtState, Told},
-    outbox::{Claimed, Count, Kind, Notice, Waiting},
+    outbox::{Claimed, Count, Kind, Waiting},
     transaction::Transaction,
 };
 

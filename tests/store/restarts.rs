@@ -7,7 +7,7 @@ use std::{
 
 use haetae::{
     engine::{
-        Change, Effects, Engine, Input, SourceTiming, last_slot,
+        Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
     },
     store::{Location, Store},
@@ -131,7 +131,7 @@ async fn run(case: &Case, location: &Location) -> Vec<String> {
     let up = case.up + case.down;
     let store = open(location).await;
     let mut engine = self::engine(case.after, slot(up).before(MINUTE));
-    let past = store.past().await.unwrap();
+    let past = past(&store).await;
     let restored = engine.restore(past, &BTreeSet::new(), slot(up));
     keep(&store, &restored, first, &mut changes).await;
     for (minute, value) in (up..).zip(case.values.chars()) {
@@ -188,12 +188,8 @@ fn judge(engine: &mut Engine, slot: Timestamp, value: char) -> Effects {
 
 async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut Vec<String>) {
     let mut transaction = store.begin().await.unwrap();
-    for standing in &effects.standings {
-        transaction.save_alarm(standing).await.unwrap();
-    }
-    for id in &effects.gone {
-        transaction.forget_alarm(id).await.unwrap();
-    }
+    transaction.save_alarms(&effects.standings).await.unwrap();
+    transaction.forget_alarms(&effects.gone).await.unwrap();
     transaction.commit().await.unwrap();
     for transition in &effects.transitions {
         let minute = transition.at.since(first).as_secs() / 60;
@@ -202,14 +198,19 @@ async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut 
     }
 }
 
+/// All that the store holds for an engine; there is but a page of it.
+async fn past(store: &Store) -> Past {
+    let page = store.standings("").await.unwrap();
+    Past { standings: page.standings().unwrap(), ..store.past().await.unwrap() }
+}
+
 /// Ends what fires, so that the next case begins with nothing.
 async fn wipe(location: &Location) {
     let store = open(location).await;
-    let past = store.past().await.unwrap();
+    let ids: Vec<_> =
+        past(&store).await.standings.iter().map(|standing| standing.alarm.id.clone()).collect();
     let mut transaction = store.begin().await.unwrap();
-    for standing in past.standings {
-        transaction.forget_alarm(&standing.alarm.id).await.unwrap();
-    }
+    transaction.forget_alarms(&ids).await.unwrap();
     transaction.commit().await.unwrap();
     store.close().await;
 }

@@ -1,15 +1,13 @@
-//! Judging: the engine on its thread, with what it knew when the process before this one ended.
+//! Judging: the engine on its thread.
 
-use std::{collections::BTreeSet, thread::JoinHandle};
+use std::thread::JoinHandle;
 
 use tokio::{runtime::Handle, sync::mpsc};
 
 use super::StartError;
 use crate::{
     clock::Clock,
-    config::{Plan, Source},
-    deliver::outbox::STORE,
-    engine::{Effects, Engine, Input, Past, SourceTiming},
+    engine::{Effects, Engine, Input},
     pipeline::evaluation::{self, Channels, Question},
 };
 
@@ -22,10 +20,12 @@ pub(super) struct Judging {
 }
 
 impl Judging {
-    /// Restores what was stored, before the first evaluation.
-    pub(super) fn start(plan: &Plan, past: Past, clock: &Clock) -> Result<Self, StartError> {
-        let mut engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
-        let restored = engine.restore(past, &instances(plan), clock.now());
+    /// Starts an engine; what its restoring led to goes first.
+    pub(super) fn start(
+        engine: Engine,
+        restored: Effects,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
         let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
         let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
         let (changed, effects) = mpsc::channel(evaluation::EFFECTS);
@@ -34,21 +34,4 @@ impl Judging {
             evaluation::start(engine, restored, clock.clone(), channels, Handle::current());
         Ok(Self { engine: engine.map_err(StartError::Thread)?, inputs, questions, effects })
     }
-}
-
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
-    };
-    plan.sources.iter().map(timing).collect()
-}
-
-/// What system alarms may be about.
-fn instances(plan: &Plan) -> BTreeSet<String> {
-    let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
-    names.chain([STORE.to_owned()]).collect()
 }

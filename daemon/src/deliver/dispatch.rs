@@ -7,41 +7,42 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::{Batch, Notification, Outcome, Reason, Status, Timestamp, Verdict};
+use haetae_plugin::{Batch, Outcome, Reason, Timestamp, Verdict};
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{
-    fate::{CONFIG_PAUSE, Fate, Fates, fates},
+    fate::{CONFIG_PAUSE, fates},
+    outcome::{ending, notice},
     recipient::{Recipient, Recipients},
-    render::reason_word,
 };
 use crate::{
-    clock::Clock,
+    clock::{self, Clock},
     engine::{AlarmView, Problem},
     plugin::{event::Event, sink::Undelivered},
     retry::{Backoff, jittered},
-    store::{Act, Claimed, HAETAE, Kind, Notice, Store, StoreError, Told, Transaction},
+    store::{Claimed, Kind, Store, StoreError},
 };
 
-/// Notifications that a sink is given at once, and how many the first time: a daemon that is killed
-/// again and again gets on all the same, and sends little a second time.
-const TOGETHER: usize = 64;
-const FIRST_TOGETHER: usize = 4;
+/// Notifications that a sink is given at once: few at first, so that a daemon that is killed again
+/// and again gets on and sends little a second time; then as many as it shows that it can take.
+const FEWEST: usize = 4;
+const MOST: usize = 256;
+/// To a sink that took nothing: of that nothing can come a second time.
+const OF_THE_REFUSED: usize = 64;
 /// Repeats and ends that are written in one transaction.
 const ROUND: i64 = 500;
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
-/// The pauses after a sink took nothing at all, and before one notification is tried again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses after a sink took nothing at all.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SINK_PAUSE: Duration = Duration::from_mins(1);
-const ROW_PAUSE: Duration = Duration::from_mins(5);
 /// What a lease is longer than the deadline of its delivery.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Asks for the alarms as they are now.
 pub type Alarms =
@@ -74,23 +75,16 @@ impl Dispatch {
         let wake = self.wakes.get(&self.name).map(Arc::clone).unwrap_or_default();
         let mut pause = Backoff::new(FIRST_PAUSE, SINK_PAUSE);
         let mut not_before = Timestamp::default();
-        let mut settled = false;
-        let mut together = FIRST_TOGETHER;
+        let mut work = Work { settled: false, together: FEWEST, repeat_at: None };
         loop {
             let now = self.clock.now();
             let stopping = self.stop.is_cancelled();
-            let mut more = false;
             if now >= not_before {
-                match self.round(sink, now, settled, together).await {
-                    Ok(Round::Idle) => settled = true,
-                    Ok(Round::Worked) => {
-                        pause.succeeded();
-                        (settled, more) = (true, true);
-                        together = TOGETHER.min(together * 2);
-                    }
+                match self.round(sink, now, &mut work).await {
+                    Ok(Round::Idle) => {}
+                    Ok(Round::Worked) => pause.succeeded(),
                     Ok(Round::Refused(wait)) => {
-                        // Nothing was taken, so nothing comes a second time.
-                        together = TOGETHER;
+                        work.together = work.together.max(OF_THE_REFUSED);
                         let own = jittered(pause.failed());
                         not_before = self.clock.now().after(wait.map_or(own, |wait| wait.max(own)));
                     }
@@ -100,13 +94,13 @@ impl Dispatch {
                     }
                 }
             }
-            if more {
-                continue;
-            }
             if stopping {
                 return;
             }
-            let nap = self.until_due(not_before).await;
+            if now >= not_before {
+                sink.desk.open();
+            }
+            let nap = self.until_due(not_before, work.repeat_at).await;
             tokio::select! {
                 () = wake.notified() => {}
                 // The end of the nap.
@@ -117,9 +111,8 @@ impl Dispatch {
     }
 
     /// How long nothing is due.
-    async fn until_due(&self, not_before: Timestamp) -> Duration {
+    async fn until_due(&self, not_before: Timestamp, repeat: Option<Timestamp>) -> Duration {
         let due = self.store.next_due(&self.name).await.ok().flatten();
-        let repeat = self.store.next_repeat(&self.name).await.ok().flatten();
         let next = [due, repeat].into_iter().flatten().min();
         next.map_or(NAP, |next| self.clock.until(next.max(not_before)).min(NAP))
     }
@@ -128,40 +121,88 @@ impl Dispatch {
         &self,
         sink: &Recipient,
         now: Timestamp,
-        settled: bool,
-        together: usize,
+        work: &mut Work,
     ) -> Result<Round, StoreError> {
-        if !settled {
-            self.settle(sink, now).await?;
-        }
-        self.repeat(sink, now).await?;
-        let lease = now.after(sink.plan.deadline + GRACE);
-        let mut transaction = self.store.begin().await?;
-        let claimed = transaction.claim(&self.name, now, lease, together).await?;
+        let mut claimed = self.fresh(sink, sink.desk.take()).await?;
         if claimed.is_empty() {
-            transaction.abandon().await?;
-            return Ok(Round::Idle);
+            if !work.settled {
+                self.settle(sink, now).await?;
+                work.repeat_at = self.store.next_repeat(&self.name).await?;
+                work.settled = true;
+            }
+            self.repeat(sink, now, work).await?;
+            // Asked without the one connection that writes.
+            if self.store.next_due(&self.name).await?.is_none_or(|due| due > now) {
+                return Ok(Round::Idle);
+            }
+            let mut transaction = self.store.begin().await?;
+            let lease = now.after(sink.plan.deadline + GRACE);
+            claimed = transaction.claim(&self.name, now, lease, work.together).await?;
+            if claimed.is_empty() {
+                transaction.abandon().await?;
+                return Ok(Round::Idle);
+            }
+            transaction.commit().await?;
         }
-        transaction.commit().await?;
-        let notifications = claimed.iter().map(|row| row.notification.clone()).collect();
-        let outcome = sink.outlet.deliver(Batch::Notifications(notifications)).await;
-        let fates = fates(claimed.len(), &outcome);
-        self.record(sink, &claimed, fates, &outcome).await
+        loop {
+            let later = claimed.split_off(work.together.min(claimed.len()));
+            let notifications = claimed.iter().map(|row| row.notification.clone()).collect();
+            let started = clock::monotonic();
+            let outcome = sink.outlet.deliver(Batch::Notifications(notifications)).await;
+            work.took(claimed.len(), started.elapsed(), sink.plan.deadline);
+            let later = self.fresh(sink, later).await?;
+            match self.record(sink, &claimed, &outcome, work, later.is_empty()).await? {
+                Recorded::Taken(next) => claimed = later.into_iter().chain(next).collect(),
+                Recorded::Refused => {
+                    self.put_back(later).await?;
+                    return Ok(Round::Refused(asked(&outcome)));
+                }
+            }
+            if claimed.is_empty() {
+                return Ok(Round::Worked);
+            }
+        }
     }
 
-    /// Writes down what became of a batch, until that is durable.
+    /// Rows whose lease lasts for a delivery; the others are free for the next claim.
+    async fn fresh(
+        &self,
+        sink: &Recipient,
+        rows: Vec<Claimed>,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let until = self.clock.now().after(sink.plan.deadline);
+        let (fresh, old) = rows.into_iter().partition(|row| row.lease >= until);
+        self.put_back(old).await?;
+        Ok(fresh)
+    }
+
+    /// Rows that are not tried now are free for the next claim.
+    async fn put_back(&self, rows: Vec<Claimed>) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.store.begin().await?;
+        transaction.put_back(&rows).await?;
+        transaction.commit().await
+    }
+
+    /// Writes down what became of a batch, until that is durable; in the same transaction the
+    /// next batch is claimed, if this one was taken and there is to be `more`.
     async fn record(
         &self,
         sink: &Recipient,
         claimed: &[Claimed],
-        fates: Vec<Fates>,
         outcome: &Result<Outcome, Undelivered>,
-    ) -> Result<Round, StoreError> {
+        work: &mut Work,
+        more: bool,
+    ) -> Result<Recorded, StoreError> {
+        let fates = fates(claimed.len(), outcome);
         let mut pause = Backoff::new(Duration::from_millis(100), NAP);
         let took = fates.iter().any(|fates| !fates.fate.is_untouched());
-        let buried = loop {
-            match self.write(sink, claimed, &fates).await {
-                Ok(buried) => break buried,
+        let next = if took && more { work.together } else { 0 };
+        let (buried, next) = loop {
+            match self.write(sink, claimed, &fates, next).await {
+                Ok(written) => break written,
                 // What was delivered must not be delivered again because a disk is full.
                 Err(error) if !self.stop.is_cancelled() => {
                     warn!(sink = self.name, %error, "what was delivered cannot be recorded yet");
@@ -170,129 +211,17 @@ impl Dispatch {
                 Err(error) => return Err(error),
             }
         };
+        if !sink.plan.repeat.is_zero() {
+            let again = self.clock.now().after(sink.plan.repeat);
+            work.repeat_at = Some(work.repeat_at.map_or(again, |at| at.min(again)));
+        }
         if let Some(reason) = buried {
             self.tell_dead(reason).await;
             if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {
                 wake.notify_one();
             }
         }
-        self.settle(sink, self.clock.now()).await?;
-        Ok(if took { Round::Worked } else { Round::Refused(asked(outcome)) })
-    }
-
-    /// One transaction; the reason of the last burial, if there was one.
-    async fn write(
-        &self,
-        sink: &Recipient,
-        claimed: &[Claimed],
-        fates: &[Fates],
-    ) -> Result<Option<String>, StoreError> {
-        let now = self.clock.now();
-        let mut buried = None;
-        let mut transaction = self.store.begin().await?;
-        for (row, Fates { fate, rejected }) in claimed.iter().zip(fates) {
-            for (recipient, reason) in rejected {
-                let mut part = row.notification.clone();
-                part.recipients = vec![recipient.clone()];
-                let named = reason.contains(recipient.as_str());
-                let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
-                transaction.bury_part(row, &part, &reason, now).await?;
-                let detail = format!("{}: {reason}", self.name);
-                transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await?;
-                buried = Some(reason);
-            }
-            match fate {
-                Fate::Delivered => self.delivered(&mut transaction, sink, row, now).await?,
-                Fate::Retry { reason, after, left } if now < row.expires => {
-                    let own = Backoff::nth(FIRST_PAUSE, ROW_PAUSE, row.notification.attempt);
-                    let own = jittered(own);
-                    let wait = after.map_or(own, |after| after.max(own));
-                    let mut rest = row.notification.clone();
-                    if !left.is_empty() {
-                        rest.recipients.clone_from(left);
-                    }
-                    if transaction.retry(row, now.after(wait), &rest, reason).await?
-                        && !left.is_empty()
-                    {
-                        // Some have it: they are to be told of the end.
-                        self.told(&mut transaction, sink, row, now).await?;
-                    }
-                }
-                Fate::Retry { reason, .. } => {
-                    let reason = format!("given up after {:?}: {reason}", sink.plan.give_up);
-                    self.bury(&mut transaction, sink, row, &reason, now).await?;
-                    buried = Some(reason);
-                }
-                Fate::Dead { reason } => {
-                    self.bury(&mut transaction, sink, row, reason, now).await?;
-                    buried = Some(reason.clone());
-                }
-            }
-        }
-        transaction.commit().await?;
-        Ok(buried)
-    }
-
-    async fn delivered(
-        &self,
-        transaction: &mut Transaction<'_>,
-        sink: &Recipient,
-        row: &Claimed,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if !transaction.delivered(row).await? {
-            // Another daemon holds it now, and will say what became of it.
-            return Ok(());
-        }
-        self.told(transaction, sink, row, now).await
-    }
-
-    /// Opens or closes the obligation that comes with what was told.
-    async fn told(
-        &self,
-        transaction: &mut Transaction<'_>,
-        sink: &Recipient,
-        row: &Claimed,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if row.kind == Kind::Closing {
-            transaction.close(&self.name, &row.alarm, "told", now).await?;
-        } else if row.notification.status == Status::Firing {
-            let repeat = sink.plan.repeat;
-            let repeat_at = (!repeat.is_zero()).then(|| now.after(repeat));
-            let told = Told { owes: sink.plan.resolved, repeat_at };
-            transaction.tell(&self.name, &row.alarm, told, now).await?;
-        }
-        let detail = format!("{}: {}", self.name, reason_word(row.notification.reason));
-        transaction.record(now, &row.alarm, HAETAE, Act::Told, &detail).await
-    }
-
-    async fn bury(
-        &self,
-        transaction: &mut Transaction<'_>,
-        sink: &Recipient,
-        row: &Claimed,
-        reason: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if !transaction.bury(row, &row.notification, reason).await? {
-            return Ok(());
-        }
-        if row.kind == Kind::Closing {
-            transaction.lose(&self.name, &row.alarm, reason, now).await?;
-        } else {
-            transaction.withdraw(&self.name).await?;
-        }
-        let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
-        if let Some(fallback) = fallback {
-            let plan = &fallback.plan;
-            transaction.forward(row, &plan.name, plan.give_up, now).await?;
-            warn!(sink = self.name, fallback = plan.name, reason, "not delivered: to the fallback");
-        } else {
-            warn!(sink = self.name, alarm = row.alarm, reason, "a notification is a dead letter");
-        }
-        let detail = format!("{}: {reason}", self.name);
-        transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await
+        Ok(if took { Recorded::Taken(next) } else { Recorded::Refused })
     }
 
     /// Writes the ends that are due to the sink and wait nowhere.
@@ -303,21 +232,19 @@ impl Dispatch {
             if ended.is_empty() {
                 return transaction.abandon().await;
             }
-            for alarm in &ended {
-                debug!(sink = self.name, alarm = alarm.id, "its end is still to be told");
-                let reason = alarm.ending().reason();
-                let at = alarm.ended.unwrap_or(alarm.updated);
-                let notification = sink.voice.notification(alarm, reason, at, now);
-                self.enqueue(&mut transaction, sink, alarm, Kind::Closing, &notification, now)
-                    .await?;
-            }
+            ending(&mut transaction, sink, &ended, now).await?;
             transaction.commit().await?;
         }
     }
 
     /// Writes what is to be told again.
-    async fn repeat(&self, sink: &Recipient, now: Timestamp) -> Result<(), StoreError> {
-        if self.store.next_repeat(&self.name).await?.is_none_or(|at| at > now) {
+    async fn repeat(
+        &self,
+        sink: &Recipient,
+        now: Timestamp,
+        work: &mut Work,
+    ) -> Result<(), StoreError> {
+        if work.repeat_at.is_none_or(|at| at > now) {
             return Ok(());
         }
         let Some(alarms) = (self.alarms)().await else { return Ok(()) };
@@ -326,36 +253,26 @@ impl Dispatch {
             let mut transaction = self.store.begin().await?;
             let due = transaction.repeats(&self.name, now, ROUND).await?;
             if due.is_empty() {
-                return transaction.abandon().await;
+                transaction.abandon().await?;
+                work.repeat_at = self.store.next_repeat(&self.name).await?;
+                return Ok(());
             }
+            let wanted = due.iter().filter_map(|id| alarms.get(id.as_str()));
+            let wanted = wanted.filter(|alarm| alarm.is_firing());
+            let wanted = wanted.filter(|alarm| self.recipients.wants(&self.name, alarm));
+            let notices = wanted.map(|alarm| {
+                let notification = sink.voice.notification(alarm, Reason::Repeat, now, now);
+                notice(sink, &alarm.id, Kind::Repeat, notification)
+            });
+            let notices: Vec<_> = notices.collect();
+            transaction.enqueue(&notices, now).await?;
+            // The next one counts from its delivery; until then it is not due again.
+            let later = now.after(sink.plan.repeat.max(NAP));
             for id in &due {
-                let alarm = alarms.get(id.as_str()).filter(|alarm| alarm.is_firing());
-                let wanted = alarm.filter(|alarm| self.recipients.wants(&self.name, alarm));
-                if let Some(alarm) = wanted {
-                    let notification = sink.voice.notification(alarm, Reason::Repeat, now, now);
-                    self.enqueue(&mut transaction, sink, alarm, Kind::Repeat, &notification, now)
-                        .await?;
-                }
-                // The next one counts from its delivery; until then it is not due again.
-                let later = now.after(sink.plan.repeat.max(NAP));
                 transaction.postpone(&self.name, id, Some(later)).await?;
             }
             transaction.commit().await?;
         }
-    }
-
-    async fn enqueue(
-        &self,
-        transaction: &mut Transaction<'_>,
-        sink: &Recipient,
-        alarm: &AlarmView,
-        kind: Kind,
-        notification: &Notification,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (alarm, give_up) = (alarm.id.as_str(), sink.plan.give_up);
-        let notice = Notice { sink: &self.name, alarm, kind, notification, give_up };
-        transaction.enqueue(&notice, now).await
     }
 
     async fn tell_dead(&self, reason: String) {
@@ -364,6 +281,36 @@ impl Dispatch {
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(Event { instance, problem, detail }).await);
     }
+}
+
+/// How the work goes on.
+struct Work {
+    /// Whether the ends that an earlier run left were written.
+    settled: bool,
+    /// How many notifications the sink is given at once.
+    together: usize,
+    /// Nothing is to be told again earlier.
+    repeat_at: Option<Timestamp>,
+}
+
+impl Work {
+    /// A sink that took all of a batch in a small part of its time is given more at once, one
+    /// that needed much of it fewer.
+    fn took(&mut self, count: usize, time: Duration, deadline: Duration) {
+        if time > deadline / 2 {
+            self.together = (self.together / 2).max(FEWEST);
+        } else if count >= self.together && time < deadline / 8 {
+            self.together = (self.together * 2).min(MOST);
+        }
+    }
+}
+
+/// What was written of a delivery.
+enum Recorded {
+    /// Something was taken; this is next.
+    Taken(Vec<Claimed>),
+    /// Nothing was.
+    Refused,
 }
 
 /// What a round did.

@@ -1,10 +1,10 @@
 //! Recipients: the sinks that take notifications, and which alarms each of them wants.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use haetae_plugin::Records;
 
-use super::render::Voice;
+use super::{desk::Desk, render::Voice};
 use crate::{
     config::Sink,
     engine::{AlarmView, Matcher, SYSTEM},
@@ -22,6 +22,8 @@ pub struct Recipient {
     pub voice: Voice,
     /// Where its notifications go.
     pub outlet: Outlet,
+    /// Where its dispatcher is handed what is written while it waits.
+    pub desk: Arc<Desk>,
 }
 
 /// All sinks, by name.

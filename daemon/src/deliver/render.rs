@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{
-    config::Language,
-    engine::{AlarmView, Change},
-};
+use crate::{config::Language, engine::AlarmView};
 
 /// Whom it is rendered for.
 #[derive(Clone, Debug)]
@@ -43,7 +40,7 @@ impl Voice {
         let word = reason_word(reason);
         notification.idempotency_key = format!("{}/{word}/{}", view.id, at.nanos());
         notification.title = format!("[{}] {}", self.state(view, reason), self.summary(view));
-        let facts = self.facts(view);
+        let facts = self.facts(view, reason);
         notification.text = text(&self.summary(view), &facts);
         notification.html = html(&notification.title, view, &facts, self.language);
         self.language.code().clone_into(&mut notification.language);
@@ -86,10 +83,10 @@ impl Voice {
     }
 
     /// What else there is to say, with a word for each.
-    fn facts(&self, alarm: &AlarmView) -> Vec<Fact> {
+    fn facts(&self, alarm: &AlarmView, reason: Reason) -> Vec<Fact> {
         let words = match self.language {
             Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
-            Language::Ko if alarm.ending() == Change::Closed => {
+            Language::Ko if reason == Reason::Closed => {
                 ["값", "발생", "종결", "사유", "레이블", "조치 안내", "알람"]
             }
             Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
@@ -98,30 +95,13 @@ impl Voice {
             alarm.value.map(|value| quantity(value, &alarm.unit)),
             Some(self.time(alarm.since)),
             alarm.ended.map(|ended| self.time(ended)),
-            alarm.reason.as_deref().map(|reason| self.why(reason)),
+            alarm.reason.clone(),
             Some(labels(&alarm.labels)),
             alarm.runbook.clone(),
             Some(alarm.id.clone()),
         ];
         let facts = words.into_iter().zip(texts);
         facts.filter_map(|(word, text)| text.map(|text| Fact { word, text })).collect()
-    }
-}
-
-impl Voice {
-    /// The engine's own words in the voice's language; what a peer said stays as it is.
-    fn why(&self, reason: &str) -> String {
-        let known = match (self.language, reason) {
-            (Language::Ko, "cleared") => "정상 범위로 돌아옴",
-            (Language::Ko, "ended") => "측정 대상이 없어짐",
-            (Language::Ko, "no data") => "데이터 없음",
-            (Language::Ko, "no data ok") => "데이터가 없어 정상으로 봄",
-            (Language::Ko, "rule removed") => "규칙이 삭제됨",
-            (Language::Ko, "rule changed") => "규칙이 변경됨",
-            (Language::Ko, "instance removed") => "구성에서 제거됨",
-            (_, own) => own,
-        };
-        known.into()
     }
 }
 
@@ -268,6 +248,40 @@ mod tests {
         ];
         for (value, unit, text) in cases {
             assert_eq!(quantity(value, unit), text);
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_nothing_judges_any_more_is_closed_in_each_language() {
+        let at = Timestamp::from_seconds(60);
+        let alarm = AlarmView {
+            id: "3f9c2a-1".into(),
+            evaluator: "cpu".into(),
+            labels: BTreeMap::new(),
+            severity: Severity::Critical,
+            condition: crate::engine::Condition::Ok,
+            evidence: crate::engine::Evidence::Fresh,
+            since: Timestamp::default(),
+            updated: at,
+            ended: Some(at),
+            value: None,
+            unit: String::new(),
+            summaries: BTreeMap::new(),
+            runbook: None,
+            reason: Some("rule removed".into()),
+        };
+        let cases = [
+            (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),
+            (Language::Ko, "[종결] cpu ()", "종결: 1970-01-01 00:01:00 +00:00"),
+        ];
+        for (language, title, line) in cases {
+            let voice = Voice { language, zone: TimeZone::UTC };
+            let notification = voice.notification(&alarm, Reason::Closed, at, at);
+            assert_eq!(notification.reason, Reason::Closed);
+            assert_eq!(notification.alarms[0].status, Status::Resolved);
+            assert_eq!(notification.alarms[0].ended, Some(at));
+            assert_eq!(notification.title, title);
+            assert!(notification.text.lines().any(|one| one == line), "{}", notification.text);
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::{Series, Timestamp};
+use haetae_plugin::{Series, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -284,6 +284,11 @@ impl Evaluator {
             view.evidence = view.evidence.beside(down, self.late);
             Some(view)
         })
+    }
+
+    /// The severities of all alarms that fire.
+    pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
+        self.identities.values().filter_map(|identity| identity.severity())
     }
 
     /// What it counted.

@@ -177,6 +177,11 @@ impl Identity {
         Some(view)
     }
 
+    /// The severity with which it fires.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.levels.severity()
+    }
+
     /// What it looks like in the slot in which it ended.
     pub(super) fn ended(
         &self,

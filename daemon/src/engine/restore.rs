@@ -12,8 +12,8 @@ use super::{
 };
 
 impl Engine {
-    /// Goes on with what was stored; to be called before the first step. `instances` are the names
-    /// that system alarms may be about.
+    /// Goes on with what was stored; to be called before the first step, several times if the
+    /// standings come in parts. `instances` are the names that system alarms may be about.
     ///
     /// An alarm whose series have not spoken yet holds its condition, and the time that nobody
     /// judged counts toward nothing. What nothing judges any more is closed.

@@ -61,7 +61,7 @@ pub struct AlarmState {
 /// What the store knows of the time before.
 #[derive(Debug, Default)]
 pub struct Past {
-    /// All standings that have not ended.
+    /// Standings that have not ended.
     pub standings: Vec<Standing>,
     /// Fingerprints with the last occurrence that is stored of each.
     pub occurrences: Vec<(String, u32)>,
@@ -70,6 +70,13 @@ pub struct Past {
 }
 
 impl Effects {
+    /// Adds what a later one led to.
+    pub fn extend(&mut self, later: Self) {
+        self.transitions.extend(later.transitions);
+        self.standings.extend(later.standings);
+        self.gone.extend(later.gone);
+    }
+
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.transitions.is_empty() && self.standings.is_empty() && self.gone.is_empty()

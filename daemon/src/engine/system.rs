@@ -208,6 +208,11 @@ impl System {
         Some(problem)
     }
 
+    /// The severities of all that fire.
+    pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
+        self.firing.keys().map(|(_, problem)| problem.severity())
+    }
+
     /// All that fire.
     pub(super) fn alarms(&self) -> impl Iterator<Item = AlarmView> {
         self.firing.iter().map(|(key, firing)| firing.view(key))

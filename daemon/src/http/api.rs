@@ -172,7 +172,7 @@ pub fn with_token(view: View, token: &str) -> Router {
 }
 
 async fn status(State(view): State<View>) -> Response {
-    let Some(overview) = view.overview().await else { return stopping() };
+    let Some(counts) = view.counts().await else { return stopping() };
     let parts = view.parts();
     let refused = parts.refused.iter().map(|refusal| RefusedFile {
         code: refusal.code.into(),
@@ -187,9 +187,9 @@ async fn status(State(view): State<View>) -> Response {
         ready: view.is_ready(),
         store: store(&view).await,
         queues: queues(&view),
-        firing: overview.alarms.iter().filter(|alarm| alarm.is_firing()).count(),
+        firing: counts.firing.iter().map(|(_, count)| count).sum(),
         instances: view.instances(),
-        evaluators: overview.evaluators,
+        evaluators: counts.evaluators,
         refused: refused.collect(),
     };
     Json(answer).into_response()

@@ -42,12 +42,13 @@ pub async fn answer(view: View) -> Response {
 }
 
 /// Firing alarms by severity.
-async fn alarms(view: &View) -> [(Severity, i64); 2] {
-    let alarms = view.overview().await.map(|overview| overview.alarms).unwrap_or_default();
-    [Severity::Critical, Severity::Warning].map(|severity| {
-        let firing = alarms.iter().filter(|alarm| alarm.is_firing() && alarm.severity == severity);
-        (severity, i64::try_from(firing.count()).unwrap_or(i64::MAX))
-    })
+async fn alarms(view: &View) -> Vec<(Severity, i64)> {
+    let firing = view.counts().await.map(|counts| counts.firing);
+    firing
+        .into_iter()
+        .flatten()
+        .map(|(severity, count)| (severity, i64::try_from(count).unwrap_or(i64::MAX)))
+        .collect()
 }
 
 fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
@@ -59,7 +60,7 @@ fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
 struct Snapshot {
     instances: Vec<InstanceStatus>,
     cells: Vec<(String, Vec<Cell>)>,
-    alarms: [(Severity, i64); 2],
+    alarms: Vec<(Severity, i64)>,
 }
 
 type Count = fn(&Counts) -> u64;
@@ -94,8 +95,8 @@ impl Collector for Snapshot {
             ConstGauge::new(i64::from(up)).encode(family.encode_family(&labels)?)?;
         }
         let firing: Family<[(&str, &str); 1], Gauge> = Family::default();
-        for (severity, count) in self.alarms {
-            firing.get_or_create(&[("severity", severity.as_str())]).set(count);
+        for (severity, count) in &self.alarms {
+            firing.get_or_create(&[("severity", severity.as_str())]).set(*count);
         }
         let family = encoder.encode_descriptor(
             "alarms_firing",

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use haetae_plugin::Severity;
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
@@ -28,13 +29,28 @@ pub const EFFECTS: usize = 64;
 const NAP: Duration = Duration::from_secs(5);
 
 /// Somebody who wants to see.
-pub type Question = oneshot::Sender<Overview>;
+#[derive(Debug)]
+pub enum Question {
+    /// Everything.
+    Overview(oneshot::Sender<Overview>),
+    /// Numbers: of many alarms, everything is much.
+    Counts(oneshot::Sender<Counts>),
+}
 
 /// What the engine knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overview {
     /// All alarms that are not ok, worst first.
     pub alarms: Vec<AlarmView>,
+    /// Each evaluator.
+    pub evaluators: Vec<EvaluatorStatus>,
+}
+
+/// What the engine counts.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// How many alarms fire, by severity.
+    pub firing: [(Severity, usize); 2],
     /// Each evaluator.
     pub evaluators: Vec<EvaluatorStatus>,
 }
@@ -102,8 +118,17 @@ impl Channels {
     }
 }
 
+/// Whoever asked may have gone.
 fn answer(engine: &Engine, question: Question) {
-    let overview = Overview { alarms: engine.alarms(), evaluators: engine.evaluators() };
-    // Whoever asked may have gone.
-    drop(question.send(overview));
+    let evaluators = engine.evaluators();
+    match question {
+        Question::Overview(asker) => {
+            drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
+        }
+        Question::Counts(asker) => {
+            let firing = [Severity::Critical, Severity::Warning];
+            let firing = firing.map(|severity| (severity, engine.firing(severity)));
+            drop(asker.send(Counts { firing, evaluators }));
+        }
+    }
 }

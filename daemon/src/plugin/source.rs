@@ -9,6 +9,7 @@ use std::{
 use haetae_plugin::{Batch, Timestamp, Window};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::spawn_blocking,
     time::sleep_until,
 };
 use tracing::debug;
@@ -28,6 +29,8 @@ use crate::{
 const WINDOW: Duration = Duration::from_mins(10);
 /// The longest pause of a poller whose calls fail, unless its interval is longer.
 const POLL_CAP: Duration = Duration::from_mins(5);
+/// How often it is written down where a source got to: a listener gets on all the time.
+const MARK: Duration = Duration::from_secs(1);
 /// The pause after an empty batch that came before the deadline: a listener must not spin.
 const IDLE: Duration = Duration::from_millis(10);
 
@@ -74,12 +77,14 @@ struct Calls {
     pause: Backoff,
     feed: mpsc::Sender<Handover>,
     mark: Option<Mark>,
+    /// What it says.
+    marked: Option<Timestamp>,
 }
 
 /// Where a source got to: the end of the last window that was acknowledged, in a file.
 ///
 /// It is not synced: an older mark makes a window longer, and what comes twice is the same.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mark(PathBuf);
 
 impl Mark {
@@ -113,7 +118,17 @@ impl Calls {
         // A mark of the future is of a clock that was wrong.
         let acked = mark.as_ref().and_then(Mark::read).filter(|time| *time <= clock.now());
         let pause = Backoff::new(interval, POLL_CAP.max(interval));
-        Self { name: name.into(), interval, clock, acked, called: None, pause, feed, mark }
+        Self {
+            name: name.into(),
+            interval,
+            clock,
+            acked,
+            called: None,
+            pause,
+            feed,
+            mark,
+            marked: None,
+        }
     }
 
     async fn poll(&mut self, supervisor: &mut Supervisor) {
@@ -123,7 +138,7 @@ impl Calls {
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
                 if self.hand_over(supervisor, batch, to).await {
-                    self.acked_up_to(to);
+                    self.acked_up_to(to).await;
                     self.pause.succeeded();
                 }
             }
@@ -166,7 +181,7 @@ impl Calls {
             Ok(Reply::Batch(batch)) => {
                 let empty = batch.is_empty();
                 if self.hand_over(supervisor, batch, to).await {
-                    self.acked_up_to(to);
+                    self.acked_up_to(to).await;
                     self.pause.succeeded();
                 }
                 if empty && started.elapsed() < IDLE {
@@ -178,11 +193,16 @@ impl Calls {
         }
     }
 
-    fn acked_up_to(&mut self, to: Timestamp) {
+    async fn acked_up_to(&mut self, to: Timestamp) {
         self.acked = Some(to);
-        if let Some(mark) = &self.mark {
-            mark.write(to);
+        let Some(mark) = &self.mark else { return };
+        if self.marked.is_some_and(|marked| to >= marked && to.since(marked) < MARK) {
+            return;
         }
+        self.marked = Some(to);
+        // A rename may wait for the disk, and nobody else is to wait for that.
+        let mark = mark.clone();
+        drop(spawn_blocking(move || mark.write(to)).await);
     }
 
     /// Gives the batch to the pipeline, waits until it is where it belongs, and says so.

@@ -4,7 +4,11 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction, millis,
+    rows::{Bound, Row as Written},
+    statements,
+};
 
 /// A row of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +50,33 @@ impl Act {
     }
 }
 
+/// A row to write.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub alarm: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// What happened.
+    pub act: Act,
+    /// More about it in a few words.
+    pub detail: String,
+}
+
 /// Who acts when no person does.
 pub const HAETAE: &str = "haetae";
+
+struct Named<'a>(String, Record<'a>);
+
+impl Written for Named<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        let Self(id, Record { at, alarm, actor, act, detail }) = self;
+        let query = query.bind(id.as_str()).bind(millis(*at)).bind(*alarm);
+        query.bind(*actor).bind(act.as_str()).bind(detail.as_str())
+    }
+}
 
 impl Transaction<'_> {
     /// Adds a row; `detail` says more in a few words.
@@ -59,14 +88,17 @@ impl Transaction<'_> {
         act: Act,
         detail: &str,
     ) -> Result<(), StoreError> {
-        let query = query(statements::RECORD)
-            .bind(self.id(at))
-            .bind(millis(at))
-            .bind(alarm)
-            .bind(actor)
-            .bind(act.as_str())
-            .bind(detail);
-        self.execute(query).await.map(drop)
+        self.record_all([Record { at, alarm, actor, act, detail: detail.into() }]).await
+    }
+
+    /// Adds rows.
+    pub async fn record_all(
+        &mut self,
+        records: impl IntoIterator<Item = Record<'_>>,
+    ) -> Result<(), StoreError> {
+        let named = records.into_iter().map(|record| Named(self.id(record.at), record));
+        let named: Vec<_> = named.collect();
+        self.each(statements::RECORD, &(), &named).await.map(drop)
     }
 }
 

@@ -8,8 +8,10 @@ use sqlx::{
 use super::{Location, StoreError};
 
 /// Each change of the tables, in order. They are only added to.
-const CHANGES: &[(i64, &str, &str)] =
-    &[(1, "alarms and outbox", include_str!("migrations/0001_alarms_and_outbox.sql"))];
+const CHANGES: &[(i64, &str, &str)] = &[
+    (1, "alarms and outbox", include_str!("migrations/0001_alarms_and_outbox.sql")),
+    (2, "many alarms", include_str!("migrations/0002_many_alarms.sql")),
+];
 
 /// Brings the tables up to date. Only one daemon does: the state directory is locked.
 pub(super) async fn run(writer: &AnyPool, location: &Location) -> Result<(), StoreError> {

@@ -4,7 +4,11 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, alarms, millis, statements};
+use super::{
+    Store, StoreError, Transaction, alarms, millis,
+    rows::{Bound, Row as Written},
+    statements,
+};
 use crate::engine::AlarmView;
 
 /// An obligation.
@@ -47,34 +51,64 @@ pub struct Told {
     pub repeat_at: Option<Timestamp>,
 }
 
+struct Telling<'a> {
+    sink: &'a str,
+    alarm: &'a str,
+    told: Told,
+    now: Timestamp,
+}
+
+struct Ending<'a> {
+    now: Timestamp,
+    reason: &'a str,
+}
+
+/// A sink and an alarm.
+struct Pair<'a>(&'a str, &'a str);
+
+impl Written for Telling<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        let Self { sink, alarm, told, now } = self;
+        let query = query.bind(*sink).bind(*alarm).bind(i64::from(told.owes)).bind(millis(*now));
+        query.bind(told.repeat_at.map_or(0, millis))
+    }
+}
+
+impl Written for Ending<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        query.bind(millis(self.now)).bind(self.reason)
+    }
+}
+
+impl Written for Pair<'_> {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        query.bind(self.0).bind(self.1)
+    }
+}
+
 impl Transaction<'_> {
-    /// A sink was told of an alarm, for the first time or again.
+    /// A sink was told of alarms, for the first time or again.
     pub async fn tell(
         &mut self,
         sink: &str,
-        alarm: &str,
+        alarms: &[&str],
         told: Told,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let query = query(statements::TELL)
-            .bind(sink)
-            .bind(alarm)
-            .bind(i64::from(told.owes))
-            .bind(millis(now))
-            .bind(told.repeat_at.map_or(0, millis));
-        self.execute(query).await.map(drop)
+        let rows: Vec<_> = alarms.iter().map(|alarm| Telling { sink, alarm, told, now }).collect();
+        self.each(statements::TELL, &(), &rows).await.map(drop)
     }
 
     /// A sink was told of the end.
     pub async fn close(
         &mut self,
         sink: &str,
-        alarm: &str,
+        alarms: &[&str],
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let query = query(statements::CLOSE).bind(sink).bind(alarm).bind(millis(now)).bind(reason);
-        self.execute(query).await.map(drop)
+        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
+        self.each(statements::CLOSE, &Ending { now, reason }, &pairs).await.map(drop)
     }
 
     /// A sink can't be told of the end.
@@ -100,10 +134,16 @@ impl Transaction<'_> {
         self.execute(query).await
     }
 
-    /// Sinks that know of an alarm, or will: a notice of its beginning waits for them.
-    pub async fn knowing(&mut self, alarm: &str) -> Result<Vec<String>, StoreError> {
-        let rows = self.fetch(query(statements::KNOWING).bind(alarm)).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    /// Sinks that know of alarms, or will: a notice of the beginning waits for them. By alarm.
+    pub async fn knowing(
+        &mut self,
+        alarms: &[String],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = self.each(statements::KNOWING, &(), alarms).await?;
+        let pair = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter()
+            .map(|row| pair(row).map_err(|error: sqlx::Error| StoreError::unreadable(error)))
+            .collect()
     }
 
     /// Alarms of whose end a sink is to be told, and nothing that waits says so.
@@ -112,9 +152,20 @@ impl Transaction<'_> {
         rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
     }
 
-    /// Forgets those who are owed nothing when their alarm ends.
-    pub async fn forget_told(&mut self, alarm: &str) -> Result<(), StoreError> {
-        self.execute(query(statements::FORGET_TOLD).bind(alarm)).await.map(drop)
+    /// Of these alarms, those whose end the sink is still to be told of.
+    pub async fn unsettled_of(
+        &mut self,
+        sink: &str,
+        alarms: &[&str],
+    ) -> Result<Vec<AlarmView>, StoreError> {
+        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
+        let rows = self.each(statements::UNSETTLED_OF, &(), &pairs).await?;
+        rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
+    }
+
+    /// Forgets those who are owed nothing when their alarms end.
+    pub async fn forget_told(&mut self, alarms: &[String]) -> Result<(), StoreError> {
+        self.each(statements::FORGET_TOLD, &(), alarms).await.map(drop)
     }
 
     /// Alarms that a sink is to be told of again.

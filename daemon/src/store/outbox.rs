@@ -1,12 +1,17 @@
 //! The outbox: notifications that wait for their sink, and those that were given up.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use haetae_plugin::{Notification, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
+use sqlx::{Row as _, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction, millis,
+    notice::written,
+    rows::{Bound, Row},
+    statements,
+};
 
 /// Why a row was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,21 +27,6 @@ pub enum Kind {
     Forwarded,
 }
 
-/// A row to write.
-#[derive(Clone, Debug)]
-pub struct Notice<'a> {
-    /// The sink.
-    pub sink: &'a str,
-    /// The alarm that it is about.
-    pub alarm: &'a str,
-    /// Why.
-    pub kind: Kind,
-    /// What is sent, word for word.
-    pub notification: &'a Notification,
-    /// For how long it is tried.
-    pub give_up: Duration,
-}
-
 /// A row that this daemon holds.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -50,7 +40,9 @@ pub struct Claimed {
     pub notification: Notification,
     /// When it is given up.
     pub expires: Timestamp,
-    fence: i64,
+    /// Until when it is this daemon's.
+    pub lease: Timestamp,
+    pub(super) fence: i64,
 }
 
 /// A row as people see it.
@@ -92,7 +84,7 @@ pub struct Count {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
             Self::Repeat => "repeat",
@@ -108,21 +100,13 @@ impl Kind {
     }
 }
 
-impl Transaction<'_> {
-    /// Writes a row that is due now.
-    pub async fn enqueue(&mut self, notice: &Notice<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let query = query(statements::ENQUEUE)
-            .bind(self.id(now))
-            .bind(notice.sink)
-            .bind(&notice.notification.key)
-            .bind(notice.alarm)
-            .bind(notice.kind.as_str())
-            .bind(written(notice.notification)?)
-            .bind(millis(now))
-            .bind(millis(now.after(notice.give_up)));
-        self.execute(query).await.map(drop)
+impl Row for &Claimed {
+    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
+        query.bind(self.id.as_str()).bind(self.fence)
     }
+}
 
+impl Transaction<'_> {
     /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
     pub async fn claim(
         &mut self,
@@ -138,15 +122,22 @@ impl Transaction<'_> {
             .bind(millis(now))
             .bind(i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.fetch(query).await?;
-        let mut claimed: Vec<_> = rows.iter().map(claimed).collect::<Result<_, _>>()?;
+        let mut claimed: Vec<_> =
+            rows.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(claimed)
     }
 
-    /// The sink has it. False if the row is not this daemon's any more.
-    pub async fn delivered(&mut self, row: &Claimed) -> Result<bool, StoreError> {
-        let query = query(statements::DELIVERED).bind(&row.id).bind(row.fence);
-        Ok(self.execute(query).await? > 0)
+    /// The sink has them; the answer is the names of those that were still this daemon's.
+    pub async fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
+        let gone = self.each(statements::DELIVERED, &(), rows).await?;
+        gone.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// They were not tried and are free again.
+    pub async fn put_back(&mut self, rows: &[Claimed]) -> Result<(), StoreError> {
+        let rows: Vec<_> = rows.iter().collect();
+        self.each(statements::PUT_BACK, &(), &rows).await.map(drop)
     }
 
     /// It is tried again at `due`; for some recipients only, if `left` names them.
@@ -281,11 +272,7 @@ impl Store {
     }
 }
 
-fn written(notification: &Notification) -> Result<String, StoreError> {
-    serde_json::to_string(notification).map_err(StoreError::unreadable)
-}
-
-fn claimed(row: &AnyRow) -> Result<Claimed, StoreError> {
+fn claimed(row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
     let read = || -> Result<_, sqlx::Error> {
         let (id, alarm, kind): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -299,7 +286,7 @@ fn claimed(row: &AnyRow) -> Result<Claimed, StoreError> {
         serde_json::from_str(&payload).map_err(StoreError::unreadable)?;
     notification.attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
     let (kind, expires) = (Kind::parse(&kind)?, Timestamp::from_millis(expires));
-    Ok(Claimed { id, alarm, kind, notification, expires, fence })
+    Ok(Claimed { id, alarm, kind, notification, expires, lease, fence })
 }
 
 fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {

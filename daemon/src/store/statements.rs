@@ -16,8 +16,10 @@ statements! {
         standing) VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (id) DO UPDATE SET condition = excluded.condition, updated = excluded.updated,
         standing = excluded.standing";
-    FORGET_ALARM = "DELETE FROM alarms WHERE id = $1";
-    LIVE_ALARMS = "SELECT standing FROM alarms WHERE condition <> 'ended'";
+    FORGET_ALARM = "DELETE FROM alarms WHERE id IN (VALUES ($1))";
+    /// A page of them; an index leaves out what has ended, which is most.
+    LIVE_ALARMS = "SELECT standing, id FROM alarms WHERE condition <> 'ended' AND id > $1
+        ORDER BY id LIMIT $2";
     ALARM = "SELECT standing FROM alarms WHERE id = $1";
     /// The last occurrence of each fingerprint, the newest first, so that ids go on from them.
     OCCURRENCES = "SELECT fingerprint, CAST(max(occurrence) AS BIGINT) FROM alarms
@@ -31,7 +33,7 @@ statements! {
 
     ENQUEUE = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
         attempts, lease, fence, owner, dead, reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, 0, 0, 0, '', 0, '')";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $9, $11, 0, '')";
     /// The first row of each thread that is due: the predicate stands in both places, so that
     /// no row is claimed twice.
     CLAIM = "UPDATE outbox SET lease = $1, fence = fence + 1, owner = $2, attempts = attempts + 1
@@ -44,7 +46,13 @@ statements! {
     /// When the next row of a sink is due: of rows that nobody holds.
     NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN lease > due THEN lease ELSE due END), 0) AS BIGINT)
         FROM outbox WHERE sink = $1 AND dead = 0";
-    DELIVERED = "DELETE FROM outbox WHERE id = $1 AND fence = $2";
+    DELIVERED = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
+        DELETE FROM outbox WHERE id IN (SELECT id FROM held)
+        AND (id, fence) IN (SELECT id, fence FROM held) RETURNING id";
+    /// Rows that were claimed and not tried.
+    PUT_BACK = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
+        UPDATE outbox SET lease = 0, attempts = attempts - 1 WHERE id IN (SELECT id FROM held)
+        AND (id, fence) IN (SELECT id, fence FROM held)";
     RETRY = "UPDATE outbox SET due = $3, lease = 0, payload = $4, reason = $5 WHERE id = $1 AND fence = $2";
     BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4 WHERE id = $1 AND fence = $2";
     /// A part of a notification that was rejected, beside the part that was delivered.
@@ -80,22 +88,32 @@ statements! {
         VALUES ($1, $2, $3, 'open', $4, 0, $5, 0, '')
         ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1,
         repeat_at = excluded.repeat_at";
-    CLOSE = "UPDATE told SET state = 'closed', ended = $3, reason = $4
-        WHERE sink = $1 AND alarm = $2 AND state <> 'closed'";
+    CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
+        WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $3, reason = $4
         WHERE sink = $1 AND alarm = $2 AND state = 'open'";
     LOSE_ALL_OF_SINK = "UPDATE told SET state = 'unreachable', ended = $2, reason = $3
         WHERE sink = $1 AND state = 'open' AND owes = 1";
     /// Sinks that know of an alarm, or will: a notice of its beginning waits for them.
-    KNOWING = "SELECT sink FROM told WHERE alarm = $1 AND state = 'open' AND owes = 1
-        UNION SELECT sink FROM outbox WHERE alarm = $1 AND dead = 0 AND kind <> 'closing'";
+    KNOWING = "WITH these (alarm) AS (VALUES ($1))
+        SELECT alarm, sink FROM told WHERE alarm IN (SELECT alarm FROM these)
+            AND state = 'open' AND owes = 1
+        UNION SELECT alarm, sink FROM outbox WHERE alarm IN (SELECT alarm FROM these)
+            AND dead = 0 AND kind <> 'closing'";
     /// The end is due to them, and nothing that waits says so.
     UNSETTLED = "SELECT a.standing FROM told t JOIN alarms a ON a.id = t.alarm
-        WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1 AND a.condition = 'ended'
+        WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1
+        AND t.alarm NOT IN (SELECT l.id FROM alarms l WHERE l.condition <> 'ended')
         AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.sink = t.sink AND o.alarm = t.alarm
             AND o.kind = 'closing') LIMIT $2";
+    /// The same, of alarms that a sink was just told of.
+    UNSETTLED_OF = "WITH these (sink, alarm) AS (VALUES ($1, $2))
+        SELECT a.standing FROM these JOIN alarms a ON a.id = these.alarm AND a.condition = 'ended'
+        JOIN told t ON t.sink = these.sink AND t.alarm = these.alarm
+        WHERE t.state = 'open' AND t.owes = 1 AND NOT EXISTS (SELECT 1 FROM outbox o
+            WHERE o.sink = t.sink AND o.alarm = t.alarm AND o.kind = 'closing')";
     /// Those who owe nothing are done when the alarm is.
-    FORGET_TOLD = "DELETE FROM told WHERE alarm = $1 AND owes = 0";
+    FORGET_TOLD = "DELETE FROM told WHERE alarm IN (VALUES ($1)) AND owes = 0";
     REPEATS = "SELECT alarm FROM told WHERE sink = $1 AND state = 'open' AND repeat_at > 0
         AND repeat_at <= $2 ORDER BY repeat_at LIMIT $3";
     NEXT_REPEAT = "SELECT CAST(coalesce(min(repeat_at), 0) AS BIGINT) FROM told
