@@ -64,9 +64,9 @@ impl Control {
 
     /// A lane's series from `first` on have a value at a slot. False: nobody hears it.
     pub fn say(&self, slot: Timestamp, lane: &str, first: usize, count: usize, value: f64) -> bool {
-        let line = format!("{} {lane} {first} {count} {value}\n", slot.nanos());
+        let text = format!("{} {lane} {first} {count} {value}\n", slot.nanos());
         let mut source = self.source.0.lock().expect("no panic");
-        source.as_mut().is_some_and(|source| source.write_all(line.as_bytes()).is_ok())
+        source.as_mut().is_some_and(|source| source.write_all(text.as_bytes()).is_ok())
     }
 }
 
