@@ -51,8 +51,9 @@ impl Control {
     pub fn connected(&self) {
         let source = self.source.0.lock().expect("no panic");
         let limit = Duration::from_secs(30);
-        let none = |source: &mut Option<TcpStream>| source.is_none();
-        let (source, _) = self.source.1.wait_timeout_while(source, limit, none).expect("no panic");
+        let missing = |source: &mut Option<TcpStream>| source.is_none();
+        let (source, _) =
+            self.source.1.wait_timeout_while(source, limit, missing).expect("no panic");
         assert!(source.is_some(), "no source connects");
     }
 
@@ -63,9 +64,9 @@ impl Control {
 
     /// A lane's series from `first` on have a value at a slot. False: nobody hears it.
     pub fn say(&self, slot: Timestamp, lane: &str, first: usize, count: usize, value: f64) -> bool {
-        let line = format!("{} {lane} {first} {count} {value}\n", slot.nanos());
+        let text = format!("{} {lane} {first} {count} {value}\n", slot.nanos());
         let mut source = self.source.0.lock().expect("no panic");
-        source.as_mut().is_some_and(|source| source.write_all(line.as_bytes()).is_ok())
+        source.as_mut().is_some_and(|source| source.write_all(text.as_bytes()).is_ok())
     }
 }
 
@@ -75,8 +76,8 @@ fn next_slot(name: &str, now: Timestamp) -> Timestamp {
     let digest = Sha256::digest(name.as_bytes());
     let hash = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
     let second = i64::try_from(EVERY.as_nanos()).expect("a second");
-    let phase = i64::try_from(hash % 1_000).expect("below") * 1_000_000;
-    let into = (now.nanos() - phase).rem_euclid(second);
+    let shift = i64::try_from(hash % 1_000).expect("below") * 1_000_000;
+    let into = (now.nanos() - shift).rem_euclid(second);
     Timestamp::from_nanos(now.nanos() - into + second)
 }
 

@@ -8,6 +8,9 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::format_push_string,
+    dead_code,
     unreachable_pub,
     missing_docs,
     reason = "a benchmark: it prints, may fall over and measures time"

@@ -112,11 +112,12 @@ fn serve(mut stream: TcpStream, heard: &(Mutex<Heard>, Condvar)) {
         known.posts += 1;
         for mut alarm in alarms {
             let host = alarm.labels.remove("host").unwrap_or_default();
-            if known.first.contains_key(&host) {
-                known.again += 1;
-            } else {
-                known.first.insert(host, now);
-            }
+            let mut again = true;
+            known.first.entry(host).or_insert_with(|| {
+                again = false;
+                now
+            });
+            known.again += u64::from(again);
         }
         heard.1.notify_all();
     }

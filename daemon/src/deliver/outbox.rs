@@ -268,15 +268,15 @@ impl<'a> Writing<'a> {
         recipients: &'a Recipients,
     ) -> Result<(), StoreError> {
         for sink in recipients.iter() {
-            let mut hold = if sink.desk.is_open() { self.room(sink) } else { 0 };
+            let mut room = if sink.desk.is_open() { self.room(sink) } else { 0 };
             let lease = self.now.after(sink.plan.deadline + GRACE);
             let mut notices = Vec::new();
             let wanted =
                 transitions.iter().filter(|one| recipients.wants(&sink.plan.name, &one.alarm));
             for one in wanted {
                 // Nothing of a new alarm can wait yet, so this is the first of its thread.
-                let held = hold > 0 && one.change == Change::Fired;
-                hold -= usize::from(held);
+                let held = room > 0 && one.change == Change::Fired;
+                room -= usize::from(held);
                 notices.push(self.notice(one, sink, Kind::Problem, held.then_some(lease)));
             }
             let rows = self.transaction.enqueue(&notices, self.now).await?;

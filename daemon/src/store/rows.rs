@@ -10,7 +10,7 @@ use sqlx::{
 use super::{StoreError, Transaction};
 
 /// Rows that one statement takes, the most first. Few sizes, so that prepared ones are used again;
-/// small ones, since SQLite looks through the names of all parameters for each that is bound.
+/// small ones, since for each parameter that is bound the names of all are looked through.
 const SIZES: [usize; 3] = [16, 4, 1];
 
 /// A statement with its parameters.
@@ -87,7 +87,8 @@ fn repeated(statement: &str, rows: usize) -> String {
         for (literal, number) in &parts {
             text.push_str(literal);
             if let Some(number) = number {
-                text.push_str(&format!("${}", number + row * own));
+                text.push('$');
+                text.push_str(&(number + row * own).to_string());
             }
         }
         text.push(')');

@@ -88,10 +88,10 @@ impl Scripted {
         }
     }
 
-    fn batch(&mut self, line: &str) -> Result<Batch> {
-        let words: Vec<&str> = line.split_whitespace().collect();
+    fn batch(&mut self, text: &str) -> Result<Batch> {
+        let words: Vec<&str> = text.split_whitespace().collect();
         let [slot, lane, first, count, value] = words[..] else {
-            return Err(Error::failed(format!("no line of five words: {line}")));
+            return Err(Error::failed(format!("no line of five words: {text}")));
         };
         let number = |word: &str| word.parse::<u32>().map_err(Error::failed);
         let (first, count) = (number(first)?, number(count)?);
