@@ -195,6 +195,7 @@ fn an_obligation_is_opened_once_and_closed_once() {
         assert_eq!(known, [("a-1".to_owned(), "mail".to_owned())]);
         assert_eq!(transaction.repeats("quiet", at(100), 10).await.unwrap(), ["a-1"]);
         assert!(transaction.repeats("mail", at(100), 10).await.unwrap().is_empty());
+        assert!(transaction.pending("mail").await.unwrap().is_empty());
         transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
         transaction.lose("mail", "a-1", "too late", at(61)).await.unwrap();
         transaction.forget_told(&["a-1".into()]).await.unwrap();
@@ -217,6 +218,7 @@ fn the_end_of_what_never_arrived_is_not_told() {
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
+        assert_eq!(transaction.pending("mail").await.unwrap().len(), 1);
         assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
         transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
         transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();

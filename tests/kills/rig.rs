@@ -133,7 +133,8 @@ to = ["ops@mail.test"]
     pub fn take_one_away(&self) -> bool {
         let Place::File(path) = &self.place else { panic!("only where the test may write") };
         let database = rusqlite::Connection::open(path).expect("the store");
-        let newest = "DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox WHERE lease = 0)";
+        // The first batch of a dispatcher is small: the newest row was not in it.
+        let newest = "DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox)";
         database.execute(newest, []).expect("done") == 1
     }
 

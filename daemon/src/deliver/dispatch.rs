@@ -257,7 +257,10 @@ impl Dispatch {
                 work.repeat_at = self.store.next_repeat(&self.name).await?;
                 return Ok(());
             }
-            let wanted = due.iter().filter_map(|id| alarms.get(id.as_str()));
+            // A sink that is behind is not given the same again and again.
+            let pending = transaction.pending(&self.name).await?;
+            let wanted = due.iter().filter(|id| !pending.contains(*id));
+            let wanted = wanted.filter_map(|id| alarms.get(id.as_str()));
             let wanted = wanted.filter(|alarm| alarm.is_firing());
             let wanted = wanted.filter(|alarm| self.recipients.wants(&self.name, alarm));
             let notices = wanted.map(|alarm| {

@@ -1,5 +1,7 @@
 //! Obligations: who was told that something is wrong, and is to be told of its end.
 
+use std::collections::HashSet;
+
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, any::AnyRow, query};
@@ -177,6 +179,12 @@ impl Transaction<'_> {
     ) -> Result<Vec<String>, StoreError> {
         let query = query(statements::REPEATS).bind(sink).bind(millis(now)).bind(most);
         let rows = self.fetch(query).await?;
+        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    }
+
+    /// Alarms of which something waits for a sink already.
+    pub async fn pending(&mut self, sink: &str) -> Result<HashSet<String>, StoreError> {
+        let rows = self.fetch(query(statements::PENDING).bind(sink)).await?;
         rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
     }
 

@@ -116,6 +116,8 @@ statements! {
     FORGET_TOLD = "DELETE FROM told WHERE alarm IN (VALUES ($1)) AND owes = 0";
     REPEATS = "SELECT alarm FROM told WHERE sink = $1 AND state = 'open' AND repeat_at > 0
         AND repeat_at <= $2 ORDER BY repeat_at LIMIT $3";
+    /// Alarms of which something waits for a sink: it is not to be told of them again as well.
+    PENDING = "SELECT DISTINCT alarm FROM outbox WHERE sink = $1 AND dead = 0";
     NEXT_REPEAT = "SELECT CAST(coalesce(min(repeat_at), 0) AS BIGINT) FROM told
         WHERE sink = $1 AND state = 'open' AND repeat_at > 0";
     POSTPONE = "UPDATE told SET repeat_at = $3 WHERE sink = $1 AND alarm = $2";
