@@ -78,11 +78,16 @@ fn kills_lose_nothing_that_is_kept_in_sqlite() {
 
 #[test]
 fn kills_lose_nothing_that_is_kept_in_postgresql() {
-    let (rounds, seed) = (rounds(10), seed());
+    let (rounds, seed) = (rounds(50), seed());
     let server = Postgres::start();
-    let keys = format!("store = {{ url = \"{}\" }}", server.database("kills"));
-    let rig = Rig::new(seed, &keys, |_| Place::Server(&server, "kills"));
-    run("postgresql", rounds, seed, rig);
+    let run = |rounds, seed, name| {
+        let keys = format!("store = {{ url = \"{}\" }}", server.database(name));
+        run("postgresql", rounds, seed, Rig::new(seed, &keys, |_| Place::Server(&server, name)));
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| run(rounds.div_ceil(2), seed, "kills"));
+        scope.spawn(|| run(rounds / 2, seed.wrapping_add(1), "more_kills"));
+    });
 }
 
 /// A control: with one row less in the outbox, all else as in the tests above, the checker must object.
