@@ -15,7 +15,7 @@ mod running;
 mod smtp_sink;
 mod support;
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use postgres::Postgres;
 use regex::Regex;
@@ -160,6 +160,13 @@ alarm: ALARM
 
     // Tried again while it still rejects it is dead again; cured, it takes it.
     assert_eq!(said(&home, &["outbox", "redrive", &row]), "1 tried again\n");
+    let id = told(&home, "log.jsonl")[0]["alarms"][0]["id"].as_str().expect("an id").to_owned();
+    let history = home.json(&["alarm", "show", &id]).expect("it is known")["history"].clone();
+    let acts = history.as_array().expect("a history").iter();
+    let mut redriven = acts.filter(|entry| entry["act"] == "redriven");
+    let actor = redriven.next().expect("it is in the journal")["actor"].clone();
+    let user = Command::new("id").arg("-un").output().expect("coreutils").stdout;
+    assert_eq!(actor, String::from_utf8_lossy(&user).trim(), "who asked");
     let again = within(LONG, || dead_rows(&home).pop().filter(|row| row["attempts"] == 1));
     assert!(again.is_some(), "{:#?}", dead_rows(&home));
     fs::write(home.path("cure"), "").expect("the cure");

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod metrics;
 pub mod outbox;
+mod peer;
 
 use std::{
     collections::BTreeMap,
@@ -158,6 +159,7 @@ pub async fn serve_socket(
     router: Router,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    let router = router.into_make_service_with_connect_info::<peer::Peer>();
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -82,6 +82,13 @@ pub(super) fn owner(state: &Path) -> Result<String, StartError> {
     getrandom::fill(&mut random).map_err(|error| unusable(io::Error::other(error.to_string())))?;
     let name = Ulid::from_bytes(random).to_string();
     let beside = path.with_extension("new");
-    fs::write(&beside, &name).and_then(|()| fs::rename(&beside, &path)).map_err(unusable)?;
+    let written = (|| {
+        let mut file = File::create(&beside)?;
+        file.write_all(name.as_bytes())?;
+        // Under another name what this daemon holds would wait for its leases to end.
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    })();
+    written.map_err(unusable)?;
     Ok(name)
 }

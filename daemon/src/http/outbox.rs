@@ -2,14 +2,14 @@
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State},
+    extract::{ConnectInfo, Path, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{View, api::problem};
+use super::{View, api::problem, peer::Peer};
 use crate::{
     deliver::outbox::dead_letters,
     engine::Problem,
@@ -169,12 +169,20 @@ async fn obligations(State(view): State<View>, Query(which): Query<Which>) -> Re
     }
 }
 
-async fn redrive(State(view): State<View>, Json(chosen): Json<Chosen>) -> Response {
-    answer(change(&view, &chosen, Act::Redriven).await)
+async fn redrive(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Json(chosen): Json<Chosen>,
+) -> Response {
+    answer(change(&view, &chosen, Act::Redriven, &peer).await)
 }
 
-async fn drop_rows(State(view): State<View>, Json(chosen): Json<Chosen>) -> Response {
-    answer(change(&view, &chosen, Act::Dropped).await)
+async fn drop_rows(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Json(chosen): Json<Chosen>,
+) -> Response {
+    answer(change(&view, &chosen, Act::Dropped, &peer).await)
 }
 
 fn answer(changed: Result<usize, StoreError>) -> Response {
@@ -186,7 +194,7 @@ fn answer(changed: Result<usize, StoreError>) -> Response {
 }
 
 /// Changes the chosen rows, notifications in one transaction, and says how many there were.
-async fn change(view: &View, chosen: &Chosen, act: Act) -> Result<usize, StoreError> {
+async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<usize, StoreError> {
     let parts = view.parts();
     let (notifications, records) = resolve(view, chosen).await?;
     let now = parts.clock.now();
@@ -207,7 +215,7 @@ async fn change(view: &View, chosen: &Chosen, act: Act) -> Result<usize, StoreEr
                 transaction.withdraw(&row.sink).await?;
             }
             let detail = format!("{}: {}", row.sink, row.reason);
-            transaction.record(now, &row.alarm, "operator", act, &detail).await?;
+            transaction.record(now, &row.alarm, peer.name(), act, &detail).await?;
         }
     }
     transaction.commit().await?;
