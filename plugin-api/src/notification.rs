@@ -128,6 +128,21 @@ pub enum Reason {
     Other,
 }
 
+impl Reason {
+    /// Its word, as JSON has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Worse => "worse",
+            Self::Better => "better",
+            Self::Resolved => "resolved",
+            Self::Repeat => "repeat",
+            Self::Closed => "closed",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Notification {
     /// A notification of one alarm, whose key, labels, severity and status are the alarm's.
     pub fn of(alarm: Alarm, reason: Reason, time: Timestamp) -> Self {

@@ -79,6 +79,11 @@ fn the_checker_finds_what_was_lost_repeated_or_left() {
             "<2> arrived 2 times, and 0 kills explain that",
         ),
         (
+            "two copies after the kill that found it claimed",
+            |it| it.kills[0].arrived = 0,
+            "<2> arrived 2 times, and 0 kills explain that",
+        ),
+        (
             "a second copy for one kill",
             |it| it.mails.insert(2, it.mails[2].clone()),
             "<2> arrived 3 times, and 1 kills explain that",

@@ -9,7 +9,6 @@ use super::{
     dispatch::{Dispatch, FIRST_PAUSE, GRACE},
     fate::{Fate, Fates},
     recipient::Recipient,
-    render::reason_word,
 };
 use crate::{
     engine::AlarmView,
@@ -89,8 +88,7 @@ impl Dispatch {
         rows: &[&Claimed],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let detail =
-            |row: &Claimed| format!("{}: {}", self.name, reason_word(row.notification.reason));
+        let detail = |row: &Claimed| format!("{}: {}", self.name, row.notification.reason.as_str());
         let record = |row: &&'_ Claimed| (row.alarm.clone(), detail(row));
         let records: Vec<_> = rows.iter().map(record).collect();
         let records = records.iter().map(|(alarm, detail)| Record {

@@ -37,7 +37,7 @@ impl Voice {
             alarm.ended = Some(ended);
         }
         let mut notification = Notification::of(alarm, reason, now);
-        let word = reason_word(reason);
+        let word = reason.as_str();
         notification.idempotency_key = format!("{}/{word}/{}", view.id, at.nanos());
         notification.title = format!("[{}] {}", self.state(view, reason), self.summary(view));
         let facts = self.facts(view, reason);
@@ -155,19 +155,6 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// The word of a reason, for keys and the journal.
-pub fn reason_word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First => "first",
-        Reason::Worse => "worse",
-        Reason::Better => "better",
-        Reason::Resolved => "resolved",
-        Reason::Repeat => "repeat",
-        Reason::Closed => "closed",
-        _ => "told",
-    }
 }
 
 /// A value with its unit, as people write it: `85.2 %`, `1.2 GiB`, `350 ms`.

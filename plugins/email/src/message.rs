@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use haetae_plugin::{Notification, Reason, Severity, Status};
+use haetae_plugin::{Notification, Severity, Status};
 use lettre::{
     Message,
     message::{
@@ -66,7 +66,7 @@ fn headers(notification: &Notification) -> Vec<(&'static str, String)> {
         ("Auto-Submitted", "auto-generated".into()),
         ("X-Haetae-Alarm", alarms.collect::<Vec<_>>().join(", ")),
         ("X-Haetae-Severity", notification.severity.as_str().into()),
-        ("X-Haetae-Reason", reason(notification.reason).into()),
+        ("X-Haetae-Reason", notification.reason.as_str().into()),
         ("Content-Language", word(&notification.language)),
     ];
     if notification.severity == Severity::Critical && notification.status == Status::Firing {
@@ -75,18 +75,6 @@ fn headers(notification: &Notification) -> Vec<(&'static str, String)> {
     }
     headers.retain(|(_, value)| !value.is_empty());
     headers
-}
-
-fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::First => "first",
-        Reason::Worse => "worse",
-        Reason::Better => "better",
-        Reason::Resolved => "resolved",
-        Reason::Repeat => "repeat",
-        Reason::Closed => "closed",
-        _ => "other",
-    }
 }
 
 /// Text as one line: what ends a line would begin another header.
