@@ -113,16 +113,28 @@ impl Severity {
 pub enum Reason {
     /// The first about its group.
     First,
+    /// Alarms joined the group.
+    NewAlarms,
     /// A severity rose.
     Worse,
     /// A severity fell, and it still fires.
     Better,
     /// All alarms of the group ended.
     Resolved,
+    /// Some alarms of the group ended.
+    SomeResolved,
     /// It still fires, and it is time to say so again.
     Repeat,
-    /// It is not watched any more: its rule or its sink was changed or removed.
+    /// It is not watched any more: its rule or its sink was changed or removed, or a person closed it.
     Closed,
+    /// A person took back that it is closed.
+    Reopened,
+    /// Nobody took it up in time, so others are told.
+    Escalated,
+    /// It comes and goes: no more is said until it settles.
+    Flapping,
+    /// Many groups changed at once and are told together.
+    Digest,
     /// A reason that this build does not know.
     #[serde(other)]
     Other,
@@ -133,11 +145,17 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::First => "first",
+            Self::NewAlarms => "new-alarms",
             Self::Worse => "worse",
             Self::Better => "better",
             Self::Resolved => "resolved",
+            Self::SomeResolved => "some-resolved",
             Self::Repeat => "repeat",
             Self::Closed => "closed",
+            Self::Reopened => "reopened",
+            Self::Escalated => "escalated",
+            Self::Flapping => "flapping",
+            Self::Digest => "digest",
             Self::Other => "other",
         }
     }

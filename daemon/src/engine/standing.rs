@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     alarm::{AlarmView, Transition},
     levels::Levels,
+    notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
     threshold::Threshold,
 };
@@ -26,6 +27,12 @@ pub struct Effects {
     pub standings: Vec<Standing>,
     /// Ids to be deleted: they never fired, and nothing of them is left to remember.
     pub gone: Vec<String>,
+    /// What sinks are told, in the order of time.
+    pub flushes: Vec<Flush>,
+    /// Groups whose durable form changed; each replaces what was stored under its sink and key.
+    pub groups: Vec<StoredGroup>,
+    /// What is withheld from a sink, and what is not any more.
+    pub withheld: Vec<Withheld>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -75,11 +82,19 @@ impl Effects {
         self.transitions.extend(later.transitions);
         self.standings.extend(later.standings);
         self.gone.extend(later.gone);
+        self.flushes.extend(later.flushes);
+        self.groups.extend(later.groups);
+        self.withheld.extend(later.withheld);
     }
 
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.transitions.is_empty() && self.standings.is_empty() && self.gone.is_empty()
+        self.transitions.is_empty()
+            && self.standings.is_empty()
+            && self.gone.is_empty()
+            && self.flushes.is_empty()
+            && self.groups.is_empty()
+            && self.withheld.is_empty()
     }
 }
 
