@@ -45,7 +45,9 @@ pub use self::{
     condition::MOST_SLOTS,
     evaluator::EvaluatorStatus,
     evidence::Evidence,
+    handling::Handling,
     matcher::Matcher,
+    silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
@@ -109,6 +111,15 @@ pub enum Input {
         /// More about it; `None` ends it.
         detail: Option<String>,
     },
+    /// A person handled an alarm: it stands so now.
+    Handled {
+        /// The alarm.
+        alarm: String,
+        /// How it is handled now.
+        handling: Handling,
+    },
+    /// People silence this now, and nothing else.
+    Silences(Vec<Silence>),
     /// Time has passed.
     Tick,
 }
@@ -154,7 +165,8 @@ impl Engine {
                 Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
                 None => self.system.end(&instance, problem, now, &mut changes),
             },
-            Input::Tick => {}
+            // Who is told what is not decided here yet.
+            Input::Handled { .. } | Input::Silences(_) | Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
         changes.into_effects()
