@@ -88,7 +88,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
         (&shown["handling"]["note"], &shown["handling"]["by"]),
         (&Value::from("disk ordered"), &Value::from(me.as_str()))
     );
-    assert_eq!(ids(&home, &["--match", "handling=acknowledged"], 1), [critical.clone()]);
+    assert_eq!(ids(&home, &["--match", "handling=acknowledged"], 1), [critical.as_str()]);
     let (code, _, err) = say(&home, &["alarm", "seen", &critical]);
     assert_eq!((code, err.contains("still fires")), (5, true), "{err}");
     assert_eq!(say(&home, &["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
@@ -126,7 +126,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     let fresh = ids(&home, &["--match", "condition=firing"], 1).remove(0);
     assert!(!all.contains(&fresh));
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
-    assert_eq!(ids(&home, &["--unseen"], 1), [fresh.clone()]);
+    assert_eq!(ids(&home, &["--unseen"], 1), [fresh.as_str()]);
     let (_, text, _) = say(&home, &["alarm", "list", "--unseen"]);
     assert!(text.contains("unseen"), "{text}");
     assert_eq!(ids(&home, &["--all", "--match", "condition=ended"], 4).len(), 4);

@@ -55,7 +55,7 @@ impl Scene {
                     format!("{alarm} {}", handling.state.as_str())
                 }
                 Input::Silences(silences) => format!("silences {}", silences.len()),
-                other => panic!("{other:?}"),
+                other => format!("{other:?}"),
             });
         }
         heard
@@ -299,14 +299,15 @@ fn silences_are_previewed_kept_told_and_ended() {
         }
         assert_eq!(scene.heard(), ["silences 1", "silences 2", "silences 3"]);
         // 1 800 000 000 is Friday 17:00 in Seoul.
+        let (active, over, waiting) =
+            (SilenceState::Active, SilenceState::Over, SilenceState::Waiting);
         let states = async |scene: &Scene| {
             let shown = scene.people.silences(true, |id| id == "a-1").await.unwrap();
             shown.iter().rev().map(|one| one.state).collect::<Vec<_>>()
         };
-        use SilenceState::{Active, Over, Waiting};
-        assert_eq!(states(&scene).await, [Active, Active, Waiting]);
+        assert_eq!(states(&scene).await, [active, active, waiting]);
         scene.set(5 * 3600);
-        assert_eq!(states(&scene).await, [Over, Active, Active]);
+        assert_eq!(states(&scene).await, [over, active, active]);
         // The alarm ends: so does the silence that waited for it, as soon as anybody looks.
         save(&store, &[ended("a-1", 5 * 3600)]).await;
         let kept: Vec<Silence> = load(&store, at(5 * 3600)).await.unwrap();
@@ -316,7 +317,7 @@ fn silences_are_previewed_kept_told_and_ended() {
         assert_eq!(scene.heard(), ["silences 0"]);
         let again = scene.people.end_silence(&ids[2], "lee").await;
         assert!(matches!(again, Err(PeopleError::Unknown(_))), "{again:?}");
-        assert_eq!(states(&scene).await, [Over, Over, Over]);
+        assert_eq!(states(&scene).await, [over, over, over]);
         let authors = store.silences(10).await.unwrap();
         assert!(authors.iter().all(|silence| silence.author == "kim" && silence.reason == "work"));
     });

@@ -1,7 +1,7 @@
 //! What people do, over the API: acts on alarms, one or many, and silences. The actor is the user
 //! at the other end of the socket; nobody can claim to be another.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
@@ -169,8 +169,8 @@ async fn act_on_all(
 async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
     let all = Wanted::of(query.as_deref()).all;
     let Some(overview) = view.overview().await else { return api::stopping() };
-    let lives: BTreeMap<_, _> = overview.alarms.iter().map(|it| (it.id.as_str(), ())).collect();
-    let silences = view.parts().people.silences(all, |id| lives.contains_key(id)).await;
+    let lives: BTreeSet<_> = overview.alarms.iter().map(|it| it.id.as_str()).collect();
+    let silences = view.parts().people.silences(all, |id| lives.contains(id)).await;
     answer(silences.map(|silences| SilencesAnswer { silences }))
 }
 
