@@ -10,12 +10,15 @@ mod alarm;
 mod condition;
 mod evaluator;
 mod evidence;
+mod flap;
 pub mod handling;
 mod identity;
 mod labels;
 mod levels;
+mod limit;
 pub mod matcher;
 mod member;
+mod missed;
 pub mod notify;
 mod occurrence;
 mod record;
@@ -108,6 +111,13 @@ pub enum Input {
         /// More about it; `None` ends it.
         detail: Option<String>,
     },
+    /// The clock stood at `from` and stands at the time of this step, without that time having
+    /// passed: it was set, or the machine was suspended. Slots in between are missed, which is
+    /// nobody's fault, and nothing that counts time counts it.
+    Jumped {
+        /// Where it stood; later than now if it went back.
+        from: Timestamp,
+    },
     /// Time has passed.
     Tick,
 }
@@ -153,6 +163,9 @@ impl Engine {
                 Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
                 None => self.system.end(&instance, problem, now, &mut changes),
             },
+            Input::Jumped { from } => {
+                self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
+            }
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
@@ -242,11 +255,19 @@ impl Engine {
     }
 
     fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) {
-        let Self { sources, evaluators, occurrences, .. } = self;
+        let Self { sources, evaluators, system, occurrences, .. } = self;
         for (index, evaluator) in evaluators.iter_mut().enumerate() {
             for detached in evaluator.judge_due(now, sources, occurrences, changes) {
                 if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
+                }
+            }
+            for (problem, detail) in evaluator.news() {
+                match detail {
+                    None => system.end(evaluator.name(), problem, now, changes),
+                    Some(detail) => {
+                        system.raise(evaluator.name(), problem, detail, now, occurrences, changes);
+                    }
                 }
             }
         }

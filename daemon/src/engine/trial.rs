@@ -8,7 +8,7 @@ use super::{
     AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Past, SYSTEM, SourceTiming,
     Standing, Transition,
     slot::Slots,
-    threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
+    threshold::{Across, Debounce, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
 };
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -80,6 +80,8 @@ pub(super) fn threshold(minutes: u32) -> Threshold {
         critical: Some(level(90.0, 80.0, minutes)),
         no_data: NoData { after: None, then: Then::Hold },
         over: None,
+        limit: LIMIT,
+        flap: Some(Flap::default()),
         every: None,
         summary: BTreeMap::new(),
         runbook: None,
