@@ -140,6 +140,11 @@ impl Engine {
         Self { sources, evaluators, system, occurrences, now }
     }
 
+    /// The time that it was told last.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Takes an input and judges what is due.
     ///
     /// The work is bounded: slots that passed while nobody asked are counted, not judged.

@@ -151,7 +151,8 @@ impl Outbox {
         for together in transitions.chunks(CHUNK) {
             writing.journal(together).await?;
             // What flaps or settles stands where it stood: sinks are told of that.
-            let told: Vec<_> = together.iter().copied().filter(|one| !one.change.is_pace()).collect();
+            let told: Vec<_> =
+                together.iter().copied().filter(|one| !one.change.is_pace()).collect();
             // An end asks who knows of the beginning: that is written first.
             for alike in told.chunk_by(|a, b| a.change.is_end() == b.change.is_end()) {
                 if alike.first().is_some_and(|one| one.change.is_end()) {

@@ -215,8 +215,7 @@ impl Evaluator {
         let by = self.threshold.by.as_deref();
         let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
         let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
-        let goes_on =
-            kept != Kept::default() && before.is_some() == kept.severity().is_some();
+        let goes_on = kept != Kept::default() && before.is_some() == kept.severity().is_some();
         if !fits || !goes_on || self.identities.contains_key(&labels) {
             return Some(CHANGED);
         }

@@ -133,9 +133,7 @@ impl Problem {
             Self::LimitExceeded => ("exceeds a limit", "한도를 넘었습니다"),
             Self::DeadLetters => ("gave up deliveries", "전달을 포기했습니다"),
             Self::SlotsMissed => ("missed slots", "평가 시점을 놓쳤습니다"),
-            Self::AlarmsOverLimit => {
-                ("has more alarms than its limit", "경보가 한도보다 많습니다")
-            }
+            Self::AlarmsOverLimit => ("has more alarms than its limit", "경보가 한도보다 많습니다"),
             Self::QueueFilling => ("has a queue that fills up", "대기열이 차오르고 있습니다"),
             Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
             Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),

@@ -113,7 +113,7 @@ impl Trial {
         self.slot = self.slot.after(MINUTE * down);
         let now = self.slot.after(Duration::from_secs(2));
         self.engine = Engine::new(vec![timing("s")], thresholds, now);
-        let instances = ["s".to_owned()].into();
+        let instances = ["s".to_owned(), "cpu".to_owned()].into();
         let effects = self.engine.restore(self.stored.past(), &instances, now);
         self.take(effects);
         for samples in self.said.clone().into_iter().filter(|_| refilled) {
@@ -153,6 +153,12 @@ impl Trial {
             let effects = self.engine.step(Input::Tick, due);
             self.take(effects);
         }
+        let effects = self.engine.step(input, now);
+        self.take(effects);
+    }
+
+    /// Steps without the ticks that the engine wanted: nobody was there to give them.
+    pub(super) fn step_at_once(&mut self, input: Input, now: Timestamp) {
         let effects = self.engine.step(input, now);
         self.take(effects);
     }

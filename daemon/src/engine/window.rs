@@ -104,7 +104,8 @@ impl Window {
             None => Reading::of(last.value),
             Some(over) => {
                 let (tally, points) = self.tally(asked, over.length);
-                tally.read(over, last.value, asked.counter, || percentile(self.points.range(points)))
+                tally
+                    .read(over, last.value, asked.counter, || percentile(self.points.range(points)))
             }
         }
     }

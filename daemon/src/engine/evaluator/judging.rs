@@ -28,8 +28,8 @@ impl Evaluator {
         changes: &mut Changes,
     ) -> Vec<Member> {
         let every = self.slots.interval();
-        let follows = !self.jumped
-            && self.status.judged_slot.is_some_and(|before| before.after(every) == at);
+        let follows =
+            !self.jumped && self.status.judged_slot.is_some_and(|before| before.after(every) == at);
         let slot = Slot {
             threshold: &self.threshold,
             sources,

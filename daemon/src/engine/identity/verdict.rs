@@ -140,4 +140,3 @@ impl Awaited {
         self.silent >= slot.silence(slot.interval)
     }
 }
-
