@@ -97,6 +97,7 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
         summaries: BTreeMap::new(),
         runbook: None,
         reason: None,
+        flapping: false,
     }
 }
 

@@ -76,7 +76,8 @@ fn timings(plan: &Plan) -> Vec<SourceTiming> {
 /// What system alarms may be about.
 fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
+    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
+    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
 }
 
