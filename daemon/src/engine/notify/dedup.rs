@@ -4,6 +4,7 @@ use haetae_plugin::Reason;
 
 /// What there is to tell of a group. Muted alarms do not count, but for their ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the table")]
 pub(in crate::engine) struct Facts {
     /// The sink knows of an alarm of the group that fires or whose end it is owed.
     pub(super) knows: bool,

@@ -311,7 +311,7 @@ impl Notifier {
             if groups.is_empty() {
                 return;
             }
-            self.attempt(groups, at, views);
+            self.attempt(&groups, at, views);
         }
     }
 
@@ -319,7 +319,7 @@ impl Notifier {
     pub(in crate::engine) fn prompt(&mut self, now: Timestamp, views: Views<'_>) {
         let urgent = std::mem::take(&mut self.out.urgent);
         if !urgent.is_empty() && !self.is_starting(now) {
-            self.attempt(urgent, now, views);
+            self.attempt(&urgent, now, views);
         }
     }
 
@@ -373,7 +373,7 @@ impl Notifier {
         }
     }
 
-    fn attempt(&mut self, groups: BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
+    fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
         let Self { alarms, mutes, arms, out, .. } = self;
         let scene = Scene { alarms, mutes, views, at };
         let mut escalated = Vec::new();
