@@ -46,7 +46,7 @@ pub use self::{
     evaluator::EvaluatorStatus,
     evidence::Evidence,
     handling::Handling,
-    matcher::Matcher,
+    matcher::{Matcher, MatcherError},
     silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,

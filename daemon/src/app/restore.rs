@@ -11,6 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
+    people,
     store::{Store, StoreError},
 };
 
@@ -31,7 +32,12 @@ pub(super) async fn restore(
 ) -> Result<Restored, StartError> {
     let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
+    let handlings = store.handlings().await?.into_iter();
+    let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
+    // What people said is known before anything is judged.
+    let silences = people::load(store, clock.now()).await?;
+    let past = Past { handlings, silences, ..store.past().await? };
+    restored.engine.restore(past, &BTreeSet::new(), clock.now());
     let mut alarms = 0;
     let mut page = store.standings("").await?;
     while let Some(last) = page.last() {

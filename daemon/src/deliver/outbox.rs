@@ -147,6 +147,9 @@ impl Outbox {
             held: Vec::new(),
         };
         writing.alarms(effects).await?;
+        for one in effects {
+            writing.transaction.lapse(&one.handled, writing.now).await?;
+        }
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
         for together in transitions.chunks(CHUNK) {
             writing.journal(together).await?;
