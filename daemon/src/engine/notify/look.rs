@@ -54,9 +54,7 @@ impl Arm {
         match member.again {
             // That it is handled does not matter to whom it is escalated.
             Some(Again::EscalatedAnyway) => {
-                {
- against.retain(|why| !matches!(why, Why::Handled { .. }));
-}
+                against.retain(|why| !matches!(why, Why::Handled { .. }));
             }
             Some(Again::Flapping) => against.retain(|why| *why != Why::Flapping),
             _ => {}

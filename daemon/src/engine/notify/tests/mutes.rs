@@ -165,7 +165,7 @@ fn a_source_that_is_down_mutes_the_alarms_that_rest_on_it() {
     for _ in 0..3 {
         say(&mut rig);
     }
-    assert_eq!(rig.told(), ["180 mail first +0"]);
+    assert_eq!(rig.told(), ["120 mail first +0"]);
     rig.input(Input::SourceDown { source: "t".into(), reason: "refused".into() });
     assert_eq!(rig.told(), ["180 mail first +source-down"]);
     rig.wait(MINUTE * 2 + Duration::from_secs(1));
