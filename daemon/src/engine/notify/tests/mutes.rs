@@ -173,7 +173,7 @@ fn a_source_that_is_down_mutes_the_alarms_that_rest_on_it() {
     assert_eq!(rig.held(), ["mail source down t"]);
     assert_eq!(whys(&rig, 0)[0], "source down t");
     rig.input(Input::SourceUp { source: "t".into() });
-    assert_eq!(rig.told(), ["301 mail repeat =0", "301 mail resolved -source-down"]);
+    assert_eq!(rig.told(), ["301 mail resolved -source-down", "301 mail repeat =0"]);
 }
 
 #[test]
