@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt::Write as _,
     sync::Arc,
 };
 
@@ -132,7 +131,7 @@ impl Arm {
     }
 
     /// Goes on with a group as it was stored.
-    pub(super) fn recall_group(&mut self, row: GroupRow) -> u32 {
+    pub(super) fn recall_group(&mut self, row: &GroupRow) -> u32 {
         let number = self.insert(&row.text, row.bare, row.opened);
         if let Some(group) = self.groups.get_mut(&number) {
             (group.told, group.step) = (row.told, row.step);
@@ -318,8 +317,7 @@ fn text(names: &[String], alarm: &AlarmView) -> String {
     for name in names {
         let comma = if text.is_empty() { "" } else { "," };
         let value = label(alarm, name).unwrap_or_default();
-        // Writing to a String never fails.
-        let _ = write!(text, "{comma}{name}={value:?}");
+        text.push_str(&format!("{comma}{name}={value:?}"));
     }
     text
 }

@@ -209,11 +209,10 @@ impl Notifier {
     }
 
     fn end(&mut self, id: AlarmId, transition: &Transition, now: Timestamp) {
-        let Some(live) = self.alarms.remove(&id) else {
-            return;
-        };
         let alarm = &transition.alarm;
-        let before = AlarmView { severity: live.severity(), ..alarm.clone() };
+        // One that is closed at the start was never taken up again.
+        let severity = self.alarms.remove(&id).map_or(alarm.severity, |live| live.severity());
+        let before = AlarmView { severity, ..alarm.clone() };
         let freed = self.mutes.remove(id, &before);
         if let Some(expires) = self.mutes.handlings.remove(&id).and_then(|it| it.expires()) {
             self.out.timers.remove(&(expires, Timer::Handling(id)));
@@ -312,7 +311,7 @@ impl Notifier {
             if groups.is_empty() {
                 return;
             }
-            self.attempt(groups, at, views);
+            self.attempt(&groups, at, views);
         }
     }
 
@@ -320,7 +319,7 @@ impl Notifier {
     pub(in crate::engine) fn prompt(&mut self, now: Timestamp, views: Views<'_>) {
         let urgent = std::mem::take(&mut self.out.urgent);
         if !urgent.is_empty() && !self.is_starting(now) {
-            self.attempt(urgent, now, views);
+            self.attempt(&urgent, now, views);
         }
     }
 
@@ -374,7 +373,7 @@ impl Notifier {
         }
     }
 
-    fn attempt(&mut self, groups: BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
+    fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
         let Self { alarms, mutes, arms, out, .. } = self;
         let scene = Scene { alarms, mutes, views, at };
         let mut escalated = Vec::new();

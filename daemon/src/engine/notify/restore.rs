@@ -128,7 +128,7 @@ impl Arm {
     fn recall(&mut self, key: &str, row: Row) -> bool {
         match row {
             Row::Group(row) => {
-                let number = self.recall_group(row);
+                let number = self.recall_group(&row);
                 self.groups.get(&number).is_some_and(|group| group.key() == key)
             }
             Row::Digest(at) => {
