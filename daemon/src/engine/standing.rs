@@ -80,6 +80,8 @@ pub struct Past {
     pub floor: u32,
     /// How alarms that have not ended are handled, those that are.
     pub handlings: Vec<(String, Handling)>,
+    /// What of the groups of alarms goes on, by sink and key; before the alarms that are in them.
+    pub groups: Vec<StoredGroup>,
     /// What people silence.
     pub silences: Vec<Silence>,
 }
