@@ -32,6 +32,7 @@ fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {
         summaries: BTreeMap::new(),
         runbook: None,
         reason: None,
+        flapping: false,
     }
 }
 
