@@ -313,11 +313,7 @@ pub(super) fn digest_key(at: Timestamp) -> String {
 
 /// `evaluator="cpu",host="a"`: those labels of an alarm.
 fn text(names: &[String], alarm: &AlarmView) -> String {
-    let mut text = String::new();
-    for name in names {
-        let comma = if text.is_empty() { "" } else { "," };
-        let value = label(alarm, name).unwrap_or_default();
-        text.push_str(&format!("{comma}{name}={value:?}"));
-    }
-    text
+    let value = |name: &str| label(alarm, name).unwrap_or_default().to_owned();
+    let pairs = names.iter().map(|name| format!("{name}={:?}", value(name)));
+    pairs.collect::<Vec<_>>().join(",")
 }

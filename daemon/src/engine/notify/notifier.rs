@@ -15,6 +15,7 @@ use super::{
     look::Scene,
     mute::{Mutes, is_flapping},
     out::{Out, Timer},
+    restore::Start,
     stored::{Again, Member},
 };
 use crate::engine::{
@@ -38,19 +39,6 @@ pub(in crate::engine) struct Notifier {
     pub(super) arms: Vec<Arm>,
     pub(super) out: Out,
     pub(super) start: Start,
-}
-
-/// The time after a start in which nobody is told anything.
-#[derive(Debug, Default)]
-pub(super) struct Start {
-    /// Until when at the latest.
-    pub(super) until: Option<Timestamp>,
-    /// How long it may last.
-    pub(super) most: Duration,
-    /// The sources that have not spoken.
-    pub(super) unheard: BTreeSet<String>,
-    /// Whether what was stored is yet to be compared with what fires.
-    pub(super) unsettled: bool,
 }
 
 impl Notifier {
