@@ -79,7 +79,7 @@ fn step_4_differs_a_series_that_stops_clears_nothing() {
 fn step_5_differs_a_longer_for_takes_back_nothing_that_fires() {
     // There a firing alert falls back to pending when `for` is raised by a reload.
     let mut trial = Trial::new(vec![threshold(2)]);
-    "###".chars().for_each(|slot| trial.slot(&slot.to_string()));
+    trial.slots("###");
     assert_eq!(trial.condition(), 'F');
     trial.restart(vec![threshold(30)], 0, true);
     trial.slot("#");
@@ -138,7 +138,7 @@ fn restored_differs_keep_firing_for_goes_on() {
     let critical = Level { clear_for: MINUTE * 4, ..level(90.0, 90.0, 0) };
     let keeping = Threshold { critical: Some(critical), ..threshold(0) };
     let mut trial = Trial::new(vec![keeping.clone()]);
-    ["#", ".", "."].iter().for_each(|slot| trial.slot(slot));
+    trial.slots("#..");
     trial.restart(vec![keeping], 10, true);
     let conditions = [".", ".", ".", ".", "."].map(|slot| {
         trial.slot(slot);
@@ -159,7 +159,7 @@ fn slots_are_spread_by_name_and_an_alarm_bears_the_time_of_its_slot() {
     assert_ne!(phase, slot_phase("t", MINUTE));
 }
 
-/// ElastAlert and Alerta (§2.10): what of them is about conditions.
+// §2.10: what of ElastAlert and Alerta is about conditions.
 #[test]
 fn alerta_only_a_rise_of_severity_is_worse_and_one_alarm_carries_both() {
     let warning = Some(level(70.0, 70.0, 0));

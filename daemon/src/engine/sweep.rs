@@ -57,10 +57,10 @@ fn each_cell_of_condition_evidence_and_no_data_is_as_the_page_says() {
                 let critical = Level { clear_for: MINUTE * *clear, ..level(90.0, 80.0, *held) };
                 let rule = Threshold { no_data, critical: Some(critical), ..threshold(0) };
                 let mut trial = Trial::new(vec![rule]);
-                before.chars().for_each(|slot| trial.slot(&slot.to_string()));
+                trial.slots(before);
                 assert_eq!(trial.condition(), *condition);
                 let known = trial.changes().len();
-                words[0].replace('_', " ").chars().for_each(|slot| trial.slot(&slot.to_string()));
+                trial.slots(&words[0].replace('_', " "));
                 let seen = String::from_iter([trial.condition(), trial.evidence()]);
                 let why = format!("{} then {then} after {before}", words[0]);
                 assert_eq!(seen, *expected, "{why}");
