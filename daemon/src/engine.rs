@@ -33,11 +33,15 @@ pub mod threshold;
 mod window;
 
 #[cfg(test)]
+mod icinga;
+#[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod sweep;
 #[cfg(test)]
 mod trial;
 

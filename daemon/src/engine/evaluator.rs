@@ -65,8 +65,9 @@ pub(super) struct Evaluator {
     /// Whether the clock jumped since: what passed then counts toward nothing.
     jumped: bool,
     misses: Misses,
-    /// What was last said of alarms over the limit; none before anything was.
-    over_limit: Option<Option<String>>,
+    /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
+    over_limit: Option<String>,
+    said: bool,
     news: Vec<News>,
     identities: BTreeMap<Labels, Box<Identity>>,
     /// The unit of the newest series; most have the same one.
@@ -133,6 +134,7 @@ impl Evaluator {
             jumped: false,
             misses: Misses::new(),
             over_limit: None,
+            said: false,
             news: Vec::new(),
             identities: BTreeMap::new(),
             unit: "".into(),
