@@ -7,6 +7,7 @@
 
 mod across;
 mod alarm;
+pub mod calendar;
 mod condition;
 mod evaluator;
 mod evidence;
