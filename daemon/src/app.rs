@@ -36,7 +36,7 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
-    pipeline::{evaluation::Question, problems},
+    pipeline::problems,
     plugin::{
         catalog::Catalog,
         event::Event,
@@ -238,12 +238,7 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    fn tell(
-        &self,
-        outbox: Outbox,
-        effects: mpsc::Receiver<Effects>,
-        events: &mpsc::Sender<Event>,
-    ) {
+    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, events: &mpsc::Sender<Event>) {
         for sink in outbox.recipients.iter() {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),

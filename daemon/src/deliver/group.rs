@@ -23,17 +23,17 @@ impl Voice {
         let shown = firing.iter().chain(&ended).take(ALARMS);
         let alarms: Vec<Alarm> = shown.map(|view| self.alarm(view)).collect();
         // The first of them lends its form; what it does not have in common is replaced.
-        let first = alarms.first().cloned().unwrap_or_else(|| {
-            Alarm::firing(String::new(), String::new(), severity, flush.at)
-        });
+        let first = alarms
+            .first()
+            .cloned()
+            .unwrap_or_else(|| Alarm::firing(String::new(), String::new(), severity, flush.at));
         let mut notification = Notification::of(first, flush.reason, now);
         let (word, at) = (flush.reason.as_str(), flush.at.nanos());
         notification.key.clone_from(&flush.key);
         notification.idempotency_key = format!("{}/{word}/{at}", flush.key);
         notification.labels.clone_from(&flush.labels);
         notification.severity = severity;
-        notification.more =
-            u32::try_from(flush.alarms.len() - alarms.len()).unwrap_or(u32::MAX);
+        notification.more = u32::try_from(flush.alarms.len() - alarms.len()).unwrap_or(u32::MAX);
         notification.alarms = alarms;
         notification.title = self.title(flush, severity, firing.len(), ended.len());
         let lines = self.lines(flush, &firing, &ended);
@@ -154,7 +154,9 @@ fn text(title: &str, lines: &[Line]) -> String {
 fn html(title: &str, worst: &str, lines: &[Line], language: Language) -> String {
     let line = |Line { colour, text }: &Line| {
         let text = escaped(text);
-        format!("<p style=\"border-left:4px solid {colour};padding:0 8px;margin:2px 0\">{text}</p>\n")
+        format!(
+            "<p style=\"border-left:4px solid {colour};padding:0 8px;margin:2px 0\">{text}</p>\n"
+        )
     };
     document(title, worst, &lines.iter().map(line).collect::<String>(), language)
 }

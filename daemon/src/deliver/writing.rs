@@ -199,7 +199,10 @@ impl<'a> Writing<'a> {
         self.transaction.record_all(records).await
     }
 
-    async fn enqueue(&mut self, flushes: &[(&'a Recipient, Cow<'_, Flush>)]) -> Result<(), StoreError> {
+    async fn enqueue(
+        &mut self,
+        flushes: &[(&'a Recipient, Cow<'_, Flush>)],
+    ) -> Result<(), StoreError> {
         let mut notices = Vec::new();
         let mut rooms = BTreeMap::new();
         for (sink, flush) in flushes {

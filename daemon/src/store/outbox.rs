@@ -182,11 +182,8 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let id = self.id(now);
-        let query = query(statements::BURY_PART)
-            .bind(&id)
-            .bind(written(part)?)
-            .bind(reason)
-            .bind(&row.id);
+        let query =
+            query(statements::BURY_PART).bind(&id).bind(written(part)?).bind(reason).bind(&row.id);
         self.execute(query).await?;
         self.name_the_same(&id, &row.sink, &row.id).await
     }
