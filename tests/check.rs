@@ -232,8 +232,8 @@ fn each_part_of_who_is_told_when_has_its_place() {
     assert_eq!(telling.rate, Rate { most: 3, per: Duration::from_mins(1) });
     let quiet = telling.quiet.as_ref().unwrap();
     assert_eq!(quiet.place, "mail.toml:12");
-    assert_eq!(quiet.window.to_string(), "Mon,Tue,Wed,Thu,Fri 22:00-07:00");
-    assert_eq!(quiet.window.zone().iana_name(), Some("Asia/Seoul"), "the sink's");
+    assert_eq!(quiet.hours.to_string(), "Mon,Tue,Wed,Thu,Fri 22:00-07:00");
+    assert_eq!(quiet.hours.zone().iana_name(), Some("Asia/Seoul"), "the sink's");
     assert_eq!(quiet.except[0].to_string(), r#"severity="critical""#);
     let escalate = telling.escalate.as_ref().unwrap();
     assert_eq!((escalate.place.as_str(), escalate.to.as_str()), ("mail.toml:13", "sound-file"));

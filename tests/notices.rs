@@ -14,12 +14,18 @@ mod rig;
 
 use haetae::engine::{
     Change, Effects,
-    notify::{Why, Withheld},
+    notify::{StoredGroup, Why, Withheld},
 };
 use haetae_plugin::{Notification, Reason, Severity, Status, Verdict};
-use rig::{LONG, Rig, at, changed, ended, firing, flush, group, plan};
+use rig::{LONG, Rig, at, changed, ended, firing, flush, member, plan};
 
 const MAIL: &str = "[sinks.mail]\nplugin = \"file\"\npath = \"/p\"\ninputs = [\"cpu\"]\n";
+
+/// What is stored of the alarms of these hosts in the groups of these sinks.
+fn members(sinks: &[&str], hosts: &[&str], go_on: bool) -> Vec<StoredGroup> {
+    let of = |sink: &&str| hosts.iter().map(|host| member(sink, host, go_on)).collect::<Vec<_>>();
+    sinks.iter().flat_map(of).collect()
+}
 
 fn titles(taken: &[Notification]) -> Vec<&str> {
     taken.iter().map(|notification| notification.title.as_str()).collect()
@@ -36,25 +42,25 @@ async fn a_group_is_one_notice_and_an_obligation_for_each_of_its_alarms() {
     alarms[2].severity = Severity::Warning;
     let effects = Effects {
         flushes: both(Reason::First, &alarms, 30),
-        groups: vec![group("mail", true), group("korean", true)],
+        groups: members(&["mail", "korean"], &["a", "b", "c"], true),
         ..changed(Change::Fired, &alarms, 0)
     };
     rig.step(30, effects).await;
     let (mail, korean) = (rig.taken("mail"), rig.taken("korean"));
-    assert_eq!(titles(&mail), ["[CRITICAL] 3 alarms: evaluator=cpu"]);
+    assert_eq!(titles(&mail), ["[CRITICAL] cpu: 3 alarms (zone=a)"]);
     assert_eq!(
         mail[0].text,
-        "[CRITICAL] 3 alarms: evaluator=cpu
+        "[CRITICAL] cpu: 3 alarms (zone=a)
 why: these are new
 [CRITICAL] CPU of a at 95 % (since 2027-01-15 17:00:00 +09:00) a-1
 [CRITICAL] CPU of b at 95 % (since 2027-01-15 17:00:00 +09:00) b-1
 [WARNING] CPU of c at 95 % (since 2027-01-15 17:00:00 +09:00) c-1"
     );
     assert_eq!(mail[0].html.matches("<p style").count(), 5, "{}", mail[0].html);
-    assert_eq!((mail[0].key.as_str(), mail[0].labels.len()), ("cpu#1", 1));
+    assert_eq!((mail[0].key.as_str(), mail[0].labels.len()), ("cpu@1", 1));
     assert_eq!((mail[0].alarms.len(), mail[0].more), (3, 0));
     assert_eq!((mail[0].status, mail[0].severity), (Status::Firing, Severity::Critical));
-    assert_eq!(titles(&korean), ["[심각] 알람 3건: evaluator=cpu"]);
+    assert_eq!(titles(&korean), ["[심각] cpu: 알람 3건 (zone=a)"]);
     let mut debts = Vec::new();
     for sink in ["korean", "mail"] {
         debts.extend(["a", "b", "c"].map(|host| format!("{sink} {host}-1 Open")));
@@ -72,10 +78,11 @@ why: these are new
     for flush in &mut flushes {
         flush.news = vec!["a-1".into()];
     }
-    rig.step(330, Effects { flushes, ..Effects::default() }).await;
+    let groups = members(&["mail", "korean"], &["a"], false);
+    rig.step(330, Effects { flushes, groups, ..Effects::default() }).await;
     let (mail, korean) = (rig.taken("mail"), rig.taken("korean"));
-    assert_eq!(titles(&mail), ["[CRITICAL] 2 alarms, 1 ended: evaluator=cpu"]);
-    assert_eq!(titles(&korean), ["[심각] 알람 2건, 종료 1건: evaluator=cpu"]);
+    assert_eq!(titles(&mail), ["[CRITICAL] cpu: 2 alarms, 1 ended (zone=a)"]);
+    assert_eq!(titles(&korean), ["[심각] cpu: 알람 2건, 종료 1건 (zone=a)"]);
     let last = mail[0].text.lines().last().unwrap();
     assert_eq!(last, "[RESOLVED] CPU of a at 95 % (ended 2027-01-15 17:01:00 +09:00) a-1");
     assert_eq!(korean[0].text.lines().nth(1), Some("사유: 일부 해소"));
@@ -85,11 +92,11 @@ why: these are new
     let rest = [ended("b", 400), ended("c", 400)];
     let effects = Effects {
         flushes: both(Reason::Resolved, &rest, 400),
-        groups: vec![group("mail", false), group("korean", false)],
+        groups: members(&["mail", "korean"], &["b", "c"], false),
         ..changed(Change::Resolved, &rest, 400)
     };
     rig.step(400, effects).await;
-    assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] 2 alarms ended: evaluator=cpu"]);
+    assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] cpu: 2 alarms ended (zone=a)"]);
     assert!(rig.debts().await.iter().all(|debt| debt.ends_with("Closed")));
     assert!(rig.store.groups().await.unwrap().is_empty());
     assert!(rig.store.waiting("", 10).await.unwrap().is_empty());
@@ -98,33 +105,31 @@ why: these are new
 #[tokio::test]
 async fn of_very_many_alarms_some_are_shown_and_all_are_remembered() {
     let mut rig = Rig::new(&plan(MAIL)).await;
-    let alarms: Vec<_> = (0..2500).map(|index| firing(&format!("h{index:04}"))).collect();
+    let alarms: Vec<_> = (0..2500).map(|index| firing(&format!("a{index:04}"))).collect();
     let effects = Effects {
         flushes: vec![flush("mail", Reason::First, &alarms, 30)],
-        groups: vec![group("mail", true)],
         ..changed(Change::Fired, &alarms, 0)
     };
     rig.step(30, effects).await;
     let taken = rig.taken("mail");
-    assert_eq!(titles(&taken), ["[CRITICAL] 2500 alarms: evaluator=cpu"]);
+    assert_eq!(titles(&taken), ["[CRITICAL] cpu: 2500 alarms (zone=a)"]);
     assert_eq!((taken[0].alarms.len(), taken[0].more), (1000, 1500));
     assert_eq!(taken[0].text.lines().count(), 103);
     assert_eq!(taken[0].text.lines().last(), Some("… and 2400 more"));
     assert!(taken[0].html.contains("… and 2400 more"));
     assert_eq!(rig.debts().await.len(), 2500);
     assert_eq!(
-        rig.journal("h2499-1").await,
+        rig.journal("a2499-1").await,
         ["changed fired critical at 95 %", "told mail: first"]
     );
 
     let over: Vec<_> = alarms.iter().map(|alarm| ended(&alarm.labels["host"], 60)).collect();
     let effects = Effects {
         flushes: vec![flush("mail", Reason::Resolved, &over, 60)],
-        groups: vec![group("mail", false)],
         ..changed(Change::Resolved, &over, 60)
     };
     rig.step(60, effects).await;
-    assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] 2500 alarms ended: evaluator=cpu"]);
+    assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] cpu: 2500 alarms ended (zone=a)"]);
     assert!(rig.debts().await.iter().all(|debt| debt.ends_with("Closed")));
 }
 
@@ -136,11 +141,11 @@ async fn a_fallback_is_told_of_the_end_of_what_it_was_told_and_the_sink_that_rej
     let alarms = [firing("a"), firing("b")];
     let effects = Effects {
         flushes: vec![flush("mail", Reason::First, &alarms, 30)],
-        groups: vec![group("mail", true)],
+        groups: members(&["mail"], &["a", "b"], true),
         ..changed(Change::Fired, &alarms, 0)
     };
     rig.step(30, effects).await;
-    assert_eq!(titles(&rig.taken("log")), ["[CRITICAL] 2 alarms: evaluator=cpu"]);
+    assert_eq!(titles(&rig.taken("log")), ["[CRITICAL] cpu: 2 alarms (zone=a)"]);
     assert_eq!(rig.debts().await, ["log a-1 Open", "log b-1 Open"]);
     assert!(rig.journal("b-1").await.contains(&"buried mail: rejected: too long".into()));
 
@@ -148,7 +153,7 @@ async fn a_fallback_is_told_of_the_end_of_what_it_was_told_and_the_sink_that_rej
     let over = [ended("a", 60), ended("b", 60)];
     let effects = Effects {
         flushes: vec![flush("mail", Reason::Resolved, &over, 60)],
-        groups: vec![group("mail", false)],
+        groups: members(&["mail"], &["a", "b"], false),
         ..changed(Change::Resolved, &over, 60)
     };
     rig.step(60 + LONG, effects).await;
@@ -180,7 +185,7 @@ async fn a_sink_that_is_behind_is_not_told_the_same_again_and_the_journal_says_s
     let alarms = [firing("a")];
     let effects = Effects {
         flushes: vec![flush("mail", Reason::First, &alarms, 30)],
-        groups: vec![group("mail", true)],
+        groups: members(&["mail"], &["a"], true),
         ..changed(Change::Fired, &alarms, 0)
     };
     rig.step(30, effects).await;
@@ -224,7 +229,8 @@ async fn two_hours_of_a_dead_sink_lose_nothing_and_each_end_comes_after_its_begi
             effects.extend(changed(Change::Resolved, &[ends], second));
         }
         effects.flushes.push(flush("mail", reason, &alarms, second));
-        effects.groups.push(group("mail", true));
+        effects.groups.push(member("mail", &format!("f{round}"), true));
+        effects.groups.push(member("mail", &format!("f{}", round - 1), false));
         rig.step(second, effects).await;
         wanted.push(alarms.into_iter().map(|alarm| alarm.id).collect::<Vec<_>>());
     }
@@ -248,23 +254,22 @@ async fn what_no_group_tells_any_more_is_told_by_itself() {
     let alarms = [firing("a"), firing("b")];
     let effects = Effects {
         flushes: vec![flush("mail", Reason::First, &alarms, 30)],
-        groups: vec![group("mail", true)],
+        groups: members(&["mail"], &["a", "b"], true),
         ..changed(Change::Fired, &alarms, 0)
     };
     rig.step(30, effects).await;
     rig.taken("mail");
-    // As when `group_by` was changed: the group is gone, its alarms go on.
-    let mut gone = Effects { groups: vec![group("mail", false)], ..Effects::default() };
+    // As when its group is one that the engine does not know any more.
+    let mut gone = Effects { groups: members(&["mail"], &["a"], false), ..Effects::default() };
     gone.extend(changed(Change::Resolved, &[ended("a", 40)], 40));
     rig.step(40, gone).await;
     assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] CPU of a at 95 %"]);
     assert_eq!(rig.debts().await, ["mail a-1 Closed", "mail b-1 Open"]);
-    // One that ended while a group was there that went without a word: it is found later.
-    let mut over = changed(Change::Resolved, &[ended("b", 50)], 50);
-    over.groups.push(group("mail", true));
-    rig.step(50, over).await;
+    // One whose group went without a word after it had ended: it is found later.
+    rig.step(50, changed(Change::Resolved, &[ended("b", 50)], 50)).await;
     assert!(rig.taken("mail").is_empty(), "the group tells it");
-    rig.step(60, Effects { groups: vec![group("mail", false)], ..Effects::default() }).await;
+    let groups = members(&["mail"], &["b"], false);
+    rig.step(60, Effects { groups, ..Effects::default() }).await;
     rig.set(60 + LONG);
     rig.turn().await;
     assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] CPU of b at 95 %"]);

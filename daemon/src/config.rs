@@ -30,7 +30,7 @@ pub use self::{
     kind::reserved,
     language::Language,
     plan::{
-        Daemon, Http, Inhibit, Limits, Plan, Plugins, Queue, Quiet, Server, Sink, Source, Telling,
+        Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling,
     },
     problem::{Code, Finding, Problem, Severity},
 };

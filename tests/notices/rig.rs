@@ -188,7 +188,8 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_seconds(1_800_000_000 + second)
 }
 
-/// A critical alarm of a host that fires since the second 0.
+/// A critical alarm of a host that fires since the second 0; as part of its id, the host is a
+/// hexadecimal number.
 pub(crate) fn firing(host: &str) -> AlarmView {
     AlarmView {
         id: format!("{host}-1"),
@@ -236,8 +237,8 @@ pub(crate) fn changed(change: Change, alarms: &[AlarmView], second: i64) -> Effe
 pub(crate) fn flush(sink: &str, reason: Reason, alarms: &[AlarmView], second: i64) -> Flush {
     Flush {
         sink: sink.into(),
-        key: "cpu#1".into(),
-        labels: BTreeMap::from([("evaluator".to_owned(), "cpu".to_owned())]),
+        key: "cpu@1".into(),
+        labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
         reason,
         alarms: alarms.to_vec(),
         news: alarms.iter().map(|alarm| alarm.id.clone()).collect(),
@@ -245,10 +246,10 @@ pub(crate) fn flush(sink: &str, reason: Reason, alarms: &[AlarmView], second: i6
     }
 }
 
-/// The group goes on, or is over.
-pub(crate) fn group(sink: &str, goes_on: bool) -> StoredGroup {
+/// The alarm of a host is in the group of a sink, which is to tell its end, or is not any more.
+pub(crate) fn member(sink: &str, host: &str, goes_on: bool) -> StoredGroup {
     let state = goes_on.then(|| serde_json::json!({ "goes": "on" }));
-    StoredGroup { sink: sink.into(), key: "cpu#1".into(), state }
+    StoredGroup { sink: sink.into(), key: format!("cpu@1#{host}-1"), state }
 }
 
 /// As long as no sink is left alone for after it took nothing.

@@ -258,7 +258,8 @@ pub(super) struct Sink {
     pub(super) group_wait: Duration,
     pub(super) group_interval: Duration,
     pub(super) repeat: Repeat,
-    pub(super) rate: Rate,
+    /// Without it as many as there are, if each alarm is told alone.
+    pub(super) rate: Option<Rate>,
     pub(super) quiet: Option<Quiet>,
     pub(super) escalate: Option<Escalate>,
 }
@@ -279,7 +280,7 @@ impl Default for Sink {
             group_wait: Std::from_secs(30).into(),
             group_interval: Std::from_mins(5).into(),
             repeat: Repeat::Same(Std::from_hours(4).into()),
-            rate: Rate::default(),
+            rate: None,
             quiet: None,
             escalate: None,
         }

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::language::Language;
 use crate::engine::{
-    calendar::Recurring,
     matcher::Matcher,
-    notify::{Escalate, GroupBy, Rate},
+    SYSTEM,
+    notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
     silence::Silence,
     threshold::Threshold,
 };
@@ -169,26 +169,31 @@ pub struct Telling {
     pub escalate: Option<Escalate>,
 }
 
-/// When a sink is told of nothing but the worst.
-#[derive(Clone, Debug)]
-pub struct Quiet {
-    /// Where the configuration says so.
-    pub place: String,
-    /// When.
-    pub window: Recurring,
-    /// What is told all the same.
-    pub except: Vec<Matcher>,
-}
-
-/// Alarms that explain others.
-#[derive(Clone, Debug)]
-pub struct Inhibit {
-    /// Where the configuration says so.
-    pub place: String,
-    /// Those that explain; all must match.
-    pub when: Vec<Matcher>,
-    /// Those that are not told then; all must match.
-    pub mute: Vec<Matcher>,
-    /// Labels in which both are alike.
-    pub equal: Vec<String>,
+impl Plan {
+    /// The sinks that are told of alarms, as the engine sees them.
+    pub fn routes(&self) -> Vec<Route> {
+        let named = |sink: &Sink| sink.inputs.iter().any(|input| input == SYSTEM);
+        let system_is_named = self.sinks.iter().any(named);
+        let told = self.sinks.iter().filter(|sink| sink.notifies);
+        let route = |sink: &Sink| {
+            let Telling { group_by, group_wait, group_interval, repeat, rate, quiet, escalate } =
+                sink.telling.clone();
+            Route {
+                sink: sink.name.clone(),
+                place: sink.place.clone(),
+                inputs: sink.inputs.clone(),
+                system: named(sink) || !system_is_named,
+                matchers: sink.matchers.clone(),
+                group_by,
+                group_wait,
+                group_interval,
+                repeat,
+                resolved: sink.resolved,
+                quiet,
+                escalate,
+                rate,
+            }
+        };
+        told.map(route).collect()
+    }
 }

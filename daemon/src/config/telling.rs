@@ -13,7 +13,7 @@ use super::{
 };
 use crate::engine::{
     calendar::{Days, Hours, Recurring},
-    notify::{Escalate, GroupBy, Rate},
+    notify::{Escalate, GroupBy, Inhibit, Quiet, Rate},
     silence::{Silence, Span},
 };
 
@@ -38,7 +38,15 @@ pub(super) fn read(
             all.iter().map(|again| **again).collect()
         }
     };
-    too_short(section, "/rate/per", *file.rate.per, problems);
+    let alone = matches!(file.group_by, file::GroupBy::Word(file::Word::Alarm));
+    let rate = file.rate.as_ref().map_or_else(
+        || {
+            let file::Rate { most, per } = file::Rate::default();
+            Rate { most: if alone { 0 } else { most }, per: *per }
+        },
+        |rate| Rate { most: rate.most, per: *rate.per },
+    );
+    too_short(section, "/rate/per", rate.per, problems);
     if let Some(escalate) = &file.escalate {
         too_short(section, "/escalate/after", *escalate.after, problems);
     }
@@ -50,7 +58,7 @@ pub(super) fn read(
         group_wait: *file.group_wait,
         group_interval: *file.group_interval,
         repeat,
-        rate: Rate { most: file.rate.most, per: *file.rate.per },
+        rate,
         quiet: file
             .quiet
             .as_ref()
@@ -69,21 +77,21 @@ fn quiet(
     file: &file::Quiet,
     zone: Option<&str>,
     problems: &mut Vec<Problem>,
-) -> Option<plan::Quiet> {
+) -> Option<Quiet> {
     let zone = file.zone.as_deref().or(zone);
     bad_zone(section, "/quiet/zone", file.zone.as_deref(), problems);
     let window =
         recurring(section, "/quiet", file.days.as_deref(), Some(&file.hours), zone, problems);
     let except = file.except.iter().map(|matcher| matcher.0.clone()).collect();
-    Some(plan::Quiet { place: section.key("/quiet").short(), window: window?, except })
+    Some(Quiet { place: section.key("/quiet").short(), hours: window?, except })
 }
 
 /// Reads `[[inhibit]]`.
-pub(super) fn inhibit(section: &Section<'_>, problems: &mut Vec<Problem>) -> plan::Inhibit {
+pub(super) fn inhibit(section: &Section<'_>, problems: &mut Vec<Problem>) -> Inhibit {
     let judged = schema::own::<file::Inhibit>(section);
     problems.extend(judged.problems);
     let file = judged.accepted;
-    plan::Inhibit {
+    Inhibit {
         place: section.head().short(),
         when: file.when.into_iter().map(|matcher| matcher.0).collect(),
         mute: file.mute.into_iter().map(|matcher| matcher.0).collect(),

@@ -56,10 +56,14 @@ impl Voice {
             (Language::Ko, firing, 0) => format!("알람 {firing}건"),
             (Language::Ko, firing, ended) => format!("알람 {firing}건, 종료 {ended}건"),
         };
-        if flush.labels.is_empty() {
-            return format!("[{state}] {counts}");
-        }
-        format!("[{state}] {counts}: {}", labels(&flush.labels))
+        let first = flush.alarms.first().map_or("", |alarm| &alarm.evaluator);
+        let alike = flush.alarms.iter().all(|alarm| alarm.evaluator == first);
+        let evaluator = if alike { format!("{first}: ") } else { String::new() };
+        let labels = match &flush.labels {
+            none if none.is_empty() => String::new(),
+            labels => format!(" ({})", self::labels(labels)),
+        };
+        format!("[{state}] {evaluator}{counts}{labels}")
     }
 
     /// A line an alarm, and before them why they are told.

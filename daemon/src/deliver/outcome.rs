@@ -1,7 +1,7 @@
 //! Outcomes: what became of a batch, as one transaction with all that follows from it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
-    store::{About, Act, Claimed, HAETAE, Kind, Record, StoreError, Told, Transaction},
+    store::{About, Act, Claimed, HAETAE, Record, StoreError, Told, Transaction},
 };
 
 /// The longest pause before one notification is tried again.
@@ -99,27 +99,22 @@ impl Dispatch {
         rows: &[(&Claimed, &[About])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (mut closing, mut firing) = (BTreeSet::new(), BTreeMap::new());
+        let (mut closing, mut firing) = (BTreeSet::new(), BTreeSet::new());
         for (row, about) in rows {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
             record(transaction, about, Act::Told, &detail, now).await?;
-            let own = row.kind != Kind::Forwarded;
-            let thread = if own { row.notification.key.as_str() } else { "" };
             for About { alarm, ends } in *about {
-                if *ends {
-                    closing.insert(alarm.as_str());
-                } else if own || !firing.contains_key(alarm.as_str()) {
-                    firing.insert(alarm.as_str(), thread);
-                }
+                let of = if *ends { &mut closing } else { &mut firing };
+                of.insert(alarm.as_str());
             }
         }
         let closing: Vec<_> = closing.into_iter().collect();
         transaction.close(&self.name, &closing, "told", now).await?;
         let owes = sink.plan.resolved;
-        let told = firing.iter().map(|(alarm, thread)| Told { alarm, thread, owes });
+        let told = firing.iter().map(|alarm| Told { alarm, owes });
         transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
         // Some may have ended while it was not known that they would be told of.
-        let firing: Vec<_> = firing.into_keys().collect();
+        let firing: Vec<_> = firing.into_iter().collect();
         let ended = transaction.unsettled_of(&self.name, &firing).await?;
         end(transaction, sink, &ended, now).await
     }

@@ -12,10 +12,11 @@ use super::{
 };
 use crate::engine::notify::StoredGroup;
 
-/// A group that goes on.
+/// A group that goes on, or an alarm in it.
 struct Saved<'a> {
     sink: &'a str,
     key: &'a str,
+    alarm: &'a str,
     written: String,
     now: Timestamp,
 }
@@ -25,8 +26,8 @@ struct Gone<'a>(&'a str, &'a str);
 
 impl Row for Saved<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let query = query.bind(self.sink).bind(self.key).bind(self.written.as_str());
-        query.bind(millis(self.now))
+        let query = query.bind(self.sink).bind(self.key).bind(self.alarm);
+        query.bind(self.written.as_str()).bind(millis(self.now))
     }
 }
 
@@ -45,12 +46,15 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         let mut last = BTreeMap::new();
         for group in groups {
-            last.insert((group.sink.as_str(), group.key.as_str()), group.state.as_ref());
+            last.insert((group.sink.as_str(), group.key.as_str()), group);
         }
         let (mut saved, mut gone) = (Vec::new(), Vec::new());
-        for ((sink, key), state) in last {
-            match state {
-                Some(state) => saved.push(Saved { sink, key, written: state.to_string(), now }),
+        for ((sink, key), group) in last {
+            match &group.state {
+                Some(state) => {
+                    let (alarm, written) = (group.alarm().unwrap_or_default(), state.to_string());
+                    saved.push(Saved { sink, key, alarm, written, now });
+                }
                 None => gone.push(Gone(sink, key)),
             }
         }

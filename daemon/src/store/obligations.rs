@@ -49,8 +49,6 @@ pub enum DebtState {
 pub struct Told<'a> {
     /// The alarm.
     pub alarm: &'a str,
-    /// The group that told it; empty: none, another sink gave it up.
-    pub thread: &'a str,
     /// Whether it is to be told of the end.
     pub owes: bool,
 }
@@ -73,7 +71,7 @@ impl Written for Telling<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
         let Self { sink, told, now } = self;
         let query = query.bind(*sink).bind(told.alarm).bind(i64::from(told.owes));
-        query.bind(millis(*now)).bind(told.thread)
+        query.bind(millis(*now))
     }
 }
 

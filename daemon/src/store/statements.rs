@@ -97,15 +97,14 @@ statements! {
     ALARMS_OF_NOTICE = "SELECT alarm, ends FROM notice_alarms WHERE notice = $1 ORDER BY alarm";
     FORGET_NAMES = "DELETE FROM notice_alarms WHERE notice IN (VALUES ($1))";
 
-    SAVE_GROUP = "INSERT INTO groups (sink, key, state, updated) VALUES ($1, $2, $3, $4)
+    SAVE_GROUP = "INSERT INTO groups (sink, key, alarm, state, updated) VALUES ($1, $2, $3, $4, $5)
         ON CONFLICT (sink, key) DO UPDATE SET state = excluded.state, updated = excluded.updated";
     FORGET_GROUP = "DELETE FROM groups WHERE (sink, key) IN (VALUES ($1, $2))";
     GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
 
-    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason,
-        thread) VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '', $5)
-        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1,
-        thread = CASE WHEN excluded.thread = '' THEN told.thread ELSE excluded.thread END";
+    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
+        VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
+        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2
@@ -119,24 +118,23 @@ statements! {
         UNION SELECT n.sink, n.alarm FROM these JOIN notice_alarms n ON n.alarm = these.alarm
             AND n.sink = these.sink AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0";
     /// Sinks that know of an alarm, or will, and that nobody else tells of its end: no group that
-    /// goes on, and nothing that waits.
+    /// it is in, and nothing that waits.
     KNOWING = "WITH these (alarm) AS (VALUES ($1))
         SELECT t.alarm, t.sink, '' FROM these JOIN told t ON t.alarm = these.alarm
             WHERE t.state = 'open' AND t.owes = 1
-            AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.sink = t.sink AND g.key = t.thread)
+            AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
             AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = t.alarm
                 AND e.sink = t.sink AND e.ends = 1)
         UNION SELECT n.alarm, n.sink, o.thread FROM these JOIN notice_alarms n
             ON n.alarm = these.alarm AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0
-            WHERE (o.kind = 'forwarded' OR NOT EXISTS (SELECT 1 FROM groups g
-                WHERE g.sink = o.sink AND g.key = o.thread))
+            WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = n.alarm AND g.sink = n.sink)
             AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = n.alarm
                 AND e.sink = n.sink AND e.ends = 1)";
-    /// The end is due to them, no group that goes on tells it, and nothing that waits says so.
+    /// The end is due to them, no group tells it, and nothing that waits says so.
     UNSETTLED = "SELECT a.standing FROM told t JOIN alarms a ON a.id = t.alarm
         WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1
         AND t.alarm NOT IN (SELECT l.id FROM alarms l WHERE l.condition <> 'ended')
-        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.sink = t.sink AND g.key = t.thread)
+        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
         AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
             AND n.ends = 1) LIMIT $2";
     /// The same, of alarms that a sink was just told of.
@@ -144,7 +142,7 @@ statements! {
         SELECT a.standing FROM these JOIN alarms a ON a.id = these.alarm AND a.condition = 'ended'
         JOIN told t ON t.sink = these.sink AND t.alarm = these.alarm
         WHERE t.state = 'open' AND t.owes = 1
-        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.sink = t.sink AND g.key = t.thread)
+        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
         AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
             AND n.ends = 1)";
     /// Those who owe nothing are done when the alarm is.

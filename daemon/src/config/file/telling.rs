@@ -37,7 +37,8 @@ pub(in crate::config) enum Repeat {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct Rate {
-    #[schemars(range(min = 1))]
+    /// Zero: as many as there are.
+    #[schemars(range(min = 0))]
     pub(in crate::config) most: u32,
     pub(in crate::config) per: Duration,
 }

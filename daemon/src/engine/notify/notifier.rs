@@ -209,11 +209,11 @@ impl Notifier {
     }
 
     fn end(&mut self, id: AlarmId, transition: &Transition, now: Timestamp) {
-        let Some(live) = self.alarms.remove(&id) else {
-            return;
-        };
         let alarm = &transition.alarm;
-        let before = AlarmView { severity: live.severity(), ..alarm.clone() };
+        // One that nothing judges any more since the restart may not be known: sinks may be.
+        let live = self.alarms.remove(&id);
+        let severity = live.map_or(alarm.severity, |live| live.severity());
+        let before = AlarmView { severity, ..alarm.clone() };
         let freed = self.mutes.remove(id, &before);
         if let Some(expires) = self.mutes.handlings.remove(&id).and_then(|it| it.expires()) {
             self.out.timers.remove(&(expires, Timer::Handling(id)));
