@@ -29,9 +29,7 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
-    plan::{
-        Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling,
-    },
+    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
 };
 

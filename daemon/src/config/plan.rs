@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::language::Language;
 use crate::engine::{
-    matcher::Matcher,
     SYSTEM,
+    matcher::Matcher,
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
     silence::Silence,
     threshold::Threshold,
