@@ -91,6 +91,7 @@ pub enum Code {
     ForBesideOf,
     ImpossibleOf,
     ValueWithoutOver,
+    FlapNeverSettles,
     OverOnPushedDown,
     BadZone,
     TooShort,
@@ -361,6 +362,7 @@ impl Code {
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
+            Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -382,7 +384,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 55] = [
+    const ALL: [Code; 56] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -422,6 +424,7 @@ mod tests {
         Code::ForBesideOf,
         Code::ImpossibleOf,
         Code::ValueWithoutOver,
+        Code::FlapNeverSettles,
         Code::OverOnPushedDown,
         Code::BadZone,
         Code::TooShort,

@@ -171,7 +171,6 @@ impl Recurring {
     }
 
     /// If a window is open: when it closes, `None` if it never does.
-    #[expect(clippy::option_option, reason = "not open, open for ever, and open until then differ")]
     pub fn holds(&self, at: Timestamp) -> Option<Option<Timestamp>> {
         if self.from.is_some_and(|from| at < from) || self.until.is_some_and(|until| at >= until) {
             return None;
