@@ -28,6 +28,9 @@ limit = 10000
 
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["many"]
 path = "PATH"
 "#;

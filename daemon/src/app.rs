@@ -37,7 +37,7 @@ use crate::{
     engine::{Effects, Input, Transition},
     http::{self, View, api},
     people::People,
-    pipeline::{evaluation::Question, problems},
+    pipeline::problems,
     plugin::{
         catalog::Catalog,
         event::Event,
@@ -146,7 +146,7 @@ impl App {
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
         outbox.adopt().await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        app.tell(outbox, judging.effects, judging.questions, &wiring.events);
+        app.tell(outbox, judging.effects, &wiring.events);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -240,21 +240,13 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    fn tell(
-        &self,
-        outbox: Outbox,
-        effects: mpsc::Receiver<Effects>,
-        questions: mpsc::Sender<Question>,
-        events: &mpsc::Sender<Event>,
-    ) {
-        let alarms = View::asks(questions);
+    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, events: &mpsc::Sender<Event>) {
         for sink in outbox.recipients.iter() {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
                 recipients: outbox.recipients.clone(),
                 store: outbox.store.clone(),
                 clock: outbox.clock.clone(),
-                alarms: Arc::clone(&alarms),
                 wakes: outbox.wakes.clone(),
                 events: events.clone(),
                 stop: self.written.clone(),

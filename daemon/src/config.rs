@@ -16,6 +16,7 @@ pub mod secret;
 mod section;
 mod sink;
 mod source;
+mod telling;
 mod wiring;
 
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
-    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source},
+    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
 };
 

@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    deliver::dispatch::Alarms,
     people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
@@ -94,18 +93,6 @@ impl View {
         let (reply, counts) = oneshot::channel();
         self.0.engine.send(Question::Counts(reply)).await.ok()?;
         counts.await.ok()
-    }
-
-    /// How dispatchers ask for the alarms as they are now.
-    pub fn asks(engine: mpsc::Sender<Question>) -> Alarms {
-        Arc::new(move || {
-            let engine = engine.clone();
-            Box::pin(async move {
-                let (reply, overview) = oneshot::channel();
-                engine.send(Question::Overview(reply)).await.ok()?;
-                overview.await.ok().map(|overview| overview.alarms)
-            })
-        })
     }
 
     /// Each instance as it is now.

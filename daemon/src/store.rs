@@ -5,6 +5,7 @@
 
 mod alarms;
 mod care;
+mod groups;
 mod handling;
 pub mod health;
 mod ids;
@@ -38,7 +39,7 @@ pub use self::{
     handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
-    notice::Notice,
+    notice::{About, Notice},
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
     silences::{StoredSilence, StoredSpan},

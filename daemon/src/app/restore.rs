@@ -31,13 +31,17 @@ pub(super) async fn restore(
     clock: &Clock,
 ) -> Result<Restored, StartError> {
     let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
+    let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+    let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
     let handlings = store.handlings().await?.into_iter();
     let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
     // What people said is known before anything is judged.
     let silences = people::load(store, clock.now()).await?;
-    let past = Past { handlings, silences, ..store.past().await? };
-    restored.engine.restore(past, &BTreeSet::new(), clock.now());
+    let groups = store.groups().await?;
+    let past = Past { handlings, silences, groups, ..store.past().await? };
+    let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
+    restored.effects.extend(effects);
     let mut alarms = 0;
     let mut page = store.standings("").await?;
     while let Some(last) = page.last() {

@@ -132,6 +132,15 @@ pub struct StoredGroup {
     pub state: Option<serde_json::Value>,
 }
 
+impl StoredGroup {
+    /// The alarm, if this is what is stored of one in a group: the group tells the sink of its end,
+    /// if the sink was told of it.
+    pub fn alarm(&self) -> Option<&str> {
+        let (_, alarm) = self.key.rsplit_once('#')?;
+        live::AlarmId::parse(alarm).map(|_| alarm)
+    }
+}
+
 /// That a sink is not told of an alarm for now, or not any more withheld from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Withheld {

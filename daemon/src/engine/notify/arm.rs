@@ -82,7 +82,11 @@ impl Arm {
 
     /// Whether the sink is told of an alarm at all.
     pub(super) fn wants(&self, alarm: &AlarmView) -> bool {
-        let Route { inputs, system, matchers, .. } = &self.route;
+        let Route { sink, inputs, system, matchers, .. } = &self.route;
+        // An alarm about a sink is of no use to that sink.
+        if alarm.evaluator == SYSTEM && alarm.labels.get("instance") == Some(sink) {
+            return false;
+        }
         let named =
             if alarm.evaluator == SYSTEM { *system } else { inputs.contains(&alarm.evaluator) };
         named && fits(matchers, alarm)
