@@ -14,6 +14,7 @@ pub mod handling;
 mod identity;
 mod labels;
 mod levels;
+pub mod log;
 pub mod matcher;
 mod member;
 pub mod notify;
@@ -52,6 +53,7 @@ pub use self::{
 };
 use self::{
     evaluator::Evaluator,
+    log::{Found, LogEvaluator, LogRule, Records},
     occurrence::Occurrences,
     source::{Route, Source},
     standing::Changes,
@@ -64,6 +66,7 @@ use self::{
 pub struct Engine {
     sources: Vec<Source>,
     evaluators: Vec<Evaluator>,
+    logs: Vec<LogEvaluator>,
     system: System,
     occurrences: Occurrences,
     now: Timestamp,
@@ -86,6 +89,23 @@ pub enum Input {
         source: String,
         /// Points of the past; its labels are complete and within the limits.
         samples: Samples,
+    },
+    /// A batch of a source's queue, for its log evaluators.
+    Records(Records),
+    /// A source of logs has spoken, and its log evaluators have had all that it had said before.
+    Heard {
+        /// The source.
+        source: String,
+        /// Up to when.
+        until: Timestamp,
+        /// Whether it vouches to have said everything up to then, whatever came between.
+        vouched: bool,
+    },
+    /// Log evaluators are given batches of a source's queue from the oldest on: their place in it
+    /// is gone.
+    Rewound {
+        /// The source.
+        source: String,
     },
     /// A source failed: one alarm about it, and none of its evaluators' conditions change.
     SourceDown {
@@ -127,7 +147,14 @@ impl Engine {
             }
         }
         let (system, occurrences) = (System::default(), Occurrences::default());
-        Self { sources, evaluators, system, occurrences, now }
+        Self { sources, evaluators, logs: Vec::new(), system, occurrences, now }
+    }
+
+    /// The same with log evaluators.
+    #[must_use]
+    pub fn with_logs(mut self, rules: Vec<LogRule>) -> Self {
+        self.logs = rules.into_iter().map(LogEvaluator::new).collect();
+        self
     }
 
     /// Takes an input and judges what is due.
@@ -142,7 +169,16 @@ impl Engine {
                 self.take(&source, &samples, now);
             }
             Input::History { source, samples } => self.recall(&source, &samples, now),
+            Input::Records(records) => self.take_records(&records, &mut changes),
+            Input::Heard { source, until, vouched } => {
+                let found = Found::heard(until, vouched);
+                for log in &mut self.logs {
+                    log.heard(&source, &found, &mut self.occurrences, &mut changes);
+                }
+            }
+            Input::Rewound { source } => self.logs.iter_mut().for_each(|log| log.rewind(&source)),
             Input::SourceDown { source, reason } => {
+                self.logs.iter_mut().for_each(|log| log.source_down(&source));
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
@@ -156,18 +192,28 @@ impl Engine {
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
+        self.logs.iter_mut().for_each(|log| log.settle(now, false, &mut changes));
+        changes.into_effects()
+    }
+
+    /// What is to be written before it is given up: all that was judged.
+    pub fn last_effects(&mut self, now: Timestamp) -> Effects {
+        let mut changes = Changes::default();
+        self.logs.iter_mut().for_each(|log| log.settle(now, true, &mut changes));
         changes.into_effects()
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.evaluators.iter().filter_map(|evaluator| evaluator.next_due(&self.sources)).min()
+        let due = self.evaluators.iter().filter_map(|evaluator| evaluator.next_due(&self.sources));
+        due.chain(self.logs.iter().filter_map(LogEvaluator::next_due)).min()
     }
 
     /// All alarms that are pending, firing or recovering, the worst first.
     pub fn alarms(&self) -> Vec<AlarmView> {
         let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
-        let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
+        let logs = self.logs.iter().flat_map(|log| log.alarms(self.outage(log)));
+        let mut alarms: Vec<_> = self.system.alarms().chain(own).chain(logs).collect();
         alarms.sort_by(AlarmView::worst_first);
         alarms
     }
@@ -175,12 +221,14 @@ impl Engine {
     /// How many alarms of a severity fire.
     pub fn firing(&self, severity: Severity) -> usize {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
-        self.system.firing().chain(own).filter(|one| *one == severity).count()
+        let logs = self.logs.iter().flat_map(LogEvaluator::firing);
+        self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
     }
 
     /// How each evaluator is doing, in the order in which they were given.
     pub fn evaluators(&self) -> Vec<EvaluatorStatus> {
-        self.evaluators.iter().map(Evaluator::status).collect()
+        let logs = self.logs.iter().map(LogEvaluator::status);
+        self.evaluators.iter().map(Evaluator::status).chain(logs).collect()
     }
 
     /// A clock that went back must not leave slots, watermarks and points in the future.
@@ -192,6 +240,7 @@ impl Engine {
             for evaluator in &mut self.evaluators {
                 evaluator.follow_clock(now);
             }
+            self.logs.iter_mut().for_each(|log| log.follow_clock(now));
         }
         self.now = now;
     }
@@ -230,6 +279,19 @@ impl Engine {
                     .is_some_and(|evaluator| evaluator.attach(index, place, series, occurrences))
             });
         }
+    }
+
+    fn take_records(&mut self, records: &Records, changes: &mut Changes) {
+        let readers = self.logs.iter_mut().filter(|log| log.reads(&records.source));
+        for (rule, log) in readers.enumerate() {
+            log.take(records, rule, &mut self.occurrences, changes);
+        }
+    }
+
+    /// Since when any source of a log evaluator is down.
+    fn outage(&self, log: &LogEvaluator) -> Option<Timestamp> {
+        let source = |name: &str| self.sources.iter().find(|source| source.timing.name == name);
+        log.inputs().filter_map(|name| source(name)?.down).min()
     }
 
     fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {

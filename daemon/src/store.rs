@@ -9,6 +9,7 @@ pub mod health;
 mod ids;
 mod journal;
 mod location;
+mod logs;
 mod migrations;
 mod notice;
 mod obligations;

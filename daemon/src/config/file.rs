@@ -1,5 +1,7 @@
 //! The file: it mirrors the text, and may be wrong.
 
+mod log;
+
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
 use haetae_plugin::{
@@ -9,6 +11,7 @@ use haetae_plugin::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+pub(super) use self::log::{LogEvaluator, LogLevel, Pattern};
 use super::language::Language;
 use crate::engine::{matcher, threshold};
 
@@ -155,6 +158,7 @@ pub(super) struct Evaluator {
 pub(super) enum Kind {
     #[default]
     Threshold,
+    Log,
 }
 
 /// `warning` and `critical`.

@@ -6,7 +6,7 @@ use haetae_plugin::Secret;
 use serde_json::Value;
 
 use super::language::Language;
-use crate::engine::{matcher::Matcher, threshold::Threshold};
+use crate::engine::{log::LogRule, matcher::Matcher, threshold::Threshold};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
     pub thresholds: Vec<Threshold>,
+    /// `[evaluators.*]` of kind `log`, by name.
+    pub logs: Vec<LogRule>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
 }

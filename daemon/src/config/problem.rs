@@ -98,6 +98,11 @@ pub enum Code {
     BadAddress,
     BadSize,
     BadStore,
+    BadPattern,
+    InputYieldsNoLogs,
+    NoMode,
+    MixedModes,
+    WithoutNew,
     UnreadSource,
     UnknownMetric,
 }
@@ -313,6 +318,7 @@ impl Code {
             Self::TooShort => ("HT0116", "too-short"),
             Self::BadSize => ("HT0117", "bad-size"),
             Self::BadStore => ("HT0118", "bad-store"),
+            Self::BadPattern => ("HT0121", "bad-pattern"),
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),
             Self::BadName => ("HT0203", "bad-name"),
@@ -341,6 +347,10 @@ impl Code {
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
+            Self::InputYieldsNoLogs => ("HT0261", "input-yields-no-logs"),
+            Self::NoMode => ("HT0262", "no-mode"),
+            Self::MixedModes => ("HT0263", "mixed-modes"),
+            Self::WithoutNew => ("HT0264", "without-new"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -362,7 +372,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 48] = [
+    const ALL: [Code; 53] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -409,6 +419,11 @@ mod tests {
         Code::BadAddress,
         Code::BadSize,
         Code::BadStore,
+        Code::BadPattern,
+        Code::InputYieldsNoLogs,
+        Code::NoMode,
+        Code::MixedModes,
+        Code::WithoutNew,
         Code::UnreadSource,
         Code::UnknownMetric,
     ];

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::Timestamp;
 use tokio::{
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    engine::{Change, Effects, Problem, Transition},
+    engine::{Change, Effects, Problem, Transition, log::Positions},
     plugin::event::Event,
     retry::Backoff,
     store::{
@@ -54,6 +54,8 @@ pub struct Outbox {
     pub clock: Clock,
     /// Shows transitions as they become durable; a watcher that is too slow skips some.
     pub watchers: broadcast::Sender<Transition>,
+    /// How far log evaluators are written, for the queues that they read.
+    pub written: watch::Sender<Positions>,
     /// Where problems of the store are told.
     pub events: mpsc::Sender<Event>,
 }
@@ -147,6 +149,9 @@ impl Outbox {
             held: Vec::new(),
         };
         writing.alarms(effects).await?;
+        let cursors = effects.iter().flat_map(|one| &one.cursors);
+        let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
+        writing.transaction.save_log_cursors(cursors.values().copied()).await?;
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
         for together in transitions.chunks(CHUNK) {
             writing.journal(together).await?;
@@ -160,6 +165,10 @@ impl Outbox {
             }
         }
         writing.transaction.commit().await?;
+        if !cursors.is_empty() {
+            let positions = cursors.into_iter().map(|(of, cursor)| (of, cursor.position));
+            self.written.send_modify(|written| written.extend(positions));
+        }
         for (sink, rows) in writing.held {
             sink.desk.lay(rows);
         }

@@ -256,6 +256,7 @@ mod tests {
             summaries: BTreeMap::new(),
             runbook: None,
             reason: Some("rule removed".into()),
+            excerpts: Vec::new(),
         };
         let cases = [
             (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),

@@ -229,6 +229,7 @@ impl Identity {
             summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
             reason: self.levels.by_absence.then(|| "no data".into()),
+            excerpts: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     alarm::{AlarmView, Transition},
     levels::Levels,
+    log::{LogCursor, Tally},
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
     threshold::Threshold,
@@ -33,6 +34,9 @@ pub struct Effects {
     pub groups: Vec<StoredGroup>,
     /// What is withheld from a sink, and what is not any more.
     pub withheld: Vec<Withheld>,
+    /// Where log evaluators have got to; what follows from the batches up to there is in here or
+    /// was before.
+    pub cursors: Vec<LogCursor>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -63,6 +67,9 @@ pub struct AlarmState {
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+    /// What a log evaluator knows of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<Tally>,
 }
 
 /// What the store knows of the time before.
@@ -74,6 +81,8 @@ pub struct Past {
     pub occurrences: Vec<(String, u32)>,
     /// No occurrence of any other fingerprint was greater.
     pub floor: u32,
+    /// Where log evaluators got to.
+    pub cursors: Vec<LogCursor>,
 }
 
 impl Effects {
@@ -85,6 +94,7 @@ impl Effects {
         self.flushes.extend(later.flushes);
         self.groups.extend(later.groups);
         self.withheld.extend(later.withheld);
+        self.cursors.extend(later.cursors);
     }
 
     /// Whether nothing changed.
@@ -95,6 +105,7 @@ impl Effects {
             && self.flushes.is_empty()
             && self.groups.is_empty()
             && self.withheld.is_empty()
+            && self.cursors.is_empty()
     }
 }
 
@@ -120,7 +131,12 @@ impl Standing {
 impl AlarmState {
     /// The state of an alarm whose levels stand so.
     pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, series, seen }
+        Self { version: VERSION, levels, series, seen, log: None }
+    }
+
+    /// The state of an alarm of a log evaluator.
+    pub(super) fn of_log(tally: Tally) -> Self {
+        Self { version: VERSION, log: Some(tally), ..Self::default() }
     }
 }
 
@@ -130,6 +146,7 @@ pub(super) struct Changes {
     pub(super) transitions: Vec<Transition>,
     /// By id: several slots may change one alarm, and the last one counts.
     rows: BTreeMap<String, Option<Standing>>,
+    pub(super) cursors: Vec<LogCursor>,
 }
 
 impl Changes {
@@ -145,7 +162,8 @@ impl Changes {
 
     /// All of them, in order.
     pub(super) fn into_effects(self) -> Effects {
-        let mut effects = Effects { transitions: self.transitions, ..Effects::default() };
+        let mut effects =
+            Effects { transitions: self.transitions, cursors: self.cursors, ..Effects::default() };
         effects.transitions.sort_by(|a, b| {
             let order = a.at.cmp(&b.at);
             let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));

@@ -80,7 +80,12 @@ pub fn start(
                 if !channels.hand_out(effects, &engine).await {
                     return;
                 }
-                let Some(input) = channels.next(&engine, &clock).await else { return };
+                let Some(input) = channels.next(&engine, &clock).await else {
+                    // A clean end leaves nothing to be read twice.
+                    let last = engine.last_effects(clock.now());
+                    channels.hand_out(last, &engine).await;
+                    return;
+                };
                 effects = engine.step(input, clock.now());
             }
         });
