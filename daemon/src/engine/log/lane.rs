@@ -23,15 +23,12 @@ pub struct LogCursor {
     pub state: LaneState,
 }
 
-/// Whose cursor it is: the source, the evaluator.
-pub type Of = (String, String);
-
 /// Up to which batch what follows from it is written, by source and evaluator.
-pub type Positions = BTreeMap<Of, i64>;
+pub type Positions = BTreeMap<(String, String), i64>;
 
 impl LogCursor {
-    /// Whose it is.
-    pub fn of(&self) -> Of {
+    /// Whose it is: the source, the evaluator.
+    pub fn of(&self) -> (String, String) {
         (self.source.clone(), self.evaluator.clone())
     }
 }
