@@ -79,6 +79,9 @@ bad-matcher = { $given } is no matcher
     .label = { $cause }
     .cure = write it as label="value", or with one of the operators != =~ !~
     .regex = correct the regular expression; a backslash before a special character takes it literally
+bad-pattern = { $given } is no regular expression
+    .label = { $cause }
+    .cure = correct it; a backslash before a special character takes it literally; there are no look-arounds and no back references
 too-much = { $given } is more than the maximum { $limit }
     .label = at most { $limit }
     .cure = give `{ $key }` at most { $limit }
@@ -156,6 +159,18 @@ wrong-input = `{ $name }` ({ $role }) cannot be an input here
 input-yields-no-samples = `{ $name }` yields no samples
     .label = an evaluator of kind `threshold` judges samples
     .cure = put the name of a source of samples here
+input-yields-no-logs = `{ $name }` yields no log records
+    .label = an evaluator of kind `log` reads log records
+    .cure = put the name of a source of logs here
+no-mode = `{ $severity }` does not say what it waits for
+    .label = how many matches, or none for how long?
+    .cure = write at_least = 1, within = "1m"; or absent_for = "10m"; or name a label with `new` beside it
+mixed-modes = an evaluator counts, waits for an absence or looks for new values: one of them
+    .label = does not go with the rest
+    .cure = remove it, or make an evaluator of its own of it
+without-new = `{ $key }` needs `new`
+    .label = of which label?
+    .cure = name a label or a named group of the pattern:  new = "version"
 sink-cannot-take = this sink cannot take what `{ $name }` yields
     .label = yields { $yields }
     .cure = the plugin `{ $plugin }` takes { $takes }: choose another sink or another input
@@ -179,6 +194,7 @@ escalate-cycle = these sinks escalate in a circle
 no-level = { $section } has neither `warning` nor `critical`
     .label = would never raise an alarm
     .cure = add a level such as  critical = {"{"} above = 90, for = "2m" {"}"}
+    .log = add a level such as  critical = {"{"} at_least = 1, within = "1m" {"}"}
 warning-beyond-critical = `warning` is beyond `critical`
     .label = at { $warning } it is critical already, from { $critical } on
     .cure = give `warning` the smaller number

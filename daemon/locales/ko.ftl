@@ -75,6 +75,9 @@ bad-matcher = 매처가 아닙니다: { $given }
     .label = { $cause }
     .cure = label="value" 꼴로 쓰십시오. 연산자는 = 대신 != =~ !~ 도 됩니다
     .regex = 정규식을 고치십시오. 특수 문자를 글자 그대로 쓰려면 앞에 백슬래시를 붙입니다
+bad-pattern = 정규식이 아닙니다: { $given }
+    .label = { $cause }
+    .cure = 정규식을 고치십시오. 특수 문자를 글자 그대로 쓰려면 앞에 백슬래시를 붙입니다. 전후방 탐색과 역참조는 없습니다
 too-much = { $given }: 최댓값 { $limit }보다 큽니다
     .label = { $limit } 이하
     .cure = `{ $key }` 값을 { $limit } 이하로 정하십시오
@@ -152,6 +155,18 @@ wrong-input = 여기에 입력으로 쓸 수 없습니다: `{ $name }` ({ $role 
 input-yields-no-samples = 샘플을 내지 않는 소스입니다: `{ $name }`
     .label = `threshold` 평가기는 샘플을 판정함
     .cure = 샘플을 내는 소스의 이름을 적으십시오
+input-yields-no-logs = 로그를 내지 않는 소스입니다: `{ $name }`
+    .label = `log` 평가기는 로그를 읽음
+    .cure = 로그를 내는 소스의 이름을 적으십시오
+no-mode = `{ $severity }`에 무엇을 기다리는지 없습니다
+    .label = 몇 번 나오면, 또는 얼마 동안 없으면?
+    .cure = at_least = 1, within = "1m" 또는 absent_for = "10m"으로 쓰거나, 그 옆에 `new`로 레이블을 적으십시오
+mixed-modes = 평가기는 횟수, 부재, 새 값 가운데 하나만 봅니다
+    .label = 나머지와 맞지 않음
+    .cure = 지우거나 따로 평가기를 만드십시오
+without-new = `{ $key }`에는 `new`가 필요합니다
+    .label = 어느 레이블의 값인지 알 수 없음
+    .cure = 레이블이나 pattern의 이름 있는 그룹을 적으십시오:  new = "version"
 sink-cannot-take = 이 싱크가 받을 수 없는 입력입니다: `{ $name }`
     .label = 내는 것: { $yields }
     .cure = 플러그인 `{ $plugin }`의 싱크가 받는 것: { $takes }. 다른 싱크나 다른 입력을 고르십시오
@@ -175,6 +190,7 @@ escalate-cycle = 싱크들의 escalate가 서로를 돌아가며 가리킵니다
 no-level = { $section }에 `warning`도 `critical`도 없습니다
     .label = 알람이 발생할 수 없음
     .cure = 단계를 더하십시오. 예:  critical = {"{"} above = 90, for = "2m" {"}"}
+    .log = 단계를 더하십시오. 예:  critical = {"{"} at_least = 1, within = "1m" {"}"}
 warning-beyond-critical = `warning`이 `critical`보다 심합니다
     .label = { $warning }이면 이미 심각 단계입니다(임계치 { $critical })
     .cure = `warning`에 더 작은 숫자를 쓰십시오

@@ -97,7 +97,8 @@ impl App {
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
         let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
-        let Restored { engine, effects, raised } = restore::restore(&store, &plan, &clock).await?;
+        let Restored { engine, effects, raised, cursors } =
+            restore::restore(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = Shared {
             clock: clock.clone(),
@@ -108,8 +109,8 @@ impl App {
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let judging = Judging::start(engine, effects, &clock)?;
-        let records = Records::open(&plan, &sinks, &clock).await?;
-        let outbox = wiring.outbox(&store, reserve, &sinks);
+        let records = Records::open(&plan, &sinks, &clock, cursors).await?;
+        let outbox = wiring.outbox(&store, reserve, &sinks, records.written());
         let view = View::new(http::Parts {
             clock: clock.clone(),
             started: clock.now(),
@@ -218,6 +219,9 @@ impl App {
         let (plan, clock) = (wiring.plan, &wiring.shared.clock);
         for pump in self.records.pumps(plan, &sinks, &self.stop) {
             self.feeds.spawn(pump.run());
+        }
+        for reader in self.records.readers(plan, inputs, &self.stop)? {
+            self.feeds.spawn(reader.run());
         }
         for wired in sinks {
             self.sinks.spawn(sink::run(wired.supervisor, wired.deliveries, clock.clone()));

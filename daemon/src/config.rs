@@ -7,6 +7,7 @@ mod file;
 mod files;
 mod kind;
 mod language;
+mod log;
 mod names;
 mod plan;
 mod problem;

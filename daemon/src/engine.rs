@@ -17,6 +17,7 @@ mod identity;
 mod labels;
 mod levels;
 mod limit;
+pub mod log;
 pub mod matcher;
 mod member;
 mod missed;
@@ -62,6 +63,7 @@ pub use self::{
 };
 use self::{
     evaluator::Evaluator,
+    log::{Found, LogEvaluator, LogRule, Records},
     notify::{Explanation, Inhibit, Notifier, Views},
     occurrence::Occurrences,
     source::{Route, Source},
@@ -75,6 +77,7 @@ use self::{
 pub struct Engine {
     sources: Vec<Source>,
     evaluators: Vec<Evaluator>,
+    logs: Vec<LogEvaluator>,
     system: System,
     occurrences: Occurrences,
     notifier: Notifier,
@@ -98,6 +101,23 @@ pub enum Input {
         source: String,
         /// Points of the past; its labels are complete and within the limits.
         samples: Samples,
+    },
+    /// A batch of a source's queue, for its log evaluators.
+    Records(Records),
+    /// A source of logs has spoken, and its log evaluators have had all that it had said before.
+    Heard {
+        /// The source.
+        source: String,
+        /// Up to when.
+        until: Timestamp,
+        /// Whether it vouches to have said everything up to then, whatever came between.
+        vouched: bool,
+    },
+    /// Log evaluators are given batches of a source's queue from the oldest on: their place in it
+    /// is gone.
+    Rewound {
+        /// The source.
+        source: String,
     },
     /// A source failed: one alarm about it, and none of its evaluators' conditions change.
     SourceDown {
@@ -165,7 +185,14 @@ impl Engine {
         }
         let (system, occurrences) = (System::default(), Occurrences::default());
         let notifier = Notifier::default();
-        Self { sources, evaluators, system, occurrences, notifier, now }
+        Self { sources, evaluators, logs: Vec::new(), system, occurrences, notifier, now }
+    }
+
+    /// The same with log evaluators.
+    #[must_use]
+    pub fn with_logs(mut self, rules: Vec<LogRule>) -> Self {
+        self.logs = rules.into_iter().map(LogEvaluator::new).collect();
+        self
     }
 
     /// The same, which tells these sinks.
@@ -200,7 +227,16 @@ impl Engine {
                 self.take(&source, &samples, now);
             }
             Input::History { source, samples } => self.recall(&source, &samples, now),
+            Input::Records(records) => self.take_records(&records, &mut changes),
+            Input::Heard { source, until, vouched } => {
+                let found = Found::heard(until, vouched);
+                for log in &mut self.logs {
+                    log.heard(&source, &found, &mut self.occurrences, &mut changes);
+                }
+            }
+            Input::Rewound { source } => self.logs.iter_mut().for_each(|log| log.rewind(&source)),
             Input::SourceDown { source, reason } => {
+                self.logs.iter_mut().for_each(|log| log.source_down(&source));
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
@@ -226,6 +262,19 @@ impl Engine {
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
+        self.logs.iter_mut().for_each(|log| log.settle(now, false, &mut changes));
+        self.tell(changes, now)
+    }
+
+    /// What is to be written before it is given up: all that was judged.
+    pub fn last_effects(&mut self, now: Timestamp) -> Effects {
+        let mut changes = Changes::default();
+        self.logs.iter_mut().for_each(|log| log.settle(now, true, &mut changes));
+        self.tell(changes, now)
+    }
+
+    /// Effects, with who is told of them.
+    fn tell(&mut self, changes: Changes, now: Timestamp) -> Effects {
         let mut effects = changes.into_effects();
         let Self { evaluators, sources, system, notifier, .. } = self;
         let views = Views { evaluators, sources, system };
@@ -244,13 +293,15 @@ impl Engine {
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Timestamp> {
         let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
-        slots.chain(self.notifier.next_due()).min()
+        let logs = self.logs.iter().filter_map(LogEvaluator::next_due);
+        slots.chain(logs).chain(self.notifier.next_due()).min()
     }
 
     /// All alarms that are pending, firing or recovering, the worst first.
     pub fn alarms(&self) -> Vec<AlarmView> {
         let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
-        let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
+        let logs = self.logs.iter().flat_map(|log| log.alarms(self.outage(log)));
+        let mut alarms: Vec<_> = self.system.alarms().chain(own).chain(logs).collect();
         alarms.sort_by(AlarmView::worst_first);
         alarms
     }
@@ -258,12 +309,14 @@ impl Engine {
     /// How many alarms of a severity fire.
     pub fn firing(&self, severity: Severity) -> usize {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
-        self.system.firing().chain(own).filter(|one| *one == severity).count()
+        let logs = self.logs.iter().flat_map(LogEvaluator::firing);
+        self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
     }
 
     /// How each evaluator is doing, in the order in which they were given.
     pub fn evaluators(&self) -> Vec<EvaluatorStatus> {
-        self.evaluators.iter().map(Evaluator::status).collect()
+        let logs = self.logs.iter().map(LogEvaluator::status);
+        self.evaluators.iter().map(Evaluator::status).chain(logs).collect()
     }
 
     /// A clock that went back must not leave slots, watermarks and points in the future.
@@ -276,6 +329,7 @@ impl Engine {
                 evaluator.follow_clock(now);
             }
             self.notifier.follow_clock(now);
+            self.logs.iter_mut().for_each(|log| log.follow_clock(now));
         }
         self.now = now;
     }
@@ -335,6 +389,19 @@ impl Engine {
                     .is_some_and(|evaluator| evaluator.attach(index, place, series, occurrences))
             });
         }
+    }
+
+    fn take_records(&mut self, records: &Records, changes: &mut Changes) {
+        let readers = self.logs.iter_mut().filter(|log| log.reads(&records.source));
+        for (rule, log) in readers.enumerate() {
+            log.take(records, rule, &mut self.occurrences, changes);
+        }
+    }
+
+    /// Since when any source of a log evaluator is down.
+    fn outage(&self, log: &LogEvaluator) -> Option<Timestamp> {
+        let source = |name: &str| self.sources.iter().find(|source| source.timing.name == name);
+        log.inputs().filter_map(|name| source(name)?.down).min()
     }
 
     fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {

@@ -11,6 +11,7 @@ pub mod health;
 mod ids;
 mod journal;
 mod location;
+mod logs;
 mod migrations;
 mod notice;
 mod obligations;

@@ -77,6 +77,9 @@ pub struct Alarm {
     /// Where it says what to do.
     #[serde(default)]
     pub runbook: Option<String>,
+    /// The newest log lines that it is about, oldest first: a few, cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpts: Vec<String>,
 }
 
 /// Whether something is wrong now.
@@ -202,6 +205,7 @@ impl Alarm {
             ended: None,
             summary: String::new(),
             runbook: None,
+            excerpts: Vec::new(),
         }
     }
 }

@@ -22,6 +22,7 @@ use haetae::{
     },
     engine::{
         AlarmView, Change, Condition, Effects, Evidence, Standing, Transition,
+        log::Positions,
         notify::{Flush, StoredGroup},
     },
     plugin::sink::Outlet,
@@ -30,7 +31,7 @@ use haetae::{
 use haetae_plugin::{Batch, Notification, Outcome, Reason, Records, Severity, Timestamp, Verdict};
 use jiff::tz::TimeZone;
 use tempfile::TempDir;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::kinds::Offered;
@@ -109,6 +110,7 @@ impl Rig {
             wakes,
             clock,
             watchers: broadcast::channel(16).0,
+            written: watch::channel(Positions::default()).0,
             events,
         };
         Self { store, outbox, boxes, dispatches, nanos, _events: inbox, _directory: directory }
@@ -199,6 +201,7 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         condition: Condition::Firing,
         evidence: Evidence::Fresh,
         flapping: false,
+        excerpts: Vec::new(),
         since: at(0),
         updated: at(0),
         ended: None,

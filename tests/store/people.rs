@@ -98,6 +98,7 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
         runbook: None,
         reason: None,
         flapping: false,
+        excerpts: Vec::new(),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::{
     clock::Clock,
     config::{Plan, Source},
     deliver::outbox::STORE,
-    engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
+    engine::{
+        Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing,
+        log::{LogCursor, LogRule},
+    },
     people,
     store::{Store, StoreError},
 };
@@ -22,6 +25,8 @@ pub(super) struct Restored {
     pub(super) effects: Effects,
     /// Problems of instances that an earlier run has told of.
     pub(super) raised: Vec<(String, Problem)>,
+    /// Where log evaluators go on.
+    pub(super) cursors: Vec<LogCursor>,
 }
 
 /// Makes the engine of a plan; while it takes one page of what was stored, the next is read.
@@ -32,14 +37,18 @@ pub(super) async fn restore(
 ) -> Result<Restored, StartError> {
     let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
     let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+    let engine = engine.with_logs(plan.logs.clone());
     let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
-    let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
     let handlings = store.handlings().await?.into_iter();
     let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
     // What people said is known before anything is judged.
     let silences = people::load(store, clock.now()).await?;
     let groups = store.groups().await?;
-    let past = Past { handlings, silences, groups, ..store.past().await? };
+    let mut past = Past { handlings, silences, groups, ..store.past().await? };
+    past.cursors = cursors(store, plan, past.cursors).await?;
+    let cursors = past.cursors.clone();
+    let mut restored =
+        Restored { engine, effects: Effects::default(), raised: Vec::new(), cursors };
     let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
     restored.effects.extend(effects);
     let mut alarms = 0;
@@ -65,6 +74,27 @@ pub(super) async fn restore(
         info!(alarms, "alarms of an earlier run go on");
     }
     Ok(restored)
+}
+
+/// The cursors of log evaluators that there still are; the others are forgotten.
+async fn cursors(
+    store: &Store,
+    plan: &Plan,
+    stored: Vec<LogCursor>,
+) -> Result<Vec<LogCursor>, StoreError> {
+    let reads = |cursor: &LogCursor| {
+        let own = |rule: &&LogRule| rule.name == cursor.evaluator;
+        plan.logs.iter().find(own).is_some_and(|rule| rule.inputs.contains(&cursor.source))
+    };
+    let (kept, gone): (Vec<_>, Vec<_>) = stored.into_iter().partition(reads);
+    if !gone.is_empty() {
+        let mut transaction = store.begin().await?;
+        for cursor in &gone {
+            transaction.forget_log_cursor(&cursor.evaluator, &cursor.source).await?;
+        }
+        transaction.commit().await?;
+    }
+    Ok(kept)
 }
 
 fn timings(plan: &Plan) -> Vec<SourceTiming> {

@@ -62,9 +62,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         summary: summary(file.summary),
         runbook: file.runbook,
     };
-    match file.kind {
-        file::Kind::Threshold => Draft { section, threshold },
-    }
+    Draft { section, threshold }
 }
 
 fn flap(
@@ -162,11 +160,13 @@ fn beyond(side: Side, value: f64, limit: f64) -> bool {
     }
 }
 
-fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
+/// Whether a table has none of two keys, not even misspelt.
+pub(super) fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
     table.keys().all(|key| nearest(key, keys).is_none())
 }
 
-fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {
+/// A summary, by language.
+pub(super) fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {
     let each = |language: Language, text: String| (language.code().to_owned(), text);
     match file {
         None => BTreeMap::new(),

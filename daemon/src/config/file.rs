@@ -1,5 +1,6 @@
 //! The file: it mirrors the text, and may be wrong.
 
+mod log;
 mod telling;
 
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
@@ -11,8 +12,9 @@ use haetae_plugin::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-pub(super) use self::telling::{
-    Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word,
+pub(super) use self::{
+    log::{LogEvaluator, LogLevel, Pattern},
+    telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
 use super::language::Language;
 use crate::engine::{matcher, threshold};
@@ -164,6 +166,7 @@ pub(super) struct Evaluator {
 pub(super) enum Kind {
     #[default]
     Threshold,
+    Log,
 }
 
 /// `warning` and `critical`.

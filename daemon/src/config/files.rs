@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Kinds, Language,
     document::Document,
-    evaluator, file, names, plan,
+    evaluator, file, log, names, plan,
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
@@ -150,7 +150,12 @@ impl Files {
                 .map(|section| source::read(section, kinds, &mut problems))
                 .collect(),
             evaluators: of(Part::Evaluators)
+                .filter(|section| !log::is_log(section))
                 .map(|section| evaluator::read(section, &mut problems))
+                .collect(),
+            logs: of(Part::Evaluators)
+                .filter(log::is_log)
+                .map(|section| log::read(section, &mut problems))
                 .collect(),
             sinks: of(Part::Sinks)
                 .map(|section| sink::read(section, kinds, zone, &mut problems))
@@ -181,6 +186,7 @@ impl Files {
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }

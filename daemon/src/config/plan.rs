@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::language::Language;
 use crate::engine::{
     SYSTEM,
+    log::LogRule,
     matcher::Matcher,
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
     silence::Silence,
@@ -27,6 +28,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
     pub thresholds: Vec<Threshold>,
+    /// `[evaluators.*]` of kind `log`, by name.
+    pub logs: Vec<LogRule>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
     /// `[[inhibit]]`, in the order of the text.

@@ -106,6 +106,11 @@ pub enum Code {
     EscalateCycle,
     NoSpan,
     EndsFirst,
+    BadPattern,
+    InputYieldsNoLogs,
+    NoMode,
+    MixedModes,
+    WithoutNew,
     UnreadSource,
     UnknownMetric,
 }
@@ -330,6 +335,7 @@ impl Code {
             Self::BadHours => ("HT0119", "bad-hours"),
             Self::BadDays => ("HT0120", "bad-days"),
             Self::BadTime => ("HT0121", "bad-time"),
+            Self::BadPattern => ("HT0122", "bad-pattern"),
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),
             Self::BadName => ("HT0203", "bad-name"),
@@ -363,6 +369,10 @@ impl Code {
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
             Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
+            Self::InputYieldsNoLogs => ("HT0261", "input-yields-no-logs"),
+            Self::NoMode => ("HT0262", "no-mode"),
+            Self::MixedModes => ("HT0263", "mixed-modes"),
+            Self::WithoutNew => ("HT0264", "without-new"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -384,7 +394,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 56] = [
+    const ALL: [Code; 61] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -439,6 +449,11 @@ mod tests {
         Code::EscalateCycle,
         Code::NoSpan,
         Code::EndsFirst,
+        Code::BadPattern,
+        Code::InputYieldsNoLogs,
+        Code::NoMode,
+        Code::MixedModes,
+        Code::WithoutNew,
         Code::UnreadSource,
         Code::UnknownMetric,
     ];

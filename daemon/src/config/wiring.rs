@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use haetae_plugin::{Metric, Records};
 
 use super::{
-    evaluator, names,
+    evaluator, log, names,
     problem::{Code, Place, Problem, nearest},
     sink, source,
 };
@@ -14,6 +14,7 @@ use super::{
 pub(super) struct Wiring<'a> {
     pub(super) sources: Vec<source::Draft<'a>>,
     pub(super) evaluators: Vec<evaluator::Draft<'a>>,
+    pub(super) logs: Vec<log::Draft<'a>>,
     pub(super) sinks: Vec<sink::Draft<'a>>,
     /// Whether no instance can be missing because its file is broken.
     pub(super) complete: bool,
@@ -25,13 +26,19 @@ impl Wiring<'_> {
         // Names that a misspelt input was probably meant to be: they are not unread as well.
         let mut meant = BTreeSet::new();
         for draft in &self.evaluators {
-            let known = self.sources.iter().map(|one| one.section.name).collect();
             for (at, input) in draft.threshold.inputs.iter().enumerate() {
                 let place = draft.section.value(&format!("/inputs/{at}"));
                 let input = Input { name: input, place };
-                meant.extend(self.evaluator_input(&input, &known, problems));
+                meant.extend(self.evaluator_input(&input, Records::Samples, problems));
             }
             self.metric(draft, problems);
+        }
+        for draft in &self.logs {
+            for (at, input) in draft.rule.inputs.iter().enumerate() {
+                let place = draft.section.value(&format!("/inputs/{at}"));
+                let input = Input { name: input, place };
+                meant.extend(self.evaluator_input(&input, Records::Logs, problems));
+            }
         }
         for draft in &self.sinks {
             for (at, input) in draft.sink.inputs.iter().enumerate() {
@@ -47,18 +54,20 @@ impl Wiring<'_> {
     fn evaluator_input(
         &self,
         input: &Input<'_>,
-        known: &BTreeSet<&str>,
+        wanted: Records,
         problems: &mut Vec<Problem>,
     ) -> Option<String> {
         if let Some(found) = self.sources.iter().find(|one| one.section.name == input.name) {
-            let samples =
-                found.yields.as_ref().is_none_or(|yields| yields.contains(&Records::Samples));
-            if !samples {
-                problems.push(input.problem(Code::InputYieldsNoSamples));
+            let fits = found.yields.as_ref().is_none_or(|yields| yields.contains(&wanted));
+            if !fits {
+                problems.push(input.problem(match wanted {
+                    Records::Logs => Code::InputYieldsNoLogs,
+                    _ => Code::InputYieldsNoSamples,
+                }));
             }
             return None;
         }
-        let evaluators = self.evaluators.iter().map(|one| (one.section.name, "word-evaluator"));
+        let evaluators = self.evaluator_names().map(|name| (name, "word-evaluator"));
         let sinks = self.sinks.iter().map(|one| (one.section.name, "word-sink"));
         let system = [(names::SYSTEM, "word-evaluator")];
         let other = evaluators.chain(sinks).chain(system).find(|(name, _)| *name == input.name);
@@ -68,8 +77,17 @@ impl Wiring<'_> {
                 problems.push(problem.with_words("wanted", vec!["word-source"]));
                 None
             }
-            None => self.unknown(input, known, problems),
+            None => {
+                let known = self.sources.iter().map(|one| one.section.name).collect();
+                self.unknown(input, &known, problems)
+            }
         }
+    }
+
+    /// The names of evaluators of all kinds.
+    fn evaluator_names(&self) -> impl Iterator<Item = &str> {
+        let logs = self.logs.iter().map(|one| one.section.name);
+        self.evaluators.iter().map(|one| one.section.name).chain(logs)
     }
 
     fn sink_input(
@@ -79,7 +97,7 @@ impl Wiring<'_> {
         problems: &mut Vec<Problem>,
     ) -> Option<String> {
         let source = self.sources.iter().find(|one| one.section.name == input.name);
-        let evaluator = self.evaluators.iter().any(|one| one.section.name == input.name);
+        let evaluator = self.evaluator_names().any(|name| name == input.name);
         let yields = match source {
             Some(source) => source.yields.clone(),
             None if evaluator || input.name == names::SYSTEM => Some(vec![Records::Notifications]),
@@ -91,7 +109,7 @@ impl Wiring<'_> {
             }
             None => {
                 let sources = self.sources.iter().map(|one| one.section.name);
-                let evaluators = self.evaluators.iter().map(|one| one.section.name);
+                let evaluators = self.evaluator_names();
                 let known = sources.chain(evaluators).chain([names::SYSTEM]).collect();
                 return self.unknown(input, &known, problems);
             }
@@ -245,8 +263,9 @@ impl Wiring<'_> {
     fn unread(&self, meant: &BTreeSet<String>, problems: &mut Vec<Problem>) {
         let read = |name: &str| {
             let evaluators = self.evaluators.iter().flat_map(|one| &one.threshold.inputs);
+            let logs = self.logs.iter().flat_map(|one| &one.rule.inputs);
             let sinks = self.sinks.iter().flat_map(|one| &one.sink.inputs);
-            evaluators.chain(sinks).chain(meant).any(|input| input == name)
+            evaluators.chain(logs).chain(sinks).chain(meant).any(|input| input == name)
         };
         for draft in &self.sources {
             if self.complete && !read(draft.section.name) {

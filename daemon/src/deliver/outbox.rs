@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use super::{recipient::Recipients, writing::Writing};
 use crate::{
     clock::Clock,
-    engine::{Effects, Problem, Transition},
+    engine::{Effects, Problem, Transition, log::Positions},
     plugin::event::Event,
     retry::Backoff,
     store::{Store, StoreError, health::Health, reserve::Reserve},
@@ -42,6 +42,8 @@ pub struct Outbox {
     pub clock: Clock,
     /// Shows transitions as they become durable; a watcher that is too slow skips some.
     pub watchers: broadcast::Sender<Transition>,
+    /// How far log evaluators are written, for the queues that they read.
+    pub written: watch::Sender<Positions>,
     /// Where problems of the store are told.
     pub events: mpsc::Sender<Event>,
 }
@@ -134,7 +136,13 @@ impl Outbox {
         let (now, transaction) = (self.clock.now(), self.store.begin().await?);
         let mut writing = Writing::new(now, transaction, &self.recipients);
         writing.all(effects).await?;
-        for (sink, rows) in writing.commit().await? {
+        let held = writing.commit().await?;
+        let cursors = effects.iter().flat_map(|one| &one.cursors);
+        let positions: BTreeMap<_, _> = cursors.map(|one| (one.of(), one.position)).collect();
+        if !positions.is_empty() {
+            self.written.send_modify(|written| written.extend(positions));
+        }
+        for (sink, rows) in held {
             sink.desk.lay(rows);
         }
         Ok(())

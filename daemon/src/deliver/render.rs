@@ -54,6 +54,7 @@ impl Voice {
         alarm.unit.clone_from(&view.unit);
         alarm.summary = self.summary(view);
         alarm.runbook.clone_from(&view.runbook);
+        alarm.excerpts.clone_from(&view.excerpts);
         if let Some(ended) = view.ended {
             alarm.status = Status::Resolved;
             alarm.ended = Some(ended);
@@ -126,7 +127,10 @@ impl Voice {
             Some(alarm.id.clone()),
         ];
         let facts = words.into_iter().zip(texts);
-        facts.filter_map(|(word, text)| text.map(|text| Fact { word, text })).collect()
+        let facts = facts.filter_map(|(word, text)| text.map(|text| Fact { word, text }));
+        let word = if self.language == Language::En { "line" } else { "로그" };
+        let lines = alarm.excerpts.iter().map(|line| Fact { word, text: line.trim_end().into() });
+        facts.chain(lines).collect()
     }
 }
 
@@ -293,6 +297,7 @@ mod tests {
             summaries: BTreeMap::new(),
             runbook: None,
             reason: Some("rule removed".into()),
+            excerpts: Vec::new(),
         };
         let cases = [
             (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),

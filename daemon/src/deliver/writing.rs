@@ -52,6 +52,9 @@ impl<'a> Writing<'a> {
     /// Writes all that follows.
     pub(super) async fn all(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
         self.alarms(effects).await?;
+        let cursors = effects.iter().flat_map(|one| &one.cursors);
+        let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
+        self.transaction.save_log_cursors(cursors.into_values()).await?;
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
         for together in transitions.chunks(CHUNK) {
             self.journal(together).await?;

@@ -50,6 +50,9 @@ pub struct AlarmView {
     /// Why it ended (`cleared`, `ended`, `no data ok`, `rule removed` …), or why it fires without a
     /// value.
     pub reason: Option<String>,
+    /// The newest lines that it is about, oldest first: a few, cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpts: Vec<String>,
 }
 
 /// Where an alarm stands.

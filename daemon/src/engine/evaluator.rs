@@ -47,6 +47,9 @@ pub struct EvaluatorStatus {
     pub ignored: u64,
     /// How many evaluations met a value that is no number.
     pub errors: u64,
+    /// How many records matched, of a log evaluator.
+    #[serde(default)]
+    pub matches: u64,
 }
 
 /// A threshold evaluator and all that it knows.
@@ -122,6 +125,7 @@ impl Evaluator {
             missed: 0,
             ignored: 0,
             errors: 0,
+            matches: 0,
         };
         Self {
             inputs,

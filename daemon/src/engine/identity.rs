@@ -284,6 +284,7 @@ impl Identity {
             } else {
                 self.levels.by_absence.then(|| "no data".into())
             },
+            excerpts: Vec::new(),
         }
     }
 

@@ -34,6 +34,12 @@ impl Engine {
         for (fingerprint, last) in past.occurrences {
             self.remember(&fingerprint, last);
         }
+        for cursor in past.cursors {
+            let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
+            if let Some(reader) = reader {
+                reader.resume(cursor);
+            }
+        }
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
@@ -44,6 +50,10 @@ impl Engine {
                 continue;
             } else if standing.alarm.evaluator == SYSTEM {
                 self.restore_problem(&standing, instances)
+            } else if let Some(log) =
+                self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
+            {
+                log.restore(&standing)
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {

@@ -10,6 +10,7 @@ use super::{
     flap::Flaps,
     handling::Handling,
     levels::Levels,
+    log::{LogCursor, Tally},
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
     silence::Silence,
@@ -38,6 +39,9 @@ pub struct Effects {
     pub withheld: Vec<Withheld>,
     /// Alarms whose handling changed by itself: an acknowledgement that ended, or fell.
     pub handled: Vec<(String, Handling)>,
+    /// Where log evaluators have got to; what follows from the batches up to there is in here or
+    /// was before.
+    pub cursors: Vec<LogCursor>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -74,6 +78,9 @@ pub struct AlarmState {
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+    /// What a log evaluator knows of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<Tally>,
 }
 
 /// What of an identity a later slot can depend on: it is stored when that changes, and while it is
@@ -118,6 +125,8 @@ pub struct Past {
     pub groups: Vec<StoredGroup>,
     /// What people silence.
     pub silences: Vec<Silence>,
+    /// Where log evaluators got to.
+    pub cursors: Vec<LogCursor>,
 }
 
 impl Effects {
@@ -130,6 +139,7 @@ impl Effects {
         self.groups.extend(later.groups);
         self.withheld.extend(later.withheld);
         self.handled.extend(later.handled);
+        self.cursors.extend(later.cursors);
     }
 
     /// Whether nothing changed.
@@ -141,6 +151,7 @@ impl Effects {
             && self.groups.is_empty()
             && self.withheld.is_empty()
             && self.handled.is_empty()
+            && self.cursors.is_empty()
     }
 }
 
@@ -172,7 +183,12 @@ impl AlarmState {
     /// The state of an alarm that stands so.
     pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
         let Kept { levels, flaps, waits } = kept;
-        Self { version: VERSION, levels, flaps, waits, series, seen }
+        Self { version: VERSION, levels, flaps, waits, series, seen, log: None }
+    }
+
+    /// The state of an alarm of a log evaluator.
+    pub(super) fn of_log(tally: Tally) -> Self {
+        Self { version: VERSION, log: Some(tally), ..Self::default() }
     }
 }
 
@@ -182,6 +198,7 @@ pub(super) struct Changes {
     pub(super) transitions: Vec<Transition>,
     /// By id: several slots may change one alarm, and the last one counts.
     rows: BTreeMap<String, Option<Standing>>,
+    pub(super) cursors: Vec<LogCursor>,
 }
 
 impl Changes {
@@ -197,7 +214,8 @@ impl Changes {
 
     /// All of them, in order.
     pub(super) fn into_effects(self) -> Effects {
-        let mut effects = Effects { transitions: self.transitions, ..Effects::default() };
+        let mut effects =
+            Effects { transitions: self.transitions, cursors: self.cursors, ..Effects::default() };
         effects.transitions.sort_by(|a, b| {
             let order = a.at.cmp(&b.at);
             let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));

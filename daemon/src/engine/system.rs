@@ -250,6 +250,7 @@ impl Firing {
             summaries: key.1.summaries(),
             runbook: None,
             reason: Some(self.detail.clone()),
+            excerpts: Vec::new(),
         }
     }
 

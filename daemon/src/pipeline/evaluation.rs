@@ -82,7 +82,12 @@ pub fn start(
                 if !channels.hand_out(effects, &engine).await {
                     return;
                 }
-                let Some(input) = channels.next(&engine, &clock).await else { return };
+                let Some(input) = channels.next(&engine, &clock).await else {
+                    // A clean end leaves nothing to be read twice.
+                    let last = engine.last_effects(clock.now());
+                    channels.hand_out(last, &engine).await;
+                    return;
+                };
                 let now = clock.now();
                 effects = match watch.look(now, monotonic()).filter(|_| clock.is_real()) {
                     Some(from) => engine.step(Input::Jumped { from }, now),

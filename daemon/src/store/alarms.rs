@@ -90,6 +90,7 @@ impl Store {
         let greatest = greatest.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed)?;
         Ok(Past {
             standings: Vec::new(),
+            cursors: self.log_cursors().await?,
             occurrences: occurrences.map_err(failed)?,
             // Below the limit, all that there are are known.
             floor: if known.len() < OCCURRENCES { 0 } else { occurrence(greatest) },

@@ -26,6 +26,13 @@ statements! {
         WHERE condition = 'ended' GROUP BY fingerprint ORDER BY max(updated) DESC LIMIT $1";
     GREATEST_OCCURRENCE = "SELECT CAST(coalesce(max(occurrence), 0) AS BIGINT) FROM alarms";
 
+    SAVE_LOG_CURSOR = "INSERT INTO log_cursors (evaluator, source, queue, position, state)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (evaluator, source) DO UPDATE SET
+        queue = excluded.queue, position = excluded.position, state = excluded.state";
+    LOG_CURSORS = "SELECT evaluator, source, queue, position, state FROM log_cursors
+        ORDER BY evaluator, source";
+    FORGET_LOG_CURSOR = "DELETE FROM log_cursors WHERE evaluator = $1 AND source = $2";
+
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal
         UNION ALL SELECT coalesce(max(id), '') AS id FROM outbox) AS ids";
     RECORD = "INSERT INTO journal (id, at, alarm, actor, act, detail) VALUES ($1, $2, $3, $4, $5, $6)";

@@ -71,6 +71,11 @@ fn single(error: &ValidationError<'_>, pointer: &str, scope: &Scope<'_>) -> Prob
                 _ => problem.with_words("cause", vec!["matcher-syntax"]),
             }
         }
+        Kind::Format { format } if format == file::Pattern::FORMAT => {
+            let cause = given.as_str().and_then(|text| file::Pattern::parse(text).err());
+            let problem = scope.wrong(Code::BadPattern, pointer);
+            problem.with("cause", cause.unwrap_or_default())
+        }
         Kind::Maximum { limit } => scope.out_of_range(Code::TooMuch, error, pointer, limit),
         Kind::Minimum { limit } => scope.out_of_range(Code::TooLittle, error, pointer, limit),
         Kind::Enum { options } => {

@@ -33,6 +33,7 @@ fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {
         runbook: None,
         reason: None,
         flapping: false,
+        excerpts: Vec::new(),
     }
 }
 

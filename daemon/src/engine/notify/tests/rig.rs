@@ -196,7 +196,15 @@ impl Rig {
         let (silences, handlings) = (self.silences.clone(), self.handlings.clone());
         let groups = groups.collect();
         let handlings = handlings.into_iter().collect();
-        let past = Past { standings, occurrences, floor: 0, handlings, silences, groups };
+        let past = Past {
+            standings,
+            occurrences,
+            floor: 0,
+            handlings,
+            silences,
+            groups,
+            cursors: Vec::new(),
+        };
         let instances = ["s".into(), "t".into()].into();
         let effects = self.engine.restore(past, &instances, self.now);
         self.take(effects);
