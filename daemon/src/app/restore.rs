@@ -39,7 +39,7 @@ pub(super) async fn restore(
     // What people said is known before anything is judged.
     let silences = people::load(store, clock.now()).await?;
     let groups = store.groups().await?;
-    let past = Past { handlings, silences, groups, ..store.past().await? };
+    let past = Past { handlings, groups, silences, ..store.past().await? };
     let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
     restored.effects.extend(effects);
     let mut alarms = 0;
