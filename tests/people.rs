@@ -135,6 +135,35 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     assert!(daemon.stop());
 }
 
+#[test]
+fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
+    let home = home();
+    home.write_values(&[("a", 60), ("b", 60), ("c", 60)]);
+    let daemon = home.start();
+    ids(&home, &["--match", "condition=firing"], 3);
+    let ack = |id: &str, more: &[&str]| {
+        let matcher = format!("id={id}");
+        assert_eq!(say(&home, &[&["alarm", "ack", "--match", &matcher], more].concat()).0, 0);
+    };
+    ack("a", &["--for", "2s"]);
+    let timed = ids(&home, &["--match", "id=a"], 1).remove(0);
+    ids(&home, &["--match", "id=a", "--match", "handling=unhandled"], 1);
+    ack("a", &["--for", "1h"]);
+    ack("b", &[]);
+    ack("c", &["--sticky"]);
+    home.write_values(&[("a", 60), ("b", 95), ("c", 95)]);
+    ids(&home, &["--match", "severity=critical"], 2);
+    ids(&home, &["--match", "id=b", "--match", "handling=unhandled"], 1);
+    let held = listed(&home, &["--match", "handling=acknowledged"]);
+    let mut held: Vec<_> = held.iter().map(|one| one["labels"]["id"].as_str().unwrap()).collect();
+    held.sort_unstable();
+    assert_eq!(held, ["a", "c"]);
+    let (_, history, _) = say(&home, &["alarm", "history", &timed]);
+    let lapsed = history.lines().find(|line| line.contains("lapsed")).unwrap_or(&history);
+    assert!(lapsed.ends_with("lapsed    acknowledged  (haetae)  → unhandled"), "{history}");
+    assert!(daemon.stop());
+}
+
 fn silences(home: &Home, me: &str) {
     let add = ["silence", "add", "--match", "severity=critical", "--reason", "patching"];
     let (code, out, err) = say(home, &[&add[..], &["--for", "2h", "--dry-run"]].concat());

@@ -83,12 +83,15 @@ pub fn monotonic() -> Instant {
 mod tests {
     use super::*;
 
+    /// What the wall clock and the monotonic one have run, in seconds.
+    type Look = (i64, u64);
+
     #[test]
     fn a_clock_that_was_set_and_a_suspended_machine_are_jumps_and_drift_is_none() {
         let start = Timestamp::from_seconds(1_700_000_000);
         let begun = monotonic();
         // Seconds that each clock has run when it is looked at, and where the wall's should be.
-        let cases: [(&[(i64, u64)], Option<i64>); 8] = [
+        let cases: [(&[Look], Option<i64>); 8] = [
             (&[(5, 5)], None),
             (&[(3600, 3600)], None),
             (&[(7, 5)], None),

@@ -33,11 +33,15 @@ pub mod threshold;
 mod window;
 
 #[cfg(test)]
+mod icinga;
+#[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod sweep;
 #[cfg(test)]
 mod trial;
 
@@ -291,7 +295,9 @@ impl Engine {
     ) {
         let Self { evaluators, sources, system, notifier, .. } = self;
         let views = Views { evaluators, sources, system };
-        let reads = evaluators.iter().map(|one| (one.name().to_owned(), one.reads())).collect();
+        let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
+        let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one))).collect();
         notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 

@@ -65,8 +65,9 @@ pub(super) struct Evaluator {
     /// Whether the clock jumped since: what passed then counts toward nothing.
     jumped: bool,
     misses: Misses,
-    /// What was last said of alarms over the limit; none before anything was.
-    over_limit: Option<Option<String>>,
+    /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
+    over_limit: Option<String>,
+    said: bool,
     news: Vec<News>,
     identities: BTreeMap<Labels, Box<Identity>>,
     /// The unit of the newest series; most have the same one.
@@ -133,6 +134,7 @@ impl Evaluator {
             jumped: false,
             misses: Misses::new(),
             over_limit: None,
+            said: false,
             news: Vec::new(),
             identities: BTreeMap::new(),
             unit: "".into(),
@@ -307,25 +309,14 @@ impl Evaluator {
 
     /// All alarms that are not ok.
     pub(super) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
-        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        self.identities.iter().filter_map(move |(labels, identity)| {
-            let mut view = identity.view(&self.threshold, labels)?;
-            view.evidence = view.evidence.beside(down, self.late);
-            Some(view)
-        })
+        self.identities.keys().filter_map(|labels| self.alarm(labels, sources))
     }
 
     /// The alarm that these labels identify, if it is not ok.
     pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        let mut view = self.identities.get(labels)?.view(&self.threshold, labels)?;
-        view.evidence = view.evidence.beside(down, self.late);
-        Some(view)
-    }
-
-    /// The names of the sources that it reads.
-    pub(super) fn reads(&self) -> Vec<String> {
-        self.threshold.inputs.clone()
+        let view = self.identities.get(labels)?.view(&self.threshold, labels)?;
+        Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
     }
 
     /// The severities of all alarms that fire.

@@ -37,12 +37,12 @@ impl Flaps {
     /// Takes what a slot did to the alarm, and says whether that makes it flap or settle.
     pub(super) fn judge(
         &mut self,
-        changed: bool,
+        edge: bool,
         at: Timestamp,
         flap: Option<&Flap>,
         every: Duration,
     ) -> Option<Change> {
-        if !changed && *self == Self::default() {
+        if !edge && *self == Self::default() {
             return None;
         }
         let Some(flap) = flap else {
@@ -53,7 +53,7 @@ impl Flaps {
         };
         let part = flap.decay.map_or(every, |decay| decay / PARTS).max(Duration::from_nanos(1));
         let mut changes = self.aged(at, part);
-        if changed {
+        if edge {
             changes |= 1;
             let into = at.since(self.at).as_nanos() % part.as_nanos();
             let into = if changes == 1 { 0 } else { u64::try_from(into).unwrap_or(0) };
@@ -240,9 +240,9 @@ mod tests {
         assert!(!trial.changes().iter().any(|change| change.starts_with("Flapping")));
         assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
         let mut trial = Trial::new(vec![threshold(0)]);
-        "#.#.#.".chars().for_each(|slot| trial.slot(&slot.to_string()));
+        trial.slots("#.#.#.");
         trial.restart(vec![none], 0, false);
-        "..".chars().for_each(|slot| trial.slot(&slot.to_string()));
+        trial.slots("..");
         assert_eq!(trial.changes().last().map(String::as_str), Some("Settled"));
         assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
     }
@@ -251,7 +251,7 @@ mod tests {
     fn a_restart_takes_nothing_from_the_score_but_time() {
         let flaps_after = |down: u32| {
             let mut trial = Trial::new(vec![threshold(0)]);
-            "#.#.#".chars().for_each(|slot| trial.slot(&slot.to_string()));
+            trial.slots("#.#.#");
             trial.restart(vec![threshold(0)], down, false);
             trial.slot(".");
             trial.changes().iter().any(|change| change.starts_with("Flapping"))
@@ -260,7 +260,7 @@ mod tests {
         assert!(!flaps_after(10));
         // While it flaps and fires, it is shown so after a restart too.
         let mut trial = Trial::new(vec![threshold(0)]);
-        "#.#.#.#".chars().for_each(|slot| trial.slot(&slot.to_string()));
+        trial.slots("#.#.#.#");
         assert!(trial.alarms()[0].flapping);
         trial.restart(vec![threshold(0)], 1, false);
         assert!(trial.alarms()[0].flapping);

@@ -225,7 +225,7 @@ impl Identity {
     /// What it looks like, be it ok.
     pub(super) fn shown(&self, threshold: &Threshold, labels: &Labels) -> AlarmView {
         let top = || top(threshold).unwrap_or(Severity::Warning);
-        let ok = || self.blank(threshold, labels, top());
+        let ok = || AlarmView { since: self.updated, ..self.blank(threshold, labels, top()) };
         self.view(threshold, labels).unwrap_or_else(ok)
     }
 

@@ -51,7 +51,6 @@ pub(super) fn summary(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::engine::{
         SYSTEM,
         threshold::Threshold,

@@ -161,17 +161,17 @@ mod tests {
             let alarming = |minutes| vec![Threshold { no_data, ..threshold(minutes) }];
             // Silence: neither what the machine slept through nor an hour of the clock is one.
             let mut trial = Trial::new(alarming(0));
-            [".", ".", "."].iter().for_each(|slot| trial.slot(slot));
+            trial.slots("...");
             jump(&mut trial, seconds);
-            ["x", "x", ".", "."].iter().for_each(|slot| trial.slot(slot));
+            trial.slots("xx..");
             assert_eq!((trial.changes(), system(&trial)), (vec![], vec![]), "{seconds}");
             // For: it was held for two minutes before and must be for three after.
             let mut trial = Trial::new(alarming(5));
-            ["#", "#", "#"].iter().for_each(|slot| trial.slot(slot));
+            trial.slots("###");
             jump(&mut trial, seconds);
-            ["#", "#", "#"].iter().for_each(|slot| trial.slot(slot));
+            trial.slots("###");
             assert_eq!((trial.condition(), system(&trial)), ('p', vec![]), "{seconds}");
-            ["#", "#", "#"].iter().for_each(|slot| trial.slot(slot));
+            trial.slots("###");
             assert_eq!((trial.condition(), system(&trial)), ('F', vec![]), "{seconds}");
         }
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn slots_within_a_jump_are_counted_as_missed() {
         let mut trial = Trial::new(vec![threshold(0)]);
-        [".", "."].iter().for_each(|slot| trial.slot(slot));
+        trial.slots("..");
         jump(&mut trial, 3600);
         let status = &trial.engine.evaluators()[0];
         assert_eq!((status.judged, status.late, status.missed), (2, 0, 60));

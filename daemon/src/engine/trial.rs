@@ -146,6 +146,13 @@ impl Trial {
         self.step(input, now);
     }
 
+    /// Slots of one series, a character each.
+    pub(super) fn slots(&mut self, text: &str) {
+        for slot in text.chars() {
+            self.slot(&slot.to_string());
+        }
+    }
+
     /// Steps, after the ticks that the engine wanted until then.
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
         for _ in 0..10 {

@@ -89,8 +89,9 @@ impl Evaluator {
             self.news.push((Problem::SlotsMissed, None));
         }
         let over = waiting.then(|| summary(self.threshold.limit, &self.identities)).flatten();
-        if self.over_limit.as_ref() != Some(&over) {
-            self.over_limit = Some(over.clone());
+        if !self.said || self.over_limit != over {
+            self.said = true;
+            self.over_limit.clone_from(&over);
             self.news.push((Problem::AlarmsOverLimit, over));
         }
     }

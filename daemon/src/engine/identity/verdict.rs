@@ -50,14 +50,13 @@ impl Identity {
         let (evidence, effect) = heard.weigh(slot.threshold.no_data.then, since);
         self.evidence = evidence;
         match effect {
-            Effect::Hold => {}
             Effect::Judge => self.step(slot, Extent::Whole),
             Effect::JudgePart => self.step(slot, Extent::Partial),
             Effect::End => self.end(Ending::Ended),
             Effect::EndSilent => self.end(Ending::NoDataOk),
             // What never had a fresh point has not stopped.
             Effect::Raise if since.is_some() => self.raise(slot),
-            Effect::Raise => {}
+            Effect::Raise | Effect::Hold => {}
         }
     }
 

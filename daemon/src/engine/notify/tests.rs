@@ -1,6 +1,7 @@
 //! What is told, and what is not.
 
 mod groups;
+mod inhibits;
 mod mutes;
 mod properties;
 mod restarts;

@@ -58,7 +58,7 @@ fn a_silence_until_resolved_lasts_as_long_as_its_alarms() {
     rig.slot("#~.");
     assert_eq!(rig.told(), ["60 mail first +0"]);
     rig.slot(".~.");
-    assert_eq!(rig.told(), ["180 mail resolved -0", "180 mail first +1"]);
+    assert_eq!(rig.told(), ["180 mail first +1", "180 mail resolved -0"]);
 }
 
 #[test]
@@ -155,25 +155,25 @@ fn a_source_that_is_down_mutes_the_alarms_that_rest_on_it() {
         ..plan(vec![Route { repeat: vec![MINUTE * 2], ..prompt("mail") }])
     });
     let say = |rig: &mut Rig| {
-        let slot = Slots::of("s", MINUTE).next(rig.now).after(MINUTE);
+        let slot = Slots::of("s", MINUTE).next(rig.now);
         for source in ["s", "t"] {
             let mut samples = Samples::at(slot);
             samples.push(&series(0), 95.0);
             rig.step(Input::Samples { source: source.into(), samples }, slot);
         }
     };
-    say(&mut rig);
-    assert_eq!(rig.told().len(), 1);
+    for _ in 0..3 {
+        say(&mut rig);
+    }
+    assert_eq!(rig.told(), ["120 mail first +0"]);
     rig.input(Input::SourceDown { source: "t".into(), reason: "refused".into() });
-    assert_eq!(rig.told(), ["120 mail first +source-down"]);
+    assert_eq!(rig.told(), ["180 mail first +source-down"]);
     rig.wait(MINUTE * 2 + Duration::from_secs(1));
-    assert_eq!(rig.told(), ["240 mail repeat =source-down"]);
+    assert_eq!(rig.told(), ["300 mail repeat =source-down"]);
     assert_eq!(rig.held(), ["mail source down t"]);
     assert_eq!(whys(&rig, 0)[0], "source down t");
     rig.input(Input::SourceUp { source: "t".into() });
-    assert_eq!(rig.told(), ["241 mail resolved -source-down"]);
-    rig.wait(Duration::from_secs(1));
-    assert_eq!(rig.told(), ["241 mail repeat =0"]);
+    assert_eq!(rig.told(), ["301 mail resolved -source-down", "301 mail repeat =0"]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn an_acknowledgement_stops_repeats_until_it_ends_or_the_alarm_gets_worse() {
     assert_eq!(whys(&rig, 0)[0], "acknowledged kim");
     rig.wait(MINUTE * 2);
     assert_eq!(rig.handled, [(rig.id(0), Handling::default())]);
-    assert_eq!(rig.told(), ["300 mail repeat =0", "360 mail repeat =0"]);
+    assert_eq!(rig.told(), ["300 mail repeat =0"]);
     for (sticky, told) in [(false, vec!["120 mail worse +0"]), (true, Vec::new())] {
         let mut rig = Rig::new(plan(vec![sink.clone()]));
         rig.slot("~..");
@@ -243,15 +243,12 @@ fn quiet_hours_hold_all_but_what_is_excepted_until_they_end() {
     rig.slot("~#~");
     rig.slot("~#.");
     rig.slot("~..");
-    let told = rig.told();
-    assert_eq!(told, ["60 mail first +1", "180 mail resolved -1"][..1].to_vec());
+    assert_eq!(rig.told(), ["60 mail first +1", "180 mail resolved -1"]);
     assert_eq!(whys(&rig, 0), ["quiet haetae.toml:8"]);
     assert_eq!(rig.explain(0).next.unwrap().0, end);
     rig.wait(MINUTE * 20);
-    let mut told = rig.told();
-    told.sort();
     let after = end.since(rig.start).as_secs();
-    assert_eq!(told, [format!("{after} mail first +0"), format!("{after} mail resolved -1")]);
+    assert_eq!(rig.told(), [format!("{after} mail first +0")]);
 }
 
 #[test]

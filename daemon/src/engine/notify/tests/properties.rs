@@ -140,7 +140,9 @@ proptest! {
     fn the_same_events_give_the_same_notices(events in vec(event(), 1..30)) {
         let run = || {
             let mut rig = Rig::new(world());
-            events.iter().for_each(|event| apply(&mut rig, event));
+            for event in &events {
+ apply(&mut rig, event);
+}
             format!("{:?} {:?} {:?}", rig.flushes, rig.withheld, rig.groups)
         };
         prop_assert_eq!(run(), run());

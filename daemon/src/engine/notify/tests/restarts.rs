@@ -74,6 +74,7 @@ fn nothing_is_told_after_a_start_before_every_source_has_spoken() {
         Rig::new(super::rig::Plan { sources: vec!["s", "t"], ..plan(vec![prompt("mail")]) });
     rig.slot("~..");
     rig.told();
+    rig.wait(Duration::from_secs(1));
     rig.restart();
     rig.slot("~#.");
     assert_eq!(rig.told(), [""; 0]);
@@ -87,6 +88,7 @@ fn nothing_is_told_after_a_start_before_every_source_has_spoken() {
     let mut told = rig.told();
     told.sort();
     assert_eq!(told, ["120 mail first +1", "120 mail first +source-down"]);
+    rig.wait(Duration::from_secs(1));
     rig.restart();
     rig.slot("#~.");
     assert_eq!(rig.told(), [""; 0]);
