@@ -20,7 +20,7 @@ use haetae::{
         StoreError, Told, Transaction,
     },
 };
-use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use postgres::Postgres;
 use sqlx::{AnyConnection, Connection, Executor, SqlSafeStr};
 
@@ -34,6 +34,14 @@ fn on_both<F: Future<Output = ()>>(name: &str, test: impl Fn(Location) -> F) {
     let server = Postgres::start();
     let url = server.database(name);
     runtime.block_on(test(Location::Server { url, password: None }));
+}
+
+/// Where another client finds it.
+fn url(location: &Location) -> String {
+    match location {
+        Location::File(path) => format!("sqlite://{}", path.display()),
+        Location::Server { url, .. } => url.clone(),
+    }
 }
 
 async fn open(location: &Location) -> Store {
@@ -79,11 +87,7 @@ fn alarms(claimed: &[Claimed]) -> Vec<&str> {
 fn every_statement_is_one_that_both_databases_understand() {
     on_both("statements", async |location| {
         drop(open(&location).await);
-        let url = match &location {
-            Location::File(path) => format!("sqlite://{}", path.display()),
-            Location::Server { url, .. } => url.clone(),
-        };
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
         assert!(STATEMENTS.len() > 30, "the list is empty");
         for (name, sql) in STATEMENTS {
             let prepared = connection.prepare((*sql).into_sql_str()).await;
@@ -258,6 +262,47 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
         enqueue(&store, "mail", "a-1", Kind::Closing, at(2)).await;
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(owed(&mut transaction, "a-1").await, ["slack"], "its end waits already");
+    });
+}
+
+/// What an earlier version had: none of what change 3 brought.
+const BEFORE_GROUPS: [&str; 4] = [
+    "DROP TABLE groups",
+    "DROP TABLE notice_alarms",
+    "CREATE INDEX outbox_of_alarm ON outbox (alarm, sink, dead, id)",
+    "DELETE FROM _sqlx_migrations WHERE version = 3",
+];
+
+#[test]
+fn what_waited_before_there_were_groups_is_about_its_alarm() {
+    on_both("earlier", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "b-1", Kind::Closing, at(0)).await;
+        let mut over = notification("c-1", Reason::Resolved);
+        (over.status, over.alarms[0].status) = (Status::Resolved, Status::Resolved);
+        let (sink, kind, alarms) = ("mail", Kind::Forwarded, vec![about("c-1", Kind::Closing)]);
+        let notice = Notice { sink, alarms, kind, notification: over, give_up: HOUR, lease: None };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.enqueue(&[notice], at(0)).await.unwrap();
+        transaction.commit().await.unwrap();
+        store.close().await;
+        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
+        for statement in BEFORE_GROUPS {
+            connection.execute(statement).await.unwrap();
+        }
+        connection.close().await.unwrap();
+
+        let store = open(&location).await;
+        let mut transaction = store.begin().await.unwrap();
+        let pairs = ["a-1", "b-1", "c-1"].map(|alarm| ("mail", alarm));
+        let known = transaction.known(&pairs).await.unwrap();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), [("mail".into(), "a-1".into())]);
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"]);
+        let ends = transaction.withdraw("mail").await.unwrap();
+        assert_eq!(ends, 1, "that of `b-1`: what was forwarded is left alone");
+        transaction.commit().await.unwrap();
+        assert_eq!(store.waiting("", 10).await.unwrap().len(), 2);
     });
 }
 

@@ -137,7 +137,7 @@ fn configuration(webhook: &Webhook, control: &Control, lanes: &[String]) -> Stri
     let names: Vec<&String> = lanes.iter().chain([&storm]).collect();
     for name in &names {
         text += &format!(
-            "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
+            "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
         );
     }
     text + &format!(

@@ -36,12 +36,8 @@ impl Dispatch {
         let now = self.clock.now();
         let mut buried = None;
         let mut transaction = self.store.begin().await?;
-        let mut about = HashMap::new();
-        for row in claimed {
-            let alarms = transaction.alarms_of(&row.id, &row.notification).await?;
-            about.insert(row.id.as_str(), alarms);
-        }
-        let about = |row: &Claimed| about.get(row.id.as_str()).map_or(&[][..], Vec::as_slice);
+        let about = about(&mut transaction, claimed).await?;
+        let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
         let (mut delivered, mut told) = (Vec::new(), Vec::new());
         for (row, Fates { fate, rejected }) in claimed.iter().zip(fates) {
             for (recipient, reason) in rejected {
@@ -164,6 +160,19 @@ impl Dispatch {
         let detail = format!("{}: {reason}", self.name);
         record(transaction, about, Act::Buried, &detail, now).await
     }
+}
+
+/// What rows are about, by their names.
+async fn about(
+    transaction: &mut Transaction<'_>,
+    rows: &[Claimed],
+) -> Result<HashMap<String, Vec<About>>, StoreError> {
+    let mut about = HashMap::new();
+    for row in rows {
+        let alarms = transaction.alarms_of(&row.id, &row.notification).await?;
+        about.insert(row.id.clone(), alarms);
+    }
+    Ok(about)
 }
 
 /// The same of all alarms that a row is about.

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::engine::notify::StoredGroup;
 
+/// Rows whose texts are made at once.
+const CHUNK: usize = 512;
+
 /// A group that goes on, or an alarm in it.
 struct Saved<'a> {
     sink: &'a str,
@@ -54,6 +57,10 @@ impl Transaction<'_> {
                 Some(state) => {
                     let (alarm, written) = (group.alarm().unwrap_or_default(), state.to_string());
                     saved.push(Saved { sink, key, alarm, written, now });
+                    // Of very many, the texts of some at a time.
+                    if saved.len() >= CHUNK {
+                        self.each(statements::SAVE_GROUP, &(), &std::mem::take(&mut saved)).await?;
+                    }
                 }
                 None => gone.push(Gone(sink, key)),
             }
