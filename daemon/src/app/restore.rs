@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::{Plan, Source},
     deliver::outbox::STORE,
-    engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
+    engine::{Effects, Engine, Past, Problem, SYSTEM, Standing},
     store::{Store, StoreError},
 };
 
@@ -29,7 +29,8 @@ pub(super) async fn restore(
     plan: &Plan,
     clock: &Clock,
 ) -> Result<Restored, StartError> {
-    let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
+    let timings = plan.sources.iter().map(Source::timing).collect();
+    let engine = Engine::new(timings, plan.thresholds.clone(), clock.now());
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
     restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
     let mut alarms = 0;
@@ -55,16 +56,6 @@ pub(super) async fn restore(
         info!(alarms, "alarms of an earlier run go on");
     }
     Ok(restored)
-}
-
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
-    };
-    plan.sources.iter().map(timing).collect()
 }
 
 /// What system alarms may be about.

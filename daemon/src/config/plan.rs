@@ -6,7 +6,7 @@ use haetae_plugin::Secret;
 use serde_json::Value;
 
 use super::language::Language;
-use crate::engine::{matcher::Matcher, threshold::Threshold};
+use crate::engine::{SourceTiming, matcher::Matcher, threshold::Threshold};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]
@@ -82,6 +82,18 @@ pub struct Source {
     pub labels: BTreeMap<String, String>,
     /// The queue before its sinks.
     pub queue: Queue,
+}
+
+impl Source {
+    /// What the engine needs of it.
+    pub fn timing(&self) -> SourceTiming {
+        SourceTiming {
+            name: self.name.clone(),
+            interval: self.interval,
+            deadline: self.deadline,
+            max_series: self.limits.max_series,
+        }
+    }
 }
 
 /// The queue of a source.
