@@ -94,9 +94,14 @@ fn asked(query: &mut Query, server: &Server, range: Range, call: Call) -> Result
 
 /// Each series with its points, oldest first; series in the order of their names and labels.
 fn lines(samples: &Samples) -> Answer {
+    // Points of one handle stand together: to hash the series of each would take the longest.
     let mut points: HashMap<&Series, Vec<(Timestamp, f64)>> = HashMap::new();
-    for (series, point) in samples.iter() {
-        points.entry(series).or_default().push((point.time, point.value));
+    for run in samples.points().chunk_by(|one, next| one.series == next.series) {
+        let series = run.first().and_then(|first| usize::try_from(first.series).ok());
+        if let Some(series) = series.and_then(|at| samples.series().get(at)) {
+            let run = run.iter().map(|point| (point.time, point.value));
+            points.entry(series).or_default().extend(run);
+        }
     }
     let mut lines: Vec<_> =
         points.into_iter().map(|(series, points)| line(series, points)).collect();
