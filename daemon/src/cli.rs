@@ -10,6 +10,7 @@ mod outbox;
 mod output;
 mod plugin;
 mod run;
+mod silence;
 mod status;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -22,12 +23,16 @@ use crate::telemetry;
 pub mod exit {
     /// A check failed, or something was found.
     pub const FOUND: u8 = 1;
-    /// It was called wrongly; clap's own code.
+    /// What was asked makes no sense; clap answers so too.
     pub const USAGE: u8 = 2;
     /// Nothing of that name.
     pub const NOT_FOUND: u8 = 3;
     /// The daemon can't be reached.
     pub const UNREACHABLE: u8 = 4;
+    /// It does not fit the state of things.
+    pub const REFUSED: u8 = 5;
+    /// It was done in part.
+    pub const PARTLY: u8 = 6;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
     /// It was interrupted.
@@ -50,7 +55,8 @@ const EXAMPLES: &str = "Examples:
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
-Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 78 bad configuration at start, 130 interrupted";
+Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
+  5 refused, 6 done in part, 78 bad configuration at start, 130 interrupted";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
@@ -110,9 +116,12 @@ enum Verb {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
-    /// Look at alarms
+    /// Look at alarms, and handle them
     #[command(subcommand)]
     Alarm(alarm::Verb),
+    /// Silence alarms for a while
+    #[command(subcommand)]
+    Silence(silence::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
     #[command(subcommand)]
     Outbox(outbox::Verb),
@@ -136,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Backtest(arguments) => backtest::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Status(arguments) => status::run(&common, &arguments),

@@ -4,6 +4,7 @@ pub mod api;
 pub mod metrics;
 pub mod outbox;
 mod peer;
+pub mod people;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     deliver::dispatch::Alarms,
+    people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
         queue::Queue,
@@ -68,6 +70,8 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Wakes the dispatcher of a sink.
     pub wakes: BTreeMap<String, Arc<Notify>>,
+    /// Where what people do goes.
+    pub people: People,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }

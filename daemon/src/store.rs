@@ -5,6 +5,7 @@
 
 mod alarms;
 mod care;
+mod handling;
 pub mod health;
 mod ids;
 mod journal;
@@ -15,6 +16,7 @@ mod obligations;
 mod outbox;
 pub mod reserve;
 mod rows;
+mod silences;
 mod statements;
 mod transaction;
 
@@ -33,11 +35,13 @@ use self::ids::Ids;
 pub use self::{
     alarms::Page,
     care::Findings,
+    handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
     notice::Notice,
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
+    silences::{StoredSilence, StoredSpan},
     transaction::Transaction,
 };
 

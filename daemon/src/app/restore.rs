@@ -11,6 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{Effects, Engine, Past, Problem, SYSTEM, Standing},
+    people,
     store::{Store, StoreError},
 };
 
@@ -32,7 +33,12 @@ pub(super) async fn restore(
     let timings = plan.sources.iter().map(Source::timing).collect();
     let engine = Engine::new(timings, plan.thresholds.clone(), clock.now());
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
+    let handlings = store.handlings().await?.into_iter();
+    let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
+    // What people said is known before anything is judged.
+    let silences = people::load(store, clock.now()).await?;
+    let past = Past { handlings, silences, ..store.past().await? };
+    restored.engine.restore(past, &BTreeSet::new(), clock.now());
     let mut alarms = 0;
     let mut page = store.standings("").await?;
     while let Some(last) = page.last() {
@@ -61,7 +67,8 @@ pub(super) async fn restore(
 /// What system alarms may be about.
 fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
+    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
+    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
 }
 

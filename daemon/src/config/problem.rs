@@ -91,6 +91,7 @@ pub enum Code {
     ForBesideOf,
     ImpossibleOf,
     ValueWithoutOver,
+    FlapNeverSettles,
     OverOnPushedDown,
     BadZone,
     TooShort,
@@ -341,6 +342,7 @@ impl Code {
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
+            Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -362,7 +364,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 48] = [
+    const ALL: [Code; 49] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -402,6 +404,7 @@ mod tests {
         Code::ForBesideOf,
         Code::ImpossibleOf,
         Code::ValueWithoutOver,
+        Code::FlapNeverSettles,
         Code::OverOnPushedDown,
         Code::BadZone,
         Code::TooShort,

@@ -147,11 +147,17 @@ impl Outbox {
             held: Vec::new(),
         };
         writing.alarms(effects).await?;
+        for one in effects {
+            writing.transaction.lapse(&one.handled, writing.now).await?;
+        }
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
         for together in transitions.chunks(CHUNK) {
             writing.journal(together).await?;
+            // What flaps or settles stands where it stood: sinks are told of that.
+            let told: Vec<_> =
+                together.iter().copied().filter(|one| !one.change.is_pace()).collect();
             // An end asks who knows of the beginning: that is written first.
-            for alike in together.chunk_by(|a, b| a.change.is_end() == b.change.is_end()) {
+            for alike in told.chunk_by(|a, b| a.change.is_end() == b.change.is_end()) {
                 if alike.first().is_some_and(|one| one.change.is_end()) {
                     writing.ends(alike, &self.recipients).await?;
                 } else {

@@ -50,6 +50,7 @@ prop_compose! {
         one in any::<bool>(),
         over in proptest::option::of((1_u32..5, select(vec![
             Value::Mean, Value::Min, Value::Max, Value::Sum, Value::Count, Value::Last, Value::Rate,
+            Value::Delta, Value::P95,
         ]))),
         (after, double) in (proptest::option::of(1_u32..5), any::<bool>()),
     ) -> Threshold {

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, Transition},
+    alarm::{AlarmView, Condition, Transition},
+    flap::Flaps,
+    handling::Handling,
     levels::Levels,
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
+    silence::Silence,
     threshold::Threshold,
 };
 
@@ -33,6 +36,8 @@ pub struct Effects {
     pub groups: Vec<StoredGroup>,
     /// What is withheld from a sink, and what is not any more.
     pub withheld: Vec<Withheld>,
+    /// Alarms whose handling changed by itself: an acknowledgement that ended, or fell.
+    pub handled: Vec<(String, Handling)>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -59,10 +64,43 @@ pub struct Standing {
 pub struct AlarmState {
     version: u32,
     levels: Levels,
+    /// Its recent changes.
+    #[serde(skip_serializing_if = "is_default")]
+    flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    #[serde(skip_serializing_if = "is_default")]
+    waits: bool,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+}
+
+/// What of an identity a later slot can depend on: it is stored when that changes, and while it is
+/// not the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Kept {
+    pub(super) levels: Levels,
+    pub(super) flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    pub(super) waits: bool,
+}
+
+impl Kept {
+    /// The severity with which it fires.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.levels.severity().filter(|_| !self.waits)
+    }
+
+    /// Where it stands, with which severity, and since when; what waits to fire is pending.
+    pub(super) fn standing(&self, since: Timestamp) -> Option<(Condition, Severity, Timestamp)> {
+        let (condition, severity, since) = self.levels.standing(since)?;
+        Some((if self.waits { Condition::Pending } else { condition }, severity, since))
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What the store knows of the time before.
@@ -74,6 +112,12 @@ pub struct Past {
     pub occurrences: Vec<(String, u32)>,
     /// No occurrence of any other fingerprint was greater.
     pub floor: u32,
+    /// How alarms that have not ended are handled, those that are.
+    pub handlings: Vec<(String, Handling)>,
+    /// What of the groups of alarms goes on, by sink and key; before the alarms that are in them.
+    pub groups: Vec<StoredGroup>,
+    /// What people silence.
+    pub silences: Vec<Silence>,
 }
 
 impl Effects {
@@ -85,6 +129,7 @@ impl Effects {
         self.flushes.extend(later.flushes);
         self.groups.extend(later.groups);
         self.withheld.extend(later.withheld);
+        self.handled.extend(later.handled);
     }
 
     /// Whether nothing changed.
@@ -95,6 +140,7 @@ impl Effects {
             && self.flushes.is_empty()
             && self.groups.is_empty()
             && self.withheld.is_empty()
+            && self.handled.is_empty()
     }
 }
 
@@ -109,18 +155,24 @@ impl Standing {
         Self { fingerprint: fingerprint.to_string(), occurrence, labels, alarm, state: None }
     }
 
-    /// Both levels as they can go on under these numbers.
-    pub(super) fn levels(&self, threshold: &Threshold) -> Levels {
+    /// What of it can go on under these numbers.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
         let AlarmView { condition, severity, since, .. } = self.alarm;
-        let bare = || Levels::of(condition, severity, since);
-        self.state.as_ref().map_or_else(bare, |state| state.levels).kept(threshold)
+        let Some(state) = &self.state else {
+            let levels = Levels::of(condition, severity, since).kept(threshold);
+            return Kept { levels, ..Kept::default() };
+        };
+        let levels = state.levels.kept(threshold);
+        let waits = state.waits && levels.severity().is_some();
+        Kept { levels, flaps: state.flaps, waits }
     }
 }
 
 impl AlarmState {
-    /// The state of an alarm whose levels stand so.
-    pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, series, seen }
+    /// The state of an alarm that stands so.
+    pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
+        let Kept { levels, flaps, waits } = kept;
+        Self { version: VERSION, levels, flaps, waits, series, seen }
     }
 }
 
