@@ -10,11 +10,6 @@ use serde::Serialize;
 
 use crate::engine::{Change, Effects, EvaluatorStatus, Transition};
 
-/// An alarm that fires again this soon after its end has flapped.
-const AGAIN: Duration = Duration::from_mins(15);
-/// Ends that are remembered at least; those that are too long ago are forgotten beyond it.
-const ENDS: usize = 4096;
-
 /// What one evaluator did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Counts {
@@ -28,7 +23,7 @@ pub struct Counts {
     pub worse: u64,
     /// Alarms that ended.
     pub resolved: u64,
-    /// Those that fired again within a quarter of an hour after their end.
+    /// How often an alarm began to flap.
     pub flaps: u64,
     /// Alarms that fire at the end of the range.
     pub open: u64,
@@ -59,8 +54,6 @@ pub(super) struct Tally {
     side: Side,
     /// Alarms that fire, by id: of which evaluator, and since when.
     open: HashMap<String, (String, Timestamp)>,
-    /// When alarms ended, by the stable half of their ids.
-    ended: HashMap<String, Timestamp>,
 }
 
 impl Tally {
@@ -89,7 +82,6 @@ impl Tally {
     fn turn(&mut self, transition: &Transition) {
         let Transition { change, alarm, at } = transition;
         let Some(counts) = self.side.evaluators.get_mut(&alarm.evaluator) else { return };
-        let stable = || alarm.id.rsplit_once('-').map_or(alarm.id.as_str(), |(stable, _)| stable);
         match change {
             Change::Fired => {
                 counts.fired += 1;
@@ -97,21 +89,16 @@ impl Tally {
                     Severity::Critical => counts.critical += 1,
                     Severity::Warning => counts.warning += 1,
                 }
-                let before = self.ended.get(stable());
-                counts.flaps += u64::from(before.is_some_and(|ended| at.since(*ended) <= AGAIN));
                 self.open.insert(alarm.id.clone(), (alarm.evaluator.clone(), *at));
             }
             Change::Worse => counts.worse += 1,
-            Change::Better => {}
+            Change::Flapping => counts.flaps += 1,
+            Change::Better | Change::Settled => {}
             Change::Resolved | Change::Closed => {
                 counts.resolved += 1;
                 if let Some((_, since)) = self.open.remove(&alarm.id) {
                     counts.lasted(at.since(since));
                 }
-                if self.ended.len() >= ENDS && !self.ended.contains_key(stable()) {
-                    self.ended.retain(|_, ended| at.since(*ended) <= AGAIN);
-                }
-                self.ended.insert(stable().to_owned(), *at);
             }
         }
     }
