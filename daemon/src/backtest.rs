@@ -113,9 +113,9 @@ pub async fn run(
         }
         feed
     });
-    let asked = asker.run(&needs, chunks).await;
+    let read = asker.run(&needs, chunks).await;
     let feed = judging.await?;
-    let recording = asked?;
+    let recording = read?;
     let outcome = feed.finish();
     if outcome.finished {
         recording.remove();

@@ -139,7 +139,8 @@ impl Needs {
             }
         }
         let digest = hash.finalize();
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let start = digest.iter().take(16);
+        format!("{:032x}", start.fold(0_u128, |start, byte| (start << 8) | u128::from(*byte)))
     }
 }
 
@@ -152,13 +153,13 @@ impl Stream {
     fn need(&mut self, threshold: &Threshold) {
         let before = threshold.over.map(|over| over.length).unwrap_or_default();
         let metric = &threshold.metric;
-        match self.asked.iter_mut().find(|known| known.metric == *metric) {
-            Some(known) => known.before = known.before.max(before),
-            None => {
-                let mut windows = self.metrics.iter().filter(|one| one.window.is_some());
-                let at_slots = windows.any(|one| one.name == *metric);
-                self.asked.push(Asked { metric: metric.clone(), before, at_slots });
-            }
+        let known = self.asked.iter_mut().find(|known| known.metric == *metric);
+        if let Some(known) = known {
+            known.before = known.before.max(before);
+        } else {
+            let mut windows = self.metrics.iter().filter(|one| one.window.is_some());
+            let at_slots = windows.any(|one| one.name == *metric);
+            self.asked.push(Asked { metric: metric.clone(), before, at_slots });
         }
     }
 }

@@ -173,12 +173,11 @@ impl Recording {
 
     /// The next frame; `None` at the end, and where one was cut off.
     fn frame(&mut self) -> io::Result<Option<Chunk>> {
-        let mut head = [0; 8];
-        if !filled(&mut self.file, &mut head)? {
+        let (mut length, mut crc) = ([0; 4], [0; 4]);
+        if !filled(&mut self.file, &mut length)? || !filled(&mut self.file, &mut crc)? {
             return Ok(None);
         }
-        let [a, b, c, d, e, f, g, h] = head;
-        let (length, crc) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+        let (length, crc) = (u32::from_le_bytes(length), u32::from_le_bytes(crc));
         if length > FRAME {
             return Ok(None);
         }

@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     /// Fail if the proposal adds more than this: `alarms`, `notices`, `flaps`, by number or percent
     #[arg(long, value_name = "WHAT>+N[%]")]
     fail_if: Vec<Gate>,
-    /// Where an unfinished run is kept (default: below $XDG_STATE_HOME, or ~/.local/state)
+    /// Where an unfinished run is kept (default: where this user's programs keep theirs)
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Begin anew, whatever is kept of an earlier run
@@ -137,11 +137,12 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
     }
     let report = Report::new(range, &outcome);
     report.show(common);
-    let held: Vec<&Gate> = arguments.fail_if.iter().filter(|gate| gate.holds(&report)).collect();
-    for gate in &held {
+    let exceeded = arguments.fail_if.iter().filter(|gate| gate.holds(&report));
+    let exceeded: Vec<&Gate> = exceeded.collect();
+    for gate in &exceeded {
         output::say(format!("--fail-if {gate}: it does"));
     }
-    Ok(if held.is_empty() { 0 } else { exit::FOUND })
+    Ok(if exceeded.is_empty() { 0 } else { exit::FOUND })
 }
 
 fn read(common: &Common) -> Result<Files, Early> {

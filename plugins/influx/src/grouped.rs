@@ -86,13 +86,12 @@ impl Grouped {
         let offset = start.nanos().rem_euclid(length);
         let bucket = format!("time({length}ns, {offset}ns)");
         // What has no point has no value: `count` would be zero there.
-        match self.by {
-            Some(at) => self.statement.with(at, &format!(" {bucket},"), " fill(none)"),
-            None => {
-                let end = self.statement.text().len();
-                self.statement.with(end, &format!(" GROUP BY {bucket}"), " fill(none)")
-            }
-        }
+        let end = self.statement.text().len();
+        let (at, inserted) = match self.by {
+            Some(at) => (at, format!(" {bucket},")),
+            None => (end, format!(" GROUP BY {bucket}")),
+        };
+        self.statement.with(at, &inserted, " fill(none)")
     }
 }
 
@@ -146,11 +145,7 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
             c if c.is_whitespace() => continue,
             '\'' | '"' => closed(&mut rest, sign)?,
             // After `=~` and `!~`, and as a tag's name, it opens a pattern.
-            '/' if matches!(
-                tokens.last(),
-                Some(Token::Sign('~' | ',')) | Some(Token::Word(..))
-            ) =>
-            {
+            '/' if matches!(tokens.last(), Some(Token::Sign('~' | ',') | Token::Word(..))) => {
                 closed(&mut rest, '/')?
             }
             '/' if matches!(tokens.last(), Some(Token::Sign('(')) | None) => return None,

@@ -1,6 +1,9 @@
 //! The report: what was counted, as configured beside as proposed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use haetae_plugin::options;
 use serde::Serialize;
@@ -148,7 +151,7 @@ impl<'a> Report<'a> {
     fn sinks(&self) {
         let sides = &self.outcome.sides;
         let names: BTreeSet<&String> = sides.iter().flat_map(|side| side.sinks.keys()).collect();
-        if sides.iter().flat_map(|side| side.sinks.values()).all(|sink| sink.is_empty()) {
+        if sides.iter().flat_map(|side| side.sinks.values()).all(BTreeMap::is_empty) {
             return;
         }
         output::line("");

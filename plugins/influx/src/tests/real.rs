@@ -299,9 +299,9 @@ fn a_reader_reads_what_is_there() {
 
 #[test]
 fn at_slots_a_reader_yields_what_the_source_did() {
+    // Irregular, with holes, across the border of a shard.
     let influx = Influx::start();
     influx.execute("CREATE DATABASE d");
-    // Irregular, with holes, and across the border of a shard.
     let border = 604_800 * (THEN / 604_800);
     let mut seed = 7_u64;
     let mut lines = String::new();
@@ -328,8 +328,8 @@ fn at_slots_a_reader_yields_what_the_source_did() {
         let query = query("q", Some(Duration::from_secs(window)), text);
         let options = || Options { query: vec![query.clone()], ..on(&influx, "d") };
         let (from, to) = (border - 150, border + 110);
-        let mut source = InfluxSource::open(options(), wire()).unwrap();
-        let mut yielded = BTreeSet::new();
+        let (mut source, mut yielded, mut read) =
+            (InfluxSource::open(options(), wire()).unwrap(), BTreeSet::new(), BTreeSet::new());
         for slot in (from..to).step_by(usize::try_from(every).unwrap()) {
             let window = call(slot - every, slot);
             let Batch::Samples(samples) = source.collect(window).unwrap() else { panic!() };
@@ -340,10 +340,9 @@ fn at_slots_a_reader_yields_what_the_source_did() {
         }
         let [from, to] = [from, to].map(Timestamp::from_seconds);
         let every = Duration::from_secs(every.try_into().unwrap());
-        let asked = Question::Slots { query: "q".into(), from, every, to };
-        let answer = InfluxReader::open(options(), wire()).unwrap().query(&asked, call(0, 0));
+        let asked = &Question::Slots { query: "q".into(), from, every, to };
+        let answer = InfluxReader::open(options(), wire()).unwrap().query(asked, call(0, 0));
         let Ok(Answer::Series(lines)) = answer else { panic!("{answer:?}") };
-        let mut read = BTreeSet::new();
         for line in &lines {
             let labels: Vec<_> =
                 line.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
