@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Data goes to stdout, talk to stderr.
 
 mod alarm;
+mod backtest;
 mod check;
 mod client;
 mod db;
@@ -34,6 +35,8 @@ pub mod exit {
     pub const PARTLY: u8 = 6;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
+    /// It was interrupted.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// haetae watches platforms and raises alarms.
@@ -53,7 +56,7 @@ const EXAMPLES: &str = "Examples:
   haetae -o json alarm list         the alarms, for other programs
 
 Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
-  5 refused, 6 done in part, 78 bad configuration at start";
+  5 refused, 6 done in part, 78 bad configuration at start, 130 interrupted";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
@@ -108,6 +111,8 @@ enum Verb {
     Run(run::Arguments),
     /// Show every problem of the configuration; starts nothing, reads no secret
     Check(check::Arguments),
+    /// Judge the past again, by the configuration as it is and as it is proposed, and compare
+    Backtest(backtest::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -137,6 +142,7 @@ pub fn main() -> ExitCode {
     let code = match verb {
         Verb::Run(arguments) => run::run(&common, &arguments),
         Verb::Check(arguments) => check::run(&common, &arguments),
+        Verb::Backtest(arguments) => backtest::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
         Verb::Silence(verb) => silence::run(&common, &verb),

@@ -11,6 +11,7 @@ mod log;
 mod names;
 mod plan;
 mod problem;
+mod proposal;
 mod report;
 mod schema;
 pub mod secret;
@@ -26,12 +27,13 @@ use haetae_plugin::{Metric, Records};
 use serde_json::Value;
 
 pub use self::{
-    environment::{STATE, built_in_plugins, runtime_socket},
+    environment::{STATE, built_in_plugins, runtime_socket, state_home},
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
     plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
+    proposal::Misplaced,
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

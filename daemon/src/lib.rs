@@ -1,6 +1,7 @@
 //! haetae: a plugin-based monitoring and alarm daemon. See ARCHITECTURE.md.
 
 pub mod app;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -11,7 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{
-        Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing,
+        Effects, Engine, Past, Problem, SYSTEM, Standing,
         log::{LogCursor, LogRule},
     },
     people,
@@ -35,7 +35,8 @@ pub(super) async fn restore(
     plan: &Plan,
     clock: &Clock,
 ) -> Result<Restored, StartError> {
-    let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
+    let timings = plan.sources.iter().map(Source::timing).collect();
+    let engine = Engine::new(timings, plan.thresholds.clone(), clock.now());
     let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
     let engine = engine.with_logs(plan.logs.clone());
     let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
@@ -95,16 +96,6 @@ async fn cursors(
         transaction.commit().await?;
     }
     Ok(kept)
-}
-
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
-    };
-    plan.sources.iter().map(timing).collect()
 }
 
 /// What system alarms may be about.

@@ -23,8 +23,8 @@ use super::{
 /// `haetae.toml` and `conf.d/*.toml`, read but not judged.
 #[derive(Debug)]
 pub struct Files {
-    documents: Vec<Document>,
-    problems: Vec<Problem>,
+    pub(super) documents: Vec<Document>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What a check found.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::language::Language;
 use crate::engine::{
-    SYSTEM,
+    SYSTEM, SourceTiming,
     log::LogRule,
     matcher::Matcher,
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
@@ -95,6 +95,18 @@ pub struct Source {
     pub labels: BTreeMap<String, String>,
     /// The queue before its sinks.
     pub queue: Queue,
+}
+
+impl Source {
+    /// What the engine needs of it.
+    pub fn timing(&self) -> SourceTiming {
+        SourceTiming {
+            name: self.name.clone(),
+            interval: self.interval,
+            deadline: self.deadline,
+            max_series: self.limits.max_series,
+        }
+    }
 }
 
 /// The queue of a source.
