@@ -10,6 +10,7 @@ mod output;
 mod plugin;
 mod run;
 mod status;
+mod test;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -42,6 +43,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
   haetae check                      show every problem of /etc/haetae/haetae.toml
+  haetae test                       run the rule tests that stand in it
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
@@ -100,6 +102,8 @@ enum Verb {
     Run(run::Arguments),
     /// Show every problem of the configuration; starts nothing, reads no secret
     Check(check::Arguments),
+    /// Run the rule tests of the configuration in virtual time; starts nothing, reads no secret
+    Test(test::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -126,6 +130,7 @@ pub fn main() -> ExitCode {
     let code = match verb {
         Verb::Run(arguments) => run::run(&common, &arguments),
         Verb::Check(arguments) => check::run(&common, &arguments),
+        Verb::Test(arguments) => test::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),

@@ -8,9 +8,11 @@ mod files;
 mod kind;
 mod language;
 mod names;
+mod notation;
 mod plan;
 mod problem;
 mod report;
+mod rule_test;
 mod schema;
 pub mod secret;
 mod section;
@@ -28,8 +30,10 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
+    notation::{Spoken, Stand, Word},
     plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source},
     problem::{Code, Finding, Problem, Severity},
+    rule_test::{Expectation, RuleTest},
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod http;
 pub mod pipeline;
 pub mod plugin;
+pub mod rehearsal;
 pub mod retry;
 pub mod signal;
 pub mod store;

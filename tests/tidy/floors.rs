@@ -8,6 +8,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cli", 7),
     ("app", 6),
     ("http", 5),
+    ("rehearsal", 5),
     ("pipeline", 4),
     ("deliver", 4),
     ("signal", 4),

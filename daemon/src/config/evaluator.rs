@@ -8,6 +8,7 @@ use super::{
     file,
     language::Language,
     problem::{Code, Problem, nearest},
+    rule_test,
     schema,
     section::Section,
     source::too_short,
@@ -18,6 +19,7 @@ use crate::engine::threshold::{Debounce, Level, NoData, Over, Side, Threshold};
 pub(super) struct Draft<'a> {
     pub(super) section: Section<'a>,
     pub(super) threshold: Threshold,
+    pub(super) tests: Vec<rule_test::Draft>,
 }
 
 /// Reads an evaluator.
@@ -60,8 +62,9 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         summary: summary(file.summary),
         runbook: file.runbook,
     };
+    let tests = rule_test::read(&section, file.tests, &threshold, problems);
     match file.kind {
-        file::Kind::Threshold => Draft { section, threshold },
+        file::Kind::Threshold => Draft { section, threshold, tests },
     }
 }
 

@@ -1,5 +1,7 @@
 //! The file: it mirrors the text, and may be wrong.
 
+mod rule_test;
+
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
 use haetae_plugin::{
@@ -9,6 +11,7 @@ use haetae_plugin::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+pub(super) use self::rule_test::{Expect, RuleTest, Stand};
 use super::language::Language;
 use crate::engine::{matcher, threshold};
 
@@ -147,6 +150,8 @@ pub(super) struct Evaluator {
     pub(super) every: Option<Duration>,
     pub(super) summary: Option<Summary>,
     pub(super) runbook: Option<String>,
+    #[serde(rename = "test")]
+    pub(super) tests: Vec<RuleTest>,
 }
 
 /// The kinds of evaluators.

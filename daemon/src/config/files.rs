@@ -143,7 +143,7 @@ impl Files {
         }
         names::check(&all, &mut problems);
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
-        let wiring = Wiring {
+        let mut wiring = Wiring {
             sources: of(Part::Sources)
                 .map(|section| source::read(section, kinds, &mut problems))
                 .collect(),
@@ -156,6 +156,7 @@ impl Files {
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
+        let tests = wiring.tests(&mut problems);
         let daemon = daemon(of(Part::Daemon).next(), &mut problems);
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
@@ -171,6 +172,7 @@ impl Files {
             http,
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
+            tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::language::Language;
+use super::{language::Language, rule_test::RuleTest};
 use crate::engine::{matcher::Matcher, threshold::Threshold};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
@@ -21,6 +21,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
     pub thresholds: Vec<Threshold>,
+    /// `[[evaluators.*.test]]`.
+    pub tests: Vec<RuleTest>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
 }

@@ -98,6 +98,12 @@ pub enum Code {
     BadAddress,
     BadSize,
     BadStore,
+    BadSeries,
+    BadExpectation,
+    TestOfOtherMetric,
+    TestOfNoLevel,
+    TestBetweenSlots,
+    TestTooLong,
     UnreadSource,
     UnknownMetric,
 }
@@ -253,6 +259,20 @@ impl Place {
         self.source.content.get(self.span.clone()).unwrap_or_default()
     }
 
+    /// The file and the line.
+    pub(super) fn line(&self) -> String {
+        format!("{}:{}", self.source.path.display(), self.line_and_column().0)
+    }
+
+    /// The place of a part of a string's value; of the whole where it is written with escapes.
+    pub(super) fn within(&self, value: &str, span: &Range<usize>) -> Self {
+        let Some(start) = self.text().find(value).filter(|_| !value.is_empty()) else {
+            return self.clone();
+        };
+        let start = self.span.start + start;
+        Self { source: Arc::clone(&self.source), span: start + span.start..start + span.end }
+    }
+
     /// A caret under several lines says no more than one under the first.
     fn in_one_line(mut self) -> Self {
         let length = self.text().lines().next().unwrap_or_default().len();
@@ -341,6 +361,12 @@ impl Code {
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
+            Self::BadSeries => ("HT0141", "bad-series"),
+            Self::BadExpectation => ("HT0142", "bad-expectation"),
+            Self::TestOfOtherMetric => ("HT0281", "test-of-other-metric"),
+            Self::TestOfNoLevel => ("HT0282", "test-of-no-level"),
+            Self::TestBetweenSlots => ("HT0283", "test-between-slots"),
+            Self::TestTooLong => ("HT0284", "test-too-long"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -362,7 +388,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 48] = [
+    const ALL: [Code; 54] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -409,6 +435,12 @@ mod tests {
         Code::BadAddress,
         Code::BadSize,
         Code::BadStore,
+        Code::BadSeries,
+        Code::BadExpectation,
+        Code::TestOfOtherMetric,
+        Code::TestOfNoLevel,
+        Code::TestBetweenSlots,
+        Code::TestTooLong,
         Code::UnreadSource,
         Code::UnknownMetric,
     ];

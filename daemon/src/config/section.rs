@@ -86,7 +86,11 @@ impl Section<'_> {
     pub(super) fn has(&self, pointer: &str) -> bool {
         let mut steps = pointer.split('/').skip(1);
         let first = steps.next().and_then(|key| self.table.get(key));
-        steps.try_fold(first, |value, key| value.map(|value| value.get(key))).flatten().is_some()
+        let inner = |value, key: &str| match value {
+            &Value::Array(ref values) => key.parse().ok().and_then(|at: usize| values.get(at)),
+            value => value.get(key),
+        };
+        first.is_some_and(|first| steps.try_fold(first, inner).is_some())
     }
 }
 
