@@ -270,7 +270,8 @@ fn every_commented_key_of_the_default_configuration_is_known() {
     let checked = check(&[("etc/haetae.toml", &text)]);
     assert!(checked.problems.is_empty(), "{}", checked.report(Language::En, false));
     // The commented values are the defaults, but for those that say otherwise.
-    let (mut plain, mut all) = (check(&[("etc/haetae.toml", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
+    let (mut plain, mut all) =
+        (check(&[("etc/haetae.toml", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
     for plan in [&mut plain, &mut all] {
         (plan.daemon.zone, plan.daemon.store) = (None, None);
         plan.sinks.retain(|sink| sink.name != "other-sink");

@@ -74,7 +74,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     if common.is_json() {
         let tests: Vec<_> = ran.iter().map(|(test, outcome)| as_json(test, outcome)).collect();
         let passed = ran.len() - failed;
-        output::json(&json!({ "ok": failed == 0, "passed": passed, "failed": failed, "tests": tests }));
+        output::json(
+            &json!({ "ok": failed == 0, "passed": passed, "failed": failed, "tests": tests }),
+        );
     } else if ran.is_empty() {
         none(plan, arguments);
     } else {

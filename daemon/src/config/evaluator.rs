@@ -8,8 +8,7 @@ use super::{
     file,
     language::Language,
     problem::{Code, Problem, nearest},
-    rule_test,
-    schema,
+    rule_test, schema,
     section::Section,
     source::too_short,
 };

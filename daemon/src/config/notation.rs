@@ -106,7 +106,8 @@ impl Spoken {
                 break;
             }
             let span = start..rest.at;
-            let (first, step, more) = values(word).ok_or_else(|| Wrong::at(&span, "series-value"))?;
+            let (first, step, more) =
+                values(word).ok_or_else(|| Wrong::at(&span, "series-value"))?;
             if words.len() + more >= MOST_VALUES {
                 return Err(Wrong::at(&span, "series-many"));
             }
@@ -203,7 +204,8 @@ fn labels(rest: &mut Rest<'_>) -> Result<Option<BTreeMap<String, String>>, Wrong
             return Ok(Some(labels));
         }
         let start = rest.at;
-        let name = rest.take(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | ':' | '/'));
+        let name =
+            rest.take(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | ':' | '/'));
         rest.skip_spaces();
         if name.is_empty() || !rest.text().starts_with('=') {
             return Err(rest.wrong("series-label"));
@@ -340,7 +342,8 @@ mod tests {
 
     #[test]
     fn a_series_has_a_name_or_labels_or_both() {
-        let labels = |text: &str| Spoken::parse(text).unwrap().labels.into_iter().collect::<Vec<_>>();
+        let labels =
+            |text: &str| Spoken::parse(text).unwrap().labels.into_iter().collect::<Vec<_>>();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(labels(r#"cpu{ip="a", id='b\'s',} 1"#), [pair("id", "b's"), pair("ip", "a")]);
         assert_eq!(labels("{} 1"), []);
@@ -365,7 +368,7 @@ mod tests {
         ];
         for (text, cause, at) in series {
             let wrong = Spoken::parse(text).unwrap_err();
-            assert_eq!((wrong.cause, &text[wrong.span]), (cause, at), "{text}");
+            assert_eq!((wrong.cause, text.get(wrong.span).unwrap()), (cause, at), "{text}");
         }
         let expected = [
             ("critcal@2m", "expected-word", "critcal"),
@@ -375,9 +378,12 @@ mod tests {
         ];
         for (text, cause, at) in expected {
             let wrong = Expected::parse(text).unwrap_err();
-            assert_eq!((wrong.cause, &text[wrong.span]), (cause, at), "{text}");
+            assert_eq!((wrong.cause, text.get(wrong.span).unwrap()), (cause, at), "{text}");
         }
         let read = Expected::parse("ok@1m30s {ip='a'}").unwrap();
-        assert_eq!((read.stand, read.at, read.labels.len()), (Stand::Ok, Duration::from_secs(90), 1));
+        assert_eq!(
+            (read.stand, read.at, read.labels.len()),
+            (Stand::Ok, Duration::from_secs(90), 1)
+        );
     }
 }

@@ -226,7 +226,8 @@ impl Draft {
 
     fn written(&self, section: &Section<'_>) -> usize {
         let tests = section.table.get("test").and_then(|tests| tests.get(self.index));
-        let expect = tests.and_then(|test| test.get("expect")).and_then(serde_json::Value::as_array);
+        let expect =
+            tests.and_then(|test| test.get("expect")).and_then(serde_json::Value::as_array);
         expect.map_or(0, Vec::len)
     }
 }

@@ -86,11 +86,15 @@ impl Section<'_> {
     pub(super) fn has(&self, pointer: &str) -> bool {
         let mut steps = pointer.split('/').skip(1);
         let first = steps.next().and_then(|key| self.table.get(key));
-        let inner = |value, key: &str| match value {
-            &Value::Array(ref values) => key.parse().ok().and_then(|at: usize| values.get(at)),
-            value => value.get(key),
-        };
         first.is_some_and(|first| steps.try_fold(first, inner).is_some())
+    }
+}
+
+/// A part of a value: of a list, by its number.
+fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value.as_array() {
+        Some(values) => values.get(key.parse::<usize>().ok()?),
+        None => value.get(key),
     }
 }
 

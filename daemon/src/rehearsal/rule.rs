@@ -12,7 +12,10 @@ use super::{
 use crate::{
     config::{Plan, RuleTest, Stand, Word},
     deliver::render::Voice,
-    engine::{AlarmView, Condition, Engine, Input, SourceTiming, Transition, next_slot, threshold::Threshold},
+    engine::{
+        AlarmView, Condition, Engine, Input, SourceTiming, Transition, next_slot,
+        threshold::Threshold,
+    },
 };
 
 /// Where the time of all tests starts: the year 2000. Its slot after that is time zero of a test.
@@ -42,7 +45,7 @@ pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<Outcome> {
     let last = stage.last(test);
     let (mut spoken, mut judged) = (0_u32, 0_u32);
     loop {
-        let (sample, slot) = 
+        let (sample, slot) =
             (test.interval.saturating_mul(spoken), stage.every.saturating_mul(judged));
         let at = sample.min(slot);
         if at > last {
@@ -114,12 +117,15 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The test ends with its longest series, or with what is expected last.
+    /// The test ends with the slot that judges the end of its longest series, or with what is
+    /// expected last.
     fn last(&self, test: &RuleTest) -> Duration {
         let longest = self.series.iter().map(|(_, words)| words.len()).max().unwrap_or_default();
         let samples = u32::try_from(longest.saturating_sub(1)).unwrap_or(u32::MAX);
         let expected = test.expectations.iter().map(|one| one.at).max().unwrap_or_default();
-        test.interval.saturating_mul(samples).max(expected)
+        let series = test.interval.saturating_mul(samples).as_nanos();
+        let slots = u32::try_from(series.div_ceil(self.every.as_nanos().max(1)));
+        self.every.saturating_mul(slots.unwrap_or(u32::MAX)).max(expected)
     }
 
     /// The sources say all that there is to say up to a time; the series are the first one's.

@@ -55,7 +55,8 @@ pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, strip: Strip) -> O
             None => Entry::Missing(expected.clone()),
         });
     }
-    let free = happened.into_iter().zip(taken).filter(|(one, by)| by.is_none() && one.stand.is_change());
+    let free =
+        happened.into_iter().zip(taken).filter(|(one, by)| by.is_none() && one.stand.is_change());
     entries.extend(free.map(|(happened, _)| Entry::Unexpected(happened)));
     entries.sort_by_key(|entry| entry.key().0);
     Outcome { entries, strip }
