@@ -27,6 +27,9 @@ critical = { above = 90 }
 
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["many"]
 path = "PATH"
 "#;

@@ -11,8 +11,12 @@ mod support;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use haetae::store::{
-    Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store, StoreError, Told,
+use haetae::{
+    engine::notify::StoredGroup,
+    store::{
+        About, Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store,
+        StoreError, Told, Transaction,
+    },
 };
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 use postgres::Postgres;
@@ -43,9 +47,15 @@ fn notification(alarm: &str, reason: Reason) -> Notification {
     Notification::of(alarm, reason, at(0))
 }
 
+/// What a notice of this kind says of an alarm.
+fn about(alarm: &str, kind: Kind) -> About {
+    About { alarm: alarm.into(), ends: kind == Kind::Closing }
+}
+
 async fn enqueue(store: &Store, sink: &str, alarm: &str, kind: Kind, now: Timestamp) {
     let notification = notification(alarm, Reason::First);
-    let notice = Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None };
+    let alarms = vec![about(alarm, kind)];
+    let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
     let mut transaction = store.begin().await.unwrap();
     transaction.enqueue(&[notice], now).await.unwrap();
     transaction.commit().await.unwrap();
@@ -155,7 +165,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         let store = open(&location).await;
         let notice = Notice {
             sink: "mail",
-            alarm: "a-1",
+            alarms: vec![about("a-1", Kind::Problem)],
             kind: Kind::Problem,
             notification: notification("a-1", Reason::First),
             give_up: HOUR,
@@ -186,18 +196,18 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
 fn an_obligation_is_opened_once_and_closed_once() {
     on_both("obligations", async |location| {
         let store = open(&location).await;
-        let told = Told { owes: true, repeat_at: Some(at(100)) };
+        let told = Told { alarm: "a-1", owes: true };
         let mut transaction = store.begin().await.unwrap();
-        transaction.tell("mail", &["a-1"], told, at(0)).await.unwrap();
-        transaction.tell("mail", &["a-1"], Told { repeat_at: None, ..told }, at(50)).await.unwrap();
-        transaction.tell("quiet", &["a-1"], Told { owes: false, ..told }, at(0)).await.unwrap();
-        let known = transaction.knowing(&["a-1".into()]).await.unwrap();
-        assert_eq!(known, [("a-1".to_owned(), "mail".to_owned())]);
-        assert_eq!(transaction.repeats("quiet", at(100), 10).await.unwrap(), ["a-1"]);
-        assert!(transaction.repeats("mail", at(100), 10).await.unwrap().is_empty());
-        assert!(transaction.pending("mail").await.unwrap().is_empty());
+        transaction.tell("mail", &[told], at(0)).await.unwrap();
+        transaction.tell("mail", &[told], at(50)).await.unwrap();
+        transaction.tell("quiet", &[Told { owes: false, ..told }], at(0)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "quiet is owed nothing");
+        let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
+        let known = transaction.known(&pairs).await.unwrap();
+        assert_eq!(known.len(), 2, "{known:?}");
+        assert!(!transaction.pending("mail", "group").await.unwrap());
         transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
-        transaction.lose("mail", "a-1", "too late", at(61)).await.unwrap();
+        transaction.lose("mail", &["a-1"], "too late", at(61)).await.unwrap();
         transaction.forget_told(&["a-1".into()]).await.unwrap();
         transaction.commit().await.unwrap();
         assert!(store.obligations(false, 10).await.unwrap().is_empty());
@@ -205,7 +215,75 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let [debt] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
-        assert!(store.next_repeat("quiet").await.unwrap().is_none());
+    });
+}
+
+/// Sinks that are to be told of the end of an alarm by no group.
+async fn owed(transaction: &mut Transaction<'_>, alarm: &str) -> Vec<String> {
+    let owed = transaction.knowing(&[alarm.to_owned()]).await.unwrap();
+    owed.into_keys().map(|(_, sink)| sink).collect()
+}
+
+#[test]
+fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
+    on_both("groups", async |location| {
+        let store = open(&location).await;
+        // Another sink gave it up to `slack`: none of its groups has the alarm in it.
+        let group = |sink: &str, state| {
+            let key = if sink == "mail" { "host=\"a\"@7#a-1" } else { "host=\"#a-1\"@7" };
+            StoredGroup { sink: sink.into(), key: key.into(), state }
+        };
+        let stored = [
+            group("mail", Some(serde_json::json!(1))),
+            group("slack", Some(serde_json::json!({ "told": ["a-1"] }))),
+            group("mail", Some(serde_json::json!(2))),
+        ];
+        let mut transaction = store.begin().await.unwrap();
+        transaction.save_groups(&stored, at(0)).await.unwrap();
+        let told = Told { alarm: "a-1", owes: true };
+        transaction.tell("mail", &[told], at(0)).await.unwrap();
+        transaction.tell("slack", &[told], at(0)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"]);
+        transaction.commit().await.unwrap();
+        let found = store.groups().await.unwrap();
+        assert_eq!(found, [stored[2].clone(), stored[1].clone()], "the last one counts");
+
+        let mut transaction = store.begin().await.unwrap();
+        transaction.save_groups(&[group("mail", None)], at(1)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail", "slack"], "it is gone");
+        transaction.commit().await.unwrap();
+        assert_eq!(store.groups().await.unwrap().len(), 1);
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(2)).await;
+        let mut transaction = store.begin().await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"], "its end waits already");
+    });
+}
+
+#[test]
+fn a_notice_of_many_alarms_is_about_each_of_them() {
+    on_both("many", async |location| {
+        let store = open(&location).await;
+        let names: Vec<_> = (0..1500).map(|index| format!("{index}-1")).collect();
+        let alarms: Vec<_> = names.iter().map(|alarm| about(alarm, Kind::Problem)).collect();
+        let mut notification = notification("0-1", Reason::First);
+        notification.more = 1499;
+        let (sink, kind) = ("mail", Kind::Problem);
+        let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.enqueue(&[notice], at(0)).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(store.waiting("", 10).await.unwrap().len(), 1, "one row");
+        let row = claim(&store, "mail", at(1)).await.remove(0);
+        let mut transaction = store.begin().await.unwrap();
+        let mut about = transaction.alarms_of(&row.id, &row.notification).await.unwrap();
+        about.sort_by_key(|about| about.alarm.trim_end_matches("-1").parse::<u32>().unwrap());
+        assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
+        assert!(about.iter().all(|about| !about.ends));
+        assert_eq!(owed(&mut transaction, "1499-1").await, ["mail"], "it will know");
+        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        transaction.delivered(&[&row]).await.unwrap();
+        assert!(owed(&mut transaction, "1499-1").await.is_empty(), "nothing of it is left");
+        transaction.commit().await.unwrap();
     });
 }
 
@@ -218,7 +296,7 @@ fn the_end_of_what_never_arrived_is_not_told() {
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
-        assert_eq!(transaction.pending("mail").await.unwrap().len(), 1);
+        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
         assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
         transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
         transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();
@@ -262,8 +340,8 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
         let store = open(&location).await;
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
         let mut transaction = store.begin().await.unwrap();
-        let told = Told { owes: true, repeat_at: None };
-        transaction.tell("gone", &["b-1"], told, at(0)).await.unwrap();
+        let told = Told { alarm: "b-1", owes: true };
+        transaction.tell("gone", &[told], at(0)).await.unwrap();
         assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
         assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);
         assert_eq!(transaction.bury_all("gone", "removed").await.unwrap(), 1);
@@ -318,7 +396,8 @@ async fn write(store: &Store, alarm: &str) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     let notice = |_| {
         let (sink, kind, notification) = ("mail", Kind::Problem, notification.clone());
-        Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None }
+        let alarms = vec![about(alarm, kind)];
+        Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None }
     };
     let notices: Vec<_> = (0..20).map(notice).collect();
     transaction.enqueue(&notices, at(0)).await?;

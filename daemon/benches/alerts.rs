@@ -140,7 +140,9 @@ fn configuration(webhook: &Webhook, control: &Control, lanes: &[String]) -> Stri
             "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
         );
     }
-    text + &format!("[sinks.post]\nplugin = \"post\"\ninputs = {names:?}\nurl = \"{url}\"\n")
+    text + &format!(
+        "[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = {names:?}\nurl = \"{url}\"\n"
+    )
 }
 
 fn alertmanager(webhook: &Webhook) -> Run {

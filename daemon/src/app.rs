@@ -36,7 +36,7 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
-    pipeline::{evaluation::Question, problems},
+    pipeline::problems,
     plugin::{
         catalog::Catalog,
         event::Event,
@@ -144,7 +144,7 @@ impl App {
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
         outbox.adopt().await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        app.tell(outbox, judging.effects, judging.questions, &wiring.events);
+        app.tell(outbox, judging.effects, &wiring.events);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -238,21 +238,13 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    fn tell(
-        &self,
-        outbox: Outbox,
-        effects: mpsc::Receiver<Effects>,
-        questions: mpsc::Sender<Question>,
-        events: &mpsc::Sender<Event>,
-    ) {
-        let alarms = View::asks(questions);
+    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, events: &mpsc::Sender<Event>) {
         for sink in outbox.recipients.iter() {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
                 recipients: outbox.recipients.clone(),
                 store: outbox.store.clone(),
                 clock: outbox.clock.clone(),
-                alarms: Arc::clone(&alarms),
                 wakes: outbox.wakes.clone(),
                 events: events.clone(),
                 stop: self.written.clone(),

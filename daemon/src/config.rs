@@ -18,6 +18,7 @@ pub mod secret;
 mod section;
 mod sink;
 mod source;
+mod telling;
 mod wiring;
 
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub use self::{
     kind::reserved,
     language::Language,
     notation::{Spoken, Stand, Word},
-    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source},
+    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
     rule_test::{Expectation, RuleTest},
 };

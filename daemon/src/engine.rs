@@ -7,6 +7,7 @@
 
 mod across;
 mod alarm;
+pub mod calendar;
 mod condition;
 mod evaluator;
 mod evidence;
@@ -44,7 +45,9 @@ pub use self::{
     condition::MOST_SLOTS,
     evaluator::EvaluatorStatus,
     evidence::Evidence,
+    handling::Handling,
     matcher::Matcher,
+    silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
@@ -52,6 +55,7 @@ pub use self::{
 };
 use self::{
     evaluator::Evaluator,
+    notify::{Explanation, Inhibit, Notifier, Views},
     occurrence::Occurrences,
     source::{Route, Source},
     standing::Changes,
@@ -66,6 +70,7 @@ pub struct Engine {
     evaluators: Vec<Evaluator>,
     system: System,
     occurrences: Occurrences,
+    notifier: Notifier,
     now: Timestamp,
 }
 
@@ -108,6 +113,24 @@ pub enum Input {
         /// More about it; `None` ends it.
         detail: Option<String>,
     },
+    /// A person handled an alarm: it stands so now.
+    Handled {
+        /// The alarm.
+        alarm: String,
+        /// How it is handled now.
+        handling: Handling,
+    },
+    /// People silence this now, and nothing else.
+    Silences(Vec<Silence>),
+    /// The configuration says so now of who is told what.
+    Routes {
+        /// The sinks, in their order.
+        routes: Vec<notify::Route>,
+        /// Which alarms mute others.
+        inhibits: Vec<Inhibit>,
+        /// What is worked on.
+        maintenance: Vec<Silence>,
+    },
     /// Time has passed.
     Tick,
 }
@@ -127,7 +150,20 @@ impl Engine {
             }
         }
         let (system, occurrences) = (System::default(), Occurrences::default());
-        Self { sources, evaluators, system, occurrences, now }
+        let notifier = Notifier::default();
+        Self { sources, evaluators, system, occurrences, notifier, now }
+    }
+
+    /// The same, which tells these sinks.
+    #[must_use]
+    pub fn with_routes(
+        mut self,
+        routes: Vec<notify::Route>,
+        inhibits: Vec<Inhibit>,
+        maintenance: Vec<Silence>,
+    ) -> Self {
+        self.route(routes, inhibits, maintenance, self.now);
+        self
     }
 
     /// Takes an input and judges what is due.
@@ -135,9 +171,12 @@ impl Engine {
     /// The work is bounded: slots that passed while nobody asked are counted, not judged.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Effects {
         self.follow_clock(now);
+        // What comes in this moment changes nothing of what was due before.
+        self.tell_due(now);
         let mut changes = Changes::default();
         match input {
             Input::Samples { source, samples } => {
+                self.notifier.heard(&source);
                 self.source_up(&source, now, &mut changes);
                 self.take(&source, &samples, now);
             }
@@ -146,6 +185,7 @@ impl Engine {
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
+                self.notifier.heard(&source);
                 self.raise(&source, Problem::SourceDown, reason, now, &mut changes);
             }
             Input::SourceUp { source } => self.source_up(&source, now, &mut changes),
@@ -153,15 +193,36 @@ impl Engine {
                 Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
                 None => self.system.end(&instance, problem, now, &mut changes),
             },
+            Input::Handled { alarm, handling } => {
+                let Self { evaluators, sources, system, notifier, .. } = self;
+                notifier.handle(&alarm, handling, now, Views { evaluators, sources, system });
+            }
+            Input::Silences(silences) => self.notifier.silence(silences, now),
+            Input::Routes { routes, inhibits, maintenance } => {
+                self.route(routes, inhibits, maintenance, now);
+            }
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
-        changes.into_effects()
+        let mut effects = changes.into_effects();
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        let views = Views { evaluators, sources, system };
+        notifier.take(&effects, now, views);
+        notifier.prompt(now, views);
+        notifier.drain(&mut effects);
+        effects
+    }
+
+    /// Why each sink is told of an alarm or not, and what it is told next.
+    pub fn explain(&self, alarm: &str, now: Timestamp) -> Vec<Explanation> {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        notifier.explain(alarm, now, Views { evaluators, sources, system })
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.evaluators.iter().filter_map(|evaluator| evaluator.next_due(&self.sources)).min()
+        let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
+        slots.chain(self.notifier.next_due()).min()
     }
 
     /// All alarms that are pending, firing or recovering, the worst first.
@@ -192,8 +253,28 @@ impl Engine {
             for evaluator in &mut self.evaluators {
                 evaluator.follow_clock(now);
             }
+            self.notifier.follow_clock(now);
         }
         self.now = now;
+    }
+
+    fn tell_due(&mut self, now: Timestamp) {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        notifier.settle(now);
+        notifier.due(now, Views { evaluators, sources, system });
+    }
+
+    fn route(
+        &mut self,
+        routes: Vec<notify::Route>,
+        inhibits: Vec<Inhibit>,
+        maintenance: Vec<Silence>,
+        now: Timestamp,
+    ) {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        let views = Views { evaluators, sources, system };
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), one.reads())).collect();
+        notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 
     fn raise(

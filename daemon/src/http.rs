@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    deliver::dispatch::Alarms,
     pipeline::{
         evaluation::{Counts, Overview, Question},
         queue::Queue,
@@ -90,18 +89,6 @@ impl View {
         let (reply, counts) = oneshot::channel();
         self.0.engine.send(Question::Counts(reply)).await.ok()?;
         counts.await.ok()
-    }
-
-    /// How dispatchers ask for the alarms as they are now.
-    pub fn asks(engine: mpsc::Sender<Question>) -> Alarms {
-        Arc::new(move || {
-            let engine = engine.clone();
-            Box::pin(async move {
-                let (reply, overview) = oneshot::channel();
-                engine.send(Question::Overview(reply)).await.ok()?;
-                overview.await.ok().map(|overview| overview.alarms)
-            })
-        })
     }
 
     /// Each instance as it is now.

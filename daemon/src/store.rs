@@ -5,6 +5,7 @@
 
 mod alarms;
 mod care;
+mod groups;
 pub mod health;
 mod ids;
 mod journal;
@@ -35,7 +36,7 @@ pub use self::{
     care::Findings,
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
-    notice::Notice,
+    notice::{About, Notice},
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
     transaction::Transaction,

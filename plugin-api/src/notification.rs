@@ -21,8 +21,11 @@ pub struct Notification {
     pub severity: Severity,
     /// What the alarms have in common.
     pub labels: BTreeMap<String, String>,
-    /// The alarms, worst first.
+    /// The alarms, worst first; of very many, the first of them.
     pub alarms: Vec<Alarm>,
+    /// How many more alarms it is about than `alarms` has.
+    #[serde(default)]
+    pub more: u32,
     /// One line, rendered in the sink's language.
     pub title: String,
     /// The whole message as plain text, rendered in the sink's language.
@@ -179,6 +182,7 @@ impl Notification {
             time,
             attempt: 1,
             alarms: vec![alarm],
+            more: 0,
         }
     }
 }

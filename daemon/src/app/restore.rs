@@ -30,8 +30,12 @@ pub(super) async fn restore(
     clock: &Clock,
 ) -> Result<Restored, StartError> {
     let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
+    let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+    let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
+    let past = Past { groups: store.groups().await?, ..store.past().await? };
+    let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
+    restored.effects.extend(effects);
     let mut alarms = 0;
     let mut page = store.standings("").await?;
     while let Some(last) = page.last() {

@@ -1,6 +1,7 @@
 //! The file: it mirrors the text, and may be wrong.
 
 mod rule_test;
+mod telling;
 
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
@@ -12,6 +13,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 pub(super) use self::rule_test::{Expect, RuleTest, Stand};
+pub(super) use self::telling::{
+    Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word,
+};
 use super::language::Language;
 use crate::engine::{matcher, threshold};
 
@@ -253,8 +257,15 @@ pub(super) struct Sink {
     pub(super) language: Option<Language>,
     pub(super) zone: Option<String>,
     pub(super) fallback: Option<String>,
-    pub(super) repeat: Duration,
     pub(super) give_up: Duration,
+    pub(super) group_by: GroupBy,
+    pub(super) group_wait: Duration,
+    pub(super) group_interval: Duration,
+    pub(super) repeat: Repeat,
+    /// Without it as many as there are, if each alarm is told alone.
+    pub(super) rate: Option<Rate>,
+    pub(super) quiet: Option<Quiet>,
+    pub(super) escalate: Option<Escalate>,
 }
 
 impl Default for Sink {
@@ -268,8 +279,14 @@ impl Default for Sink {
             language: None,
             zone: None,
             fallback: None,
-            repeat: Std::from_hours(4).into(),
             give_up: Std::from_hours(24).into(),
+            group_by: GroupBy::Labels(vec!["evaluator".into()]),
+            group_wait: Std::from_secs(30).into(),
+            group_interval: Std::from_mins(5).into(),
+            repeat: Repeat::Same(Std::from_hours(4).into()),
+            rate: None,
+            quiet: None,
+            escalate: None,
         }
     }
 }

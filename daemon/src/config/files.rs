@@ -16,7 +16,7 @@ use super::{
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
-    sink, source,
+    sink, source, telling,
     wiring::Wiring,
 };
 
@@ -143,6 +143,8 @@ impl Files {
         }
         names::check(&all, &mut problems);
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
+        let daemon = daemon(of(Part::Daemon).next(), &mut problems);
+        let zone = daemon.zone.as_deref();
         let mut wiring = Wiring {
             sources: of(Part::Sources)
                 .map(|section| source::read(section, kinds, &mut problems))
@@ -151,13 +153,18 @@ impl Files {
                 .map(|section| evaluator::read(section, &mut problems))
                 .collect(),
             sinks: of(Part::Sinks)
-                .map(|section| sink::read(section, kinds, &mut problems))
+                .map(|section| sink::read(section, kinds, zone, &mut problems))
                 .collect(),
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
         let tests = wiring.tests(&mut problems);
-        let daemon = daemon(of(Part::Daemon).next(), &mut problems);
+        let inhibits: Vec<_> =
+            of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
+        let works: Vec<_> = of(Part::Maintenance).collect();
+        telling::names(&works, &mut problems);
+        let maintenance: Vec<_> =
+            works.iter().filter_map(|one| telling::maintenance(one, zone, &mut problems)).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
@@ -168,7 +175,9 @@ impl Files {
         self.mask(&mut problems);
         let sound = problems.iter().all(|problem| problem.severity() != Severity::Error);
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
-            daemon,
+            inhibits,
+            maintenance,
+            daemon: daemon.clone(),
             http,
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
@@ -208,7 +217,7 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
         let judged = schema::own::<file::Daemon>(&section);
         problems.extend(judged.problems);
         file = judged.accepted;
-        sink::bad_zone(&section, file.zone.as_deref(), problems);
+        sink::bad_zone(&section, "/zone", file.zone.as_deref(), problems);
     }
     let store = file.store.map(|store| {
         if let (Some(section), Some(wrong)) = (section, not_a_server(&store.url)) {

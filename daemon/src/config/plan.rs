@@ -6,7 +6,13 @@ use haetae_plugin::Secret;
 use serde_json::Value;
 
 use super::{language::Language, rule_test::RuleTest};
-use crate::engine::{matcher::Matcher, threshold::Threshold};
+use crate::engine::{
+    SYSTEM,
+    matcher::Matcher,
+    notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
+    silence::Silence,
+    threshold::Threshold,
+};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]
@@ -25,6 +31,10 @@ pub struct Plan {
     pub tests: Vec<RuleTest>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
+    /// `[[inhibit]]`, in the order of the text.
+    pub inhibits: Vec<Inhibit>,
+    /// `[[maintenance]]`, in the order of the text.
+    pub maintenance: Vec<Silence>,
 }
 
 /// The daemon itself.
@@ -113,10 +123,14 @@ pub struct Limits {
 pub struct Sink {
     /// Its name.
     pub name: String,
+    /// Where the configuration has it: `haetae.toml:12`.
+    pub place: String,
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
     pub options: Value,
+    /// Whether it takes notifications.
+    pub notifies: bool,
     /// The sources and evaluators that it reads, and `system`; empty: a fallback only.
     pub inputs: Vec<String>,
     /// What of them it takes; all must match.
@@ -131,8 +145,57 @@ pub struct Sink {
     pub zone: Option<String>,
     /// The sink that gets what this one gave up.
     pub fallback: Option<String>,
-    /// How long after the last notice an alarm that still fires is told again; zero: never.
-    pub repeat: Duration,
     /// For how long a notification is tried.
     pub give_up: Duration,
+    /// What it is told together, and when.
+    pub telling: Telling,
+}
+
+/// What a sink is told together, and when.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// What makes a group.
+    pub group_by: GroupBy,
+    /// How long a new group waits for more.
+    pub group_wait: Duration,
+    /// The least time between two notices of a group, but for repeats.
+    pub group_interval: Duration,
+    /// How long after a notice the same is told again: the first time, the second …; the last one
+    /// goes on. Empty: never.
+    pub repeat: Vec<Duration>,
+    /// The most notices in a while; what is more becomes a digest.
+    pub rate: Rate,
+    /// When nobody is to be woken.
+    pub quiet: Option<Quiet>,
+    /// Who is told if nobody takes it up.
+    pub escalate: Option<Escalate>,
+}
+
+impl Plan {
+    /// The sinks that are told of alarms, as the engine sees them.
+    pub fn routes(&self) -> Vec<Route> {
+        let named = |sink: &Sink| sink.inputs.iter().any(|input| input == SYSTEM);
+        let system_is_named = self.sinks.iter().any(named);
+        let told = self.sinks.iter().filter(|sink| sink.notifies);
+        let route = |sink: &Sink| {
+            let Telling { group_by, group_wait, group_interval, repeat, rate, quiet, escalate } =
+                sink.telling.clone();
+            Route {
+                sink: sink.name.clone(),
+                place: sink.place.clone(),
+                inputs: sink.inputs.clone(),
+                system: named(sink) || !system_is_named,
+                matchers: sink.matchers.clone(),
+                group_by,
+                group_wait,
+                group_interval,
+                repeat,
+                resolved: sink.resolved,
+                quiet,
+                escalate,
+                rate,
+            }
+        };
+        told.map(route).collect()
+    }
 }

@@ -98,6 +98,13 @@ pub enum Code {
     BadAddress,
     BadSize,
     BadStore,
+    BadHours,
+    BadDays,
+    BadTime,
+    EscalateCannotTake,
+    EscalateCycle,
+    NoSpan,
+    EndsFirst,
     BadSeries,
     BadExpectation,
     TestOfOtherMetric,
@@ -254,6 +261,12 @@ impl Place {
         (line, column)
     }
 
+    /// The file's name and the line: `haetae.toml:12`.
+    pub(super) fn short(&self) -> String {
+        let name = self.source.path.file_name().unwrap_or_default();
+        format!("{}:{}", name.display(), self.line_and_column().0)
+    }
+
     /// The text that stands there.
     pub(super) fn text(&self) -> &str {
         self.source.content.get(self.span.clone()).unwrap_or_default()
@@ -333,6 +346,9 @@ impl Code {
             Self::TooShort => ("HT0116", "too-short"),
             Self::BadSize => ("HT0117", "bad-size"),
             Self::BadStore => ("HT0118", "bad-store"),
+            Self::BadHours => ("HT0119", "bad-hours"),
+            Self::BadDays => ("HT0120", "bad-days"),
+            Self::BadTime => ("HT0121", "bad-time"),
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),
             Self::BadName => ("HT0203", "bad-name"),
@@ -350,6 +366,8 @@ impl Code {
             Self::UnknownFallback => ("HT0225", "unknown-fallback"),
             Self::FallbackCannotTake => ("HT0226", "fallback-cannot-take"),
             Self::FallbackCycle => ("HT0227", "fallback-cycle"),
+            Self::EscalateCannotTake => ("HT0228", "escalate-cannot-take"),
+            Self::EscalateCycle => ("HT0229", "escalate-cycle"),
             Self::NoLevel => ("HT0231", "no-level"),
             Self::WarningBeyondCritical => ("HT0232", "warning-beyond-critical"),
             Self::ClearOnWrongSide => ("HT0233", "clear-on-wrong-side"),
@@ -361,6 +379,8 @@ impl Code {
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
+            Self::NoSpan => ("HT0242", "no-span"),
+            Self::EndsFirst => ("HT0243", "ends-first"),
             Self::BadSeries => ("HT0141", "bad-series"),
             Self::BadExpectation => ("HT0142", "bad-expectation"),
             Self::TestOfOtherMetric => ("HT0281", "test-of-other-metric"),
@@ -388,7 +408,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 54] = [
+    const ALL: [Code; 61] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -435,6 +455,13 @@ mod tests {
         Code::BadAddress,
         Code::BadSize,
         Code::BadStore,
+        Code::BadHours,
+        Code::BadDays,
+        Code::BadTime,
+        Code::EscalateCannotTake,
+        Code::EscalateCycle,
+        Code::NoSpan,
+        Code::EndsFirst,
         Code::BadSeries,
         Code::BadExpectation,
         Code::TestOfOtherMetric,

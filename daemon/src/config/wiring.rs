@@ -40,6 +40,7 @@ impl Wiring<'_> {
                 meant.extend(self.sink_input(&Input { name: input, place }, draft, problems));
             }
             self.fallback(draft, problems);
+            self.escalate(draft, problems);
         }
         self.unread(&meant, problems);
     }
@@ -170,26 +171,21 @@ impl Wiring<'_> {
 
     fn fallback(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
         let section = &draft.section;
-        let is_fallback =
-            |one: &sink::Draft<'_>| one.sink.fallback.as_deref() == Some(section.name);
-        if self.complete && !section.has("/inputs") && !self.sinks.iter().any(is_fallback) {
+        let stands_in = |one: &sink::Draft<'_>| {
+            [fallback(one), escalate(one)].into_iter().flatten().any(|name| name == section.name)
+        };
+        if self.complete && !section.has("/inputs") && !self.sinks.iter().any(stands_in) {
             let problem = Problem::new(Code::MissingKey, section.head()).with("key", "inputs");
             problems.push(problem.with("section", section));
         }
-        let Some(fallback) = draft.sink.fallback.as_deref() else {
+        let Some(name) = fallback(draft) else {
             return;
         };
         let place = section.value("/fallback");
-        let Some(target) = self.sink(fallback) else {
-            if self.complete {
-                let problem = Problem::new(Code::UnknownFallback, place).with("name", fallback);
-                let others = self.sinks.iter().map(|one| one.section.name);
-                let others = others.filter(|name| *name != section.name);
-                problems.push(problem.meant(nearest(fallback, others)));
-            }
+        let Some(target) = self.other(draft, name, &place, problems) else {
             return;
         };
-        if let Some(cycle) = self.cycle(section.name, fallback) {
+        if let Some(cycle) = self.cycle(section.name, name, fallback) {
             problems.push(Problem::new(Code::FallbackCycle, place).with("cycle", cycle));
             return;
         }
@@ -197,14 +193,55 @@ impl Wiring<'_> {
             return;
         };
         if !kept.iter().any(|one| takes.contains(one)) {
-            let problem = Problem::new(Code::FallbackCannotTake, place).with("name", fallback);
+            let problem = Problem::new(Code::FallbackCannotTake, place).with("name", name);
             let problem = problem.with_words("yields", words(kept));
             problems.push(problem.with_words("takes", words(takes)));
         }
     }
 
+    fn escalate(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
+        let Some(name) = escalate(draft).filter(|name| !name.is_empty()) else {
+            return;
+        };
+        let place = draft.section.value("/escalate/to");
+        let Some(target) = self.other(draft, name, &place, problems) else {
+            return;
+        };
+        if let Some(cycle) = self.cycle(draft.section.name, name, escalate) {
+            problems.push(Problem::new(Code::EscalateCycle, place).with("cycle", cycle));
+        } else if let Some(takes) = &target.takes
+            && !takes.contains(&Records::Notifications)
+        {
+            let problem = Problem::new(Code::EscalateCannotTake, place).with("name", name);
+            problems.push(problem.with_words("takes", words(takes)));
+        }
+    }
+
+    /// The sink that another one names.
+    fn other(
+        &self,
+        draft: &sink::Draft<'_>,
+        name: &str,
+        place: &Place,
+        problems: &mut Vec<Problem>,
+    ) -> Option<&sink::Draft<'_>> {
+        let found = self.sink(name);
+        if found.is_none() && self.complete {
+            let problem = Problem::new(Code::UnknownFallback, place.clone()).with("name", name);
+            let others = self.sinks.iter().map(|one| one.section.name);
+            let others = others.filter(|name| *name != draft.section.name);
+            problems.push(problem.meant(nearest(name, others)));
+        }
+        found
+    }
+
     /// `a → b → a`, if that is where it leads and no sink before `start` has told it.
-    fn cycle(&self, start: &str, next: &str) -> Option<String> {
+    fn cycle(
+        &self,
+        start: &str,
+        next: &str,
+        follow: impl for<'a> Fn(&'a sink::Draft<'_>) -> Option<&'a str>,
+    ) -> Option<String> {
         let mut path = vec![start];
         let mut next = next;
         while next != start {
@@ -213,7 +250,7 @@ impl Wiring<'_> {
                 return None;
             }
             path.push(next);
-            next = self.sink(next)?.sink.fallback.as_deref()?;
+            next = follow(self.sink(next)?)?;
         }
         let first = self.sinks.iter().find(|one| path.contains(&one.section.name))?;
         path.push(start);
@@ -237,6 +274,16 @@ impl Wiring<'_> {
             }
         }
     }
+}
+
+/// The sink that gets what this one gave up.
+fn fallback<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+    draft.sink.fallback.as_deref()
+}
+
+/// The sink that is told what nobody took up.
+fn escalate<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+    Some(draft.sink.telling.escalate.as_ref()?.to.as_str())
 }
 
 /// One element of `inputs`.

@@ -286,6 +286,19 @@ impl Evaluator {
         })
     }
 
+    /// The alarm that these labels identify, if it is not ok.
+    pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
+        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
+        let mut view = self.identities.get(labels)?.view(&self.threshold, labels)?;
+        view.evidence = view.evidence.beside(down, self.late);
+        Some(view)
+    }
+
+    /// The names of the sources that it reads.
+    pub(super) fn reads(&self) -> Vec<String> {
+        self.threshold.inputs.clone()
+    }
+
     /// The severities of all alarms that fire.
     pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
         self.identities.values().filter_map(|identity| identity.severity())

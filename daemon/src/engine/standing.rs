@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::{AlarmView, Transition},
+    handling::Handling,
     levels::Levels,
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
+    silence::Silence,
     threshold::Threshold,
 };
 
@@ -33,6 +35,8 @@ pub struct Effects {
     pub groups: Vec<StoredGroup>,
     /// What is withheld from a sink, and what is not any more.
     pub withheld: Vec<Withheld>,
+    /// Alarms whose handling changed by itself: an acknowledgement that ended, or fell.
+    pub handled: Vec<(String, Handling)>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -74,6 +78,12 @@ pub struct Past {
     pub occurrences: Vec<(String, u32)>,
     /// No occurrence of any other fingerprint was greater.
     pub floor: u32,
+    /// How alarms that have not ended are handled, those that are.
+    pub handlings: Vec<(String, Handling)>,
+    /// What of the groups of alarms goes on, by sink and key; before the alarms that are in them.
+    pub groups: Vec<StoredGroup>,
+    /// What people silence.
+    pub silences: Vec<Silence>,
 }
 
 impl Effects {
@@ -85,6 +95,7 @@ impl Effects {
         self.flushes.extend(later.flushes);
         self.groups.extend(later.groups);
         self.withheld.extend(later.withheld);
+        self.handled.extend(later.handled);
     }
 
     /// Whether nothing changed.
@@ -95,6 +106,7 @@ impl Effects {
             && self.flushes.is_empty()
             && self.groups.is_empty()
             && self.withheld.is_empty()
+            && self.handled.is_empty()
     }
 }
 

@@ -213,6 +213,14 @@ impl System {
         self.firing.keys().map(|(_, problem)| problem.severity())
     }
 
+    /// The alarm that these labels identify, if it fires.
+    pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
+        let mut values = labels.iter().map(|(_, value)| value);
+        let (instance, problem) = (values.next()?, Problem::parse(values.next()?)?);
+        let key = (instance.to_owned(), problem);
+        self.firing.get(&key).map(|firing| firing.view(&key))
+    }
+
     /// All that fire.
     pub(super) fn alarms(&self) -> impl Iterator<Item = AlarmView> {
         self.firing.iter().map(|(key, firing)| firing.view(key))

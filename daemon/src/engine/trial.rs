@@ -51,7 +51,7 @@ impl Stored {
         let (standings, ended): (Vec<_>, Vec<_>) =
             self.rows().partition(|row| row.alarm.ended.is_none());
         let occurrences = ended.into_iter().map(|row| (row.fingerprint, row.occurrence)).collect();
-        Past { standings, occurrences, floor: 0 }
+        Past { standings, occurrences, ..Past::default() }
     }
 }
 

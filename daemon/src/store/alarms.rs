@@ -93,6 +93,7 @@ impl Store {
             occurrences: occurrences.map_err(failed)?,
             // Below the limit, all that there are are known.
             floor: if known.len() < OCCURRENCES { 0 } else { occurrence(greatest) },
+            ..Past::default()
         })
     }
 

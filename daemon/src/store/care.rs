@@ -7,7 +7,7 @@ use sqlx::{AnyPool, AssertSqlSafe, Row, query};
 
 use super::{Location, Store, StoreError, pool};
 
-const TABLES: [&str; 4] = ["alarms", "journal", "outbox", "told"];
+const TABLES: [&str; 6] = ["alarms", "journal", "outbox", "notice_alarms", "groups", "told"];
 
 /// What a look through the store found.
 #[derive(Clone, Debug, Serialize)]

@@ -30,6 +30,8 @@ pub enum Act {
     Changed,
     /// A sink was told.
     Told,
+    /// A sink is not told, or not any more withheld from.
+    Withheld,
     /// A notification was given up or rejected.
     Buried,
     /// A dead letter is tried again.
@@ -43,6 +45,7 @@ impl Act {
         match self {
             Self::Changed => "changed",
             Self::Told => "told",
+            Self::Withheld => "withheld",
             Self::Buried => "buried",
             Self::Redriven => "redriven",
             Self::Dropped => "dropped",

@@ -113,7 +113,13 @@ fn choice(
         }
     }
     let whole = |error: &ValidationError<'_>| error.instance_path().as_str() == pointer;
-    if !options.is_empty() && branches.iter().flatten().all(whole) {
+    let other = |branch: &Vec<ValidationError<'static>>| {
+        let of_words = |kind: &Kind| {
+            matches!(kind, Kind::Constant { .. } | Kind::Enum { .. } | Kind::Type { .. })
+        };
+        !branch.iter().any(|error| whole(error) && of_words(error.kind()))
+    };
+    if !options.is_empty() && !branches.iter().any(other) {
         let problem = scope.not_one_of(&pointer, error.instance(), &options);
         faults.push(Fault { pointer, problem });
         return;
