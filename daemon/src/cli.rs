@@ -9,6 +9,7 @@ mod outbox;
 mod output;
 mod plugin;
 mod run;
+mod scenario;
 mod status;
 mod test;
 

@@ -1,12 +1,12 @@
 //! `haetae test`: the rule tests of the configuration, in virtual time.
 
-use std::{collections::BTreeMap, io::IsTerminal, time::Duration};
+use std::{collections::BTreeMap, io::IsTerminal, path::PathBuf, time::Duration};
 
 use clap::Args;
 use haetae_plugin::options;
 use serde_json::{Value, json};
 
-use super::{Common, exit, output};
+use super::{Common, exit, output, scenario};
 use crate::{
     clock,
     config::{Expectation, Files, Plan, RuleTest},
@@ -20,6 +20,7 @@ const AFTER: &str = r#"Examples:
   haetae test
   haetae -c my.toml test --evaluator vm-cpu
   haetae -o json test
+  haetae test --scenario night.toml
 
 A test stands beside its rule and lists all that happens, and nothing else:
 
@@ -30,7 +31,21 @@ A test stands beside its rule and lists all that happens, and nothing else:
   expect = ["critical@2m", "ok@4m"]       # also warning@…, pending@…, recovering@…, critical@2m{ip="a"}
   # or { is = "critical", at = "2m", labels = { ip = "a" }, value = 95, summary = "…", reason = "no data" }
 
-Time 0 is a slot of the evaluator. No plugin is opened and no secret is read; `haetae check` asks the plugins."#;
+A scenario is the whole way: series, rule, mute, group, sink, with a store of its own. In night.toml:
+
+  [[scenario]]
+  name = "the mail server is down for two hours"
+  config = "haetae.toml"                    # from this file's folder; default: --config
+  series = ['vm_cpu{ip="a"} 95x300']        # [interval, unit, lasts = "6h"]
+  steps = [
+    { at = "10m", do = "sink_down", sink = "mail" },      # sink_up, sink_rejects, sink_slow (for = "10m")
+    { at = "2h", do = "restart", for = "5m" },            # reload (config), clock_jump (for, or back), source_down, source_up (source)
+    { at = "3h", do = "silence", match = ['ip="a"'], for = "1h", by = "kim" },     # ack (match, by)
+  ]
+  expect = ["mail first@2h5m..2h10m{ip='a'}", "mail withheld silenced@3h"]    # every notice; of what is withheld only what is asked
+  left = { obligations = 1, waiting = 0, dead = 0 }
+
+Time 0 is a slot of the evaluator, or of the first source. No plugin is opened and no secret is read; `haetae check` asks the plugins."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
@@ -38,9 +53,15 @@ pub(super) struct Arguments {
     /// The tests of this evaluator alone; may be repeated
     #[arg(long, value_name = "NAME")]
     evaluator: Vec<String>,
+    /// Play the scenarios of this file instead: series, what happens meanwhile, what sinks are told
+    #[arg(long, value_name = "FILE", conflicts_with = "evaluator")]
+    scenario: Vec<PathBuf>,
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
+    if !arguments.scenario.is_empty() {
+        return scenario::run(common, &arguments.scenario);
+    }
     let files = match Files::read(&common.config) {
         Ok(files) => files,
         Err(error) => {

@@ -85,6 +85,15 @@ impl Stand {
 }
 
 impl Spoken {
+    /// Reads it outside of a configuration; the answer to what can't be read says why.
+    pub fn read(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|wrong| {
+            let texts = super::language::Texts::new(super::Language::En);
+            let cause = texts.text(wrong.cause, &fluent_bundle::FluentArgs::new());
+            format!("`{}`: {cause}", text.get(wrong.span).unwrap_or(text))
+        })
+    }
+
     /// Reads `cpu{ip="a"} 95x12 85+1x4 _x3 stale`.
     pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
         let mut rest = Rest::of(text);
