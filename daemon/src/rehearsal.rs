@@ -9,8 +9,11 @@ mod post;
 mod rig;
 mod rule;
 pub mod scenario;
+mod stage;
+mod steps;
 mod strip;
 mod told;
+mod turns;
 mod verdict;
 
 pub use self::{

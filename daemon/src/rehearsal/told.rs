@@ -93,7 +93,7 @@ impl Expected {
         self.sink == heard.sink
             && self.why == heard.why
             && self.withheld == heard.withheld
-            && (self.from..=self.until).contains(&heard.at)
+            && (self.from..=self.until).contains(&whole(heard.at))
             && (self.labels.is_empty() || heard.alarms.iter().any(has))
     }
 
@@ -145,9 +145,13 @@ pub(super) fn judge(expected: &[Expected], heard: &[Heard]) -> Played {
     }
 }
 
+/// What is told within a second is told in it.
+fn whole(at: Duration) -> Duration {
+    Duration::from_secs(at.as_secs())
+}
+
 fn show(at: Duration) -> String {
-    // What is told within a second is told in it.
-    options::Duration::from(Duration::from_secs(at.as_secs())).to_string().replace(' ', "")
+    options::Duration::from(whole(at)).to_string().replace(' ', "")
 }
 
 fn labels(labels: &BTreeMap<String, String>) -> String {
