@@ -62,7 +62,7 @@ fn each_fault_of_a_source_is_named_and_the_others_go_on() {
         // Only what sleeps is to pass its deadline, on however busy a machine.
         let time = if fault.starts_with("sleep") { "1s" } else { "15s" };
         text += &format!(
-            "[sources.{fault}]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"{fault}\"\ninterval = \"{time}\"\ndeadline = \"{time}\"\nmax_series = 1000\n"
+            "[sources.{fault}]\nplugin = \"faulty\"\nfault = \"{fault}\"\ninterval = \"{time}\"\ndeadline = \"{time}\"\nmax_series = 1000\n"
         );
     }
     home.configure(&text);
@@ -113,7 +113,7 @@ fn each_fault_of_a_source_is_named_and_the_others_go_on() {
 fn five_panics_open_the_circuit_breaker() {
     let home = Home::with_plugins(&["faulty"]);
     home.configure(
-        "[sources.x]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"panic_collect\"\ninterval = \"1s\"\n",
+        "[sources.x]\nplugin = \"faulty\"\nfault = \"panic_collect\"\ninterval = \"1s\"\n",
     );
     let daemon = home.start();
     let found = home.instance_when("x", |found| found["counts"]["panics"] == 5);
@@ -231,7 +231,7 @@ fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
 #[test]
 fn a_panic_in_metrics_is_a_problem_of_the_configuration() {
     let home = Home::with_plugins(&["faulty"]);
-    home.configure("[sources.x]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"panic_metrics\"\n");
+    home.configure("[sources.x]\nplugin = \"faulty\"\nfault = \"panic_metrics\"\n");
     let checked = home.output(&["check"]);
     let text = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(text.contains("panicked"), "{text}");

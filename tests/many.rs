@@ -24,6 +24,7 @@ inputs = ["scripted"]
 metric = "scripted"
 every = "1s"
 critical = { above = 90 }
+limit = 10000
 
 [sinks.log]
 plugin = "file"

@@ -3,6 +3,8 @@
 
 #[path = "records/image.rs"]
 mod image;
+#[path = "store/people.rs"]
+mod people;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "store/restarts.rs"]

@@ -213,6 +213,9 @@ impossible-of = { $count } of the last { $slots } can never be
 value-without-over = `value` needs `over`
     .label = of which window?
     .cure = add a window such as  over = "5m", or remove `value`
+flap-never-settles = what flaps settles at once: `stop` is beyond `start`
+    .label = { $stop } is more than { $start }
+    .cure = give `stop` { $start } or less
 over-on-pushed-down = the source computes the window of `{ $metric }` itself
     .label = a second window over it
     .cure = remove `over`, or `window` from the source's query

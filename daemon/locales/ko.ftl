@@ -209,6 +209,9 @@ impossible-of = 있을 수 없는 횟수입니다: 최근 { $slots }번 중 { $c
 value-without-over = `value`에는 `over`가 필요합니다
     .label = 어느 구간의 값인지 알 수 없음
     .cure = over = "5m" 같은 구간을 더하거나 `value`를 지우십시오
+flap-never-settles = `stop`이 `start`보다 커서 요동이 시작되자마자 끝납니다
+    .label = { $stop }은(는) { $start }보다 큼
+    .cure = `stop`을 { $start } 이하로 하십시오
 over-on-pushed-down = 구간을 소스가 이미 계산하는 메트릭입니다: `{ $metric }`
     .label = 그 위에 또 씌운 구간
     .cure = `over`를 지우거나, 소스의 쿼리에서 `window`를 지우십시오

@@ -36,6 +36,7 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
+    people::People,
     pipeline::problems,
     plugin::{
         catalog::Catalog,
@@ -121,6 +122,7 @@ impl App {
             events: wiring.events.clone(),
             wakes: outbox.wakes.clone(),
             ready: AtomicBool::new(false),
+            people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
         });
         let app = Self {
             view: view.clone(),

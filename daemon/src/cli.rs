@@ -10,6 +10,7 @@ mod output;
 mod plugin;
 mod run;
 mod scenario;
+mod silence;
 mod status;
 mod test;
 
@@ -23,10 +24,16 @@ use crate::telemetry;
 pub mod exit {
     /// A check failed, or something was found.
     pub const FOUND: u8 = 1;
+    /// What was asked makes no sense; clap answers so too.
+    pub const USAGE: u8 = 2;
     /// Nothing of that name.
     pub const NOT_FOUND: u8 = 3;
     /// The daemon can't be reached.
     pub const UNREACHABLE: u8 = 4;
+    /// It does not fit the state of things.
+    pub const REFUSED: u8 = 5;
+    /// It was done in part.
+    pub const PARTLY: u8 = 6;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
 }
@@ -48,7 +55,8 @@ const EXAMPLES: &str = "Examples:
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
-Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 78 bad configuration at start";
+Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
+  5 refused, 6 done in part, 78 bad configuration at start";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
@@ -108,9 +116,12 @@ enum Verb {
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
-    /// Look at alarms
+    /// Look at alarms, and handle them
     #[command(subcommand)]
     Alarm(alarm::Verb),
+    /// Silence alarms for a while
+    #[command(subcommand)]
+    Silence(silence::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
     #[command(subcommand)]
     Outbox(outbox::Verb),
@@ -134,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Test(arguments) => test::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Status(arguments) => status::run(&common, &arguments),

@@ -11,12 +11,15 @@ pub mod calendar;
 mod condition;
 mod evaluator;
 mod evidence;
+mod flap;
 pub mod handling;
 mod identity;
 mod labels;
 mod levels;
+mod limit;
 pub mod matcher;
 mod member;
+mod missed;
 pub mod notify;
 mod occurrence;
 mod record;
@@ -30,11 +33,15 @@ pub mod threshold;
 mod window;
 
 #[cfg(test)]
+mod icinga;
+#[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod sweep;
 #[cfg(test)]
 mod trial;
 
@@ -46,7 +53,7 @@ pub use self::{
     evaluator::EvaluatorStatus,
     evidence::Evidence,
     handling::Handling,
-    matcher::Matcher,
+    matcher::{Matcher, MatcherError},
     silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
@@ -131,6 +138,13 @@ pub enum Input {
         /// What is worked on.
         maintenance: Vec<Silence>,
     },
+    /// The clock stood at `from` and stands at the time of this step, without that time having
+    /// passed: it was set, or the machine was suspended. Slots in between are missed, which is
+    /// nobody's fault, and nothing that counts time counts it.
+    Jumped {
+        /// Where it stood; later than now if it went back.
+        from: Timestamp,
+    },
     /// Time has passed.
     Tick,
 }
@@ -164,6 +178,11 @@ impl Engine {
     ) -> Self {
         self.route(routes, inhibits, maintenance, self.now);
         self
+    }
+
+    /// The time that it was told last.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Takes an input and judges what is due.
@@ -200,6 +219,9 @@ impl Engine {
             Input::Silences(silences) => self.notifier.silence(silences, now),
             Input::Routes { routes, inhibits, maintenance } => {
                 self.route(routes, inhibits, maintenance, now);
+            }
+            Input::Jumped { from } => {
+                self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
             }
             Input::Tick => {}
         }
@@ -273,7 +295,9 @@ impl Engine {
     ) {
         let Self { evaluators, sources, system, notifier, .. } = self;
         let views = Views { evaluators, sources, system };
-        let reads = evaluators.iter().map(|one| (one.name().to_owned(), one.reads())).collect();
+        let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
+        let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one))).collect();
         notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 
@@ -323,11 +347,19 @@ impl Engine {
     }
 
     fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) {
-        let Self { sources, evaluators, occurrences, .. } = self;
+        let Self { sources, evaluators, system, occurrences, .. } = self;
         for (index, evaluator) in evaluators.iter_mut().enumerate() {
             for detached in evaluator.judge_due(now, sources, occurrences, changes) {
                 if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
+                }
+            }
+            for (problem, detail) in evaluator.news() {
+                match detail {
+                    None => system.end(evaluator.name(), problem, now, changes),
+                    Some(detail) => {
+                        system.raise(evaluator.name(), problem, detail, now, occurrences, changes);
+                    }
                 }
             }
         }

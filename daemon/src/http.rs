@@ -4,6 +4,7 @@ pub mod api;
 pub mod metrics;
 pub mod outbox;
 mod peer;
+pub mod people;
 
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
+    people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
         queue::Queue,
@@ -67,6 +69,8 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Wakes the dispatcher of a sink.
     pub wakes: BTreeMap<String, Arc<Notify>>,
+    /// Where what people do goes.
+    pub people: People,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod deliver;
 pub mod engine;
 pub mod http;
+pub mod people;
 pub mod pipeline;
 pub mod plugin;
 pub mod rehearsal;

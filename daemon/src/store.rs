@@ -6,6 +6,7 @@
 mod alarms;
 mod care;
 mod groups;
+mod handling;
 pub mod health;
 mod ids;
 mod journal;
@@ -16,6 +17,7 @@ mod obligations;
 mod outbox;
 pub mod reserve;
 mod rows;
+mod silences;
 mod statements;
 mod transaction;
 
@@ -34,11 +36,13 @@ use self::ids::Ids;
 pub use self::{
     alarms::Page,
     care::Findings,
+    handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
     notice::{About, Notice},
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
+    silences::{StoredSilence, StoredSpan},
     transaction::Transaction,
 };
 

@@ -198,6 +198,7 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         severity: Severity::Critical,
         condition: Condition::Firing,
         evidence: Evidence::Fresh,
+        flapping: false,
         since: at(0),
         updated: at(0),
         ended: None,

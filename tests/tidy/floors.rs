@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("pipeline", 4),
     ("deliver", 4),
     ("signal", 4),
+    ("people", 3),
     ("plugin", 3),
     ("config", 2),
     ("store", 2),

@@ -11,6 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
+    people,
     store::{Store, StoreError},
 };
 
@@ -33,7 +34,12 @@ pub(super) async fn restore(
     let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
     let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    let past = Past { groups: store.groups().await?, ..store.past().await? };
+    let handlings = store.handlings().await?.into_iter();
+    let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
+    // What people said is known before anything is judged.
+    let silences = people::load(store, clock.now()).await?;
+    let groups = store.groups().await?;
+    let past = Past { handlings, groups, silences, ..store.past().await? };
     let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
     restored.effects.extend(effects);
     let mut alarms = 0;
@@ -74,7 +80,8 @@ fn timings(plan: &Plan) -> Vec<SourceTiming> {
 /// What system alarms may be about.
 fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
+    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
+    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Common, exit, output::say};
@@ -15,16 +16,25 @@ pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T,
     ask(common, path, None)
 }
 
+/// Deletes `path`; likewise.
+pub(super) fn delete<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
+    ask(common, path, Some((Method::DELETE, Vec::new())))
+}
+
 /// Sends `body` to `path`; likewise.
 pub(super) fn post<T: DeserializeOwned>(
     common: &Common,
     path: &str,
     body: &impl Serialize,
 ) -> Result<T, u8> {
-    ask(common, path, Some(serde_json::to_vec(body).unwrap_or_default()))
+    ask(common, path, Some((Method::POST, serde_json::to_vec(body).unwrap_or_default())))
 }
 
-fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) -> Result<T, u8> {
+fn ask<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    change: Option<(Method, Vec<u8>)>,
+) -> Result<T, u8> {
     let socket = socket(common);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -40,9 +50,11 @@ fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) 
         let client = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build();
         let client = client.map_err(|error| unreachable(&error))?;
         let url = format!("http://haetae{path}");
-        let request = match body {
+        let request = match change {
             None => client.get(url),
-            Some(body) => client.post(url).header("content-type", "application/json").body(body),
+            Some((method, body)) => {
+                client.request(method, url).header("content-type", "application/json").body(body)
+            }
         };
         let answer = request.send().await;
         let answer = answer.map_err(|error| unreachable(&root(&error)))?;
@@ -56,7 +68,12 @@ fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) 
         } else {
             say(format!("the daemon answered {status}"));
         }
-        Err(if status.as_u16() == 404 { exit::NOT_FOUND } else { exit::UNREACHABLE })
+        Err(match status.as_u16() {
+            400 => exit::USAGE,
+            404 => exit::NOT_FOUND,
+            409 => exit::REFUSED,
+            _ => exit::UNREACHABLE,
+        })
     })
 }
 

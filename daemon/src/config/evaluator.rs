@@ -12,7 +12,7 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::{Debounce, Level, NoData, Over, Side, Threshold};
+use crate::engine::threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold};
 
 /// An evaluator as far as it could be read.
 pub(super) struct Draft<'a> {
@@ -57,6 +57,8 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
             then: file.no_data.then.into(),
         },
         over: file.over.map(|length| Over { length: *length, value: file.value.into() }),
+        limit: file.limit.unwrap_or(LIMIT),
+        flap: flap(&section, file.flap, problems),
         every: file.every.map(|every| *every),
         summary: summary(file.summary),
         runbook: file.runbook,
@@ -65,6 +67,26 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
     match file.kind {
         file::Kind::Threshold => Draft { section, threshold, tests },
     }
+}
+
+fn flap(
+    section: &Section<'_>,
+    file: Option<file::Flap>,
+    problems: &mut Vec<Problem>,
+) -> Option<Flap> {
+    let file::Score { start, stop, decay } = match file {
+        Some(file::Flap::Switch(false)) => return None,
+        None | Some(file::Flap::Switch(true)) => file::Score::default(),
+        Some(file::Flap::Score(score)) => score,
+    };
+    if stop > start {
+        let at = if section.has("/flap/stop") { "/flap/stop" } else { "/flap/start" };
+        let problem = Problem::new(Code::FlapNeverSettles, section.value(at));
+        problems.push(problem.with("start", start).with("stop", stop));
+    }
+    let decay = decay.map(|decay| *decay);
+    too_short(section, "/flap/decay", decay.unwrap_or(Duration::MAX), problems);
+    Some(Flap { start, stop, decay })
 }
 
 fn level(

@@ -150,6 +150,10 @@ pub(super) struct Evaluator {
     pub(super) critical: Option<Level>,
     pub(super) no_data: NoData,
     pub(super) over: Option<Duration>,
+    /// A thousand.
+    #[schemars(range(min = 1))]
+    pub(super) limit: Option<usize>,
+    pub(super) flap: Option<Flap>,
     pub(super) value: Value,
     pub(super) every: Option<Duration>,
     pub(super) summary: Option<Summary>,
@@ -189,6 +193,33 @@ pub(super) struct NoData {
     pub(super) then: Then,
 }
 
+/// `flap`: numbers, or none of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Flap {
+    Switch(bool),
+    Score(Score),
+}
+
+/// The numbers of `flap`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Score {
+    #[schemars(range(min = 0, max = 100))]
+    pub(super) start: f64,
+    #[schemars(range(min = 0, max = 100))]
+    pub(super) stop: f64,
+    /// Twenty slots.
+    pub(super) decay: Option<Duration>,
+}
+
+impl Default for Score {
+    fn default() -> Self {
+        let threshold::Flap { start, stop, .. } = threshold::Flap::default();
+        Self { start, stop, decay: None }
+    }
+}
+
 /// `across`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -214,6 +245,8 @@ pub(super) enum Value {
     Count,
     Last,
     Rate,
+    Delta,
+    P95,
 }
 
 /// `no_data.then`.
@@ -345,6 +378,8 @@ impl From<Value> for threshold::Value {
             Value::Count => Self::Count,
             Value::Last => Self::Last,
             Value::Rate => Self::Rate,
+            Value::Delta => Self::Delta,
+            Value::P95 => Self::P95,
         }
     }
 }

@@ -91,6 +91,7 @@ pub enum Code {
     ForBesideOf,
     ImpossibleOf,
     ValueWithoutOver,
+    FlapNeverSettles,
     OverOnPushedDown,
     BadZone,
     TooShort,
@@ -381,6 +382,7 @@ impl Code {
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
+            Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
             Self::BadSeries => ("HT0141", "bad-series"),
             Self::BadExpectation => ("HT0142", "bad-expectation"),
             Self::TestOfOtherMetric => ("HT0281", "test-of-other-metric"),
@@ -408,7 +410,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 61] = [
+    const ALL: [Code; 62] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -448,6 +450,7 @@ mod tests {
         Code::ForBesideOf,
         Code::ImpossibleOf,
         Code::ValueWithoutOver,
+        Code::FlapNeverSettles,
         Code::OverOnPushedDown,
         Code::BadZone,
         Code::TooShort,

@@ -284,6 +284,7 @@ mod tests {
             severity: Severity::Critical,
             condition: crate::engine::Condition::Ok,
             evidence: crate::engine::Evidence::Fresh,
+            flapping: false,
             since: Timestamp::default(),
             updated: at,
             ended: Some(at),

@@ -56,6 +56,9 @@ impl<'a> Writing<'a> {
         for together in transitions.chunks(CHUNK) {
             self.journal(together).await?;
         }
+        for one in effects {
+            self.transaction.lapse(&one.handled, self.now).await?;
+        }
         self.withheld(effects).await?;
         let groups = effects.iter().flat_map(|one| &one.groups);
         self.transaction.save_groups(groups, self.now).await?;

@@ -30,6 +30,9 @@ pub struct AlarmView {
     pub condition: Condition,
     /// What that rests on.
     pub evidence: Evidence,
+    /// Whether it comes and goes too often of late.
+    #[serde(default)]
+    pub flapping: bool,
     /// Since when it fires; for a pending one, since when it is pending.
     pub since: Timestamp,
     /// The slot at which it was looked at last.
@@ -88,6 +91,10 @@ pub enum Change {
     Resolved,
     /// It was ended without evidence: nothing judges it any more.
     Closed,
+    /// It begins to come and go too often.
+    Flapping,
+    /// It does no longer. If it does not fire either, its id is that of the next occurrence.
+    Settled,
 }
 
 impl Condition {
@@ -108,6 +115,11 @@ impl Change {
         matches!(self, Self::Resolved | Self::Closed)
     }
 
+    /// Whether it says how often the alarm changes, and nothing of where it stands.
+    pub const fn is_pace(self) -> bool {
+        matches!(self, Self::Flapping | Self::Settled)
+    }
+
     /// Why a sink is told of it.
     pub const fn reason(self) -> Reason {
         match self {
@@ -116,6 +128,7 @@ impl Change {
             Self::Better => Reason::Better,
             Self::Resolved => Reason::Resolved,
             Self::Closed => Reason::Closed,
+            Self::Flapping | Self::Settled => Reason::Flapping,
         }
     }
 
@@ -127,6 +140,8 @@ impl Change {
             Self::Better => "better",
             Self::Resolved => "resolved",
             Self::Closed => "closed",
+            Self::Flapping => "flapping",
+            Self::Settled => "settled",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An evaluator at work: its slots, its alarms, and what it counted.
 
+mod judging;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     sync::Arc,
@@ -11,16 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::{AlarmView, CHANGED, Change, Condition, Transition},
-    evidence::Evidence,
     identity::Identity,
     labels::Labels,
-    levels::Levels,
-    member::{Member, Slot},
+    member::Member,
+    missed::Misses,
     occurrence::{Fingerprint, Occurrences},
-    record::record,
     slot::Slots,
     source::Source,
-    standing::{Changes, Standing},
+    standing::{Changes, Kept, Standing},
+    system::Problem,
     threshold::Threshold,
 };
 
@@ -61,6 +62,13 @@ pub(super) struct Evaluator {
     done: Timestamp,
     /// Whether that one was late.
     late: bool,
+    /// Whether the clock jumped since: what passed then counts toward nothing.
+    jumped: bool,
+    misses: Misses,
+    /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
+    over_limit: Option<String>,
+    said: bool,
+    news: Vec<News>,
     identities: BTreeMap<Labels, Box<Identity>>,
     /// The unit of the newest series; most have the same one.
     unit: Arc<str>,
@@ -75,6 +83,9 @@ pub(super) struct Feed {
     series: usize,
     most: usize,
 }
+
+/// What is wrong with an evaluator, or no longer if there is no more to say.
+pub(super) type News = (Problem, Option<String>);
 
 /// A series that an evaluator has let go of.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +131,11 @@ impl Evaluator {
             stride: if every < interval { interval.saturating_add(every) } else { every },
             done: slots.last(now),
             late: false,
+            jumped: false,
+            misses: Misses::new(),
+            over_limit: None,
+            said: false,
+            news: Vec::new(),
             identities: BTreeMap::new(),
             unit: "".into(),
             status,
@@ -197,27 +213,26 @@ impl Evaluator {
         changes: &mut Changes,
     ) -> Option<&'static str> {
         let labels = Labels::from(&standing.labels);
-        let levels = standing.levels(&self.threshold);
+        let kept = standing.kept(&self.threshold);
         let by = self.threshold.by.as_deref();
         let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
         let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
-        let goes_on =
-            levels != Levels::default() && before.is_some() == levels.severity().is_some();
+        let goes_on = kept != Kept::default() && before.is_some() == kept.severity().is_some();
         if !fits || !goes_on || self.identities.contains_key(&labels) {
             return Some(CHANGED);
         }
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
             .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
         let unit = self.unit(&standing.alarm.unit);
-        let identity = Identity::restored(fingerprint, standing, levels, unit);
+        let identity = Identity::restored(fingerprint, standing, kept, unit);
         let stands =
-            levels.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
+            kept.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
         let AlarmView { condition, severity, .. } = standing.alarm;
         // Of a level that was taken away nothing is left.
         if stands != (condition != Condition::Ok).then_some((condition, severity)) {
             let alarm = identity.view(&self.threshold, &labels);
             let better = |alarm| Transition { change: Change::Better, alarm, at: now };
-            let lesser = before > levels.severity();
+            let lesser = before > kept.severity();
             changes.transitions.extend(alarm.filter(|_| lesser).map(better));
             changes.store(identity.standing(&self.threshold, &labels));
         }
@@ -230,6 +245,22 @@ impl Evaluator {
         if self.done > now.after(self.slots.interval()) {
             self.done = self.slots.last(now);
         }
+    }
+
+    /// The clock jumped from `from` to `now`, or the machine was suspended: slots in between are
+    /// passed over, and it is nobody's fault.
+    pub(super) fn jump(&mut self, from: Timestamp, now: Timestamp) {
+        self.jumped = true;
+        let last = self.slots.last(now);
+        if last > from && last > self.done && !self.inputs.is_empty() {
+            self.miss(self.slots.between(self.done, last));
+            self.done = last;
+        }
+    }
+
+    /// What there is to be said of it since it was asked last.
+    pub(super) fn news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
     }
 
     /// Judges every slot whose sources have said everything, and lets go of those that are too
@@ -278,25 +309,14 @@ impl Evaluator {
 
     /// All alarms that are not ok.
     pub(super) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
-        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        self.identities.iter().filter_map(move |(labels, identity)| {
-            let mut view = identity.view(&self.threshold, labels)?;
-            view.evidence = view.evidence.beside(down, self.late);
-            Some(view)
-        })
+        self.identities.keys().filter_map(|labels| self.alarm(labels, sources))
     }
 
     /// The alarm that these labels identify, if it is not ok.
     pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        let mut view = self.identities.get(labels)?.view(&self.threshold, labels)?;
-        view.evidence = view.evidence.beside(down, self.late);
-        Some(view)
-    }
-
-    /// The names of the sources that it reads.
-    pub(super) fn reads(&self) -> Vec<String> {
-        self.threshold.inputs.clone()
+        let view = self.identities.get(labels)?.view(&self.threshold, labels)?;
+        Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
     }
 
     /// The severities of all alarms that fire.
@@ -316,10 +336,17 @@ impl Evaluator {
         let most = u64::try_from(waiting).unwrap_or(u64::MAX).min(MOST_WAITING) + 2;
         let behind = self.slots.between(self.done, now);
         if behind > most {
-            self.status.missed = self.status.missed.saturating_add(behind - most);
+            let first = self.done.after(every);
+            let told = self.misses.miss(behind - most, first, now);
+            self.news.extend(told.map(|detail| (Problem::SlotsMissed, Some(detail))));
+            self.miss(behind - most);
             let keep = every.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
             self.done = self.slots.last(now).before(keep);
         }
+    }
+
+    fn miss(&mut self, slots: u64) {
+        self.status.missed = self.status.missed.saturating_add(slots);
     }
 
     fn due(&self, at: Timestamp, sources: &[Source]) -> Due {
@@ -329,57 +356,6 @@ impl Evaluator {
             None => Due::Now,
             Some(patience) => Due::LateAt(at.after(patience)),
         }
-    }
-
-    fn judge(
-        &mut self,
-        at: Timestamp,
-        sources: &[Source],
-        occurrences: &mut Occurrences,
-        changes: &mut Changes,
-    ) -> Vec<Member> {
-        let every = self.slots.interval();
-        let follows = self.status.judged_slot.is_some_and(|before| before.after(every) == at);
-        let slot = Slot {
-            threshold: &self.threshold,
-            sources,
-            inputs: &self.inputs,
-            at,
-            every,
-            interval: self.interval,
-            stride: self.stride,
-            passed: if follows { every } else { Duration::ZERO },
-        };
-        let mut gone = Vec::new();
-        let over = |labels: &Labels, identity: &mut Box<Identity>| {
-            let before = identity.kept(slot.threshold);
-            let turn = identity.judge(&slot, &mut gone);
-            self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record(&slot, labels, identity, before, turn, changes);
-            identity.is_over()
-        };
-        let over: Vec<_> = self.identities.extract_if(.., over).collect();
-        for (_, identity) in over {
-            if identity.occurrence > 1 {
-                occurrences.remember(identity.fingerprint, identity.occurrence - 1);
-            }
-            gone.extend(identity.into_members());
-        }
-        self.late = false;
-        self.status.judged += 1;
-        self.status.judged_slot = Some(at);
-        gone
-    }
-
-    fn let_go(&mut self, gone: &[Member], detached: &mut Vec<Detached>) {
-        for member in gone {
-            let input = self.inputs.iter_mut().find(|input| input.source == member.source);
-            if let Some(input) = input {
-                input.series -= 1;
-            }
-            detached.push(Detached { source: member.source, place: member.place });
-        }
-        self.status.series -= gone.len();
     }
 
     /// The unit, shared with the series before if it is the same.

@@ -1,20 +1,21 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+mod verdict;
+
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     alarm::{AlarmView, Change, Condition},
-    condition::Judged,
     evidence::Evidence,
+    flap::Flaps,
     labels::Labels,
-    levels::{Levels, levels, top},
+    levels::{Levels, top},
     member::{Member, Slot},
     occurrence::Fingerprint,
-    standing::{AlarmState, Standing},
-    threshold::{Then, Threshold},
-    window::Reading,
+    standing::{AlarmState, Kept, Standing},
+    threshold::Threshold,
 };
 
 /// One alarm's series and state.
@@ -27,6 +28,9 @@ pub(super) struct Identity {
     members: Vec<Member>,
     sorted: bool,
     levels: Levels,
+    flaps: Flaps,
+    /// Whether it would fire if there were fewer alarms.
+    waits: bool,
     pub(super) evidence: Evidence,
     since: Timestamp,
     updated: Timestamp,
@@ -38,8 +42,14 @@ pub(super) struct Identity {
     awaited: Option<Box<Awaited>>,
 }
 
-/// An alarm's change and the severity that it had before, or has now.
-pub(super) type Changed = (Change, Severity);
+/// What a slot did to an alarm.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// How it changed, and the severity that it had before, or has now.
+    pub(super) changed: Option<(Change, Severity)>,
+    /// Whether it begins to flap, or settles.
+    pub(super) pace: Option<Change>,
+}
 
 /// The series of a restored identity, some of which have not spoken yet.
 #[derive(Debug)]
@@ -50,13 +60,6 @@ struct Awaited {
     seen: Option<Timestamp>,
     /// How long they have been silent since the restart, counted as a member's silence is.
     silent: Duration,
-}
-
-/// Whether all series of an identity have a value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Whole,
-    Partial,
 }
 
 /// Why an alarm ends.
@@ -76,6 +79,8 @@ impl Identity {
             members: Vec::new(),
             sorted: true,
             levels: Levels::default(),
+            flaps: Flaps::default(),
+            waits: false,
             evidence: Evidence::Late,
             since: Timestamp::default(),
             updated: Timestamp::default(),
@@ -90,18 +95,24 @@ impl Identity {
     pub(super) fn restored(
         fingerprint: Fingerprint,
         standing: &Standing,
-        levels: Levels,
+        kept: Kept,
         unit: Arc<str>,
     ) -> Self {
         let alarm = &standing.alarm;
         let state = standing.state.clone().unwrap_or_default();
         let (series, seen) = (state.series, state.seen);
+        let Kept { levels, flaps, waits } = kept;
+        // All series of one that merely remembers its changes may have ended.
+        let awaits = series > 0 || !levels.is_ok() || standing.state.is_none();
+        let awaited = || Box::new(Awaited { series, seen, silent: Duration::ZERO });
         Self {
             levels,
+            flaps,
+            waits,
             since: alarm.since,
             updated: alarm.updated,
             value: alarm.value,
-            awaited: Some(Box::new(Awaited { series, seen, silent: Duration::ZERO })),
+            awaited: awaits.then(awaited),
             ..Self::new(fingerprint, standing.occurrence, unit)
         }
     }
@@ -128,9 +139,10 @@ impl Identity {
         self.awaited.is_some()
     }
 
-    /// Judges a slot whose sources have said everything. Series that are let go of join `gone`.
-    pub(super) fn judge(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) -> Option<Changed> {
-        let before = self.levels.severity();
+    /// Judges a slot whose sources have said everything; what would fire waits unless it `may`.
+    /// Series that are let go of join `gone`.
+    pub(super) fn judge(&mut self, slot: &Slot<'_>, may: bool, gone: &mut Vec<Member>) -> Turn {
+        let before = self.severity();
         self.updated = slot.at;
         self.ending = Ending::Cleared;
         if !self.sorted {
@@ -142,25 +154,57 @@ impl Identity {
         }
         self.let_go(slot, gone);
         self.weigh(slot);
-        let changed = match (before, self.levels.severity()) {
-            (None, Some(after)) => (Change::Fired, after),
-            (Some(before), None) => (Change::Resolved, before),
-            (Some(before), Some(after)) if after > before => (Change::Worse, after),
-            (Some(before), Some(after)) if after < before => (Change::Better, after),
-            _ => return None,
-        };
-        if changed.0 == Change::Fired {
-            self.since = slot.at;
+        let after = self.levels.severity();
+        self.waits &= after.is_some();
+        if before.is_none() && after.is_some() && !may {
+            if !self.waits {
+                self.since = slot.at;
+            }
+            self.waits = true;
         }
-        Some(changed)
+        self.turn(slot, before)
     }
 
-    /// Whether nothing is left to remember: it is ok, and no series of it speaks.
+    /// Lets one that waits fire.
+    pub(super) fn let_fire(&mut self, slot: &Slot<'_>) -> Turn {
+        self.waits = false;
+        self.turn(slot, None)
+    }
+
+    /// Whether it would fire if there were fewer.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Which of those that wait fires first: the worst, then the one that has waited the longest.
+    pub(super) fn waiting_order(&self) -> impl Ord + use<> {
+        (Reverse(self.levels.severity()), self.since)
+    }
+
+    /// What has become of it since it fired with the severity `before`.
+    fn turn(&mut self, slot: &Slot<'_>, before: Option<Severity>) -> Turn {
+        let changed = match (before, self.severity()) {
+            (None, Some(after)) => Some((Change::Fired, after)),
+            (Some(before), None) => Some((Change::Resolved, before)),
+            (Some(before), Some(after)) if after > before => Some((Change::Worse, after)),
+            (Some(before), Some(after)) if after < before => Some((Change::Better, after)),
+            _ => None,
+        };
+        if matches!(changed, Some((Change::Fired, _))) {
+            self.since = slot.at;
+        }
+        let edge = matches!(changed, Some((Change::Fired | Change::Resolved, _)));
+        let pace = self.flaps.judge(edge, slot.at, slot.threshold.flap.as_ref(), slot.every);
+        Turn { changed, pace }
+    }
+
+    /// Whether nothing is left to remember: it is ok, has not changed of late, and no series of it
+    /// speaks.
     pub(super) fn is_over(&self) -> bool {
         let silent = matches!(self.evidence, Evidence::NoData { .. })
             && !self.members.iter().any(Member::has_value);
         let nothing = self.members.is_empty() && self.awaited.is_none();
-        self.levels.is_ok() && (nothing || silent)
+        self.levels.is_ok() && self.flaps == Flaps::default() && (nothing || silent)
     }
 
     /// Hands out its series.
@@ -170,16 +214,24 @@ impl Identity {
 
     /// What it looks like beside its evaluator; `None` if it is ok.
     pub(super) fn view(&self, threshold: &Threshold, labels: &Labels) -> Option<AlarmView> {
-        let (condition, severity, since) = self.levels.standing(self.since)?;
+        let now = Kept { levels: self.levels, flaps: self.flaps, waits: self.waits };
+        let (condition, severity, since) = now.standing(self.since)?;
         let mut view = self.blank(threshold, labels, severity);
         view.condition = condition;
         view.since = since;
         Some(view)
     }
 
+    /// What it looks like, be it ok.
+    pub(super) fn shown(&self, threshold: &Threshold, labels: &Labels) -> AlarmView {
+        let top = || top(threshold).unwrap_or(Severity::Warning);
+        let ok = || AlarmView { since: self.updated, ..self.blank(threshold, labels, top()) };
+        self.view(threshold, labels).unwrap_or_else(ok)
+    }
+
     /// The severity with which it fires.
     pub(super) fn severity(&self) -> Option<Severity> {
-        self.levels.severity()
+        self.levels.severity().filter(|_| !self.waits)
     }
 
     /// What it looks like in the slot in which it ended.
@@ -192,16 +244,14 @@ impl Identity {
         self.blank(threshold, labels, severity).over(self.updated, self.ending.as_str())
     }
 
-    /// What of its levels a later slot can depend on; it is stored when that changes.
-    pub(super) fn kept(&self, threshold: &Threshold) -> Levels {
-        self.levels.kept(threshold)
+    /// What of it a later slot can depend on.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
+        Kept { levels: self.levels.kept(threshold), flaps: self.flaps, waits: self.waits }
     }
 
     /// What is stored of it while it goes on.
     pub(super) fn standing(&self, threshold: &Threshold, labels: &Labels) -> Standing {
-        let alarm = self.view(threshold, labels).unwrap_or_else(|| {
-            self.blank(threshold, labels, top(threshold).unwrap_or(Severity::Warning))
-        });
+        let alarm = self.shown(threshold, labels);
         let state = Some(AlarmState::new(self.kept(threshold), self.series(), self.seen()));
         Standing { state, ..self.stored(labels, alarm) }
     }
@@ -221,6 +271,7 @@ impl Identity {
             severity,
             condition: Condition::Ok,
             evidence: self.evidence,
+            flapping: self.flaps.is_flapping(),
             since: self.since,
             updated: self.updated,
             ended: None,
@@ -228,7 +279,11 @@ impl Identity {
             unit: (*self.unit).into(),
             summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
-            reason: self.levels.by_absence.then(|| "no data".into()),
+            reason: if self.waits {
+                Some("over the limit".into())
+            } else {
+                self.levels.by_absence.then(|| "no data".into())
+            },
         }
     }
 
@@ -242,138 +297,6 @@ impl Identity {
     fn seen(&self) -> Option<Timestamp> {
         let awaited = self.awaited.iter().filter_map(|awaited| awaited.seen);
         self.members.iter().filter_map(|member| member.seen).chain(awaited).max()
-    }
-
-    /// Lets go of series that ended, and of silent ones that the others can be judged without.
-    fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
-        let speaks = self.members.iter().any(Member::has_value);
-        let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
-        gone.extend(self.members.extract_if(.., |member| {
-            member.has_ended_for_good(slot) || (spare && member.is_silent(slot))
-        }));
-    }
-
-    /// Decides what the evidence is, and lets the levels judge if it suffices.
-    fn weigh(&mut self, slot: &Slot<'_>) {
-        let (mut alive, mut absent, mut silent, mut errors) = (0, 0, 0, 0);
-        let mut since = None;
-        if let Some((is_silent, seen)) = self.await_series(slot) {
-            (alive, absent, silent) = (1, 1, usize::from(is_silent));
-            since = seen.filter(|_| is_silent);
-        }
-        for member in self.members.iter().filter(|member| member.reading != Reading::Ended) {
-            alive += 1;
-            absent += usize::from(member.reading == Reading::Absent);
-            errors += usize::from(member.reading == Reading::Error);
-            if member.is_silent(slot) {
-                silent += 1;
-                since = since.max(member.seen);
-            }
-        }
-        let no_data = Evidence::NoData { since };
-        if alive == 0 {
-            self.evidence = Evidence::Fresh;
-            self.end(Ending::Ended);
-        } else if errors > 0 {
-            self.evidence = Evidence::EvaluationError;
-        } else if absent == 0 {
-            self.evidence = Evidence::Fresh;
-            self.step(slot, Extent::Whole);
-        } else if absent < alive {
-            self.evidence = if silent > 0 { no_data } else { Evidence::Late };
-            self.step(slot, Extent::Partial);
-        } else if silent < alive {
-            self.evidence = Evidence::Late;
-        } else {
-            self.evidence = no_data;
-            self.fall_silent(slot, since);
-        }
-    }
-
-    /// Whether series from before the restart count as one that is absent: whether that one is
-    /// silent, and when it spoke. Once it is, those that do speak are all that there are.
-    fn await_series(&mut self, slot: &Slot<'_>) -> Option<(bool, Option<Timestamp>)> {
-        let awaited = self.awaited.as_mut()?;
-        let (is_silent, seen) = (awaited.is_silent(slot), awaited.seen);
-        if is_silent && !self.members.is_empty() {
-            self.awaited = None;
-            return None;
-        }
-        Some((is_silent, seen))
-    }
-
-    /// Lets both levels judge the joined value. Of a part of the series only a value that the
-    /// others could but make worse counts, and only if it holds.
-    fn step(&mut self, slot: &Slot<'_>, extent: Extent) {
-        let threshold = slot.threshold;
-        let across = threshold.across;
-        let top = top(threshold);
-        for (level, severity) in levels(threshold) {
-            let values = self.members.iter().filter_map(Member::value);
-            let Some(value) = across.join(level.side, values) else { continue };
-            if !value.is_finite() {
-                self.evidence = Evidence::EvaluationError;
-                return;
-            }
-            let mut judged = Judged::of(value, level);
-            let suffices = judged == Judged::Holds && across.only_worsens(level.side);
-            if extent == Extent::Partial && !suffices {
-                continue;
-            }
-            self.value = Some(value);
-            if Some(severity) == top {
-                judged = self.without_absence(judged);
-            }
-            let machine = self.levels.machine(severity);
-            *machine = machine.step(judged, slot.at, level, slot.stride);
-        }
-        self.levels.by_absence &= self.levels.severity().is_some();
-    }
-
-    /// What fires for want of data has no value above `raise` to come back from: in the band
-    /// it is clear.
-    fn without_absence(&mut self, judged: Judged) -> Judged {
-        match judged {
-            Judged::Between if self.levels.by_absence => Judged::Clear,
-            Judged::Holds => {
-                self.levels.by_absence = false;
-                judged
-            }
-            _ => judged,
-        }
-    }
-
-    /// No series has said anything for as long as `no_data.after`.
-    fn fall_silent(&mut self, slot: &Slot<'_>, since: Option<Timestamp>) {
-        match slot.threshold.no_data.then {
-            Then::Hold => {}
-            Then::Ok => self.end(Ending::NoDataOk),
-            Then::Alarm => {
-                // What never had a fresh point has not stopped.
-                let (Some(top), Some(_)) = (top(slot.threshold), since) else { return };
-                let machine = self.levels.machine(top);
-                if !machine.is_on() {
-                    *machine = machine.raised();
-                    self.levels.by_absence = true;
-                    self.value = None;
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, why: Ending) {
-        self.levels = Levels::default();
-        self.ending = why;
-    }
-}
-
-impl Awaited {
-    /// Counts the slot, and says whether the silence is as long as `no_data.after`.
-    fn is_silent(&mut self, slot: &Slot<'_>) -> bool {
-        if !slot.was_down() {
-            self.silent = self.silent.saturating_add(slot.passed);
-        }
-        self.silent >= slot.silence(slot.interval)
     }
 }
 

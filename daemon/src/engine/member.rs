@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use haetae_plugin::{Series, Timestamp};
+use haetae_plugin::{Kind, Series, Timestamp};
 
 use super::{
     evaluator::Feed,
@@ -86,9 +86,10 @@ impl Member {
         };
         let over = slot.threshold.over;
         let interval = source.timing.interval;
+        let counter = self.series.kind() == Kind::COUNTER;
         // With a window, a fresh point must lie in it: else what drains from it would be evidence.
         let recent = over.map_or(slot.every, |over| slot.every.max(interval).min(over.length));
-        self.reading = window.read(Asked { at: slot.at, recent, interval }, over);
+        self.reading = window.read(Asked { at: slot.at, recent, interval, counter }, over);
         let newest = window.newest(slot.at);
         if newest.is_some() && newest != self.seen {
             self.seen = newest;

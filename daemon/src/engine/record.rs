@@ -2,27 +2,27 @@
 
 use super::{
     alarm::Transition,
-    identity::{Changed, Identity},
+    identity::{Identity, Turn},
     labels::Labels,
-    levels::Levels,
     member::Slot,
-    standing::Changes,
+    standing::{Changes, Kept},
 };
 
-/// Records what a slot changed of an identity whose levels stood as `before`; one that ended
-/// makes way for the next occurrence. A standing is stored exactly while the levels are not the
+/// Records what a slot changed of an identity that stood as `before`; one that ended
+/// makes way for the next occurrence. A standing is stored exactly while what is kept is not the
 /// default.
 pub(super) fn record(
     slot: &Slot<'_>,
     labels: &Labels,
     identity: &mut Identity,
-    before: Levels,
-    turn: Option<Changed>,
+    before: Kept,
+    turn: Turn,
     changes: &mut Changes,
 ) {
     let threshold = slot.threshold;
-    let mut was_stored = before != Levels::default();
-    if let Some((change, severity)) = turn {
+    let mut was_stored = before != Kept::default();
+    let mut shown = None;
+    if let Some((change, severity)) = turn.changed {
         let alarm = if change.is_end() {
             let alarm = identity.ended(threshold, labels, severity);
             changes.store(identity.stored(labels, alarm.clone()));
@@ -32,12 +32,19 @@ pub(super) fn record(
         } else {
             identity.view(threshold, labels)
         };
+        if turn.pace.is_some() {
+            shown.clone_from(&alarm);
+        }
         let transition = |alarm| Transition { change, alarm, at: slot.at };
         changes.transitions.extend(alarm.map(transition));
     }
+    if let Some(change) = turn.pace {
+        let alarm = shown.unwrap_or_else(|| identity.shown(threshold, labels));
+        changes.transitions.push(Transition { change, alarm, at: slot.at });
+    }
     let after = identity.kept(threshold);
-    let is_stored = after != Levels::default() && !identity.is_over();
-    if is_stored && (!was_stored || after != before || turn.is_some()) {
+    let is_stored = after != Kept::default() && !identity.is_over();
+    if is_stored && (!was_stored || after != before || turn.changed.is_some()) {
         changes.store(identity.standing(threshold, labels));
     } else if was_stored && !is_stored {
         changes.delete(identity.id());

@@ -38,7 +38,6 @@ pub enum Span {
 impl Silence {
     /// If it holds: until when, `None` if no time ends it. `lives` says whether the alarm with
     /// this id has not ended: one that mutes until then mutes all that match until the last has.
-    #[expect(clippy::option_option, reason = "not, for ever, and until then differ")]
     pub fn holds(&self, at: Timestamp, lives: impl Fn(&str) -> bool) -> Option<Option<Timestamp>> {
         match &self.span {
             Span::Between(from, until) => (*from <= at && at < *until).then_some(Some(*until)),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, Transition},
+    alarm::{AlarmView, Condition, Transition},
+    flap::Flaps,
     handling::Handling,
     levels::Levels,
     notify::{Flush, StoredGroup, Withheld},
@@ -63,10 +64,43 @@ pub struct Standing {
 pub struct AlarmState {
     version: u32,
     levels: Levels,
+    /// Its recent changes.
+    #[serde(skip_serializing_if = "is_default")]
+    flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    #[serde(skip_serializing_if = "is_default")]
+    waits: bool,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+}
+
+/// What of an identity a later slot can depend on: it is stored when that changes, and while it is
+/// not the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Kept {
+    pub(super) levels: Levels,
+    pub(super) flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    pub(super) waits: bool,
+}
+
+impl Kept {
+    /// The severity with which it fires.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.levels.severity().filter(|_| !self.waits)
+    }
+
+    /// Where it stands, with which severity, and since when; what waits to fire is pending.
+    pub(super) fn standing(&self, since: Timestamp) -> Option<(Condition, Severity, Timestamp)> {
+        let (condition, severity, since) = self.levels.standing(since)?;
+        Some((if self.waits { Condition::Pending } else { condition }, severity, since))
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What the store knows of the time before.
@@ -121,18 +155,24 @@ impl Standing {
         Self { fingerprint: fingerprint.to_string(), occurrence, labels, alarm, state: None }
     }
 
-    /// Both levels as they can go on under these numbers.
-    pub(super) fn levels(&self, threshold: &Threshold) -> Levels {
+    /// What of it can go on under these numbers.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
         let AlarmView { condition, severity, since, .. } = self.alarm;
-        let bare = || Levels::of(condition, severity, since);
-        self.state.as_ref().map_or_else(bare, |state| state.levels).kept(threshold)
+        let Some(state) = &self.state else {
+            let levels = Levels::of(condition, severity, since).kept(threshold);
+            return Kept { levels, ..Kept::default() };
+        };
+        let levels = state.levels.kept(threshold);
+        let waits = state.waits && levels.severity().is_some();
+        Kept { levels, flaps: state.flaps, waits }
     }
 }
 
 impl AlarmState {
-    /// The state of an alarm whose levels stand so.
-    pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, series, seen }
+    /// The state of an alarm that stands so.
+    pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
+        let Kept { levels, flaps, waits } = kept;
+        Self { version: VERSION, levels, flaps, waits, series, seen }
     }
 }
 

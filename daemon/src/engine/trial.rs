@@ -8,7 +8,7 @@ use super::{
     AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Past, SYSTEM, SourceTiming,
     Standing, Transition,
     slot::Slots,
-    threshold::{Across, Debounce, Level, NoData, Side, Then, Threshold},
+    threshold::{Across, Debounce, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
 };
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -80,6 +80,8 @@ pub(super) fn threshold(minutes: u32) -> Threshold {
         critical: Some(level(90.0, 80.0, minutes)),
         no_data: NoData { after: None, then: Then::Hold },
         over: None,
+        limit: LIMIT,
+        flap: Some(Flap::default()),
         every: None,
         summary: BTreeMap::new(),
         runbook: None,
@@ -111,7 +113,7 @@ impl Trial {
         self.slot = self.slot.after(MINUTE * down);
         let now = self.slot.after(Duration::from_secs(2));
         self.engine = Engine::new(vec![timing("s")], thresholds, now);
-        let instances = ["s".to_owned()].into();
+        let instances = ["s".to_owned(), "cpu".to_owned()].into();
         let effects = self.engine.restore(self.stored.past(), &instances, now);
         self.take(effects);
         for samples in self.said.clone().into_iter().filter(|_| refilled) {
@@ -144,6 +146,13 @@ impl Trial {
         self.step(input, now);
     }
 
+    /// Slots of one series, a character each.
+    pub(super) fn slots(&mut self, text: &str) {
+        for slot in text.chars() {
+            self.slot(&slot.to_string());
+        }
+    }
+
     /// Steps, after the ticks that the engine wanted until then.
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
         for _ in 0..10 {
@@ -151,6 +160,12 @@ impl Trial {
             let effects = self.engine.step(Input::Tick, due);
             self.take(effects);
         }
+        let effects = self.engine.step(input, now);
+        self.take(effects);
+    }
+
+    /// Steps without the ticks that the engine wanted: nobody was there to give them.
+    pub(super) fn step_at_once(&mut self, input: Input, now: Timestamp) {
         let effects = self.engine.step(input, now);
         self.take(effects);
     }

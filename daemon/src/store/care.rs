@@ -7,7 +7,8 @@ use sqlx::{AnyPool, AssertSqlSafe, Row, query};
 
 use super::{Location, Store, StoreError, pool};
 
-const TABLES: [&str; 6] = ["alarms", "journal", "outbox", "notice_alarms", "groups", "told"];
+const TABLES: [&str; 8] =
+    ["alarms", "journal", "outbox", "notice_alarms", "groups", "told", "handling", "silences"];
 
 /// What a look through the store found.
 #[derive(Clone, Debug, Serialize)]

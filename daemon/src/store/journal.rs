@@ -21,6 +21,12 @@ pub struct Entry {
     pub act: String,
     /// More about it.
     pub detail: String,
+    /// What it was before a person's act, as JSON; empty: nobody's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
+    /// What it was after it, likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
 }
 
 /// What happened to an alarm.
@@ -116,6 +122,8 @@ impl Store {
                 actor: row.try_get(1)?,
                 act: row.try_get(2)?,
                 detail: row.try_get(3)?,
+                before: row.try_get(4)?,
+                after: row.try_get(5)?,
             })
         };
         rows.iter().map(|row| entry(row).map_err(StoreError::unreadable)).collect()

@@ -29,7 +29,43 @@ statements! {
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal
         UNION ALL SELECT coalesce(max(id), '') AS id FROM outbox) AS ids";
     RECORD = "INSERT INTO journal (id, at, alarm, actor, act, detail) VALUES ($1, $2, $3, $4, $5, $6)";
-    HISTORY = "SELECT at, actor, act, detail FROM journal WHERE alarm = $1 ORDER BY id LIMIT $2";
+    HISTORY = "SELECT at, actor, act, detail, before, after FROM journal WHERE alarm = $1
+        ORDER BY id LIMIT $2";
+    RECORD_DEED = "INSERT INTO journal (id, at, alarm, actor, act, detail, before, after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+    HANDLED = "SELECT alarm, state, note, version, updated FROM handling
+        WHERE alarm IN (VALUES ($1))";
+    HANDLINGS = "SELECT h.alarm, h.state, h.note, h.version, h.updated
+        FROM alarms a JOIN handling h ON h.alarm = a.id WHERE a.condition <> 'ended'";
+    /// Of two people who saw the same version, the second changes nothing.
+    HANDLE = "INSERT INTO handling (alarm, word, state, note, version, updated)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (alarm) DO UPDATE SET word = excluded.word, state = excluded.state,
+        note = excluded.note, version = excluded.version, updated = excluded.updated
+        WHERE handling.version = excluded.version - 1 RETURNING alarm";
+    /// What ended while nobody had taken it up, newest first.
+    UNSEEN = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
+        CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
+        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
+        AND a.updated > $1 AND coalesce(h.word, 'unhandled') = 'unhandled'
+        ORDER BY a.updated DESC LIMIT $2";
+    /// What ended of late, newest first.
+    ENDED = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
+        CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
+        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
+        AND a.updated > $1 ORDER BY a.updated DESC LIMIT $2";
+
+    ADD_SILENCE = "INSERT INTO silences (id, matchers, span, author, reason, created, until, ended,
+        version) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 1)";
+    END_SILENCE = "UPDATE silences SET ended = $2, version = version + 1
+        WHERE id = $1 AND ended = 0 AND (until = 0 OR until > $2)";
+    OPEN_SILENCES = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences WHERE ended = 0 AND (until = 0 OR until > $1) ORDER BY id LIMIT $2";
+    SILENCES = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences ORDER BY id DESC LIMIT $1";
+    SILENCE = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences WHERE id = $1";
 
     ENQUEUE = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
         attempts, lease, fence, owner, dead, reason)

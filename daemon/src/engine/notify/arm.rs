@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt::Write as _,
     sync::Arc,
 };
 
@@ -136,7 +135,7 @@ impl Arm {
     }
 
     /// Goes on with a group as it was stored.
-    pub(super) fn recall_group(&mut self, row: GroupRow) -> u32 {
+    pub(super) fn recall_group(&mut self, row: &GroupRow) -> u32 {
         let number = self.insert(&row.text, row.bare, row.opened);
         if let Some(group) = self.groups.get_mut(&number) {
             (group.told, group.step) = (row.told, row.step);
@@ -318,12 +317,7 @@ pub(super) fn digest_key(at: Timestamp) -> String {
 
 /// `evaluator="cpu",host="a"`: those labels of an alarm.
 fn text(names: &[String], alarm: &AlarmView) -> String {
-    let mut text = String::new();
-    for name in names {
-        let comma = if text.is_empty() { "" } else { "," };
-        let value = label(alarm, name).unwrap_or_default();
-        // Writing to a String never fails.
-        let _ = write!(text, "{comma}{name}={value:?}");
-    }
-    text
+    let value = |name: &str| label(alarm, name).unwrap_or_default().to_owned();
+    let pairs = names.iter().map(|name| format!("{name}={:?}", value(name)));
+    pairs.collect::<Vec<_>>().join(",")
 }

@@ -4,6 +4,7 @@ use haetae_plugin::Reason;
 
 /// What there is to tell of a group. Muted alarms do not count, but for their ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column of the table")]
 pub(in crate::engine) struct Facts {
     /// The sink knows of an alarm of the group that fires or whose end it is owed.
     pub(super) knows: bool,
@@ -84,4 +85,63 @@ pub(super) fn verdict(facts: &Facts) -> Verdict {
     let mut rows = TABLE.iter();
     let found = rows.find(|row| row.are.iter().all(|is| is(facts)));
     found.map_or(Verdict::Keep(Keep::Same), |row| row.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Facts = Facts {
+        knows: false,
+        new: false,
+        reopened: false,
+        escalated: false,
+        flapping: false,
+        worse: false,
+        better: false,
+        ended: false,
+        closed: true,
+        fires: false,
+        repeat: false,
+        muted: false,
+    };
+    const KNOWN: Facts = Facts { knows: true, fires: true, ..NONE };
+
+    #[test]
+    fn each_row_of_the_table_decides_as_it_says() {
+        use Reason::{Better, Closed, Escalated, First, Flapping, NewAlarms, Reopened, Repeat};
+        use Reason::{Resolved, SomeResolved, Worse};
+        let cases = [
+            // Nobody knows of anything.
+            (Facts { new: true, ..NONE }, Verdict::Tell(First)),
+            (NONE, Verdict::Keep(Keep::Unknown)),
+            (Facts { muted: true, ..NONE }, Verdict::Keep(Keep::Muted)),
+            // What fires is more than what is known.
+            (Facts { new: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
+            (Facts { new: true, ended: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
+            (Facts { new: true, ended: true, fires: false, ..KNOWN }, Verdict::Tell(NewAlarms)),
+            (Facts { worse: true, ..KNOWN }, Verdict::Tell(Worse)),
+            (Facts { worse: true, ended: true, better: true, ..KNOWN }, Verdict::Tell(Worse)),
+            (Facts { better: true, ..KNOWN }, Verdict::Tell(Better)),
+            // Nothing fires of what was known.
+            (Facts { ended: true, fires: false, closed: false, ..KNOWN }, Verdict::Tell(Resolved)),
+            (Facts { ended: true, fires: false, ..KNOWN }, Verdict::Tell(Closed)),
+            // Some of it fires on.
+            (Facts { ended: true, ..KNOWN }, Verdict::Tell(SomeResolved)),
+            (Facts { ended: true, better: true, ..KNOWN }, Verdict::Tell(SomeResolved)),
+            // All of it does.
+            (Facts { repeat: true, ..KNOWN }, Verdict::Tell(Repeat)),
+            (Facts { repeat: true, muted: true, ..KNOWN }, Verdict::Tell(Repeat)),
+            (KNOWN, Verdict::Keep(Keep::Same)),
+            (Facts { muted: true, ..KNOWN }, Verdict::Keep(Keep::Muted)),
+            // What people and the clock say.
+            (Facts { reopened: true, ..NONE }, Verdict::Tell(Reopened)),
+            (Facts { reopened: true, new: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
+            (Facts { escalated: true, new: true, ..NONE }, Verdict::Tell(Escalated)),
+            (Facts { flapping: true, ended: true, ..KNOWN }, Verdict::Tell(Flapping)),
+        ];
+        for (facts, expected) in cases {
+            assert_eq!(verdict(&facts), expected, "{facts:?}");
+        }
+    }
 }

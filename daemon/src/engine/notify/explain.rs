@@ -4,7 +4,7 @@ use haetae_plugin::{Reason, Timestamp};
 
 use super::{
     Explanation, Why,
-    arm::Arm,
+    arm::{Arm, Group},
     dedup::{Verdict, verdict},
     live::{AlarmId, Views},
     look::Scene,
@@ -74,7 +74,7 @@ impl Arm {
             told: group
                 .filter(|_| member.is_some_and(|it| it.told.is_some()))
                 .and_then(|it| it.told),
-            group: group.map(|group| group.key()),
+            group: group.map(Group::key),
             against,
             next,
         })

@@ -54,7 +54,7 @@ impl Arm {
         match member.again {
             // That it is handled does not matter to whom it is escalated.
             Some(Again::EscalatedAnyway) => {
-                against.retain(|why| !matches!(why, Why::Handled { .. }))
+                against.retain(|why| !matches!(why, Why::Handled { .. }));
             }
             Some(Again::Flapping) => against.retain(|why| *why != Why::Flapping),
             _ => {}
@@ -107,21 +107,16 @@ impl Arm {
                 continue;
             }
             let Some(alarm) = scene.views.view(*id, live) else { continue };
-            match self.against(*id, &alarm, scene).into_iter().next() {
-                Some(why) => {
-                    if is_news || is_time {
-                        look.hold(&why);
-                        look.withheld.push((*id, Some(why)));
-                        facts.muted = true;
-                    }
+            if let Some(why) = self.against(*id, &alarm, scene).into_iter().next() {
+                if is_news || is_time {
+                    look.hold(&why);
+                    look.withheld.push((*id, Some(why)));
+                    facts.muted = true;
                 }
-                None => {
-                    if member.why != 0 {
-                        look.withheld.push((*id, None));
-                    }
-                    facts.see(*member, alarm.severity, is_time);
-                    look.firing.push((*id, alarm, is_news));
-                }
+            } else {
+                look.withheld.extend((member.why != 0).then_some((*id, None)));
+                facts.see(*member, alarm.severity, is_time);
+                look.firing.push((*id, alarm, is_news));
             }
         }
         self.look_at_ends(number, scene, &mut facts, &mut look);

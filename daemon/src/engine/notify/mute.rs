@@ -27,8 +27,8 @@ pub(super) struct Mutes {
 }
 
 /// Whether an alarm comes and goes.
-pub(super) const fn is_flapping(_alarm: &AlarmView) -> bool {
-    false
+pub(super) const fn is_flapping(alarm: &AlarmView) -> bool {
+    alarm.flapping
 }
 
 /// The source that an alarm says is down.

@@ -15,6 +15,7 @@ use super::{
     look::Scene,
     mute::{Mutes, is_flapping},
     out::{Out, Timer},
+    restore::Start,
     stored::{Again, Member},
 };
 use crate::engine::{
@@ -38,19 +39,6 @@ pub(in crate::engine) struct Notifier {
     pub(super) arms: Vec<Arm>,
     pub(super) out: Out,
     pub(super) start: Start,
-}
-
-/// The time after a start in which nobody is told anything.
-#[derive(Debug, Default)]
-pub(super) struct Start {
-    /// Until when at the latest.
-    pub(super) until: Option<Timestamp>,
-    /// How long it may last.
-    pub(super) most: Duration,
-    /// The sources that have not spoken.
-    pub(super) unheard: BTreeSet<String>,
-    /// Whether what was stored is yet to be compared with what fires.
-    pub(super) unsettled: bool,
 }
 
 impl Notifier {
@@ -210,9 +198,8 @@ impl Notifier {
 
     fn end(&mut self, id: AlarmId, transition: &Transition, now: Timestamp) {
         let alarm = &transition.alarm;
-        // One that nothing judges any more since the restart may not be known: sinks may be.
-        let live = self.alarms.remove(&id);
-        let severity = live.map_or(alarm.severity, |live| live.severity());
+        // One that is closed at the start was never taken up again.
+        let severity = self.alarms.remove(&id).map_or(alarm.severity, |live| live.severity());
         let before = AlarmView { severity, ..alarm.clone() };
         let freed = self.mutes.remove(id, &before);
         if let Some(expires) = self.mutes.handlings.remove(&id).and_then(|it| it.expires()) {
@@ -312,7 +299,7 @@ impl Notifier {
             if groups.is_empty() {
                 return;
             }
-            self.attempt(groups, at, views);
+            self.attempt(&groups, at, views);
         }
     }
 
@@ -320,7 +307,7 @@ impl Notifier {
     pub(in crate::engine) fn prompt(&mut self, now: Timestamp, views: Views<'_>) {
         let urgent = std::mem::take(&mut self.out.urgent);
         if !urgent.is_empty() && !self.is_starting(now) {
-            self.attempt(urgent, now, views);
+            self.attempt(&urgent, now, views);
         }
     }
 
@@ -374,7 +361,7 @@ impl Notifier {
         }
     }
 
-    fn attempt(&mut self, groups: BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
+    fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
         let Self { alarms, mutes, arms, out, .. } = self;
         let scene = Scene { alarms, mutes, views, at };
         let mut escalated = Vec::new();

@@ -8,11 +8,24 @@ use super::{
     StoredGroup,
     arm::{Arm, Group, digest_key},
     live::{AlarmId, Views},
-    notifier::{Notifier, Start},
+    notifier::Notifier,
     out::{Out, Timer},
     stored::{Member, MemberRow, Row},
 };
 use crate::engine::{Handling, Standing, labels::Labels};
+
+/// The time after a start in which nobody is told anything.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// Until when at the latest.
+    pub(super) until: Option<Timestamp>,
+    /// How long it may last.
+    pub(super) most: Duration,
+    /// The sources that have not spoken.
+    pub(super) unheard: BTreeSet<String>,
+    /// Whether what was stored is yet to be compared with what fires.
+    pub(super) unsettled: bool,
+}
 
 impl Notifier {
     /// Nobody is told anything until these sources have spoken, or until then.
@@ -128,7 +141,7 @@ impl Arm {
     fn recall(&mut self, key: &str, row: Row) -> bool {
         match row {
             Row::Group(row) => {
-                let number = self.recall_group(row);
+                let number = self.recall_group(&row);
                 self.groups.get(&number).is_some_and(|group| group.key() == key)
             }
             Row::Digest(at) => {

@@ -84,3 +84,17 @@ pub(super) struct End {
     pub(super) since: Timestamp,
     pub(super) digest: Timestamp,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::notify::live::{AlarmId, Live};
+
+    /// In B-trees that are two thirds full: 1.5 × (48 + 24) beside the 1.5 × 64 of what fires.
+    #[test]
+    fn an_alarm_that_fires_takes_little_room() {
+        assert_eq!(size_of::<(AlarmId, Member)>(), 48);
+        assert_eq!(size_of::<(u32, AlarmId)>(), 24);
+        assert_eq!(size_of::<(AlarmId, Live)>(), 64);
+    }
+}

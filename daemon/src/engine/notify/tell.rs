@@ -25,7 +25,7 @@ impl Arm {
     ) -> Vec<AlarmId> {
         let mut numbers: Vec<_> = numbers.into_iter().collect();
         // Numbers tell who came first within a moment; keys do not.
-        numbers.sort_by_cached_key(|number| self.groups.get(number).map(|group| group.key()));
+        numbers.sort_by_cached_key(|number| self.groups.get(number).map(Group::key));
         let (mut ready, mut escalated) = (Vec::new(), Vec::new());
         for number in numbers {
             if !self.groups.contains_key(&number) {
