@@ -150,7 +150,8 @@ impl<'a> Stage<'a> {
 
     fn take(&mut self, transition: &Transition) {
         let Transition { change, alarm, at } = transition;
-        if alarm.evaluator != self.evaluator {
+        // That it comes and goes says nothing of where it stands.
+        if alarm.evaluator != self.evaluator || change.is_pace() {
             return;
         }
         let stand = match (change.is_end(), alarm.severity) {

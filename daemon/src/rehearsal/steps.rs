@@ -43,9 +43,11 @@ impl Stage {
                 self.wake().await
             }
             Act::ClockJump(seconds) => {
+                let from = self.clock.now();
                 self.ahead = self.ahead.saturating_add(*seconds);
                 self.set();
-                Ok(())
+                // As the engine's thread tells it, which compares with a clock that does not jump.
+                self.input(Input::Jumped { from }).await
             }
             Act::Sink(name, mood) => self.mood(name, *mood),
             Act::Source(name, up) => {
