@@ -10,8 +10,10 @@ mod outbox;
 mod output;
 mod plugin;
 mod run;
+mod scenario;
 mod silence;
 mod status;
+mod test;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -52,6 +54,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
   haetae check                      show every problem of /etc/haetae/haetae.toml
+  haetae test                       run the rule tests that stand in it
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
@@ -113,6 +116,8 @@ enum Verb {
     Check(check::Arguments),
     /// Judge the past again, by the configuration as it is and as it is proposed, and compare
     Backtest(backtest::Arguments),
+    /// Run the rule tests of the configuration in virtual time; starts nothing, reads no secret
+    Test(test::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -143,6 +148,7 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&common, &arguments),
         Verb::Check(arguments) => check::run(&common, &arguments),
         Verb::Backtest(arguments) => backtest::run(&common, &arguments),
+        Verb::Test(arguments) => test::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
         Verb::Silence(verb) => silence::run(&common, &verb),

@@ -9,10 +9,12 @@ mod kind;
 mod language;
 mod log;
 mod names;
+mod notation;
 mod plan;
 mod problem;
 mod proposal;
 mod report;
+mod rule_test;
 mod schema;
 pub mod secret;
 mod section;
@@ -31,9 +33,11 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
+    notation::{Spoken, Stand, Word},
     plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
     proposal::Misplaced,
+    rule_test::{Expectation, RuleTest},
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

@@ -145,7 +145,7 @@ impl Files {
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
         let daemon = daemon(of(Part::Daemon).next(), &mut problems);
         let zone = daemon.zone.as_deref();
-        let wiring = Wiring {
+        let mut wiring = Wiring {
             sources: of(Part::Sources)
                 .map(|section| source::read(section, kinds, &mut problems))
                 .collect(),
@@ -163,6 +163,7 @@ impl Files {
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
+        let tests = wiring.tests(&mut problems);
         let inhibits: Vec<_> =
             of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
         let works: Vec<_> = of(Part::Maintenance).collect();
@@ -185,6 +186,7 @@ impl Files {
             http,
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
+            tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
             logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::language::Language;
+use super::{language::Language, rule_test::RuleTest};
 use crate::engine::{
     SYSTEM, SourceTiming,
     log::LogRule,
@@ -30,6 +30,8 @@ pub struct Plan {
     pub thresholds: Vec<Threshold>,
     /// `[evaluators.*]` of kind `log`, by name.
     pub logs: Vec<LogRule>,
+    /// `[[evaluators.*.test]]`.
+    pub tests: Vec<RuleTest>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
     /// `[[inhibit]]`, in the order of the text.

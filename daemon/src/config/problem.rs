@@ -111,6 +111,12 @@ pub enum Code {
     NoMode,
     MixedModes,
     WithoutNew,
+    BadSeries,
+    BadExpectation,
+    TestOfOtherMetric,
+    TestOfNoLevel,
+    TestBetweenSlots,
+    TestTooLong,
     UnreadSource,
     UnknownMetric,
 }
@@ -272,6 +278,20 @@ impl Place {
         self.source.content.get(self.span.clone()).unwrap_or_default()
     }
 
+    /// The file and the line.
+    pub(super) fn line(&self) -> String {
+        format!("{}:{}", self.source.path.display(), self.line_and_column().0)
+    }
+
+    /// The place of a part of a string's value; of the whole where it is written with escapes.
+    pub(super) fn within(&self, value: &str, span: &Range<usize>) -> Self {
+        let Some(start) = self.text().find(value).filter(|_| !value.is_empty()) else {
+            return self.clone();
+        };
+        let start = self.span.start + start;
+        Self { source: Arc::clone(&self.source), span: start + span.start..start + span.end }
+    }
+
     /// A caret under several lines says no more than one under the first.
     fn in_one_line(mut self) -> Self {
         let length = self.text().lines().next().unwrap_or_default().len();
@@ -373,6 +393,12 @@ impl Code {
             Self::NoMode => ("HT0262", "no-mode"),
             Self::MixedModes => ("HT0263", "mixed-modes"),
             Self::WithoutNew => ("HT0264", "without-new"),
+            Self::BadSeries => ("HT0141", "bad-series"),
+            Self::BadExpectation => ("HT0142", "bad-expectation"),
+            Self::TestOfOtherMetric => ("HT0281", "test-of-other-metric"),
+            Self::TestOfNoLevel => ("HT0282", "test-of-no-level"),
+            Self::TestBetweenSlots => ("HT0283", "test-between-slots"),
+            Self::TestTooLong => ("HT0284", "test-too-long"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
         }
@@ -394,7 +420,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 61] = [
+    const ALL: [Code; 67] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -454,6 +480,12 @@ mod tests {
         Code::NoMode,
         Code::MixedModes,
         Code::WithoutNew,
+        Code::BadSeries,
+        Code::BadExpectation,
+        Code::TestOfOtherMetric,
+        Code::TestOfNoLevel,
+        Code::TestBetweenSlots,
+        Code::TestTooLong,
         Code::UnreadSource,
         Code::UnknownMetric,
     ];

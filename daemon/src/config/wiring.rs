@@ -7,6 +7,7 @@ use haetae_plugin::{Metric, Records};
 use super::{
     evaluator, log, names,
     problem::{Code, Place, Problem, nearest},
+    rule_test::RuleTest,
     sink, source,
 };
 
@@ -49,6 +50,24 @@ impl Wiring<'_> {
             self.escalate(draft, problems);
         }
         self.unread(&meant, problems);
+    }
+
+    /// The tests of all evaluators, with the intervals of their sources.
+    pub(super) fn tests(&mut self, problems: &mut Vec<Problem>) -> Vec<RuleTest> {
+        let Self { sources, evaluators, .. } = self;
+        let mut tests = Vec::new();
+        for draft in evaluators {
+            let reads = |source: &&source::Draft<'_>| {
+                draft.threshold.inputs.iter().any(|input| input == source.section.name)
+            };
+            let slowest = sources.iter().filter(reads).map(|one| one.source.interval).max();
+            // An input that is unknown has been told.
+            let Some(slowest) = slowest else { continue };
+            for test in draft.tests.drain(..) {
+                tests.push(test.finish(&draft.section, slowest, draft.threshold.every, problems));
+            }
+        }
+        tests
     }
 
     fn evaluator_input(
