@@ -9,6 +9,7 @@ mod kind;
 mod language;
 mod names;
 mod notation;
+mod place;
 mod plan;
 mod problem;
 mod report;
