@@ -9,6 +9,9 @@ mod matching;
 mod rule;
 mod tally;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -346,7 +349,9 @@ impl LogEvaluator {
 
     fn enter(&mut self, labels: &Labels, tally: Tally, occurrences: &Occurrences) {
         let fingerprint = Fingerprint::of(&self.rule.name, labels);
-        let entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
+        let mut entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
+        // One that was forgotten a moment ago has its row yet.
+        entry.stored = self.gone.remove(&entry.id());
         self.entries.insert(labels.clone(), Box::new(entry));
         self.dirty.insert(labels.clone());
     }
