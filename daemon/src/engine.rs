@@ -25,6 +25,7 @@ pub mod silence;
 mod slot;
 mod source;
 mod standing;
+mod status;
 mod system;
 pub mod threshold;
 mod window;
@@ -43,12 +44,12 @@ use haetae_plugin::{Samples, Severity, Timestamp};
 pub use self::{
     alarm::{AlarmView, Change, Condition, Transition},
     condition::MOST_SLOTS,
-    evaluator::EvaluatorStatus,
     evidence::Evidence,
     matcher::Matcher,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
+    status::EvaluatorStatus,
     system::{Problem, SYSTEM},
 };
 use self::{

@@ -28,11 +28,11 @@ pub use self::{
 };
 use super::{
     alarm::{AlarmView, CHANGED, Transition},
-    evaluator::EvaluatorStatus,
     evidence::Evidence,
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
     standing::{Changes, Standing},
+    status::EvaluatorStatus,
 };
 
 /// The most label sets of one evaluator; records of more are not judged, and counted.

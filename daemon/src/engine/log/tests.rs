@@ -6,9 +6,9 @@ use haetae_plugin::{LogRecord, Logs, Timestamp};
 use proptest::prelude::*;
 use regex::bytes::Regex;
 
-use super::{
-    super::{Change, Engine, Input, Matcher, Past, SourceTiming, Transition, standing::Effects},
-    *,
+use super::*;
+use crate::engine::{
+    Change, Engine, Input, Matcher, Past, SourceTiming, Transition, standing::Effects,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
