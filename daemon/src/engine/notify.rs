@@ -235,7 +235,7 @@ pub enum Why {
 }
 
 /// What is known of one alarm and one sink: why it was told or not, and what comes next.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The sink.
     pub sink: String,
