@@ -96,7 +96,12 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, voice: &Voice, style: Style
         output::line(format!("  {}", failing(notice, &explanation.place, voice)));
     }
     for why in &explanation.against {
-        output::line(format!("  against telling it now: {}", against(why, answer, voice)));
+        let words = match (why, &sink.debt) {
+            // What is decided is in the outbox: nobody there has heard it.
+            (Why::RepeatNotDue { .. }, None) => continue,
+            _ => against(why, answer, voice),
+        };
+        output::line(format!("  against telling it now: {words}"));
     }
     if let Some((at, reason)) = explanation.next {
         let at = voice.time(at);
