@@ -58,7 +58,7 @@ fn home(seed: u64) -> Home {
 [sources.stream]
 plugin = "demo-log"
 interval = "1s"
-rate = {RATE}
+per_second = {RATE}
 cycle = "4s"
 seed = {seed}
 [evaluators.killed]
