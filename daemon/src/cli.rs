@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod db;
 mod demo;
+mod explain;
 mod outbox;
 mod output;
 mod plugin;
@@ -133,6 +134,8 @@ enum Verb {
     /// Check and back up the store
     #[command(subcommand)]
     Db(db::Verb),
+    /// Say why each sink was told of an alarm or not, and what it is told next
+    Explain(explain::Arguments),
     /// Show what the running daemon does
     Status(status::Arguments),
 }
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
+        Verb::Explain(arguments) => explain::run(&common, &arguments),
         Verb::Status(arguments) => status::run(&common, &arguments),
     };
     ExitCode::from(code)

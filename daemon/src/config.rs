@@ -10,6 +10,7 @@ mod language;
 mod log;
 mod names;
 mod notation;
+mod place;
 mod plan;
 mod problem;
 mod proposal;

@@ -170,6 +170,8 @@ impl Files {
         telling::names(&works, &mut problems);
         let maintenance: Vec<_> =
             works.iter().filter_map(|one| telling::maintenance(one, zone, &mut problems)).collect();
+        let named = [Part::Sources, Part::Evaluators, Part::Sinks].into_iter().flat_map(of);
+        let places = named.map(|one| (one.name.to_owned(), one.head().short())).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
@@ -182,6 +184,7 @@ impl Files {
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
             inhibits,
             maintenance,
+            places,
             daemon: daemon.clone(),
             http,
             plugins,

@@ -38,6 +38,8 @@ pub struct Plan {
     pub inhibits: Vec<Inhibit>,
     /// `[[maintenance]]`, in the order of the text.
     pub maintenance: Vec<Silence>,
+    /// Where each source, evaluator and sink stands in the text: `haetae.toml:12`.
+    pub places: BTreeMap<String, String>,
 }
 
 /// The daemon itself.

@@ -90,17 +90,13 @@ impl Wiring<'_> {
         let sinks = self.sinks.iter().map(|one| (one.section.name, "word-sink"));
         let system = [(names::SYSTEM, "word-evaluator")];
         let other = evaluators.chain(sinks).chain(system).find(|(name, _)| *name == input.name);
-        match other {
-            Some((_, word)) => {
-                let problem = input.problem(Code::WrongInput).with_words("role", vec![word]);
-                problems.push(problem.with_words("wanted", vec!["word-source"]));
-                None
-            }
-            None => {
-                let known = self.sources.iter().map(|one| one.section.name).collect();
-                self.unknown(input, &known, problems)
-            }
+        if let Some((_, word)) = other {
+            let problem = input.problem(Code::WrongInput).with_words("role", vec![word]);
+            problems.push(problem.with_words("wanted", vec!["word-source"]));
+            return None;
         }
+        let known = self.sources.iter().map(|one| one.section.name).collect();
+        self.unknown(input, &known, problems)
     }
 
     /// The names of evaluators of all kinds.

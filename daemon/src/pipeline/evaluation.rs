@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     clock::{Clock, Watch, monotonic},
-    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input},
+    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input, notify::Explanation},
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -35,6 +35,8 @@ pub enum Question {
     Overview(oneshot::Sender<Overview>),
     /// Numbers: of many alarms, everything is much.
     Counts(oneshot::Sender<Counts>),
+    /// Why each sink is told of an alarm, by its id, or not.
+    Explain(String, oneshot::Sender<Vec<Explanation>>),
 }
 
 /// What the engine knows.
@@ -132,15 +134,18 @@ impl Channels {
 
 /// Whoever asked may have gone.
 fn answer(engine: &Engine, question: Question) {
-    let evaluators = engine.evaluators();
     match question {
         Question::Overview(asker) => {
+            let evaluators = engine.evaluators();
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
         }
         Question::Counts(asker) => {
             let firing = [Severity::Critical, Severity::Warning];
             let firing = firing.map(|severity| (severity, engine.firing(severity)));
-            drop(asker.send(Counts { firing, evaluators }));
+            drop(asker.send(Counts { firing, evaluators: engine.evaluators() }));
+        }
+        Question::Explain(alarm, asker) => {
+            drop(asker.send(engine.explain(&alarm, engine.now())));
         }
     }
 }
