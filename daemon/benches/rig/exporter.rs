@@ -15,9 +15,11 @@ use std::{
 pub const METRICS: usize = 1_000;
 /// Series of each metric.
 pub const SERIES: usize = 10;
-/// Of so many series one is beyond its limit, for as long as it is not.
-const RESTLESS: usize = 11;
-/// How long it is.
+/// Of so many series two are beyond their limit, for as long as they are not: some nine hundred
+/// alerts come and go.
+const OF: usize = 11;
+const RESTLESS: usize = 2;
+/// How long each is.
 const SPELL: u64 = 30;
 
 /// Serves until the process ends.
@@ -83,7 +85,7 @@ fn page() -> String {
         for series in 0..SERIES {
             let number = metric * SERIES + series;
             // Their spells do not all begin at once.
-            let beyond = number.is_multiple_of(RESTLESS)
+            let beyond = number % OF < RESTLESS
                 && ((now + number as u64) / SPELL).is_multiple_of(2);
             let value = if beyond { 95 } else { 20 + (number as u64 + now) % 50 };
             page += &format!(

@@ -58,6 +58,8 @@ async fn daemon(common: &Common) -> u8 {
         }
     };
     let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
+    // What it was read from is not kept for as long as it runs.
+    drop(files);
     let stop = CancellationToken::new();
     if let Err(error) = signal::watch(stop.clone()) {
         warn!(%error, "signals are not watched");

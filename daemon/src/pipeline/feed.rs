@@ -67,8 +67,9 @@ impl Feed {
                 Batch::Samples(samples) => {
                     let now = self.clock.now();
                     let (samples, complaint) = self.intake.admit(&samples, until, now);
-                    self.judge(&samples).await;
-                    (Batch::Samples(samples), complaint)
+                    let queued = self.queue.is_some().then(|| samples.clone());
+                    self.judge(samples).await;
+                    (Batch::Samples(queued.unwrap_or_default()), complaint)
                 }
                 other => (other, None),
             };
@@ -90,9 +91,9 @@ impl Feed {
         }
     }
 
-    async fn judge(&self, samples: &Samples) {
+    async fn judge(&self, samples: Samples) {
         let Some(engine) = &self.engine else { return };
-        let input = Input::Samples { source: self.source.clone(), samples: samples.clone() };
+        let input = Input::Samples { source: self.source.clone(), samples };
         if engine.send(input).await.is_err() {
             warn!(source = self.source, "the engine has stopped");
         }

@@ -134,6 +134,9 @@ impl Intake {
 
 /// Whether `labelled` is the series with the configured labels.
 fn is_labelled(labelled: &Series, series: &Series, labels: &BTreeMap<String, String>) -> bool {
+    if labelled.same_handle(series) {
+        return true;
+    }
     let own = |(name, _): &(&str, &str)| !labels.contains_key(*name);
     labelled.name() == series.name()
         && labelled.labels().filter(own).eq(series.labels().filter(own))

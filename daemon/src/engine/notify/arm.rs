@@ -90,8 +90,10 @@ impl Arm {
         if alarm.evaluator == SYSTEM && alarm.labels.get("instance") == Some(sink) {
             return false;
         }
-        let named =
-            if alarm.evaluator == SYSTEM { *system } else { inputs.contains(&alarm.evaluator) };
+        let named = match alarm.evaluator.as_str() {
+            SYSTEM => *system,
+            evaluator => inputs.binary_search_by(|one| one.as_str().cmp(evaluator)).is_ok(),
+        };
         named && fits(matchers, alarm)
     }
 

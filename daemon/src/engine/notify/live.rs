@@ -73,11 +73,17 @@ impl Views<'_> {
         let view = if evaluator == SYSTEM {
             self.system.alarm(labels)
         } else {
-            let mut evaluators = self.evaluators.iter();
-            let evaluator = evaluators.find(|one| one.name() == evaluator)?;
-            evaluator.alarm(labels, self.sources)
+            self.evaluator(evaluator)?.alarm(labels, self.sources)
         };
         view.filter(|view| view.is_firing() && AlarmId::parse(&view.id) == Some(id))
+    }
+
+    /// An evaluator of thresholds; a plan has them by name.
+    fn evaluator(&self, name: &str) -> Option<&Evaluator> {
+        match self.evaluators.binary_search_by(|one| one.name().cmp(name)) {
+            Ok(at) => self.evaluators.get(at),
+            Err(_) => self.evaluators.iter().find(|one| one.name() == name),
+        }
     }
 
     /// An alarm that fires, as it is now.

@@ -55,7 +55,9 @@ impl Notifier {
         self.out.timers.retain(|(_, timer)| matches!(timer, Timer::Handling(_)));
         self.out.urgent.clear();
         let mut before = std::mem::take(&mut self.arms);
-        for (index, route) in routes.into_iter().enumerate() {
+        for (index, mut route) in routes.into_iter().enumerate() {
+            // Each alarm is looked up there.
+            route.inputs.sort_unstable();
             let known = before.iter().position(|arm| arm.route.sink == route.sink);
             let mut arm = match known.map(|at| before.swap_remove(at)) {
                 Some(mut arm) => {
