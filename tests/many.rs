@@ -33,6 +33,11 @@ group_wait = "0s"
 group_interval = "0s"
 inputs = ["many"]
 path = "PATH"
+
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "PATH.system"
 "#;
 
 #[test]
@@ -73,7 +78,8 @@ fn many_alarms_go_on_after_a_kill_and_nobody_is_told_twice() {
     let after = status(&|status| !waits(status) && status["firing"] == ALARMS - 1);
     assert_eq!(after["store"]["open_obligations"], ALARMS - 1);
     let firing = told(&path, "firing");
-    assert_eq!(firing.len(), ALARMS);
+    let aside = || fs::read_to_string(path.with_added_extension("system"));
+    assert_eq!(firing.len(), ALARMS, "{:#?}\n{:?}", daemon.lines(), aside());
     assert!(firing.values().all(|times| *times == 1), "somebody was told twice");
     assert_eq!(told(&path, "resolved").into_values().collect::<Vec<_>>(), [1]);
     assert!(daemon.stop(), "it ends well");

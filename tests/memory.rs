@@ -96,7 +96,7 @@ fn engine(now: Timestamp) -> Engine {
         limit: ALARMS,
         flap: Some(Flap::default()),
         every: None,
-        summary: BTreeMap::new(),
+        summary: <_>::default(),
         runbook: None,
     };
     Engine::new(vec![timing], vec![threshold], now)

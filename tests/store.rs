@@ -240,9 +240,9 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
             StoredGroup { sink: sink.into(), key: key.into(), state }
         };
         let stored = [
-            group("mail", Some(serde_json::json!(1))),
-            group("slack", Some(serde_json::json!({ "told": ["a-1"] }))),
-            group("mail", Some(serde_json::json!(2))),
+            group("mail", Some("1".into())),
+            group("slack", Some("2".into())),
+            group("mail", Some("3".into())),
         ];
         let mut transaction = store.begin().await.unwrap();
         transaction.save_groups(&stored, at(0)).await.unwrap();

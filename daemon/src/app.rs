@@ -100,11 +100,8 @@ impl App {
         let Restored { engine, effects, raised, cursors } =
             restore::restore(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
-        let shared = Shared {
-            clock: clock.clone(),
-            http: Pool::new(Handle::current()),
-            instances: Some(state.join("instances")),
-        };
+        let instances = Some(state.join("instances"));
+        let shared = Shared { clock: clock.clone(), http: Pool::new(Handle::current()), instances };
         let wiring =
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);

@@ -94,7 +94,7 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
         ended: None,
         value: Some(95.0),
         unit: String::new(),
-        summaries: BTreeMap::new(),
+        summaries: <_>::default(),
         runbook: None,
         reason: None,
         flapping: false,

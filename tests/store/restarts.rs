@@ -170,7 +170,7 @@ fn engine(rule: Rule, now: Timestamp) -> Engine {
         limit: LIMIT,
         flap: Some(Flap::default()),
         every: None,
-        summary: BTreeMap::new(),
+        summary: <_>::default(),
         runbook: None,
     });
     Engine::new(vec![timing], thresholds.into_iter().collect(), now)

@@ -60,7 +60,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         limit: file.limit.unwrap_or(LIMIT),
         flap: flap(&section, file.flap, problems),
         every: file.every.map(|every| *every),
-        summary: summary(file.summary),
+        summary: summary(file.summary).into(),
         runbook: file.runbook,
     };
     let tests = rule_test::read(&section, file.tests, &threshold, problems);

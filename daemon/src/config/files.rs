@@ -164,21 +164,19 @@ impl Files {
         };
         wiring.check(&mut problems);
         let tests = wiring.tests(&mut problems);
-        let inhibits: Vec<_> =
-            of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
+        let inhibits = of(Part::Inhibit);
+        let inhibits = inhibits.map(|one| telling::inhibit(&one, &mut problems)).collect();
         let works: Vec<_> = of(Part::Maintenance).collect();
         telling::names(&works, &mut problems);
-        let maintenance: Vec<_> =
-            works.iter().filter_map(|one| telling::maintenance(one, zone, &mut problems)).collect();
+        let works = works.iter();
+        let maintenance = works.filter_map(|one| telling::maintenance(one, zone, &mut problems));
+        let maintenance = maintenance.collect();
         let named = [Part::Sources, Part::Evaluators, Part::Sinks].into_iter().flat_map(of);
         let places = named.map(|one| (one.name.to_owned(), one.head().short())).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
-        problems.sort_by_key(|problem| {
-            let place = problem.place();
-            (files.iter().position(|path| *path == place.source.path), place.span.start)
-        });
+        self.order(&mut problems);
         self.mask(&mut problems);
         let sound = problems.iter().all(|problem| problem.severity() != Severity::Error);
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
@@ -195,6 +193,15 @@ impl Files {
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }
+    }
+
+    /// In the order in which people read the files.
+    fn order(&self, problems: &mut [Problem]) {
+        problems.sort_by_key(|problem| {
+            let place = problem.place();
+            let mut files = self.documents.iter().map(|one| &one.source.path);
+            (files.position(|path| *path == place.source.path), place.span.start)
+        });
     }
 
     /// A secret that stands in the text must not reach a terminal or the journal with it.

@@ -294,7 +294,7 @@ mod tests {
             ended: Some(at),
             value: None,
             unit: String::new(),
-            summaries: BTreeMap::new(),
+            summaries: <_>::default(),
             runbook: None,
             reason: Some("rule removed".into()),
             excerpts: Vec::new(),

@@ -3,6 +3,7 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::BTreeMap,
+    sync::Arc,
 };
 
 use haetae_plugin::{Reason, Severity, Timestamp};
@@ -44,7 +45,8 @@ pub struct AlarmView {
     /// The unit of the value.
     pub unit: String,
     /// One line on what is wrong, by language: templates, not filled in.
-    pub summaries: BTreeMap<String, String>,
+    #[serde(with = "shared")]
+    pub summaries: Arc<BTreeMap<String, String>>,
     /// Where it says what to do.
     pub runbook: Option<String>,
     /// Why it ended (`cleared`, `ended`, `no data ok`, `rule removed` …), or why it fires without a
@@ -176,5 +178,25 @@ impl AlarmView {
     pub(super) fn over(self, at: Timestamp, reason: &str) -> Self {
         let reason = Some(reason.into());
         Self { condition: Condition::Ok, updated: at, ended: Some(at), reason, ..self }
+    }
+}
+
+/// What many alarms share is written as if each had its own.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        shared: &Arc<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        (**shared).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
     }
 }

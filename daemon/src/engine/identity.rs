@@ -277,7 +277,7 @@ impl Identity {
             ended: None,
             value: self.value,
             unit: (*self.unit).into(),
-            summaries: threshold.summary.clone(),
+            summaries: Arc::clone(&threshold.summary),
             runbook: threshold.runbook.clone(),
             reason: if self.waits {
                 Some("over the limit".into())

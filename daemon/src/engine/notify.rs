@@ -129,8 +129,8 @@ pub struct StoredGroup {
     pub sink: String,
     /// The group, for as long as it lasts.
     pub key: String,
-    /// What the engine goes on from; only the engine reads it. None: the group is over.
-    pub state: Option<serde_json::Value>,
+    /// What the engine goes on from, as JSON; only the engine reads it. None: the group is over.
+    pub state: Option<String>,
 }
 
 impl StoredGroup {

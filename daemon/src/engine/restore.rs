@@ -35,9 +35,8 @@ impl Engine {
             self.remember(&fingerprint, last);
         }
         for cursor in past.cursors {
-            let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
-            if let Some(reader) = reader {
-                reader.resume(cursor);
+            if let Some(log) = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator) {
+                log.resume(cursor);
             }
         }
         let names = self.evaluators.iter().enumerate();

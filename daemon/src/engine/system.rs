@@ -247,7 +247,7 @@ impl Firing {
             ended: None,
             value: None,
             unit: String::new(),
-            summaries: key.1.summaries(),
+            summaries: key.1.summaries().into(),
             runbook: None,
             reason: Some(self.detail.clone()),
             excerpts: Vec::new(),

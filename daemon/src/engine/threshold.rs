@@ -1,6 +1,6 @@
 //! A threshold evaluator, as configured: what it judges, how, and what it raises.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::matcher::Matcher;
 
@@ -36,7 +36,7 @@ pub struct Threshold {
     /// How often it judges; `None`: at the slots of its slowest source.
     pub every: Option<Duration>,
     /// One line on what is wrong, by language; `{{label}}` and `{{value}}` are filled in.
-    pub summary: BTreeMap<String, String>,
+    pub summary: Arc<BTreeMap<String, String>>,
     /// Where it says what to do.
     pub runbook: Option<String>,
 }

@@ -83,7 +83,7 @@ pub(super) fn threshold(minutes: u32) -> Threshold {
         limit: LIMIT,
         flap: Some(Flap::default()),
         every: None,
-        summary: BTreeMap::new(),
+        summary: <_>::default(),
         runbook: None,
     }
 }

@@ -12,15 +12,12 @@ use super::{
 };
 use crate::engine::notify::StoredGroup;
 
-/// Rows whose texts are made at once.
-const CHUNK: usize = 512;
-
 /// A group that goes on, or an alarm in it.
 struct Saved<'a> {
     sink: &'a str,
     key: &'a str,
     alarm: &'a str,
-    written: String,
+    written: &'a str,
     now: Timestamp,
 }
 
@@ -30,7 +27,7 @@ struct Gone<'a>(&'a str, &'a str);
 impl Row for Saved<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
         let query = query.bind(self.sink).bind(self.key).bind(self.alarm);
-        query.bind(self.written.as_str()).bind(millis(self.now))
+        query.bind(self.written).bind(millis(self.now))
     }
 }
 
@@ -55,12 +52,8 @@ impl Transaction<'_> {
         for ((sink, key), group) in last {
             match &group.state {
                 Some(state) => {
-                    let (alarm, written) = (group.alarm().unwrap_or_default(), state.to_string());
-                    saved.push(Saved { sink, key, alarm, written, now });
-                    // Of very many, the texts of some at a time.
-                    if saved.len() >= CHUNK {
-                        self.each(statements::SAVE_GROUP, &(), &std::mem::take(&mut saved)).await?;
-                    }
+                    let alarm = group.alarm().unwrap_or_default();
+                    saved.push(Saved { sink, key, alarm, written: state, now });
                 }
                 None => gone.push(Gone(sink, key)),
             }
@@ -83,6 +76,5 @@ fn group(row: &AnyRow) -> Result<StoredGroup, StoreError> {
         Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     };
     let (sink, key, state) = read().map_err(StoreError::unreadable)?;
-    let state = serde_json::from_str(&state).map_err(StoreError::unreadable)?;
     Ok(StoredGroup { sink, key, state: Some(state) })
 }

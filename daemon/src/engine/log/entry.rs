@@ -133,7 +133,7 @@ impl Entry {
             ended: None,
             value,
             unit: String::new(),
-            summaries: self.summaries(rule, &labels),
+            summaries: self.summaries(rule, &labels).into(),
             labels,
             runbook: rule.runbook.clone(),
             reason: None,

@@ -69,7 +69,7 @@ impl Out {
         effects.groups.extend(rows.map(|((sink, key), row)| StoredGroup {
             sink,
             key,
-            state: row.and_then(|row| serde_json::to_value(row).ok()),
+            state: row.and_then(|row| serde_json::to_string(&row).ok()),
         }));
     }
 }

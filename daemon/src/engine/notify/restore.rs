@@ -48,7 +48,7 @@ impl Notifier {
         handlings: Vec<(String, Handling)>,
     ) {
         for StoredGroup { sink, key, state } in groups {
-            let row = state.and_then(|state| serde_json::from_value::<Row>(state).ok());
+            let row = state.and_then(|state| serde_json::from_str::<Row>(&state).ok());
             let arm = self.arms.iter_mut().find(|arm| arm.route.sink == sink);
             if !arm.zip(row).is_some_and(|(arm, row)| arm.recall(&key, row)) {
                 self.out.forget(&sink, key);

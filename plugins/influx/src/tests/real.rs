@@ -5,7 +5,6 @@ mod influx;
 
 use std::{
     collections::BTreeSet,
-    fmt::Write,
     thread,
     time::{Duration, Instant},
 };
@@ -312,7 +311,7 @@ fn at_slots_a_reader_yields_what_the_source_did() {
             if seed >> 62 != 0 {
                 let (value, nanos) = ((seed >> 40) % 1000, (seed >> 33) % 1_000_000_000);
                 let at = (border - 200 + second) * 1_000_000_000 + i64::try_from(nanos).unwrap();
-                writeln!(lines, "m,h={host} value={value},n={}i {at}", value % 7).unwrap();
+                lines.extend([format!("m,h={host} value={value},n={}i {at}\n", value % 7)]);
             }
         }
     }

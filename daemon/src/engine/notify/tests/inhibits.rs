@@ -1,7 +1,5 @@
 //! Inhibition: whoever comes first, the same is muted.
 
-use std::collections::BTreeMap;
-
 use haetae_plugin::{Severity, Timestamp};
 use proptest::{collection::vec, prelude::*};
 
@@ -29,7 +27,7 @@ fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {
         ended: None,
         value: None,
         unit: String::new(),
-        summaries: BTreeMap::new(),
+        summaries: <_>::default(),
         runbook: None,
         reason: None,
         flapping: false,

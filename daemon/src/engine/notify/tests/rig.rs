@@ -191,7 +191,7 @@ impl Rig {
         let groups = self.groups.iter().map(|((sink, key), text)| StoredGroup {
             sink: sink.clone(),
             key: key.clone(),
-            state: serde_json::from_str(text).unwrap(),
+            state: Some(text.clone()),
         });
         let (silences, handlings) = (self.silences.clone(), self.handlings.clone());
         let groups = groups.collect();
@@ -220,7 +220,7 @@ impl Rig {
         }
         for StoredGroup { sink, key, state } in effects.groups {
             match state {
-                Some(state) => self.groups.insert((sink, key), state.to_string()),
+                Some(state) => self.groups.insert((sink, key), state),
                 None => self.groups.remove(&(sink, key)),
             };
         }

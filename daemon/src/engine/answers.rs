@@ -1,0 +1,52 @@
+//! Answers: what the engine says of itself when it is asked.
+
+use haetae_plugin::{Severity, Timestamp};
+
+use super::{
+    AlarmView, Engine, EvaluatorStatus,
+    evaluator::Evaluator,
+    log::LogEvaluator,
+    notify::{Explanation, Views},
+};
+
+impl Engine {
+    /// The time that it was told last.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Why each sink is told of an alarm or not, and what it is told next.
+    pub fn explain(&self, alarm: &str, now: Timestamp) -> Vec<Explanation> {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        notifier.explain(alarm, now, Views { evaluators, sources, system })
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
+        let logs = self.logs.iter().filter_map(LogEvaluator::next_due);
+        slots.chain(logs).chain(self.notifier.next_due()).min()
+    }
+
+    /// All alarms that are pending, firing or recovering, the worst first.
+    pub fn alarms(&self) -> Vec<AlarmView> {
+        let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
+        let logs = self.logs.iter().flat_map(|log| log.alarms(self.outage(log)));
+        let mut alarms: Vec<_> = self.system.alarms().chain(own).chain(logs).collect();
+        alarms.sort_by(AlarmView::worst_first);
+        alarms
+    }
+
+    /// How many alarms of a severity fire.
+    pub fn firing(&self, severity: Severity) -> usize {
+        let own = self.evaluators.iter().flat_map(Evaluator::firing);
+        let logs = self.logs.iter().flat_map(LogEvaluator::firing);
+        self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
+    }
+
+    /// How each evaluator is doing, in the order in which they were given.
+    pub fn evaluators(&self) -> Vec<EvaluatorStatus> {
+        let logs = self.logs.iter().map(LogEvaluator::status);
+        self.evaluators.iter().map(Evaluator::status).chain(logs).collect()
+    }
+}
