@@ -113,7 +113,9 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
     let notices = home.notifications("log.jsonl");
     assert!(notices.len() - before <= 20, "{} notices", notices.len());
     assert_eq!(owed(&home, "log", "closed").len(), ALL);
-    println!("{} MiB at most with the ends", memory(daemon.id(), "VmHWM:"));
+    let most = memory(daemon.id(), "VmHWM:");
+    println!("{most} MiB at most with the ends");
+    assert!(most <= MEBIBYTES, "{most} MiB with the ends");
     assert!(daemon.stop(), "it ends well");
 }
 
