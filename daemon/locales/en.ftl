@@ -49,6 +49,7 @@ wrong-type = `{ $key }` must be { $expected }
     .label = expected { $expected }
     .cure = write { $expected } in place of { $given }
     .duration = write a length of time in quotes, with its unit: "30s", "5m", "2h 30m"
+    .tables = write [[{ $key }]] over each of them
 unknown-key = unknown key `{ $key }` in { $section }
     .label = nothing reads this
     .cure = remove it, or look up the right key in the documentation

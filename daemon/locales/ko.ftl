@@ -45,6 +45,7 @@ wrong-type = 값의 형식이 다릅니다: `{ $key }`
     .label = 필요한 형식: { $expected }
     .cure = { $given } 대신 다음 형식으로 쓰십시오: { $expected }
     .duration = 시간 길이는 단위와 함께 따옴표로 묶어 쓰십시오: "30s", "5m", "2h 30m"
+    .tables = 각각의 앞에 [[{ $key }]] 를 쓰십시오
 unknown-key = { $section }에 모르는 키가 있습니다: `{ $key }`
     .label = 읽는 곳이 없는 키
     .cure = 지우거나, 문서에서 올바른 키를 찾으십시오

@@ -36,7 +36,7 @@ fn clash(earlier: &Section<'_>, section: &Section<'_>) -> bool {
     let named = |part| matches!(part, Part::Sources | Part::Evaluators | Part::Sinks);
     match (named(earlier.part), named(section.part)) {
         (true, true) => earlier.name == section.name,
-        (false, false) => earlier.part == section.part,
+        (false, false) => earlier.part == section.part && !section.part.is_list(),
         _ => false,
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Section<'a> {
     pub(super) part: Part,
     /// The instance's name; empty where there is one table only.
     pub(super) name: &'a str,
+    /// Which one it is where there is a list of tables.
+    at: Option<usize>,
     pub(super) table: &'a Map<String, Value>,
     document: &'a Document,
 }
@@ -28,11 +30,19 @@ pub(super) enum Part {
     Sources,
     Evaluators,
     Sinks,
+    Thresholds,
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Daemon, Self::Http, Self::Plugins, Self::Sources, Self::Evaluators, Self::Sinks];
+    const ALL: [Self; 7] = [
+        Self::Daemon,
+        Self::Http,
+        Self::Plugins,
+        Self::Sources,
+        Self::Evaluators,
+        Self::Sinks,
+        Self::Thresholds,
+    ];
 
     pub(super) fn key(self) -> &'static str {
         match self {
@@ -42,6 +52,7 @@ impl Part {
             Self::Sources => "sources",
             Self::Evaluators => "evaluators",
             Self::Sinks => "sinks",
+            Self::Thresholds => "thresholds",
         }
     }
 
@@ -51,12 +62,17 @@ impl Part {
             Self::Sources => "word-source",
             Self::Evaluators => "word-evaluator",
             Self::Sinks => "word-sink",
-            Self::Daemon | Self::Http | Self::Plugins => "word-table",
+            _ => "word-table",
         }
     }
 
     fn has_names(self) -> bool {
         matches!(self, Self::Sources | Self::Evaluators | Self::Sinks)
+    }
+
+    /// Whether it is a list of tables: `[[thresholds]]`.
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Self::Thresholds)
     }
 }
 
@@ -64,6 +80,9 @@ impl Section<'_> {
     /// Where the section stands in its document.
     pub(super) fn pointer(&self) -> String {
         let part = child("", self.part.key());
+        if let Some(at) = self.at {
+            return format!("{part}/{at}");
+        }
         if self.name.is_empty() { part } else { child(&part, self.name) }
     }
 
@@ -93,6 +112,7 @@ impl Section<'_> {
 impl fmt::Display for Section<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name {
+            "" if self.at.is_some() => write!(f, "[[{}]]", self.part.key()),
             "" => write!(f, "[{}]", self.part.key()),
             name => write!(f, "[{}.{name}]", self.part.key()),
         }
@@ -114,6 +134,10 @@ pub(super) fn sections<'a>(
                 .push(problem.with_words("section", vec!["word-top"]).meant(nearest(key, known)));
             continue;
         };
+        if part.is_list() {
+            sections.extend(listed(document, part, value, problems));
+            continue;
+        }
         let entries: Vec<(&'a str, &'a Value, String)> = match value {
             Value::Object(table) if part.has_names() => {
                 let entry = |(name, value): (&'a String, &'a Value)| {
@@ -132,19 +156,48 @@ pub(super) fn sections<'a>(
                     }
                     // Without a name it can't be told from its part.
                     if !part.has_names() || !name.is_empty() {
-                        sections.push(Section { part, name, table, document });
+                        sections.push(Section { part, name, at: None, table, document });
                     }
                 }
-                _ => problems.push(
-                    Problem::new(Code::WrongType, document.value(&pointer))
-                        .with("given", document.value(&pointer).text())
-                        .with("key", key)
-                        .with_words("expected", vec!["type-object"]),
-                ),
+                _ => problems.push(wrong(document, &pointer, key, "type-object")),
             }
         }
     }
     sections
+}
+
+/// The sections of a list of tables.
+fn listed<'a>(
+    document: &'a Document,
+    part: Part,
+    value: &'a Value,
+    problems: &mut Vec<Problem>,
+) -> Vec<Section<'a>> {
+    let pointer = child("", part.key());
+    let Value::Array(elements) = value else {
+        let problem = wrong(document, &pointer, part.key(), "type-array");
+        problems.push(problem.cured_by("tables"));
+        return Vec::new();
+    };
+    let mut sections = Vec::new();
+    for (at, element) in elements.iter().enumerate() {
+        if let Value::Object(table) = element {
+            sections.push(Section { part, name: "", at: Some(at), table, document });
+        } else {
+            let pointer = format!("{pointer}/{at}");
+            problems.push(wrong(document, &pointer, part.key(), "type-object"));
+        }
+    }
+    sections
+}
+
+fn wrong(document: &Document, pointer: &str, key: &str, expected: &'static str) -> Problem {
+    let place = document.value(pointer);
+    let given = place.text().to_owned();
+    Problem::new(Code::WrongType, place)
+        .with("given", given)
+        .with("key", key)
+        .with_words("expected", vec![expected])
 }
 
 /// Names become labels, parts of URLs and names of directories.

@@ -1,20 +1,20 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
+mod verdict;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     alarm::{AlarmView, Change, Condition},
-    condition::Judged,
     evidence::Evidence,
     labels::Labels,
-    levels::{Levels, levels, top},
+    levels::{Levels, top},
     member::{Member, Slot},
     occurrence::Fingerprint,
     standing::{AlarmState, Standing},
-    threshold::{Then, Threshold},
-    window::Reading,
+    threshold::Threshold,
 };
 
 /// One alarm's series and state.
@@ -50,13 +50,6 @@ struct Awaited {
     seen: Option<Timestamp>,
     /// How long they have been silent since the restart, counted as a member's silence is.
     silent: Duration,
-}
-
-/// Whether all series of an identity have a value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
-    Whole,
-    Partial,
 }
 
 /// Why an alarm ends.
@@ -242,138 +235,6 @@ impl Identity {
     fn seen(&self) -> Option<Timestamp> {
         let awaited = self.awaited.iter().filter_map(|awaited| awaited.seen);
         self.members.iter().filter_map(|member| member.seen).chain(awaited).max()
-    }
-
-    /// Lets go of series that ended, and of silent ones that the others can be judged without.
-    fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
-        let speaks = self.members.iter().any(Member::has_value);
-        let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
-        gone.extend(self.members.extract_if(.., |member| {
-            member.has_ended_for_good(slot) || (spare && member.is_silent(slot))
-        }));
-    }
-
-    /// Decides what the evidence is, and lets the levels judge if it suffices.
-    fn weigh(&mut self, slot: &Slot<'_>) {
-        let (mut alive, mut absent, mut silent, mut errors) = (0, 0, 0, 0);
-        let mut since = None;
-        if let Some((is_silent, seen)) = self.await_series(slot) {
-            (alive, absent, silent) = (1, 1, usize::from(is_silent));
-            since = seen.filter(|_| is_silent);
-        }
-        for member in self.members.iter().filter(|member| member.reading != Reading::Ended) {
-            alive += 1;
-            absent += usize::from(member.reading == Reading::Absent);
-            errors += usize::from(member.reading == Reading::Error);
-            if member.is_silent(slot) {
-                silent += 1;
-                since = since.max(member.seen);
-            }
-        }
-        let no_data = Evidence::NoData { since };
-        if alive == 0 {
-            self.evidence = Evidence::Fresh;
-            self.end(Ending::Ended);
-        } else if errors > 0 {
-            self.evidence = Evidence::EvaluationError;
-        } else if absent == 0 {
-            self.evidence = Evidence::Fresh;
-            self.step(slot, Extent::Whole);
-        } else if absent < alive {
-            self.evidence = if silent > 0 { no_data } else { Evidence::Late };
-            self.step(slot, Extent::Partial);
-        } else if silent < alive {
-            self.evidence = Evidence::Late;
-        } else {
-            self.evidence = no_data;
-            self.fall_silent(slot, since);
-        }
-    }
-
-    /// Whether series from before the restart count as one that is absent: whether that one is
-    /// silent, and when it spoke. Once it is, those that do speak are all that there are.
-    fn await_series(&mut self, slot: &Slot<'_>) -> Option<(bool, Option<Timestamp>)> {
-        let awaited = self.awaited.as_mut()?;
-        let (is_silent, seen) = (awaited.is_silent(slot), awaited.seen);
-        if is_silent && !self.members.is_empty() {
-            self.awaited = None;
-            return None;
-        }
-        Some((is_silent, seen))
-    }
-
-    /// Lets both levels judge the joined value. Of a part of the series only a value that the
-    /// others could but make worse counts, and only if it holds.
-    fn step(&mut self, slot: &Slot<'_>, extent: Extent) {
-        let threshold = slot.threshold;
-        let across = threshold.across;
-        let top = top(threshold);
-        for (level, severity) in levels(threshold) {
-            let values = self.members.iter().filter_map(Member::value);
-            let Some(value) = across.join(level.side, values) else { continue };
-            if !value.is_finite() {
-                self.evidence = Evidence::EvaluationError;
-                return;
-            }
-            let mut judged = Judged::of(value, level);
-            let suffices = judged == Judged::Holds && across.only_worsens(level.side);
-            if extent == Extent::Partial && !suffices {
-                continue;
-            }
-            self.value = Some(value);
-            if Some(severity) == top {
-                judged = self.without_absence(judged);
-            }
-            let machine = self.levels.machine(severity);
-            *machine = machine.step(judged, slot.at, level, slot.stride);
-        }
-        self.levels.by_absence &= self.levels.severity().is_some();
-    }
-
-    /// What fires for want of data has no value above `raise` to come back from: in the band
-    /// it is clear.
-    fn without_absence(&mut self, judged: Judged) -> Judged {
-        match judged {
-            Judged::Between if self.levels.by_absence => Judged::Clear,
-            Judged::Holds => {
-                self.levels.by_absence = false;
-                judged
-            }
-            _ => judged,
-        }
-    }
-
-    /// No series has said anything for as long as `no_data.after`.
-    fn fall_silent(&mut self, slot: &Slot<'_>, since: Option<Timestamp>) {
-        match slot.threshold.no_data.then {
-            Then::Hold => {}
-            Then::Ok => self.end(Ending::NoDataOk),
-            Then::Alarm => {
-                // What never had a fresh point has not stopped.
-                let (Some(top), Some(_)) = (top(slot.threshold), since) else { return };
-                let machine = self.levels.machine(top);
-                if !machine.is_on() {
-                    *machine = machine.raised();
-                    self.levels.by_absence = true;
-                    self.value = None;
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, why: Ending) {
-        self.levels = Levels::default();
-        self.ending = why;
-    }
-}
-
-impl Awaited {
-    /// Counts the slot, and says whether the silence is as long as `no_data.after`.
-    fn is_silent(&mut self, slot: &Slot<'_>) -> bool {
-        if !slot.was_down() {
-            self.silent = self.silent.saturating_add(slot.passed);
-        }
-        self.silent >= slot.silence(slot.interval)
     }
 }
 

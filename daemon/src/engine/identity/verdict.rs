@@ -1,0 +1,143 @@
+//! The verdict on an identity: from what its series say at a slot to where its levels stand.
+
+use haetae_plugin::Timestamp;
+
+use super::{Awaited, Ending, Identity};
+use crate::engine::{
+    condition::Judged,
+    evidence::{Effect, Evidence, Heard},
+    levels::{Levels, levels, top},
+    member::{Member, Slot},
+    threshold::Then,
+    window::Reading,
+};
+
+/// Whether all series of an identity have a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Partial,
+}
+
+impl Identity {
+    /// Lets go of series that ended, and of silent ones that the others can be judged without.
+    pub(super) fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
+        let speaks = self.members.iter().any(Member::has_value);
+        let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
+        gone.extend(self.members.extract_if(.., |member| {
+            member.has_ended_for_good(slot) || (spare && member.is_silent(slot))
+        }));
+    }
+
+    /// Decides what the evidence is, and lets follow what [`Heard::weigh`] says.
+    pub(super) fn weigh(&mut self, slot: &Slot<'_>) {
+        let (mut alive, mut absent, mut silent, mut errors) = (0, 0, 0, 0);
+        let mut since = None;
+        if let Some((is_silent, seen)) = self.await_series(slot) {
+            (alive, absent, silent) = (1, 1, usize::from(is_silent));
+            since = seen.filter(|_| is_silent);
+        }
+        for member in self.members.iter().filter(|member| member.reading != Reading::Ended) {
+            alive += 1;
+            absent += usize::from(member.reading == Reading::Absent);
+            errors += usize::from(member.reading == Reading::Error);
+            if member.is_silent(slot) {
+                silent += 1;
+                since = since.max(member.seen);
+            }
+        }
+        let heard = Heard::of(alive, absent, silent, errors);
+        let (evidence, effect) = heard.weigh(slot.threshold.no_data.then, since);
+        self.evidence = evidence;
+        match effect {
+            Effect::Hold => {}
+            Effect::Judge => self.step(slot, Extent::Whole),
+            Effect::JudgePart => self.step(slot, Extent::Partial),
+            Effect::End => self.end(Ending::Ended),
+            Effect::EndSilent => self.end(Ending::NoDataOk),
+            // What never had a fresh point has not stopped.
+            Effect::Raise if since.is_some() => self.raise(slot),
+            Effect::Raise => {}
+        }
+    }
+
+    /// Whether series from before the restart count as one that is absent: whether that one is
+    /// silent, and when it spoke. Once it is, those that do speak are all that there are.
+    fn await_series(&mut self, slot: &Slot<'_>) -> Option<(bool, Option<Timestamp>)> {
+        let awaited = self.awaited.as_mut()?;
+        let (is_silent, seen) = (awaited.is_silent(slot), awaited.seen);
+        if is_silent && !self.members.is_empty() {
+            self.awaited = None;
+            return None;
+        }
+        Some((is_silent, seen))
+    }
+
+    /// Lets both levels judge the joined value. Of a part of the series only a value that the
+    /// others could but make worse counts, and only if it holds.
+    fn step(&mut self, slot: &Slot<'_>, extent: Extent) {
+        let threshold = slot.threshold;
+        let across = threshold.across;
+        let top = top(threshold);
+        for (level, severity) in levels(threshold) {
+            let values = self.members.iter().filter_map(Member::value);
+            let Some(value) = across.join(level.side, values) else { continue };
+            if !value.is_finite() {
+                self.evidence = Evidence::EvaluationError;
+                return;
+            }
+            let mut judged = Judged::of(value, level);
+            let suffices = judged == Judged::Holds && across.only_worsens(level.side);
+            if extent == Extent::Partial && !suffices {
+                continue;
+            }
+            self.value = Some(value);
+            if Some(severity) == top {
+                judged = self.without_absence(judged);
+            }
+            let machine = self.levels.machine(severity);
+            *machine = machine.step(judged, slot.at, level, slot.stride);
+        }
+        self.levels.by_absence &= self.levels.severity().is_some();
+    }
+
+    /// What fires for want of data has no value above `raise` to come back from: in the band
+    /// it is clear.
+    fn without_absence(&mut self, judged: Judged) -> Judged {
+        match judged {
+            Judged::Between if self.levels.by_absence => Judged::Clear,
+            Judged::Holds => {
+                self.levels.by_absence = false;
+                judged
+            }
+            _ => judged,
+        }
+    }
+
+    /// No series has said anything for as long as `no_data.after`, and that is an alarm.
+    fn raise(&mut self, slot: &Slot<'_>) {
+        let Some(top) = top(slot.threshold) else { return };
+        let machine = self.levels.machine(top);
+        if !machine.is_on() {
+            *machine = machine.raised();
+            self.levels.by_absence = true;
+            self.value = None;
+        }
+    }
+
+    fn end(&mut self, why: Ending) {
+        self.levels = Levels::default();
+        self.ending = why;
+    }
+}
+
+impl Awaited {
+    /// Counts the slot, and says whether the silence is as long as `no_data.after`.
+    fn is_silent(&mut self, slot: &Slot<'_>) -> bool {
+        if !slot.was_down() {
+            self.silent = self.silent.saturating_add(slot.passed);
+        }
+        self.silent >= slot.silence(slot.interval)
+    }
+}
+
