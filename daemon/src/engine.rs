@@ -10,6 +10,7 @@ mod alarm;
 mod condition;
 mod evaluator;
 mod evidence;
+mod expected;
 pub mod handling;
 mod identity;
 mod labels;
@@ -18,7 +19,9 @@ pub mod matcher;
 mod member;
 pub mod notify;
 mod occurrence;
+mod overrides;
 mod record;
+mod reload;
 mod restore;
 pub mod silence;
 mod slot;
@@ -29,9 +32,15 @@ pub mod threshold;
 mod window;
 
 #[cfg(test)]
+mod expecting;
+#[cfg(test)]
+mod overriding;
+#[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reloading;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
@@ -45,6 +54,7 @@ pub use self::{
     evaluator::EvaluatorStatus,
     evidence::Evidence,
     matcher::Matcher,
+    overrides::{Foreseen, Override, Preview},
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
@@ -66,6 +76,7 @@ pub struct Engine {
     evaluators: Vec<Evaluator>,
     system: System,
     occurrences: Occurrences,
+    overrides: Vec<Override>,
     now: Timestamp,
 }
 
@@ -108,6 +119,9 @@ pub enum Input {
         /// More about it; `None` ends it.
         detail: Option<String>,
     },
+    /// Numbers that stand in for those of evaluators, all that there are, the newest last. Given
+    /// before alarms are restored, they are restored under these.
+    Overrides(Vec<Override>),
     /// Time has passed.
     Tick,
 }
@@ -127,7 +141,7 @@ impl Engine {
             }
         }
         let (system, occurrences) = (System::default(), Occurrences::default());
-        Self { sources, evaluators, system, occurrences, now }
+        Self { sources, evaluators, system, occurrences, overrides: Vec::new(), now }
     }
 
     /// Takes an input and judges what is due.
@@ -153,6 +167,12 @@ impl Engine {
                 Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
                 None => self.system.end(&instance, problem, now, &mut changes),
             },
+            Input::Overrides(overrides) => {
+                for evaluator in &mut self.evaluators {
+                    evaluator.override_with(&overrides, now, &mut changes);
+                }
+                self.overrides = overrides;
+            }
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
@@ -176,6 +196,15 @@ impl Engine {
     pub fn firing(&self, severity: Severity) -> usize {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
         self.system.firing().chain(own).filter(|one| *one == severity).count()
+    }
+
+    /// What other overrides would do now; `id` is the one in question.
+    pub fn preview(&self, overrides: &[Override], id: &str) -> Preview {
+        let mut preview = Preview::default();
+        for evaluator in &self.evaluators {
+            evaluator.preview(overrides, id, &mut preview);
+        }
+        preview
     }
 
     /// How each evaluator is doing, in the order in which they were given.

@@ -12,7 +12,7 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::{Debounce, Level, NoData, Over, Side, Threshold};
+use crate::engine::threshold::{Debounce, Expect, Level, NoData, Over, Side, Threshold};
 
 /// An evaluator as far as it could be read.
 pub(super) struct Draft<'a> {
@@ -59,6 +59,8 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         every: file.every.map(|every| *every),
         summary: summary(file.summary),
         runbook: file.runbook,
+        expect: Expect::Nobody,
+        judged_by: None,
     };
     match file.kind {
         file::Kind::Threshold => Draft { section, threshold },

@@ -255,6 +255,7 @@ mod tests {
             unit: String::new(),
             summaries: BTreeMap::new(),
             runbook: None,
+            threshold: None,
             reason: Some("rule removed".into()),
         };
         let cases = [

@@ -1,7 +1,12 @@
 //! An evaluator at work: its slots, its alarms, and what it counted.
 
+mod expected;
+mod reload;
+mod renumber;
+mod restore;
+
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -10,17 +15,17 @@ use haetae_plugin::{Series, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, CHANGED, Change, Condition, Transition},
+    alarm::AlarmView,
     evidence::Evidence,
     identity::Identity,
     labels::Labels,
-    levels::Levels,
     member::{Member, Slot},
     occurrence::{Fingerprint, Occurrences},
-    record::record,
+    overrides::Overrides,
+    record::{Before, record},
     slot::Slots,
     source::Source,
-    standing::{Changes, Standing},
+    standing::Changes,
     threshold::Threshold,
 };
 
@@ -52,6 +57,11 @@ pub struct EvaluatorStatus {
 #[derive(Debug)]
 pub(super) struct Evaluator {
     threshold: Threshold,
+    overrides: Overrides,
+    /// Whether the identities that it names as expected are there.
+    introduced: bool,
+    /// Those, if it names them.
+    named: BTreeSet<Labels>,
     inputs: Vec<Feed>,
     slots: Slots,
     /// The interval of its slowest source.
@@ -123,6 +133,9 @@ impl Evaluator {
             identities: BTreeMap::new(),
             unit: "".into(),
             status,
+            overrides: Overrides::default(),
+            introduced: false,
+            named: expected::named(&threshold),
             threshold,
         }
     }
@@ -176,53 +189,35 @@ impl Evaluator {
         input.series += 1;
         self.status.series += 1;
         let unit = self.unit(series.unit());
-        let identity = match self.identities.entry(labels) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let fingerprint = Fingerprint::of(&self.threshold.name, free.key());
-                let occurrence = occurrences.next(fingerprint);
-                free.insert(Box::new(Identity::new(fingerprint, occurrence, unit)))
-            }
-        };
-        identity.add(Member::new(source, place, series.clone()));
+        let member = Member::new(source, place, series.clone());
+        self.identity(labels, unit, occurrences).add(member);
         true
     }
 
-    /// Goes on with an alarm that was stored, whose series are still to speak; the answer is why
-    /// it can't.
-    pub(super) fn restore(
+    /// The identity with these labels; a new one if there is none.
+    fn identity(
         &mut self,
-        standing: &Standing,
-        now: Timestamp,
-        changes: &mut Changes,
-    ) -> Option<&'static str> {
-        let labels = Labels::from(&standing.labels);
-        let levels = standing.levels(&self.threshold);
-        let by = self.threshold.by.as_deref();
-        let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
-        let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
-        let goes_on =
-            levels != Levels::default() && before.is_some() == levels.severity().is_some();
-        if !fits || !goes_on || self.identities.contains_key(&labels) {
-            return Some(CHANGED);
+        labels: Labels,
+        unit: Arc<str>,
+        occurrences: &Occurrences,
+    ) -> &mut Identity {
+        let known = self.identities.len();
+        match self.identities.entry(labels) {
+            Entry::Occupied(known) => {
+                let identity = known.into_mut();
+                identity.measured_in(unit);
+                identity
+            }
+            Entry::Vacant(free) => {
+                let fingerprint = Fingerprint::of(&self.threshold.name, free.key());
+                let occurrence = occurrences.next(fingerprint);
+                let mut identity = Identity::new(fingerprint, occurrence, unit);
+                identity.numbers = self.overrides.resolve(&self.threshold, free.key());
+                identity.expected =
+                    expected::of(&self.threshold, &self.named, &self.inputs, (free.key(), known));
+                free.insert(Box::new(identity))
+            }
         }
-        let fingerprint = Fingerprint::parse(&standing.fingerprint)
-            .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
-        let unit = self.unit(&standing.alarm.unit);
-        let identity = Identity::restored(fingerprint, standing, levels, unit);
-        let stands =
-            levels.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
-        let AlarmView { condition, severity, .. } = standing.alarm;
-        // Of a level that was taken away nothing is left.
-        if stands != (condition != Condition::Ok).then_some((condition, severity)) {
-            let alarm = identity.view(&self.threshold, &labels);
-            let better = |alarm| Transition { change: Change::Better, alarm, at: now };
-            let lesser = before > levels.severity();
-            changes.transitions.extend(alarm.filter(|_| lesser).map(better));
-            changes.store(identity.standing(&self.threshold, &labels));
-        }
-        self.identities.insert(labels, Box::new(identity));
-        None
     }
 
     /// Forgets slots that a clock, which went back to `now`, ran ahead to.
@@ -280,7 +275,7 @@ impl Evaluator {
     pub(super) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
         self.identities.iter().filter_map(move |(labels, identity)| {
-            let mut view = identity.view(&self.threshold, labels)?;
+            let mut view = identity.view(identity.under(&self.threshold), labels)?;
             view.evidence = view.evidence.beside(down, self.late);
             Some(view)
         })
@@ -325,6 +320,7 @@ impl Evaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) -> Vec<Member> {
+        self.introduce(occurrences);
         let every = self.slots.interval();
         let follows = self.status.judged_slot.is_some_and(|before| before.after(every) == at);
         let slot = Slot {
@@ -339,10 +335,13 @@ impl Evaluator {
         };
         let mut gone = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
-            let before = identity.kept(slot.threshold);
+            let numbers = identity.numbers.clone();
+            let threshold = numbers.as_deref().unwrap_or(slot.threshold);
+            let slot = Slot { threshold, ..slot };
+            let before = Before::of(identity, threshold);
             let turn = identity.judge(&slot, &mut gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record(&slot, labels, identity, before, turn, changes);
+            record((threshold, slot.at), labels, identity, before, turn, changes);
             identity.is_over()
         };
         let over: Vec<_> = self.identities.extract_if(.., over).collect();

@@ -67,12 +67,12 @@ pub(super) enum Effect {
 /// What evidence is shown, and what follows for the condition under each `no_data.then`.
 const WEIGHT: [(Kind, [Effect; 3]); 7] = [
     // what is shown; then = hold, alarm, ok
-    (Kind::Fresh, [Effect::End; 3]), // ended
-    (Kind::Error, [Effect::Hold; 3]), // error
-    (Kind::Fresh, [Effect::Judge; 3]), // all
+    (Kind::Fresh, [Effect::End; 3]),        // ended
+    (Kind::Error, [Effect::Hold; 3]),       // error
+    (Kind::Fresh, [Effect::Judge; 3]),      // all
     (Kind::NoData, [Effect::JudgePart; 3]), // some silent
-    (Kind::Late, [Effect::JudgePart; 3]), // some late
-    (Kind::Late, [Effect::Hold; 3]), // late
+    (Kind::Late, [Effect::JudgePart; 3]),   // some late
+    (Kind::Late, [Effect::Hold; 3]),        // late
     (Kind::NoData, [Effect::Hold, Effect::Raise, Effect::EndSilent]), // silent
 ];
 

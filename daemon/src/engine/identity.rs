@@ -1,5 +1,6 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
+mod renumber;
 mod verdict;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -7,8 +8,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    alarm::{AlarmView, Change, Condition},
+    alarm::{AlarmView, CHANGED, Change, Condition},
     evidence::Evidence,
+    expected::Expected,
     labels::Labels,
     levels::{Levels, top},
     member::{Member, Slot},
@@ -34,6 +36,10 @@ pub(super) struct Identity {
     unit: Arc<str>,
     /// Why it is ok again.
     ending: Ending,
+    /// Its evaluator with other numbers, if it is not judged by the evaluator's own.
+    pub(super) numbers: Option<Arc<Threshold>>,
+    /// That it must be there, if it must.
+    pub(super) expected: Option<Box<Expected>>,
     /// What stands in for its series until they speak again after a restart.
     awaited: Option<Box<Awaited>>,
 }
@@ -58,6 +64,8 @@ enum Ending {
     Cleared,
     Ended,
     NoDataOk,
+    Forgotten,
+    RuleChanged,
 }
 
 impl Identity {
@@ -75,6 +83,8 @@ impl Identity {
             value: None,
             unit,
             ending: Ending::Cleared,
+            numbers: None,
+            expected: None,
             awaited: None,
         }
     }
@@ -116,6 +126,18 @@ impl Identity {
         self.awaited.take_if(|awaited| awaited.series <= spoken);
     }
 
+    /// The evaluator as it is judged: with its own numbers, or with those of an override.
+    pub(super) fn under<'a>(&'a self, own: &'a Threshold) -> &'a Threshold {
+        self.numbers.as_deref().unwrap_or(own)
+    }
+
+    /// Takes the unit of a series, if none had spoken.
+    pub(super) fn measured_in(&mut self, unit: Arc<str>) {
+        if self.unit.is_empty() {
+            self.unit = unit;
+        }
+    }
+
     /// Whether it goes on from before the restart and not all of its series have spoken.
     pub(super) fn awaits(&self) -> bool {
         self.awaited.is_some()
@@ -133,8 +155,10 @@ impl Identity {
         for member in &mut self.members {
             member.read(slot);
         }
+        let seen = self.expected.as_ref().and_then(|_| self.seen());
         self.let_go(slot, gone);
         self.weigh(slot);
+        self.expect(slot, seen);
         let changed = match (before, self.levels.severity()) {
             (None, Some(after)) => (Change::Fired, after),
             (Some(before), None) => (Change::Resolved, before),
@@ -153,7 +177,8 @@ impl Identity {
         let silent = matches!(self.evidence, Evidence::NoData { .. })
             && !self.members.iter().any(Member::has_value);
         let nothing = self.members.is_empty() && self.awaited.is_none();
-        self.levels.is_ok() && (nothing || silent)
+        let spare = self.expected.as_ref().is_none_or(|expected| expected.is_forgotten());
+        self.levels.is_ok() && spare && (nothing || silent)
     }
 
     /// Hands out its series.
@@ -195,8 +220,9 @@ impl Identity {
         let alarm = self.view(threshold, labels).unwrap_or_else(|| {
             self.blank(threshold, labels, top(threshold).unwrap_or(Severity::Warning))
         });
-        let state = Some(AlarmState::new(self.kept(threshold), self.series(), self.seen()));
-        Standing { state, ..self.stored(labels, alarm) }
+        let mut state = AlarmState::new(self.kept(threshold), self.series(), self.seen());
+        state.silent = self.expected.as_ref().map(|expected| expected.silent).unwrap_or_default();
+        Standing { state: Some(state), ..self.stored(labels, alarm) }
     }
 
     /// What is stored of it when it has ended.
@@ -221,6 +247,7 @@ impl Identity {
             unit: (*self.unit).into(),
             summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
+            threshold: threshold.judged_by.clone(),
             reason: self.levels.by_absence.then(|| "no data".into()),
         }
     }
@@ -244,6 +271,8 @@ impl Ending {
             Self::Cleared => "cleared",
             Self::Ended => "ended",
             Self::NoDataOk => "no data ok",
+            Self::Forgotten => "forgotten",
+            Self::RuleChanged => CHANGED,
         }
     }
 }

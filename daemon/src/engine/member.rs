@@ -72,6 +72,16 @@ impl Member {
         Self { source, place, series, seen, silent, reading }
     }
 
+    /// The same in a new plan: its series is tracked elsewhere.
+    pub(super) fn moved(self, source: usize, place: usize) -> Self {
+        Self { source, place, ..self }
+    }
+
+    /// Its series.
+    pub(super) fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// Where it stands among the members of its identity.
     pub(super) fn order(&self, other: &Self) -> Ordering {
         let sources = self.source.cmp(&other.source);

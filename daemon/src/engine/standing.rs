@@ -1,6 +1,6 @@
 //! Standings: what of an alarm outlives the process, and what a step changes of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,8 @@ pub struct AlarmState {
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+    /// How long it has been silent, if it is expected.
+    pub(super) silent: Duration,
 }
 
 /// What the store knows of the time before.
@@ -120,7 +122,7 @@ impl Standing {
 impl AlarmState {
     /// The state of an alarm whose levels stand so.
     pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, series, seen }
+        Self { version: VERSION, levels, series, seen, silent: Duration::ZERO }
     }
 }
 

@@ -1,0 +1,119 @@
+//! Renumbering: an identity goes on under other numbers.
+
+use std::time::Duration;
+
+use haetae_plugin::{Severity, Timestamp};
+
+use super::{Awaited, Ending, Identity};
+use crate::engine::{
+    alarm::{Change, Transition},
+    condition::Judged,
+    identity::Changed,
+    labels::Labels,
+    levels::{Levels, levels},
+    member::Member,
+    overrides::Foreseen,
+    record::{Before, record},
+    standing::Changes,
+    threshold::Threshold,
+};
+
+impl Identity {
+    /// Goes on under other numbers, as after a restart: what fires does until it clears under the
+    /// new ones, and of a level that was taken away nothing is left.
+    pub(in crate::engine) fn renumber(
+        &mut self,
+        (before, after): (&Threshold, &Threshold),
+        stored: Before,
+        labels: &Labels,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        let was = self.levels.severity();
+        self.levels = self.levels.kept(before).kept(after);
+        let turn: Option<Changed> = match (was, self.levels.severity()) {
+            (Some(was), None) => {
+                // What follows is a new occurrence, which owes nothing to this one.
+                self.levels = Levels::default();
+                Some((Change::Closed, was))
+            }
+            (Some(was), Some(is)) if is < was => Some((Change::Better, is)),
+            _ => None,
+        };
+        if turn.is_some() {
+            (self.updated, self.ending) = (now, Ending::RuleChanged);
+        }
+        record((after, now), labels, self, stored, turn, changes);
+        // Which numbers an alarm is judged by is a part of what is known of it.
+        if before.judged_by != after.judged_by && Before::of(self, after).is_stored() {
+            changes.store(self.standing(after, labels));
+        }
+    }
+
+    /// Exchanges its series for what `keep` makes of them; how many are lost. What is lost because
+    /// others stand in for it is waited for.
+    pub(in crate::engine) fn keep_series(
+        &mut self,
+        others: bool,
+        keep: impl FnMut(Member) -> Option<Member>,
+    ) -> usize {
+        let (before, seen) = (self.members.len(), self.seen());
+        self.members = std::mem::take(&mut self.members).into_iter().filter_map(keep).collect();
+        // Sources may be in another order now.
+        self.sorted = false;
+        let lost = before - self.members.len();
+        if others && lost > 0 && self.members.is_empty() {
+            self.awaited = Some(Box::new(Awaited { series: lost, seen, silent: Duration::ZERO }));
+        }
+        lost
+    }
+
+    /// Whether nothing can speak for it any more: it has no series and waits for none, or fires
+    /// because it was expected and is not now.
+    pub(in crate::engine) fn is_orphaned(&self) -> bool {
+        let unexpected = self.levels.by_absence && self.seen().is_none() && self.expected.is_none();
+        unexpected || self.members.is_empty() && self.awaited.is_none() && self.expected.is_none()
+    }
+
+    /// Ends because nothing judges it any more; one that never fired is forgotten.
+    pub(in crate::engine) fn close(
+        &self,
+        (threshold, stored): (&Threshold, Before),
+        labels: &Labels,
+        reason: &str,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        if let Some(severity) = self.levels.severity() {
+            let alarm = self.blank(threshold, labels, severity).over(now, reason);
+            changes.store(self.stored(labels, alarm.clone()));
+            changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
+        } else if stored.is_stored() {
+            changes.delete(self.id());
+        }
+    }
+
+    /// What its last value leads to under these numbers, once it has been so for long enough.
+    pub(in crate::engine) fn foresee(&self, threshold: &Threshold) -> Option<Severity> {
+        let (value, mut now) = (self.value?, self.levels);
+        let on = levels(threshold).rev().find(|(level, severity)| match Judged::of(value, level) {
+            Judged::Holds => true,
+            Judged::Between => now.machine(*severity).is_on(),
+            Judged::Clear => false,
+        });
+        on.map(|(_, severity)| severity)
+    }
+
+    /// How it would change from one set of numbers to another.
+    pub(in crate::engine) fn foreseen(
+        &self,
+        (before, after): (&Threshold, &Threshold),
+        labels: &Labels,
+    ) -> Option<Foreseen> {
+        let (now, then) = (self.foresee(before), self.foresee(after));
+        let alarm = self.blank(after, labels, Severity::Warning);
+        let (value, unit, labels) = (self.value?, alarm.unit, alarm.labels);
+        let (alarm, evaluator) = (alarm.id, alarm.evaluator);
+        (now != then).then_some(Foreseen { alarm, evaluator, labels, value, unit, now, then })
+    }
+}
