@@ -168,6 +168,7 @@ warning-beyond-critical = `warning` is beyond `critical`
     .label = at { $warning } it is critical already, from { $critical } on
     .cure = give `warning` the smaller number
     .below = give `warning` the greater number
+    .merged = the other level is the evaluator's own: give this one another number, or name both here
 clear-on-wrong-side = `clear` is on the wrong side
     .label = { $clear } is on the bad side of { $raise }
     .cure = give `clear` { $raise } or less
@@ -175,6 +176,7 @@ clear-on-wrong-side = `clear` is on the wrong side
 mixed-sides = `warning` and `critical` look to different sides
     .label = the other level has the other of `above` and `below`
     .cure = use `above` in both or `below` in both; two evaluators can watch both sides
+    .merged = use the one of `above` and `below` that the evaluator uses, or name both levels here
 both-sides = `{ $severity }` has both `above` and `below`
     .label = only one of the two
     .cure = remove one; two evaluators can watch both sides
@@ -197,6 +199,26 @@ deadline-beyond-interval = the deadline is longer than the interval
     .label = the next call is due after { $interval }
     .cure = make `deadline` at most { $interval }, or `interval` longer
 
+unknown-evaluator = no evaluator is called `{ $name }`
+    .label = must be the name of an evaluator of kind `threshold`
+    .cure = use one of: { $known }
+    .meant = did you mean `{ $meant }`?
+expect-without-by = `expect` names identities, and no `by` says what makes one
+    .label = which labels tell them apart?
+    .cure = add by = ["…"] with the labels that are named here
+expect-beside-by = this is no identity of the evaluator
+    .label = names { $given }
+    .cure = name each label of `by` once, with =: { $by }; several in a list of their own
+forget-without-learned = nothing is learned that could be forgotten
+    .label = needs expect = "learned"
+    .cure = add expect = "learned", or remove `forget`
+overrides-nothing = { $section } changes neither `warning` nor `critical`
+    .label = replaces no level
+    .cure = add a level such as  critical = {"{"} above = 95, for = "2m" {"}"}
+
+expect-holds = what is expected here and missing is no alarm
+    .label = with `then` at "hold" nobody is told
+    .cure = add no_data = {"{"} then = "alarm" {"}"}
 unread-source = nothing reads the source `{ $name }`
     .label = in no `inputs`
     .cure = add "{ $name }" to the `inputs` of an evaluator or a sink, or remove the source

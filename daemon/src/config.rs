@@ -3,6 +3,7 @@
 mod document;
 mod environment;
 mod evaluator;
+mod expect;
 mod file;
 mod files;
 mod kind;
@@ -16,6 +17,7 @@ pub mod secret;
 mod section;
 mod sink;
 mod source;
+mod threshold;
 mod wiring;
 
 use std::path::PathBuf;
@@ -28,8 +30,9 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
-    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source},
+    plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source},
     problem::{Code, Finding, Problem, Severity},
+    threshold::ThresholdText,
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

@@ -16,6 +16,7 @@ mod outbox;
 pub mod reserve;
 mod rows;
 mod statements;
+mod thresholds;
 mod transaction;
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -38,6 +39,7 @@ pub use self::{
     notice::Notice,
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
+    thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
     transaction::Transaction,
 };
 

@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    file,
+    expect, file,
     language::Language,
     problem::{Code, Problem, nearest},
     schema,
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::{Debounce, Expect, Level, NoData, Over, Side, Threshold};
+use crate::engine::threshold::{Debounce, Level, NoData, Over, Side, Threshold};
 
 /// An evaluator as far as it could be read.
 pub(super) struct Draft<'a> {
@@ -25,8 +25,9 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
     let judged = schema::own::<file::Evaluator>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
-    let warning = file.warning.and_then(|one| level(&section, "/warning", &one, problems));
-    let critical = file.critical.and_then(|one| level(&section, "/critical", &one, problems));
+    let warning = file.warning.as_ref().and_then(|one| level(&section, "/warning", one, problems));
+    let critical =
+        file.critical.as_ref().and_then(|one| level(&section, "/critical", one, problems));
     // One that is there and wrong, even misspelt, has been told.
     if nearly_none(section.table, ["warning", "critical"]) {
         problems.push(Problem::new(Code::NoLevel, section.head()).with("section", section));
@@ -41,6 +42,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         let length = length.map_or(Duration::MAX, |length| *length);
         too_short(&section, pointer, length, problems);
     }
+    let expect = expect::read(&section, &file, problems);
     let threshold = Threshold {
         name: section.name.into(),
         inputs: file.inputs,
@@ -59,7 +61,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         every: file.every.map(|every| *every),
         summary: summary(file.summary),
         runbook: file.runbook,
-        expect: Expect::Nobody,
+        expect,
         judged_by: None,
     };
     match file.kind {
@@ -67,7 +69,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
     }
 }
 
-fn level(
+pub(super) fn level(
     section: &Section<'_>,
     pointer: &str,
     file: &file::Level,
@@ -117,21 +119,37 @@ fn level(
 }
 
 /// What two levels must keep to be one evaluator's.
-fn together(section: &Section<'_>, warning: &Level, critical: &Level, problems: &mut Vec<Problem>) {
-    let key = match warning.side {
-        Side::Above => "/warning/above",
-        Side::Below => "/warning/below",
+pub(super) fn together(
+    section: &Section<'_>,
+    warning: &Level,
+    critical: &Level,
+    problems: &mut Vec<Problem>,
+) {
+    // Of an override that names one of them, the other is the evaluator's.
+    let merged = |problem: Problem| {
+        let both = section.has("/warning") && section.has("/critical");
+        if both { problem } else { problem.cured_by("merged") }
     };
+    let (level, side) = if section.has("/warning") {
+        ("warning", warning.side)
+    } else {
+        ("critical", critical.side)
+    };
+    let key = match side {
+        Side::Above => format!("/{level}/above"),
+        Side::Below => format!("/{level}/below"),
+    };
+    let key = key.as_str();
     if warning.side != critical.side {
-        problems.push(Problem::new(Code::MixedSides, section.key(key)));
+        problems.push(merged(Problem::new(Code::MixedSides, section.key(key))));
     } else if beyond(warning.side, warning.raise, critical.raise) {
         let problem = Problem::new(Code::WarningBeyondCritical, section.value(key))
             .with("warning", warning.raise)
             .with("critical", critical.raise);
-        problems.push(match warning.side {
+        problems.push(merged(match warning.side {
             Side::Above => problem,
             Side::Below => problem.cured_by("below"),
-        });
+        }));
     }
 }
 
@@ -142,7 +160,7 @@ fn beyond(side: Side, value: f64, limit: f64) -> bool {
     }
 }
 
-fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
+pub(super) fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
     table.keys().all(|key| nearest(key, keys).is_none())
 }
 

@@ -9,7 +9,7 @@ use haetae_plugin::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::language::Language;
+use super::{expect, language::Language};
 use crate::engine::{matcher, threshold};
 
 /// `[daemon]`.
@@ -142,6 +142,7 @@ pub(super) struct Evaluator {
     pub(super) warning: Option<Level>,
     pub(super) critical: Option<Level>,
     pub(super) no_data: NoData,
+    pub(super) expect: Option<expect::Expect>,
     pub(super) over: Option<Duration>,
     pub(super) value: Value,
     pub(super) every: Option<Duration>,
@@ -178,6 +179,8 @@ pub(super) struct NoData {
     /// Three intervals of the source.
     pub(super) after: Option<Duration>,
     pub(super) then: Then,
+    /// A day; of what was learned.
+    pub(super) forget: Option<Duration>,
 }
 
 /// `across`.

@@ -16,7 +16,7 @@ use super::{
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
-    sink, source,
+    sink, source, threshold,
     wiring::Wiring,
 };
 
@@ -156,6 +156,12 @@ impl Files {
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
+        let overrides = {
+            let known = wiring.evaluators.iter().map(|draft| &draft.threshold);
+            let known = threshold::Known { evaluators: known.collect(), complete: wiring.complete };
+            let read = |section| threshold::read(&section, &known, &mut problems);
+            of(Part::Thresholds).filter_map(read).collect()
+        };
         let daemon = daemon(of(Part::Daemon).next(), &mut problems);
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
@@ -172,6 +178,7 @@ impl Files {
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            overrides,
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }

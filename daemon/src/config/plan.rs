@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::language::Language;
-use crate::engine::{matcher::Matcher, threshold::Threshold};
+use super::{language::Language, threshold::ThresholdText};
+use crate::engine::{self, matcher::Matcher, threshold::Threshold};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]
@@ -21,8 +21,19 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
     pub thresholds: Vec<Threshold>,
+    /// `[[thresholds]]`, in their order.
+    pub overrides: Vec<Override>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
+}
+
+/// A threshold that the configuration sets for a scope.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// Its numbers; its id is its place: `haetae.toml:12`.
+    pub numbers: engine::Override,
+    /// As it was written.
+    pub text: ThresholdText,
 }
 
 /// The daemon itself.

@@ -98,7 +98,13 @@ pub enum Code {
     BadAddress,
     BadSize,
     BadStore,
+    UnknownEvaluator,
+    ExpectWithoutBy,
+    ExpectBesideBy,
+    ForgetWithoutLearned,
+    OverridesNothing,
     UnreadSource,
+    ExpectHolds,
     UnknownMetric,
 }
 
@@ -248,6 +254,12 @@ impl Place {
         (line, column)
     }
 
+    /// The file's name and the line: `haetae.toml:12`.
+    pub(super) fn short(&self) -> String {
+        let name = self.source.path.file_name().unwrap_or_default();
+        format!("{}:{}", name.display(), self.line_and_column().0)
+    }
+
     /// The text that stands there.
     pub(super) fn text(&self) -> &str {
         self.source.content.get(self.span.clone()).unwrap_or_default()
@@ -278,7 +290,7 @@ impl Code {
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::UnreadSource | Self::UnknownMetric => Severity::Warning,
+            Self::UnreadSource | Self::UnknownMetric | Self::ExpectHolds => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -341,8 +353,14 @@ impl Code {
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
+            Self::UnknownEvaluator => ("HT0251", "unknown-evaluator"),
+            Self::ExpectWithoutBy => ("HT0252", "expect-without-by"),
+            Self::ExpectBesideBy => ("HT0253", "expect-beside-by"),
+            Self::ForgetWithoutLearned => ("HT0254", "forget-without-learned"),
+            Self::OverridesNothing => ("HT0255", "overrides-nothing"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
+            Self::ExpectHolds => ("HT0303", "expect-holds"),
         }
     }
 }
@@ -362,7 +380,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 48] = [
+    const ALL: [Code; 54] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -409,7 +427,13 @@ mod tests {
         Code::BadAddress,
         Code::BadSize,
         Code::BadStore,
+        Code::UnknownEvaluator,
+        Code::ExpectWithoutBy,
+        Code::ExpectBesideBy,
+        Code::ForgetWithoutLearned,
+        Code::OverridesNothing,
         Code::UnreadSource,
+        Code::ExpectHolds,
         Code::UnknownMetric,
     ];
 

@@ -208,7 +208,7 @@ fn any_plan() -> impl Strategy<Value = Threshold> {
             Expect::Named(_) => Some(vec!["id".into()]),
             _ => threshold.by.clone(),
         };
-        Threshold { no_data, by, expect, ..threshold }
+        Threshold { by, no_data, expect, ..threshold }
     })
 }
 

@@ -7,7 +7,8 @@ use sqlx::{AnyPool, AssertSqlSafe, Row, query};
 
 use super::{Location, Store, StoreError, pool};
 
-const TABLES: [&str; 4] = ["alarms", "journal", "outbox", "told"];
+const TABLES: [&str; 6] =
+    ["alarms", "journal", "outbox", "told", "thresholds", "thresholds_history"];
 
 /// What a look through the store found.
 #[derive(Clone, Debug, Serialize)]

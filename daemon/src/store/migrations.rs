@@ -11,6 +11,7 @@ use super::{Location, StoreError};
 const CHANGES: &[(i64, &str, &str)] = &[
     (1, "alarms and outbox", include_str!("migrations/0001_alarms_and_outbox.sql")),
     (2, "many alarms", include_str!("migrations/0002_many_alarms.sql")),
+    (5, "thresholds", include_str!("migrations/0005_thresholds.sql")),
 ];
 
 /// Brings the tables up to date. Only one daemon does: the state directory is locked.

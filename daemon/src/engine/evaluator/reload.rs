@@ -1,5 +1,7 @@
 //! Reload of an evaluator: it goes on with what the one of the same name knew.
 
+use std::sync::Arc;
+
 use haetae_plugin::Timestamp;
 
 use super::{Evaluator, EvaluatorStatus, expected};
@@ -28,7 +30,7 @@ impl Evaluator {
             self.done = if same { before.done } else { self.slots.last(before.done) };
         }
         self.late = before.late;
-        self.unit = before.unit.clone();
+        self.unit = Arc::clone(&before.unit);
         self.status = EvaluatorStatus { series: 0, ..before.status.clone() };
         let mut attached = Vec::new();
         for (labels, mut identity) in std::mem::take(&mut before.identities) {

@@ -52,14 +52,13 @@ impl Identity {
         let (evidence, effect) = heard.weigh(slot.threshold.no_data.then, since);
         self.evidence = evidence;
         match effect {
-            Effect::Hold => {}
             Effect::Judge => self.step(slot, Extent::Whole),
             Effect::JudgePart => self.step(slot, Extent::Partial),
             Effect::End => self.end(Ending::Ended),
             Effect::EndSilent => self.end(Ending::NoDataOk),
             // What never had a fresh point has not stopped, unless it is known by name.
             Effect::Raise if since.is_some() || self.is_named() => self.raise(slot),
-            Effect::Raise => {}
+            Effect::Hold | Effect::Raise => {}
         }
     }
 
