@@ -35,7 +35,7 @@ use crate::{
     config::Plan,
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
-    http::{self, View, api},
+    http::{self, View, api, thresholds::registry::Registry},
     pipeline::{evaluation::Question, problems},
     plugin::{
         catalog::Catalog,
@@ -120,6 +120,13 @@ impl App {
             queues: records.queues().clone(),
             events: wiring.events.clone(),
             wakes: outbox.wakes.clone(),
+            thresholds: Registry::new(
+                &plan,
+                store.clone(),
+                clock.clone(),
+                &judging.inputs,
+                judging.questions.clone(),
+            ),
             ready: AtomicBool::new(false),
         });
         let app = Self {

@@ -10,6 +10,7 @@ mod output;
 mod plugin;
 mod run;
 mod status;
+mod threshold;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -21,10 +22,14 @@ use crate::telemetry;
 pub mod exit {
     /// A check failed, or something was found.
     pub const FOUND: u8 = 1;
+    /// What was asked makes no sense; clap answers so too.
+    pub const USAGE: u8 = 2;
     /// Nothing of that name.
     pub const NOT_FOUND: u8 = 3;
     /// The daemon can't be reached.
     pub const UNREACHABLE: u8 = 4;
+    /// It does not fit the state of things.
+    pub const REFUSED: u8 = 5;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
 }
@@ -45,7 +50,7 @@ const EXAMPLES: &str = "Examples:
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
-Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 78 bad configuration at start";
+Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 5 refused, 78 bad configuration at start";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
@@ -106,6 +111,9 @@ enum Verb {
     /// Look at alarms
     #[command(subcommand)]
     Alarm(alarm::Verb),
+    /// Look at thresholds, set and remove them
+    #[command(subcommand)]
+    Threshold(threshold::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
     #[command(subcommand)]
     Outbox(outbox::Verb),
@@ -128,6 +136,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Threshold(verb) => threshold::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Status(arguments) => status::run(&common, &arguments),

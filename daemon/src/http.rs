@@ -4,6 +4,7 @@ pub mod api;
 pub mod metrics;
 pub mod outbox;
 mod peer;
+pub mod thresholds;
 
 use std::{
     collections::BTreeMap,
@@ -68,6 +69,8 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Wakes the dispatcher of a sink.
     pub wakes: BTreeMap<String, Arc<Notify>>,
+    /// Numbers that override those of evaluators.
+    pub thresholds: thresholds::registry::Registry,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }

@@ -10,7 +10,8 @@ use crate::{
     clock::Clock,
     config::{Plan, Source},
     deliver::outbox::STORE,
-    engine::{Effects, Engine, Past, Problem, SYSTEM, SourceTiming, Standing},
+    engine::{Effects, Engine, Input, Past, Problem, SYSTEM, SourceTiming, Standing},
+    http::thresholds::registry::in_force,
     store::{Store, StoreError},
 };
 
@@ -29,7 +30,11 @@ pub(super) async fn restore(
     plan: &Plan,
     clock: &Clock,
 ) -> Result<Restored, StartError> {
-    let engine = Engine::new(timings(plan), plan.thresholds.clone(), clock.now());
+    let overrides = in_force(&plan.overrides, &plan.thresholds, &store.thresholds().await?);
+    let now = clock.now();
+    let mut engine = Engine::new(timings(plan), plan.thresholds.clone(), now);
+    // Nothing is judged, nor restored, by numbers that are not in force.
+    engine.step(Input::Overrides(overrides), now);
     let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
     restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
     let mut alarms = 0;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Common, exit, output::say};
@@ -21,10 +22,39 @@ pub(super) fn post<T: DeserializeOwned>(
     path: &str,
     body: &impl Serialize,
 ) -> Result<T, u8> {
-    ask(common, path, Some(serde_json::to_vec(body).unwrap_or_default()))
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    ask(common, path, Some(Change { method: Method::POST, seen: None, body }))
 }
 
-fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) -> Result<T, u8> {
+/// Puts `body` at `path` in the place of the version that was seen; likewise.
+pub(super) fn put<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    seen: Option<i64>,
+    body: &impl Serialize,
+) -> Result<T, u8> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    ask(common, path, Some(Change { method: Method::PUT, seen, body }))
+}
+
+/// Deletes the version of `path` that was seen; likewise.
+pub(super) fn delete<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    seen: Option<i64>,
+) -> Result<T, u8> {
+    ask(common, path, Some(Change { method: Method::DELETE, seen, body: Vec::new() }))
+}
+
+/// What changes something.
+struct Change {
+    method: Method,
+    /// The version that was seen.
+    seen: Option<i64>,
+    body: Vec<u8>,
+}
+
+fn ask<T: DeserializeOwned>(common: &Common, path: &str, change: Option<Change>) -> Result<T, u8> {
     let socket = socket(common);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -40,9 +70,16 @@ fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) 
         let client = reqwest::Client::builder().unix_socket(socket.clone()).no_proxy().build();
         let client = client.map_err(|error| unreachable(&error))?;
         let url = format!("http://haetae{path}");
-        let request = match body {
+        let request = match change {
             None => client.get(url),
-            Some(body) => client.post(url).header("content-type", "application/json").body(body),
+            Some(Change { method, seen, body }) => {
+                let request = client.request(method, url).body(body);
+                let request = request.header("content-type", "application/json");
+                match seen {
+                    Some(version) => request.header("if-match", format!("\"{version}\"")),
+                    None => request,
+                }
+            }
         };
         let answer = request.send().await;
         let answer = answer.map_err(|error| unreachable(&root(&error)))?;
@@ -56,7 +93,12 @@ fn ask<T: DeserializeOwned>(common: &Common, path: &str, body: Option<Vec<u8>>) 
         } else {
             say(format!("the daemon answered {status}"));
         }
-        Err(if status.as_u16() == 404 { exit::NOT_FOUND } else { exit::UNREACHABLE })
+        Err(match status.as_u16() {
+            400 | 422 => exit::USAGE,
+            404 => exit::NOT_FOUND,
+            409 | 412 | 428 => exit::REFUSED,
+            _ => exit::UNREACHABLE,
+        })
     })
 }
 

@@ -12,7 +12,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{View, outbox};
+use super::{View, outbox, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
@@ -144,6 +144,7 @@ pub fn router(view: View) -> Router {
         .route("/api/v1/alarms", get(alarms))
         .route("/api/v1/alarms/{id}", get(alarm))
         .merge(outbox::router())
+        .merge(thresholds::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path", "see /api/v1/status") })
         .with_state(view)
 }

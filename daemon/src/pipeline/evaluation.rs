@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input},
+    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview},
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -35,6 +35,15 @@ pub enum Question {
     Overview(oneshot::Sender<Overview>),
     /// Numbers: of many alarms, everything is much.
     Counts(oneshot::Sender<Counts>),
+    /// What other thresholds would do.
+    Preview {
+        /// All that there would be.
+        overrides: Vec<Override>,
+        /// The one in question.
+        id: String,
+        /// Who asks.
+        reply: oneshot::Sender<Preview>,
+    },
 }
 
 /// What the engine knows.
@@ -124,6 +133,9 @@ fn answer(engine: &Engine, question: Question) {
     match question {
         Question::Overview(asker) => {
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
+        }
+        Question::Preview { overrides, id, reply } => {
+            drop(reply.send(engine.preview(&overrides, &id)));
         }
         Question::Counts(asker) => {
             let firing = [Severity::Critical, Severity::Warning];
