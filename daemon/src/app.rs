@@ -35,7 +35,7 @@ use crate::{
     config::Plan,
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
-    http::{self, View, api, thresholds::registry::Registry},
+    http::{self, View, api},
     pipeline::{evaluation::Question, problems},
     plugin::{
         catalog::Catalog,
@@ -120,13 +120,7 @@ impl App {
             queues: records.queues().clone(),
             events: wiring.events.clone(),
             wakes: outbox.wakes.clone(),
-            thresholds: Registry::new(
-                &plan,
-                store.clone(),
-                clock.clone(),
-                &judging.inputs,
-                judging.questions.clone(),
-            ),
+            thresholds: judging.registry(&plan, &store, &clock),
             ready: AtomicBool::new(false),
         });
         let app = Self {

@@ -168,7 +168,7 @@ mod tests {
         let (document, mut problems) = Document::parse(PathBuf::new(), text.into());
         let sections = sections(&document, &mut problems);
         let evaluator = sections.into_iter().find(|one| one.name == "vm-cpu").unwrap();
-        let threshold = super::super::evaluator::read(evaluator, &mut problems).threshold;
+        let threshold = crate::config::evaluator::read(evaluator, &mut problems).threshold;
         assert!(problems.is_empty());
         vec![threshold]
     }

@@ -128,8 +128,7 @@ impl Registry {
         plan: &config::Plan,
         store: Store,
         clock: Clock,
-        engine: &mpsc::Sender<Input>,
-        questions: mpsc::Sender<Question>,
+        (engine, questions): (&mpsc::Sender<Input>, mpsc::Sender<Question>),
     ) -> Self {
         Self(Arc::new(Inner {
             store,
