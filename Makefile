@@ -12,6 +12,6 @@ test:
 soak:
 	tests/soak
 
-PART ?= boundary alerts restore
+PART ?= boundary alerts restore rules
 bench:
 	cargo bench --locked -p haetae $(PART:%=--bench %)

@@ -5,7 +5,13 @@ mod kinds;
 
 use std::{path::PathBuf, time::Duration};
 
-use haetae::config::{Checked, Files, Finding, Language};
+use haetae::{
+    config::{Checked, Files, Finding, Language},
+    engine::{
+        notify::{GroupBy, Rate},
+        silence::Span,
+    },
+};
 use kinds::Offered;
 use proptest::prelude::*;
 
@@ -166,6 +172,85 @@ fn what_is_sound_becomes_a_plan_with_its_defaults() {
     assert_eq!(sink.options, serde_json::json!({ "path": "/tmp/a" }));
     assert!(sink.resolved);
     assert_eq!(sink.deadline, Duration::from_secs(20));
+    assert_eq!((sink.place.as_str(), sink.notifies), ("f.toml:12", true));
+    let telling = &sink.telling;
+    assert_eq!(telling.group_by, GroupBy::Labels(vec!["evaluator".into()]));
+    assert_eq!(telling.group_wait, Duration::from_secs(30));
+    assert_eq!(telling.group_interval, Duration::from_mins(5));
+    assert_eq!(telling.repeat, [Duration::from_hours(4)]);
+    assert_eq!(telling.rate, Rate { most: 20, per: Duration::from_mins(1) });
+    assert!(telling.quiet.is_none() && telling.escalate.is_none());
+    let archive = plan.sinks.iter().find(|sink| sink.name == "sound-archive").unwrap();
+    assert!(!archive.notifies, "it takes logs alone");
+}
+
+/// A sink that says all that there is to say, and what nobody is to hear.
+const TELLING: &str = r#"
+[sinks.mail]
+plugin = "file"
+path = "/tmp/m"
+inputs = ["sound-cpu"]
+zone = "Asia/Seoul"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+repeat = ["1h", "4h"]
+rate = { most = 3 }
+quiet = { hours = "22:00-07:00", days = "Mon-Fri", except = ['severity="critical"'] }
+escalate = { after = "15m", to = "sound-file", unless = "acknowledged" }
+
+[[inhibit]]
+when = ['severity="critical"']
+mute = ['severity="warning"']
+equal = ["host"]
+
+[[maintenance]]
+name = "patch-night"
+match = ['host=~"db-.*"']
+zone = "Asia/Seoul"
+days = "Sun"
+hours = "02:00-05:00"
+reason = "patches"
+[[maintenance]]
+name = "move"
+match = ['host="a"']
+zone = "Asia/Seoul"
+from = 2026-12-01T22:00:00
+until = "2026-12-01T15:00:00Z"
+"#;
+
+#[test]
+fn each_part_of_who_is_told_when_has_its_place() {
+    let checked = check(&[("etc/f.toml", SOUND), ("etc/conf.d/mail.toml", TELLING)]);
+    assert!(checked.problems.is_empty(), "{}", checked.report(Language::En, false));
+    let plan = checked.plan.unwrap();
+    let mail = plan.sinks.iter().find(|sink| sink.name == "mail").unwrap();
+    let telling = &mail.telling;
+    assert_eq!((mail.place.as_str(), &telling.group_by), ("mail.toml:2", &GroupBy::Alarm));
+    assert!(telling.group_wait.is_zero() && telling.group_interval.is_zero());
+    assert_eq!(telling.repeat, [1, 4].map(Duration::from_hours));
+    assert_eq!(telling.rate, Rate { most: 3, per: Duration::from_mins(1) });
+    let quiet = telling.quiet.as_ref().unwrap();
+    assert_eq!(quiet.place, "mail.toml:12");
+    assert_eq!(quiet.hours.to_string(), "Mon,Tue,Wed,Thu,Fri 22:00-07:00");
+    assert_eq!(quiet.hours.zone().iana_name(), Some("Asia/Seoul"), "the sink's");
+    assert_eq!(quiet.except[0].to_string(), r#"severity="critical""#);
+    let escalate = telling.escalate.as_ref().unwrap();
+    assert_eq!((escalate.place.as_str(), escalate.to.as_str()), ("mail.toml:13", "sound-file"));
+    assert_eq!((escalate.after, escalate.unless_acknowledged), (Duration::from_mins(15), true));
+    let [inhibit] = &plan.inhibits[..] else { panic!("{:?}", plan.inhibits) };
+    assert_eq!(
+        (inhibit.place.as_str(), &inhibit.equal[..]),
+        ("mail.toml:15", &["host".into()][..])
+    );
+    let [night, work] = &plan.maintenance[..] else { panic!("{:?}", plan.maintenance) };
+    assert_eq!((night.id.as_str(), night.author.as_str()), ("patch-night", "mail.toml:20"));
+    assert!(
+        matches!(&night.span, Span::Recurring(every) if every.to_string() == "Sun 02:00-05:00")
+    );
+    let Span::Between(from, until) = work.span else { panic!("{:?}", work.span) };
+    // 22:00 in Seoul is 13:00 in Greenwich.
+    assert_eq!((from.seconds(), until.seconds()), (1_796_130_000, 1_796_137_200));
 }
 
 #[test]
@@ -270,7 +355,8 @@ fn every_commented_key_of_the_default_configuration_is_known() {
     let checked = check(&[("etc/haetae.toml", &text)]);
     assert!(checked.problems.is_empty(), "{}", checked.report(Language::En, false));
     // The commented values are the defaults, but for those that say otherwise.
-    let (mut plain, mut all) = (check(&[("f", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
+    let (mut plain, mut all) =
+        (check(&[("etc/haetae.toml", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
     for plan in [&mut plain, &mut all] {
         (plan.daemon.zone, plan.daemon.store) = (None, None);
         plan.sinks.retain(|sink| sink.name != "other-sink");

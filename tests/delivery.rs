@@ -110,12 +110,18 @@ fn what_is_rejected_is_told_elsewhere_listed_redriven_and_dropped() {
         r#"
 [sinks.post]
 plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 fault = "reject"
 cured_by = "HOME/cure"
 inputs = ["levels"]
 fallback = "log"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "HOME/log.jsonl"
 "#,
@@ -206,12 +212,18 @@ fn what_was_tried_for_long_enough_is_given_up() {
         r#"
 [sinks.post]
 plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 fault = "error"
 inputs = ["levels"]
 give_up = "2s"
 fallback = "log"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "HOME/log.jsonl"
 "#,
@@ -237,6 +249,9 @@ fn what_fires_on_is_told_again_until_it_ends() {
         r#"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 path = "HOME/log.jsonl"
 repeat = "2s"
@@ -282,21 +297,33 @@ fn a_sink_that_is_down_or_hangs_delays_no_other() {
         &r#"
 [sinks.mail]
 plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 server = "smtp://127.0.0.1:PORT"
 from = "haetae@monitor.test"
 to = ["ops@mail.test"]
 [sinks.hung]
 plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 fault = "sleep_deliver"
 inputs = ["levels"]
 deadline = "20s"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 path = "HOME/log.jsonl"
 [sinks.aside]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "HOME/aside.jsonl"
 "#
@@ -330,10 +357,16 @@ fn the_store_is_looked_through_and_copied_while_the_daemon_runs() {
     let sinks = r#"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 path = "HOME/log.jsonl"
 [sinks.aside]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "HOME/aside.jsonl"
 "#;
@@ -389,10 +422,16 @@ fn while_the_database_is_gone_what_happens_is_kept_and_told_afterwards() {
         r#"
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 path = "HOME/log.jsonl"
 [sinks.aside]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "HOME/aside.jsonl"
 "#,

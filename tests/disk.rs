@@ -51,6 +51,9 @@ critical = { above = 90, clear = 85 }
 
 [sinks.told]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["memory"]
 "#;

@@ -44,6 +44,9 @@ summary = { en = "memory of {{application}} at {{value}}", ko = "{{application}}
 
 [sinks.mail]
 plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["memory"]
 from = "해태 <haetae@monitor.test>"
 "#;

@@ -192,13 +192,13 @@ fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
     let faults = ["panic_deliver", "sleep_deliver", "error", "panic_open"];
     for fault in faults {
         text += &format!(
-            "[sinks.{fault}]\nplugin = \"faulty\"\nfault = \"{fault}\"\ninputs = [\"two\"]\ndeadline = \"1s\"\ngive_up = \"3s\"\nfallback = \"log-{fault}\"\n[sinks.log-{fault}]\nplugin = \"file\"\npath = \"{}.{fault}\"\n",
+            "[sinks.{fault}]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"{fault}\"\ninputs = [\"two\"]\ndeadline = \"1s\"\ngive_up = \"3s\"\nfallback = \"log-{fault}\"\n[sinks.log-{fault}]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}.{fault}\"\n",
             path.display()
         );
     }
     // Nothing was given up yet of this one: it keeps what waits, and its fallback hears nothing.
     text += &format!(
-        "[sinks.keeping]\nplugin = \"faulty\"\nfault = \"error\"\ninputs = [\"two\"]\nfallback = \"log-keeping\"\n[sinks.log-keeping]\nplugin = \"file\"\npath = \"{}.keeping\"\n",
+        "[sinks.keeping]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"error\"\ninputs = [\"two\"]\nfallback = \"log-keeping\"\n[sinks.log-keeping]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}.keeping\"\n",
         path.display()
     );
     home.configure(&text);

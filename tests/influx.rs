@@ -53,6 +53,9 @@ inputs = ["own"]
 
 [sinks.file]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["own"]
 "#;
@@ -152,6 +155,9 @@ critical = { above = 90, clear = 85 }
 
 [sinks.file]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["vm-cpu", "paas"]
 "#;
@@ -311,6 +317,9 @@ critical = { above = 90 }
 
 [sinks.file]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["high"]
 "#;
@@ -395,6 +404,9 @@ metric = "cut"
 influxql = "SELECT value FROM m WHERE $window"
 [sinks.file]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "{path}"
 inputs = ["cut"]
 "#

@@ -65,6 +65,9 @@ summary = { ko = "{{process}}의 CPU 사용률 {{value}}" }
 
 [sinks.mail]
 plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["load"]
 server = "smtp://127.0.0.1:PORT"
 from = "해태 <haetae@monitor.test>"
@@ -73,6 +76,9 @@ language = "ko"
 
 [sinks.aside]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["system"]
 path = "ASIDE"
 "#;

@@ -24,9 +24,13 @@ inputs = ["scripted"]
 metric = "scripted"
 every = "1s"
 critical = { above = 90 }
+limit = 10000
 
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["many"]
 path = "PATH"
 "#;

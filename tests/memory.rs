@@ -16,7 +16,7 @@ use haetae::{
     config::{Limits, Queue, Source},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Expect, Level, NoData, Side, Then, Threshold},
+        threshold::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
     },
     pipeline::intake::Intake,
 };
@@ -93,6 +93,8 @@ fn engine(now: Timestamp) -> Engine {
         critical: Some(critical),
         no_data: NoData { after: None, then: Then::Hold },
         over: None,
+        limit: ALARMS,
+        flap: Some(Flap::default()),
         every: None,
         summary: BTreeMap::new(),
         runbook: None,

@@ -119,6 +119,9 @@ no_data = { after = "3s", then = "alarm" }
 
 [sinks.told]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["high", "low", "silent"]
 "#;
@@ -182,6 +185,9 @@ critical = { above = 1 }
 
 [sinks.mail]
 plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 server = "smtp://127.0.0.1:PORT"
 from = "haetae@example.test"
 to = ["ops@example.test"]
@@ -189,6 +195,9 @@ inputs = ["two"]
 
 [sinks.told]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 path = "PATH"
 inputs = ["two", "system"]
 "#;

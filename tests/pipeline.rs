@@ -33,6 +33,9 @@ no_data = { then = "hold" }
 
 [sinks.log]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["cpu"]
 path = "PATH"
 

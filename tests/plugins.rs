@@ -65,7 +65,7 @@ fn configure(home: &Home, kind: &str, input: &str, more: &str) {
     let (directory, out) = (home.path("more"), home.path("out.jsonl"));
     home.configure(&format!(
         "[plugins]\npath = [{directory:?}]\n[sources.it]\nplugin = {kind:?}\ninterval = \"1s\"\n\
-         [sinks.out]\nplugin = \"file\"\ninputs = [{input:?}]\npath = {out:?}\n{more}"
+         [sinks.out]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [{input:?}]\npath = {out:?}\n{more}"
     ));
 }
 

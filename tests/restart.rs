@@ -45,14 +45,14 @@ fn rule(name: &str, level: &str) -> String {
 /// A sink of the kind `file`; it gets its name with the end `.jsonl`.
 fn file(name: &str, input: &str) -> String {
     format!(
-        "[sinks.{name}]\nplugin = \"file\"\ninputs = [\"{input}\"]\npath = \"HOME/{name}.jsonl\"\n"
+        "[sinks.{name}]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{input}\"]\npath = \"HOME/{name}.jsonl\"\n"
     )
 }
 
 fn mail(input: &str, server: &SmtpSink) -> String {
     let port = server.port();
     format!(
-        "[sinks.mail]\nplugin = \"email\"\ninputs = [\"{input}\"]\nserver = \"smtp://127.0.0.1:{port}\"\nfrom = \"haetae@monitor.test\"\nto = [\"ops@mail.test\"]\n"
+        "[sinks.mail]\nplugin = \"email\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{input}\"]\nserver = \"smtp://127.0.0.1:{port}\"\nfrom = \"haetae@monitor.test\"\nto = [\"ops@mail.test\"]\n"
     )
 }
 
@@ -171,6 +171,9 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_obligations_that_nobody_can_meet(
     let gone = r#"
 [sinks.gone]
 plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 fault = "error"
 cured_by = "HOME/cure"
 inputs = ["levels"]

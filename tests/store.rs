@@ -3,6 +3,8 @@
 
 #[path = "records/image.rs"]
 mod image;
+#[path = "store/people.rs"]
+mod people;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "store/restarts.rs"]
@@ -13,10 +15,14 @@ mod thresholds;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use haetae::store::{
-    Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store, StoreError, Told,
+use haetae::{
+    engine::notify::StoredGroup,
+    store::{
+        About, Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store,
+        StoreError, Told, Transaction,
+    },
 };
-use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use postgres::Postgres;
 use sqlx::{AnyConnection, Connection, Executor, SqlSafeStr};
 
@@ -32,6 +38,14 @@ fn on_both<F: Future<Output = ()>>(name: &str, test: impl Fn(Location) -> F) {
     runtime.block_on(test(Location::Server { url, password: None }));
 }
 
+/// Where another client finds it.
+fn url(location: &Location) -> String {
+    match location {
+        Location::File(path) => format!("sqlite://{}", path.display()),
+        Location::Server { url, .. } => url.clone(),
+    }
+}
+
 async fn open(location: &Location) -> Store {
     Store::open(location.clone(), "01J0000000000000000000NODE").await.unwrap()
 }
@@ -45,9 +59,15 @@ fn notification(alarm: &str, reason: Reason) -> Notification {
     Notification::of(alarm, reason, at(0))
 }
 
+/// What a notice of this kind says of an alarm.
+fn about(alarm: &str, kind: Kind) -> About {
+    About { alarm: alarm.into(), ends: kind == Kind::Closing }
+}
+
 async fn enqueue(store: &Store, sink: &str, alarm: &str, kind: Kind, now: Timestamp) {
     let notification = notification(alarm, Reason::First);
-    let notice = Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None };
+    let alarms = vec![about(alarm, kind)];
+    let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
     let mut transaction = store.begin().await.unwrap();
     transaction.enqueue(&[notice], now).await.unwrap();
     transaction.commit().await.unwrap();
@@ -69,11 +89,7 @@ fn alarms(claimed: &[Claimed]) -> Vec<&str> {
 fn every_statement_is_one_that_both_databases_understand() {
     on_both("statements", async |location| {
         drop(open(&location).await);
-        let url = match &location {
-            Location::File(path) => format!("sqlite://{}", path.display()),
-            Location::Server { url, .. } => url.clone(),
-        };
-        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
         assert!(STATEMENTS.len() > 30, "the list is empty");
         for (name, sql) in STATEMENTS {
             let prepared = connection.prepare((*sql).into_sql_str()).await;
@@ -157,7 +173,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         let store = open(&location).await;
         let notice = Notice {
             sink: "mail",
-            alarm: "a-1",
+            alarms: vec![about("a-1", Kind::Problem)],
             kind: Kind::Problem,
             notification: notification("a-1", Reason::First),
             give_up: HOUR,
@@ -188,18 +204,18 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
 fn an_obligation_is_opened_once_and_closed_once() {
     on_both("obligations", async |location| {
         let store = open(&location).await;
-        let told = Told { owes: true, repeat_at: Some(at(100)) };
+        let told = Told { alarm: "a-1", owes: true };
         let mut transaction = store.begin().await.unwrap();
-        transaction.tell("mail", &["a-1"], told, at(0)).await.unwrap();
-        transaction.tell("mail", &["a-1"], Told { repeat_at: None, ..told }, at(50)).await.unwrap();
-        transaction.tell("quiet", &["a-1"], Told { owes: false, ..told }, at(0)).await.unwrap();
-        let known = transaction.knowing(&["a-1".into()]).await.unwrap();
-        assert_eq!(known, [("a-1".to_owned(), "mail".to_owned())]);
-        assert_eq!(transaction.repeats("quiet", at(100), 10).await.unwrap(), ["a-1"]);
-        assert!(transaction.repeats("mail", at(100), 10).await.unwrap().is_empty());
-        assert!(transaction.pending("mail").await.unwrap().is_empty());
+        transaction.tell("mail", &[told], at(0)).await.unwrap();
+        transaction.tell("mail", &[told], at(50)).await.unwrap();
+        transaction.tell("quiet", &[Told { owes: false, ..told }], at(0)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "quiet is owed nothing");
+        let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
+        let known = transaction.known(&pairs).await.unwrap();
+        assert_eq!(known.len(), 2, "{known:?}");
+        assert!(!transaction.pending("mail", "group").await.unwrap());
         transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
-        transaction.lose("mail", "a-1", "too late", at(61)).await.unwrap();
+        transaction.lose("mail", &["a-1"], "too late", at(61)).await.unwrap();
         transaction.forget_told(&["a-1".into()]).await.unwrap();
         transaction.commit().await.unwrap();
         assert!(store.obligations(false, 10).await.unwrap().is_empty());
@@ -207,7 +223,116 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let [debt] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
-        assert!(store.next_repeat("quiet").await.unwrap().is_none());
+    });
+}
+
+/// Sinks that are to be told of the end of an alarm by no group.
+async fn owed(transaction: &mut Transaction<'_>, alarm: &str) -> Vec<String> {
+    let owed = transaction.knowing(&[alarm.to_owned()]).await.unwrap();
+    owed.into_keys().map(|(_, sink)| sink).collect()
+}
+
+#[test]
+fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
+    on_both("groups", async |location| {
+        let store = open(&location).await;
+        // Another sink gave it up to `slack`: none of its groups has the alarm in it.
+        let group = |sink: &str, state| {
+            let key = if sink == "mail" { "host=\"a\"@7#a-1" } else { "host=\"#a-1\"@7" };
+            StoredGroup { sink: sink.into(), key: key.into(), state }
+        };
+        let stored = [
+            group("mail", Some(serde_json::json!(1))),
+            group("slack", Some(serde_json::json!({ "told": ["a-1"] }))),
+            group("mail", Some(serde_json::json!(2))),
+        ];
+        let mut transaction = store.begin().await.unwrap();
+        transaction.save_groups(&stored, at(0)).await.unwrap();
+        let told = Told { alarm: "a-1", owes: true };
+        transaction.tell("mail", &[told], at(0)).await.unwrap();
+        transaction.tell("slack", &[told], at(0)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"]);
+        transaction.commit().await.unwrap();
+        let found = store.groups().await.unwrap();
+        assert_eq!(found, [stored[2].clone(), stored[1].clone()], "the last one counts");
+
+        let mut transaction = store.begin().await.unwrap();
+        transaction.save_groups(&[group("mail", None)], at(1)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail", "slack"], "it is gone");
+        transaction.commit().await.unwrap();
+        assert_eq!(store.groups().await.unwrap().len(), 1);
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(2)).await;
+        let mut transaction = store.begin().await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"], "its end waits already");
+    });
+}
+
+/// What an earlier version had: none of what change 3 brought.
+const BEFORE_GROUPS: [&str; 4] = [
+    "DROP TABLE groups",
+    "DROP TABLE notice_alarms",
+    "CREATE INDEX outbox_of_alarm ON outbox (alarm, sink, dead, id)",
+    "DELETE FROM _sqlx_migrations WHERE version = 3",
+];
+
+#[test]
+fn what_waited_before_there_were_groups_is_about_its_alarm() {
+    on_both("earlier", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "b-1", Kind::Closing, at(0)).await;
+        let mut over = notification("c-1", Reason::Resolved);
+        (over.status, over.alarms[0].status) = (Status::Resolved, Status::Resolved);
+        let (sink, kind, alarms) = ("mail", Kind::Forwarded, vec![about("c-1", Kind::Closing)]);
+        let notice = Notice { sink, alarms, kind, notification: over, give_up: HOUR, lease: None };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.enqueue(&[notice], at(0)).await.unwrap();
+        transaction.commit().await.unwrap();
+        store.close().await;
+        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
+        for statement in BEFORE_GROUPS {
+            connection.execute(statement).await.unwrap();
+        }
+        connection.close().await.unwrap();
+
+        let store = open(&location).await;
+        let mut transaction = store.begin().await.unwrap();
+        let pairs = ["a-1", "b-1", "c-1"].map(|alarm| ("mail", alarm));
+        let known = transaction.known(&pairs).await.unwrap();
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), [("mail".into(), "a-1".into())]);
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"]);
+        let ends = transaction.withdraw("mail").await.unwrap();
+        assert_eq!(ends, 1, "that of `b-1`: what was forwarded is left alone");
+        transaction.commit().await.unwrap();
+        assert_eq!(store.waiting("", 10).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_notice_of_many_alarms_is_about_each_of_them() {
+    on_both("many", async |location| {
+        let store = open(&location).await;
+        let names: Vec<_> = (0..1500).map(|index| format!("{index}-1")).collect();
+        let alarms: Vec<_> = names.iter().map(|alarm| about(alarm, Kind::Problem)).collect();
+        let mut notification = notification("0-1", Reason::First);
+        notification.more = 1499;
+        let (sink, kind) = ("mail", Kind::Problem);
+        let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
+        let mut transaction = store.begin().await.unwrap();
+        transaction.enqueue(&[notice], at(0)).await.unwrap();
+        transaction.commit().await.unwrap();
+        assert_eq!(store.waiting("", 10).await.unwrap().len(), 1, "one row");
+        let row = claim(&store, "mail", at(1)).await.remove(0);
+        let mut transaction = store.begin().await.unwrap();
+        let mut about = transaction.alarms_of(&row.id, &row.notification).await.unwrap();
+        about.sort_by_key(|about| about.alarm.trim_end_matches("-1").parse::<u32>().unwrap());
+        assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
+        assert!(about.iter().all(|about| !about.ends));
+        assert_eq!(owed(&mut transaction, "1499-1").await, ["mail"], "it will know");
+        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        transaction.delivered(&[&row]).await.unwrap();
+        assert!(owed(&mut transaction, "1499-1").await.is_empty(), "nothing of it is left");
+        transaction.commit().await.unwrap();
     });
 }
 
@@ -220,7 +345,7 @@ fn the_end_of_what_never_arrived_is_not_told() {
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
-        assert_eq!(transaction.pending("mail").await.unwrap().len(), 1);
+        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
         assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
         transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
         transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();
@@ -264,8 +389,8 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
         let store = open(&location).await;
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
         let mut transaction = store.begin().await.unwrap();
-        let told = Told { owes: true, repeat_at: None };
-        transaction.tell("gone", &["b-1"], told, at(0)).await.unwrap();
+        let told = Told { alarm: "b-1", owes: true };
+        transaction.tell("gone", &[told], at(0)).await.unwrap();
         assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
         assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);
         assert_eq!(transaction.bury_all("gone", "removed").await.unwrap(), 1);
@@ -320,7 +445,8 @@ async fn write(store: &Store, alarm: &str) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     let notice = |_| {
         let (sink, kind, notification) = ("mail", Kind::Problem, notification.clone());
-        Notice { sink, alarm, kind, notification, give_up: HOUR, lease: None }
+        let alarms = vec![about(alarm, kind)];
+        Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None }
     };
     let notices: Vec<_> = (0..20).map(notice).collect();
     transaction.enqueue(&notices, at(0)).await?;

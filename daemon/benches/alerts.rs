@@ -137,10 +137,12 @@ fn configuration(webhook: &Webhook, control: &Control, lanes: &[String]) -> Stri
     let names: Vec<&String> = lanes.iter().chain([&storm]).collect();
     for name in &names {
         text += &format!(
-            "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
+            "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
         );
     }
-    text + &format!("[sinks.post]\nplugin = \"post\"\ninputs = {names:?}\nurl = \"{url}\"\n")
+    text + &format!(
+        "[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = {names:?}\nurl = \"{url}\"\n"
+    )
 }
 
 fn alertmanager(webhook: &Webhook) -> Run {

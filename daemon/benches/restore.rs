@@ -113,7 +113,7 @@ fn main() {
 
 fn configuration(webhook: &Webhook, control: &Control) -> String {
     format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\nmax_series = 200_000\ncontrol = \"{}\"\n[evaluators.{LANE}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n[sinks.post]\nplugin = \"post\"\ninputs = [\"{LANE}\"]\nurl = \"{}\"\n",
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\nmax_series = 200_000\ncontrol = \"{}\"\n[evaluators.{LANE}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{LANE}\"]\nurl = \"{}\"\n",
         control.address,
         webhook.url()
     )

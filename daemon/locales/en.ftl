@@ -63,6 +63,15 @@ bad-duration = { $given } is no length of time
 bad-size = { $given } is no size
     .label = expected a whole number with its unit, such as 2 GiB
     .cure = write a whole number with its unit: "64 KiB", "500 MB", "2 GiB"
+bad-hours = { $given } is no span of hours
+    .label = expected start and end, such as 22:00-07:00
+    .cure = write it as "22:00-07:00", several as "12:00-13:00,18:00-19:00", a whole day as "00:00-24:00"
+bad-days = { $given } names no days of the week
+    .label = expected days such as Mon-Fri
+    .cure = write them as "Mon-Fri", "Sat,Sun" or "Wed"
+bad-time = { $given } is no date and time
+    .label = expected a date and a time
+    .cure = write it as 2026-12-01T22:00:00+09:00, or without the offset for the clock of `zone`
 bad-store = { $given } is no store
     .label = { $cause }
     .cure = write store = {"{"} url = "postgres://USER@HOST/DATABASE", password = {"{"} credential = "NAME" {"}"} {"}"}; without it the store is a file in the state directory
@@ -70,6 +79,9 @@ bad-matcher = { $given } is no matcher
     .label = { $cause }
     .cure = write it as label="value", or with one of the operators != =~ !~
     .regex = correct the regular expression; a backslash before a special character takes it literally
+bad-pattern = { $given } is no regular expression
+    .label = { $cause }
+    .cure = correct it; a backslash before a special character takes it literally; there are no look-arounds and no back references
 too-much = { $given } is more than the maximum { $limit }
     .label = at most { $limit }
     .cure = give `{ $key }` at most { $limit }
@@ -147,6 +159,18 @@ wrong-input = `{ $name }` ({ $role }) cannot be an input here
 input-yields-no-samples = `{ $name }` yields no samples
     .label = an evaluator of kind `threshold` judges samples
     .cure = put the name of a source of samples here
+input-yields-no-logs = `{ $name }` yields no log records
+    .label = an evaluator of kind `log` reads log records
+    .cure = put the name of a source of logs here
+no-mode = `{ $severity }` does not say what it waits for
+    .label = how many matches, or none for how long?
+    .cure = write at_least = 1, within = "1m"; or absent_for = "10m"; or name a label with `new` beside it
+mixed-modes = an evaluator counts, waits for an absence or looks for new values: one of them
+    .label = does not go with the rest
+    .cure = remove it, or make an evaluator of its own of it
+without-new = `{ $key }` needs `new`
+    .label = of which label?
+    .cure = name a label or a named group of the pattern:  new = "version"
 sink-cannot-take = this sink cannot take what `{ $name }` yields
     .label = yields { $yields }
     .cure = the plugin `{ $plugin }` takes { $takes }: choose another sink or another input
@@ -160,10 +184,17 @@ fallback-cannot-take = `{ $name }` cannot stand in for this sink
 fallback-cycle = the fallbacks of these sinks lead in a circle
     .label = { $cycle }
     .cure = remove `fallback` from one of them
+escalate-cannot-take = `{ $name }` cannot be told of alarms
+    .label = takes { $takes } only
+    .cure = choose a sink that takes notifications
+escalate-cycle = these sinks escalate in a circle
+    .label = { $cycle }
+    .cure = remove `escalate` from one of them
 
 no-level = { $section } has neither `warning` nor `critical`
     .label = would never raise an alarm
     .cure = add a level such as  critical = {"{"} above = 90, for = "2m" {"}"}
+    .log = add a level such as  critical = {"{"} at_least = 1, within = "1m" {"}"}
 warning-beyond-critical = `warning` is beyond `critical`
     .label = at { $warning } it is critical already, from { $critical } on
     .cure = give `warning` the smaller number
@@ -192,17 +223,29 @@ impossible-of = { $count } of the last { $slots } can never be
 value-without-over = `value` needs `over`
     .label = of which window?
     .cure = add a window such as  over = "5m", or remove `value`
+flap-never-settles = what flaps settles at once: `stop` is beyond `start`
+    .label = { $stop } is more than { $start }
+    .cure = give `stop` { $start } or less
 over-on-pushed-down = the source computes the window of `{ $metric }` itself
     .label = a second window over it
     .cure = remove `over`, or `window` from the source's query
 deadline-beyond-interval = the deadline is longer than the interval
     .label = the next call is due after { $interval }
     .cure = make `deadline` at most { $interval }, or `interval` longer
+no-span = the maintenance `{ $name }` does not say when it is
+    .label = neither `hours`, nor `days`, nor `until`
+    .cure = add hours = "22:00-07:00" and days = "Mon-Fri" if it comes again, or from = … and until = … if it is once
+ends-first = it ends before it begins
+    .label = not after `from`
+    .cure = give `until` a time after `from`
 
 unknown-evaluator = no evaluator is called `{ $name }`
     .label = must be the name of an evaluator of kind `threshold`
     .cure = use one of: { $known }
     .meant = did you mean `{ $meant }`?
+overrides-log = `{ $name }` has no thresholds
+    .label = is an evaluator of kind `log`
+    .cure = change its numbers where it stands; [[thresholds]] are for evaluators of kind `threshold`
 expect-without-by = `expect` names identities, and no `by` says what makes one
     .label = which labels tell them apart?
     .cure = add by = ["…"] with the labels that are named here

@@ -59,6 +59,15 @@ bad-duration = 시간 길이가 아닙니다: { $given }
 bad-size = 크기가 아닙니다: { $given }
     .label = 정수와 단위가 필요함 (예: 2 GiB)
     .cure = 정수와 단위를 함께 쓰십시오: "64 KiB", "500 MB", "2 GiB"
+bad-hours = 시간대가 아닙니다: { $given }
+    .label = 시작과 끝이 필요함 (예: 22:00-07:00)
+    .cure = "22:00-07:00" 꼴로, 여럿이면 "12:00-13:00,18:00-19:00", 온종일이면 "00:00-24:00"으로 쓰십시오
+bad-days = 요일이 아닙니다: { $given }
+    .label = 요일이 필요함 (예: Mon-Fri)
+    .cure = "Mon-Fri", "Sat,Sun", "Wed" 꼴로 쓰십시오
+bad-time = 날짜와 시각이 아닙니다: { $given }
+    .label = 날짜와 시각이 필요함
+    .cure = 2026-12-01T22:00:00+09:00 꼴로 쓰십시오. 오프셋이 없으면 `zone`의 시각입니다
 bad-store = 저장소가 아닙니다: { $given }
     .label = { $cause }
     .cure = store = {"{"} url = "postgres://USER@HOST/DATABASE", password = {"{"} credential = "NAME" {"}"} {"}"} 꼴로 쓰십시오. 없으면 state 디렉터리의 파일이 저장소입니다
@@ -66,6 +75,9 @@ bad-matcher = 매처가 아닙니다: { $given }
     .label = { $cause }
     .cure = label="value" 꼴로 쓰십시오. 연산자는 = 대신 != =~ !~ 도 됩니다
     .regex = 정규식을 고치십시오. 특수 문자를 글자 그대로 쓰려면 앞에 백슬래시를 붙입니다
+bad-pattern = 정규식이 아닙니다: { $given }
+    .label = { $cause }
+    .cure = 정규식을 고치십시오. 특수 문자를 글자 그대로 쓰려면 앞에 백슬래시를 붙입니다. 전후방 탐색과 역참조는 없습니다
 too-much = { $given }: 최댓값 { $limit }보다 큽니다
     .label = { $limit } 이하
     .cure = `{ $key }` 값을 { $limit } 이하로 정하십시오
@@ -143,6 +155,18 @@ wrong-input = 여기에 입력으로 쓸 수 없습니다: `{ $name }` ({ $role 
 input-yields-no-samples = 샘플을 내지 않는 소스입니다: `{ $name }`
     .label = `threshold` 평가기는 샘플을 판정함
     .cure = 샘플을 내는 소스의 이름을 적으십시오
+input-yields-no-logs = 로그를 내지 않는 소스입니다: `{ $name }`
+    .label = `log` 평가기는 로그를 읽음
+    .cure = 로그를 내는 소스의 이름을 적으십시오
+no-mode = `{ $severity }`에 무엇을 기다리는지 없습니다
+    .label = 몇 번 나오면, 또는 얼마 동안 없으면?
+    .cure = at_least = 1, within = "1m" 또는 absent_for = "10m"으로 쓰거나, 그 옆에 `new`로 레이블을 적으십시오
+mixed-modes = 평가기는 횟수, 부재, 새 값 가운데 하나만 봅니다
+    .label = 나머지와 맞지 않음
+    .cure = 지우거나 따로 평가기를 만드십시오
+without-new = `{ $key }`에는 `new`가 필요합니다
+    .label = 어느 레이블의 값인지 알 수 없음
+    .cure = 레이블이나 pattern의 이름 있는 그룹을 적으십시오:  new = "version"
 sink-cannot-take = 이 싱크가 받을 수 없는 입력입니다: `{ $name }`
     .label = 내는 것: { $yields }
     .cure = 플러그인 `{ $plugin }`의 싱크가 받는 것: { $takes }. 다른 싱크나 다른 입력을 고르십시오
@@ -156,10 +180,17 @@ fallback-cannot-take = 이 싱크를 대신할 수 없습니다: `{ $name }`
 fallback-cycle = 싱크의 fallback이 서로 맞물려 돕니다
     .label = { $cycle }
     .cure = 이 가운데 하나에서 `fallback`을 지우십시오
+escalate-cannot-take = 알람을 받을 수 없는 싱크입니다: `{ $name }`
+    .label = 받는 것: { $takes }
+    .cure = 통지를 받는 싱크를 고르십시오
+escalate-cycle = 싱크들의 escalate가 서로를 돌아가며 가리킵니다
+    .label = { $cycle }
+    .cure = 그중 하나에서 `escalate`를 지우십시오
 
 no-level = { $section }에 `warning`도 `critical`도 없습니다
     .label = 알람이 발생할 수 없음
     .cure = 단계를 더하십시오. 예:  critical = {"{"} above = 90, for = "2m" {"}"}
+    .log = 단계를 더하십시오. 예:  critical = {"{"} at_least = 1, within = "1m" {"}"}
 warning-beyond-critical = `warning`이 `critical`보다 심합니다
     .label = { $warning }이면 이미 심각 단계입니다(임계치 { $critical })
     .cure = `warning`에 더 작은 숫자를 쓰십시오
@@ -188,17 +219,29 @@ impossible-of = 있을 수 없는 횟수입니다: 최근 { $slots }번 중 { $c
 value-without-over = `value`에는 `over`가 필요합니다
     .label = 어느 구간의 값인지 알 수 없음
     .cure = over = "5m" 같은 구간을 더하거나 `value`를 지우십시오
+flap-never-settles = `stop`이 `start`보다 커서 요동이 시작되자마자 끝납니다
+    .label = { $stop }은(는) { $start }보다 큼
+    .cure = `stop`을 { $start } 이하로 하십시오
 over-on-pushed-down = 구간을 소스가 이미 계산하는 메트릭입니다: `{ $metric }`
     .label = 그 위에 또 씌운 구간
     .cure = `over`를 지우거나, 소스의 쿼리에서 `window`를 지우십시오
 deadline-beyond-interval = `deadline`이 `interval`보다 깁니다
     .label = 다음 호출까지의 간격: { $interval }
     .cure = `deadline`을 { $interval } 이하로 줄이거나 `interval`을 늘리십시오
+no-span = 점검 `{ $name }`이(가) 언제인지 없습니다
+    .label = `hours`, `days`, `until` 가운데 아무것도 없음
+    .cure = 되풀이되면 hours = "22:00-07:00"과 days = "Mon-Fri"를, 한 번이면 from = …과 until = …을 더하십시오
+ends-first = 시작하기 전에 끝납니다
+    .label = `from` 뒤가 아님
+    .cure = `until`을 `from`보다 뒤로 정하십시오
 
 unknown-evaluator = 그런 평가기가 없습니다: `{ $name }`
     .label = `threshold` 종류 평가기의 이름이어야 함
     .cure = 다음 가운데 하나를 쓰십시오: { $known }
     .meant = `{ $meant }` 아닙니까?
+overrides-log = `{ $name }`에는 임계값이 없습니다
+    .label = `log` 종류 평가기임
+    .cure = 그 평가기의 값을 직접 고치십시오. [[thresholds]]는 `threshold` 종류 평가기에만 씁니다
 expect-without-by = `expect`가 대상을 가리키지만 `by`가 없습니다
     .label = 어느 레이블로 구별하는지 알 수 없음
     .cure = 여기에 쓴 레이블로 by = ["…"]를 더하십시오

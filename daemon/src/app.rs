@@ -36,7 +36,8 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
-    pipeline::{evaluation::Question, problems},
+    people::People,
+    pipeline::problems,
     plugin::{
         catalog::Catalog,
         event::Event,
@@ -96,7 +97,8 @@ impl App {
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
         let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
-        let Restored { engine, effects, raised } = restore::restore(&store, &plan, &clock).await?;
+        let Restored { engine, effects, raised, cursors } =
+            restore::restore(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = Shared {
             clock: clock.clone(),
@@ -107,8 +109,8 @@ impl App {
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let judging = Judging::start(engine, effects, &clock)?;
-        let records = Records::open(&plan, &sinks, &clock).await?;
-        let outbox = wiring.outbox(&store, reserve, &sinks);
+        let records = Records::open(&plan, &sinks, &clock, cursors).await?;
+        let outbox = wiring.outbox(&store, reserve, &sinks, records.written());
         let view = View::new(http::Parts {
             clock: clock.clone(),
             started: clock.now(),
@@ -122,6 +124,7 @@ impl App {
             wakes: outbox.wakes.clone(),
             thresholds: judging.registry(&plan, &store, &clock),
             ready: AtomicBool::new(false),
+            people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
         });
         let app = Self {
             view: view.clone(),
@@ -145,7 +148,7 @@ impl App {
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
         outbox.adopt().await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        app.tell(outbox, judging.effects, judging.questions, &wiring.events);
+        app.tell(outbox, judging.effects, &wiring.events);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -218,6 +221,9 @@ impl App {
         for pump in self.records.pumps(plan, &sinks, &self.stop) {
             self.feeds.spawn(pump.run());
         }
+        for reader in self.records.readers(plan, inputs, &self.stop)? {
+            self.feeds.spawn(reader.run());
+        }
         for wired in sinks {
             self.sinks.spawn(sink::run(wired.supervisor, wired.deliveries, clock.clone()));
         }
@@ -239,21 +245,13 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    fn tell(
-        &self,
-        outbox: Outbox,
-        effects: mpsc::Receiver<Effects>,
-        questions: mpsc::Sender<Question>,
-        events: &mpsc::Sender<Event>,
-    ) {
-        let alarms = View::asks(questions);
+    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, events: &mpsc::Sender<Event>) {
         for sink in outbox.recipients.iter() {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
                 recipients: outbox.recipients.clone(),
                 store: outbox.store.clone(),
                 clock: outbox.clock.clone(),
-                alarms: Arc::clone(&alarms),
                 wakes: outbox.wakes.clone(),
                 events: events.clone(),
                 stop: self.written.clone(),

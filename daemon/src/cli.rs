@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Data goes to stdout, talk to stderr.
 
 mod alarm;
+mod backtest;
 mod check;
 mod client;
 mod db;
@@ -9,6 +10,7 @@ mod outbox;
 mod output;
 mod plugin;
 mod run;
+mod silence;
 mod status;
 mod threshold;
 
@@ -30,8 +32,12 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 4;
     /// It does not fit the state of things.
     pub const REFUSED: u8 = 5;
+    /// It was done in part.
+    pub const PARTLY: u8 = 6;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
+    /// It was interrupted.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// haetae watches platforms and raises alarms.
@@ -50,7 +56,8 @@ const EXAMPLES: &str = "Examples:
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
-Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable, 5 refused, 78 bad configuration at start";
+Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
+  5 refused, 6 done in part, 78 bad configuration at start, 130 interrupted";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
@@ -105,12 +112,17 @@ enum Verb {
     Run(run::Arguments),
     /// Show every problem of the configuration; starts nothing, reads no secret
     Check(check::Arguments),
+    /// Judge the past again, by the configuration as it is and as it is proposed, and compare
+    Backtest(backtest::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
-    /// Look at alarms
+    /// Look at alarms, and handle them
     #[command(subcommand)]
     Alarm(alarm::Verb),
+    /// Silence alarms for a while
+    #[command(subcommand)]
+    Silence(silence::Verb),
     /// Look at thresholds, set and remove them
     #[command(subcommand)]
     Threshold(threshold::Verb),
@@ -134,9 +146,11 @@ pub fn main() -> ExitCode {
     let code = match verb {
         Verb::Run(arguments) => run::run(&common, &arguments),
         Verb::Check(arguments) => check::run(&common, &arguments),
+        Verb::Backtest(arguments) => backtest::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
         Verb::Threshold(verb) => threshold::run(&common, &verb),
+        Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Status(arguments) => status::run(&common, &arguments),

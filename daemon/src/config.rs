@@ -8,15 +8,18 @@ mod file;
 mod files;
 mod kind;
 mod language;
+mod log;
 mod names;
 mod plan;
 mod problem;
+mod proposal;
 mod report;
 mod schema;
 pub mod secret;
 mod section;
 mod sink;
 mod source;
+mod telling;
 mod threshold;
 mod wiring;
 
@@ -26,12 +29,13 @@ use haetae_plugin::{Metric, Records};
 use serde_json::Value;
 
 pub use self::{
-    environment::{STATE, built_in_plugins, runtime_socket},
+    environment::{STATE, built_in_plugins, runtime_socket, state_home},
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
-    plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source},
+    plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
+    proposal::Misplaced,
     threshold::ThresholdText,
 };
 

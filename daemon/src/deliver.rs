@@ -3,7 +3,10 @@
 pub mod desk;
 pub mod dispatch;
 mod fate;
+mod group;
 pub mod outbox;
 mod outcome;
 pub mod recipient;
 pub mod render;
+mod withheld;
+mod writing;

@@ -7,16 +7,21 @@
 
 mod across;
 mod alarm;
+pub mod calendar;
 mod condition;
 mod evaluator;
 mod evidence;
 mod expected;
+mod flap;
 pub mod handling;
 mod identity;
 mod labels;
 mod levels;
+mod limit;
+pub mod log;
 pub mod matcher;
 mod member;
+mod missed;
 pub mod notify;
 mod occurrence;
 mod overrides;
@@ -34,6 +39,8 @@ mod window;
 #[cfg(test)]
 mod expecting;
 #[cfg(test)]
+mod icinga;
+#[cfg(test)]
 mod overriding;
 #[cfg(test)]
 mod prometheus;
@@ -44,6 +51,8 @@ mod reloading;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod trial;
 
 use haetae_plugin::{Samples, Severity, Timestamp};
@@ -53,8 +62,11 @@ pub use self::{
     condition::MOST_SLOTS,
     evaluator::EvaluatorStatus,
     evidence::Evidence,
-    matcher::Matcher,
+    handling::Handling,
+    matcher::{Matcher, MatcherError},
     overrides::{Foreseen, Override, Preview},
+    reload::Setting,
+    silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
@@ -62,6 +74,8 @@ pub use self::{
 };
 use self::{
     evaluator::Evaluator,
+    log::{Found, LogEvaluator, LogRule, Records},
+    notify::{Explanation, Inhibit, Notifier, Views},
     occurrence::Occurrences,
     source::{Route, Source},
     standing::Changes,
@@ -74,9 +88,10 @@ use self::{
 pub struct Engine {
     sources: Vec<Source>,
     evaluators: Vec<Evaluator>,
+    logs: Vec<LogEvaluator>,
     system: System,
     occurrences: Occurrences,
-    overrides: Vec<Override>,
+    notifier: Notifier,
     now: Timestamp,
 }
 
@@ -97,6 +112,23 @@ pub enum Input {
         source: String,
         /// Points of the past; its labels are complete and within the limits.
         samples: Samples,
+    },
+    /// A batch of a source's queue, for its log evaluators.
+    Records(Records),
+    /// A source of logs has spoken, and its log evaluators have had all that it had said before.
+    Heard {
+        /// The source.
+        source: String,
+        /// Up to when.
+        until: Timestamp,
+        /// Whether it vouches to have said everything up to then, whatever came between.
+        vouched: bool,
+    },
+    /// Log evaluators are given batches of a source's queue from the oldest on: their place in it
+    /// is gone.
+    Rewound {
+        /// The source.
+        source: String,
     },
     /// A source failed: one alarm about it, and none of its evaluators' conditions change.
     SourceDown {
@@ -122,6 +154,31 @@ pub enum Input {
     /// Numbers that stand in for those of evaluators, all that there are, the newest last. Given
     /// before alarms are restored, they are restored under these.
     Overrides(Vec<Override>),
+    /// A person handled an alarm: it stands so now.
+    Handled {
+        /// The alarm.
+        alarm: String,
+        /// How it is handled now.
+        handling: Handling,
+    },
+    /// People silence this now, and nothing else.
+    Silences(Vec<Silence>),
+    /// The configuration says so now of who is told what.
+    Routes {
+        /// The sinks, in their order.
+        routes: Vec<notify::Route>,
+        /// Which alarms mute others.
+        inhibits: Vec<Inhibit>,
+        /// What is worked on.
+        maintenance: Vec<Silence>,
+    },
+    /// The clock stood at `from` and stands at the time of this step, without that time having
+    /// passed: it was set, or the machine was suspended. Slots in between are missed, which is
+    /// nobody's fault, and nothing that counts time counts it.
+    Jumped {
+        /// Where it stood; later than now if it went back.
+        from: Timestamp,
+    },
     /// Time has passed.
     Tick,
 }
@@ -141,7 +198,32 @@ impl Engine {
             }
         }
         let (system, occurrences) = (System::default(), Occurrences::default());
-        Self { sources, evaluators, system, occurrences, overrides: Vec::new(), now }
+        let notifier = Notifier::default();
+        Self { sources, evaluators, logs: Vec::new(), system, occurrences, notifier, now }
+    }
+
+    /// The same with log evaluators.
+    #[must_use]
+    pub fn with_logs(mut self, rules: Vec<LogRule>) -> Self {
+        self.logs = rules.into_iter().map(LogEvaluator::new).collect();
+        self
+    }
+
+    /// The same, which tells these sinks.
+    #[must_use]
+    pub fn with_routes(
+        mut self,
+        routes: Vec<notify::Route>,
+        inhibits: Vec<Inhibit>,
+        maintenance: Vec<Silence>,
+    ) -> Self {
+        self.route(routes, inhibits, maintenance, self.now);
+        self
+    }
+
+    /// The time that it was told last.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Takes an input and judges what is due.
@@ -149,17 +231,30 @@ impl Engine {
     /// The work is bounded: slots that passed while nobody asked are counted, not judged.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Effects {
         self.follow_clock(now);
+        // What comes in this moment changes nothing of what was due before.
+        self.tell_due(now);
         let mut changes = Changes::default();
         match input {
             Input::Samples { source, samples } => {
+                self.notifier.heard(&source);
                 self.source_up(&source, now, &mut changes);
                 self.take(&source, &samples, now);
             }
             Input::History { source, samples } => self.recall(&source, &samples, now),
+            Input::Records(records) => self.take_records(&records, &mut changes),
+            Input::Heard { source, until, vouched } => {
+                let found = Found::heard(until, vouched);
+                for log in &mut self.logs {
+                    log.heard(&source, &found, &mut self.occurrences, &mut changes);
+                }
+            }
+            Input::Rewound { source } => self.logs.iter_mut().for_each(|log| log.rewind(&source)),
             Input::SourceDown { source, reason } => {
+                self.logs.iter_mut().for_each(|log| log.source_down(&source));
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
+                self.notifier.heard(&source);
                 self.raise(&source, Problem::SourceDown, reason, now, &mut changes);
             }
             Input::SourceUp { source } => self.source_up(&source, now, &mut changes),
@@ -171,23 +266,61 @@ impl Engine {
                 for evaluator in &mut self.evaluators {
                     evaluator.override_with(&overrides, now, &mut changes);
                 }
-                self.overrides = overrides;
+            }
+            Input::Handled { alarm, handling } => {
+                let Self { evaluators, sources, system, notifier, .. } = self;
+                notifier.handle(&alarm, handling, now, Views { evaluators, sources, system });
+            }
+            Input::Silences(silences) => self.notifier.silence(silences, now),
+            Input::Routes { routes, inhibits, maintenance } => {
+                self.route(routes, inhibits, maintenance, now);
+            }
+            Input::Jumped { from } => {
+                self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
             }
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
-        changes.into_effects()
+        self.logs.iter_mut().for_each(|log| log.settle(now, false, &mut changes));
+        self.tell(changes, now)
+    }
+
+    /// What is to be written before it is given up: all that was judged.
+    pub fn last_effects(&mut self, now: Timestamp) -> Effects {
+        let mut changes = Changes::default();
+        self.logs.iter_mut().for_each(|log| log.settle(now, true, &mut changes));
+        self.tell(changes, now)
+    }
+
+    /// Effects, with who is told of them.
+    fn tell(&mut self, changes: Changes, now: Timestamp) -> Effects {
+        let mut effects = changes.into_effects();
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        let views = Views { evaluators, sources, system };
+        notifier.take(&effects, now, views);
+        notifier.prompt(now, views);
+        notifier.drain(&mut effects);
+        effects
+    }
+
+    /// Why each sink is told of an alarm or not, and what it is told next.
+    pub fn explain(&self, alarm: &str, now: Timestamp) -> Vec<Explanation> {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        notifier.explain(alarm, now, Views { evaluators, sources, system })
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.evaluators.iter().filter_map(|evaluator| evaluator.next_due(&self.sources)).min()
+        let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
+        let logs = self.logs.iter().filter_map(LogEvaluator::next_due);
+        slots.chain(logs).chain(self.notifier.next_due()).min()
     }
 
     /// All alarms that are pending, firing or recovering, the worst first.
     pub fn alarms(&self) -> Vec<AlarmView> {
         let own = self.evaluators.iter().flat_map(|evaluator| evaluator.alarms(&self.sources));
-        let mut alarms: Vec<_> = self.system.alarms().chain(own).collect();
+        let logs = self.logs.iter().flat_map(|log| log.alarms(self.outage(log)));
+        let mut alarms: Vec<_> = self.system.alarms().chain(own).chain(logs).collect();
         alarms.sort_by(AlarmView::worst_first);
         alarms
     }
@@ -195,7 +328,8 @@ impl Engine {
     /// How many alarms of a severity fire.
     pub fn firing(&self, severity: Severity) -> usize {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
-        self.system.firing().chain(own).filter(|one| *one == severity).count()
+        let logs = self.logs.iter().flat_map(LogEvaluator::firing);
+        self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
     }
 
     /// What other overrides would do now; `id` is the one in question.
@@ -209,7 +343,8 @@ impl Engine {
 
     /// How each evaluator is doing, in the order in which they were given.
     pub fn evaluators(&self) -> Vec<EvaluatorStatus> {
-        self.evaluators.iter().map(Evaluator::status).collect()
+        let logs = self.logs.iter().map(LogEvaluator::status);
+        self.evaluators.iter().map(Evaluator::status).chain(logs).collect()
     }
 
     /// A clock that went back must not leave slots, watermarks and points in the future.
@@ -221,8 +356,31 @@ impl Engine {
             for evaluator in &mut self.evaluators {
                 evaluator.follow_clock(now);
             }
+            self.notifier.follow_clock(now);
+            self.logs.iter_mut().for_each(|log| log.follow_clock(now));
         }
         self.now = now;
+    }
+
+    fn tell_due(&mut self, now: Timestamp) {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        notifier.settle(now);
+        notifier.due(now, Views { evaluators, sources, system });
+    }
+
+    fn route(
+        &mut self,
+        routes: Vec<notify::Route>,
+        inhibits: Vec<Inhibit>,
+        maintenance: Vec<Silence>,
+        now: Timestamp,
+    ) {
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        let views = Views { evaluators, sources, system };
+        let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
+        let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one))).collect();
+        notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 
     fn raise(
@@ -261,6 +419,19 @@ impl Engine {
         }
     }
 
+    fn take_records(&mut self, records: &Records, changes: &mut Changes) {
+        let readers = self.logs.iter_mut().filter(|log| log.reads(&records.source));
+        for (rule, log) in readers.enumerate() {
+            log.take(records, rule, &mut self.occurrences, changes);
+        }
+    }
+
+    /// Since when any source of a log evaluator is down.
+    fn outage(&self, log: &LogEvaluator) -> Option<Timestamp> {
+        let source = |name: &str| self.sources.iter().find(|source| source.timing.name == name);
+        log.inputs().filter_map(|name| source(name)?.down).min()
+    }
+
     fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {
         let Self { sources, evaluators, .. } = self;
         if let Some(source) = sources.iter_mut().find(|source| source.timing.name == name) {
@@ -271,11 +442,19 @@ impl Engine {
     }
 
     fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) {
-        let Self { sources, evaluators, occurrences, .. } = self;
+        let Self { sources, evaluators, system, occurrences, .. } = self;
         for (index, evaluator) in evaluators.iter_mut().enumerate() {
             for detached in evaluator.judge_due(now, sources, occurrences, changes) {
                 if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
+                }
+            }
+            for (problem, detail) in evaluator.news() {
+                match detail {
+                    None => system.end(evaluator.name(), problem, now, changes),
+                    Some(detail) => {
+                        system.raise(evaluator.name(), problem, detail, now, occurrences, changes);
+                    }
                 }
             }
         }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod metrics;
 pub mod outbox;
 mod peer;
+pub mod people;
 pub mod thresholds;
 
 use std::{
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    deliver::dispatch::Alarms,
+    people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
         queue::Queue,
@@ -71,6 +72,8 @@ pub struct Parts {
     pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Numbers that override those of evaluators.
     pub thresholds: thresholds::registry::Registry,
+    /// Where what people do goes.
+    pub people: People,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }
@@ -93,18 +96,6 @@ impl View {
         let (reply, counts) = oneshot::channel();
         self.0.engine.send(Question::Counts(reply)).await.ok()?;
         counts.await.ok()
-    }
-
-    /// How dispatchers ask for the alarms as they are now.
-    pub fn asks(engine: mpsc::Sender<Question>) -> Alarms {
-        Arc::new(move || {
-            let engine = engine.clone();
-            Box::pin(async move {
-                let (reply, overview) = oneshot::channel();
-                engine.send(Question::Overview(reply)).await.ok()?;
-                overview.await.ok().map(|overview| overview.alarms)
-            })
-        })
     }
 
     /// Each instance as it is now.

@@ -1,12 +1,14 @@
 //! haetae: a plugin-based monitoring and alarm daemon. See ARCHITECTURE.md.
 
 pub mod app;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod engine;
 pub mod http;
+pub mod people;
 pub mod pipeline;
 pub mod plugin;
 pub mod retry;

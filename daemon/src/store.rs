@@ -5,16 +5,20 @@
 
 mod alarms;
 mod care;
+mod groups;
+mod handling;
 pub mod health;
 mod ids;
 mod journal;
 mod location;
+mod logs;
 mod migrations;
 mod notice;
 mod obligations;
 mod outbox;
 pub mod reserve;
 mod rows;
+mod silences;
 mod statements;
 mod thresholds;
 mod transaction;
@@ -34,11 +38,13 @@ use self::ids::Ids;
 pub use self::{
     alarms::Page,
     care::Findings,
+    handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
-    notice::Notice,
+    notice::{About, Notice},
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
+    silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
     transaction::Transaction,
 };

@@ -21,8 +21,11 @@ pub struct Notification {
     pub severity: Severity,
     /// What the alarms have in common.
     pub labels: BTreeMap<String, String>,
-    /// The alarms, worst first.
+    /// The alarms, worst first; of very many, the first of them.
     pub alarms: Vec<Alarm>,
+    /// How many more alarms it is about than `alarms` has.
+    #[serde(default)]
+    pub more: u32,
     /// One line, rendered in the sink's language.
     pub title: String,
     /// The whole message as plain text, rendered in the sink's language.
@@ -74,6 +77,9 @@ pub struct Alarm {
     /// Where it says what to do.
     #[serde(default)]
     pub runbook: Option<String>,
+    /// The newest log lines that it is about, oldest first: a few, cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpts: Vec<String>,
 }
 
 /// Whether something is wrong now.
@@ -179,6 +185,7 @@ impl Notification {
             time,
             attempt: 1,
             alarms: vec![alarm],
+            more: 0,
         }
     }
 }
@@ -198,6 +205,7 @@ impl Alarm {
             ended: None,
             summary: String::new(),
             runbook: None,
+            excerpts: Vec::new(),
         }
     }
 }

@@ -75,6 +75,9 @@ warning = {{ above = 50 }}
 critical = {{ above = 90 }}
 [sinks.mail]
 plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["levels"]
 server = "smtp://127.0.0.1:{}"
 from = "haetae@monitor.test"

@@ -388,6 +388,9 @@ url = "URL/"
 
 [sinks.out]
 plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
 inputs = ["from-env", "from-file", "from-credential", "asking"]
 path = "HOME/out.jsonl"
 "#;

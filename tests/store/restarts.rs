@@ -8,7 +8,7 @@ use std::{
 use haetae::{
     engine::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Expect, Level, NoData, Side, Then, Threshold},
+        threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
     },
     store::{Location, Store},
 };
@@ -167,6 +167,8 @@ fn engine(rule: Rule, now: Timestamp) -> Engine {
         }),
         no_data: NoData { after: Some(MINUTE * 10), then: Then::Hold },
         over: None,
+        limit: LIMIT,
+        flap: Some(Flap::default()),
         every: None,
         summary: BTreeMap::new(),
         runbook: None,

@@ -1,8 +1,11 @@
 //! Records on their way: the queue of each source, and what feeds and empties it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -13,10 +16,14 @@ use super::{
 use crate::{
     clock::Clock,
     config::{Plan, Source},
-    engine::Input,
+    engine::{
+        Input,
+        log::{LogCursor, Matching, Positions},
+    },
     pipeline::{
         feed::{self, Feed},
         intake::Intake,
+        log_reader::{LOG_EVALUATORS, LogReader, Said},
         pump::Pump,
         queue::{Damage, Limits, Queue, WhenFull},
     },
@@ -29,20 +36,32 @@ pub(super) struct Records {
     queues: BTreeMap<String, Queue>,
     /// What was set aside when they were opened.
     damage: BTreeMap<String, String>,
+    /// Where log evaluators go on.
+    cursors: Vec<LogCursor>,
+    /// How far they are written.
+    written: watch::Sender<Positions>,
+    /// That sources which they read have spoken.
+    said: BTreeMap<String, watch::Sender<Said>>,
 }
 
 impl Records {
-    /// Opens the queue of each source whose records go to a sink.
+    /// Opens the queue of each source whose records go to a sink or to a log evaluator.
     pub(super) async fn open(
         plan: &Plan,
         sinks: &[WiredSink],
         clock: &Clock,
+        cursors: Vec<LogCursor>,
     ) -> Result<Self, StartError> {
         let directory = plan.daemon.state.join("queues");
         let (mut queues, mut damages) = (BTreeMap::new(), BTreeMap::new());
+        let mut said = BTreeMap::new();
         for source in &plan.sources {
             let readers = sinks.iter().filter(|sink| sink.plan.inputs.contains(&source.name));
-            let names: Vec<_> = readers.map(|sink| sink.plan.name.clone()).collect();
+            let mut names: Vec<_> = readers.map(|sink| sink.plan.name.clone()).collect();
+            if plan.logs.iter().any(|rule| rule.inputs.contains(&source.name)) {
+                names.push(LOG_EVALUATORS.into());
+                said.insert(source.name.clone(), watch::Sender::new(Said::default()));
+            }
             if names.is_empty() {
                 continue;
             }
@@ -54,12 +73,55 @@ impl Records {
             }
             queues.insert(source.name.clone(), queue);
         }
-        Ok(Self { queues, damage: damages })
+        let positions = cursors.iter().map(|cursor| (cursor.of(), cursor.position));
+        let written = watch::Sender::new(positions.collect());
+        Ok(Self { queues, damage: damages, cursors, written, said })
     }
 
     /// The queues, by source.
     pub(super) fn queues(&self) -> &BTreeMap<String, Queue> {
         &self.queues
+    }
+
+    /// Where it is told how far log evaluators are written.
+    pub(super) fn written(&self) -> watch::Sender<Positions> {
+        self.written.clone()
+    }
+
+    /// What leads from the queues to log evaluators.
+    pub(super) fn readers(
+        &self,
+        plan: &Plan,
+        engine: &mpsc::Sender<Input>,
+        stop: &CancellationToken,
+    ) -> Result<Vec<LogReader>, StartError> {
+        let mut readers = Vec::new();
+        for source in &plan.sources {
+            let (Some(said), Some(queue)) =
+                (self.said.get(&source.name), self.queues.get(&source.name))
+            else {
+                continue;
+            };
+            let failed = |cause| StartError::Queue { instance: source.name.clone(), cause };
+            let matching = Matching::new(&source.name, source.labels.clone(), &plan.logs);
+            let Some(consumer) = queue.consumer(LOG_EVALUATORS) else { continue };
+            readers.push(LogReader {
+                source: source.name.clone(),
+                queue: queue.clone(),
+                consumer,
+                matching: Arc::new(matching.map_err(failed)?),
+                cursors: self.cursors_of(&source.name),
+                said: said.subscribe(),
+                engine: engine.clone(),
+                written: self.written.subscribe(),
+                stop: stop.clone(),
+            });
+        }
+        Ok(readers)
+    }
+
+    fn cursors_of(&self, source: &str) -> Vec<LogCursor> {
+        self.cursors.iter().filter(|cursor| cursor.source == source).cloned().collect()
     }
 
     /// What empties the queues.
@@ -103,6 +165,7 @@ impl Records {
             source: source.name.clone(),
             intake: Intake::new(source),
             queue: self.queues.get(&source.name).cloned(),
+            heard: self.said.get(&source.name).cloned(),
             engine: judged.then(|| inputs.clone()),
             refill: wiring.refill(source)?,
             reserve: reserve.clone(),

@@ -10,8 +10,12 @@ use crate::{
     clock::Clock,
     config::{Plan, Source},
     deliver::outbox::STORE,
-    engine::{Effects, Engine, Input, Past, Problem, SYSTEM, SourceTiming, Standing},
+    engine::{
+        Effects, Engine, Input, Past, Problem, SYSTEM, Standing,
+        log::{LogCursor, LogRule},
+    },
     http::thresholds::registry::in_force,
+    people,
     store::{Store, StoreError},
 };
 
@@ -22,6 +26,8 @@ pub(super) struct Restored {
     pub(super) effects: Effects,
     /// Problems of instances that an earlier run has told of.
     pub(super) raised: Vec<(String, Problem)>,
+    /// Where log evaluators go on.
+    pub(super) cursors: Vec<LogCursor>,
 }
 
 /// Makes the engine of a plan; while it takes one page of what was stored, the next is read.
@@ -30,13 +36,27 @@ pub(super) async fn restore(
     plan: &Plan,
     clock: &Clock,
 ) -> Result<Restored, StartError> {
-    let overrides = in_force(&plan.overrides, &plan.thresholds, &store.thresholds().await?);
+    let timings = plan.sources.iter().map(Source::timing).collect();
     let now = clock.now();
-    let mut engine = Engine::new(timings(plan), plan.thresholds.clone(), now);
+    let engine = Engine::new(timings, plan.thresholds.clone(), now);
+    let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+    let engine = engine.with_logs(plan.logs.clone());
+    let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
     // Nothing is judged, nor restored, by numbers that are not in force.
+    let overrides = in_force(&plan.overrides, &plan.thresholds, &store.thresholds().await?);
     engine.step(Input::Overrides(overrides), now);
-    let mut restored = Restored { engine, effects: Effects::default(), raised: Vec::new() };
-    restored.engine.restore(store.past().await?, &BTreeSet::new(), clock.now());
+    let handlings = store.handlings().await?.into_iter();
+    let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
+    // What people said is known before anything is judged.
+    let silences = people::load(store, clock.now()).await?;
+    let groups = store.groups().await?;
+    let mut past = Past { handlings, silences, groups, ..store.past().await? };
+    past.cursors = cursors(store, plan, past.cursors).await?;
+    let cursors = past.cursors.clone();
+    let mut restored =
+        Restored { engine, effects: Effects::default(), raised: Vec::new(), cursors };
+    let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
+    restored.effects.extend(effects);
     let mut alarms = 0;
     let mut page = store.standings("").await?;
     while let Some(last) = page.last() {
@@ -62,20 +82,32 @@ pub(super) async fn restore(
     Ok(restored)
 }
 
-fn timings(plan: &Plan) -> Vec<SourceTiming> {
-    let timing = |source: &Source| SourceTiming {
-        name: source.name.clone(),
-        interval: source.interval,
-        deadline: source.deadline,
-        max_series: source.limits.max_series,
+/// The cursors of log evaluators that there still are; the others are forgotten.
+async fn cursors(
+    store: &Store,
+    plan: &Plan,
+    stored: Vec<LogCursor>,
+) -> Result<Vec<LogCursor>, StoreError> {
+    let reads = |cursor: &LogCursor| {
+        let own = |rule: &&LogRule| rule.name == cursor.evaluator;
+        plan.logs.iter().find(own).is_some_and(|rule| rule.inputs.contains(&cursor.source))
     };
-    plan.sources.iter().map(timing).collect()
+    let (kept, gone): (Vec<_>, Vec<_>) = stored.into_iter().partition(reads);
+    if !gone.is_empty() {
+        let mut transaction = store.begin().await?;
+        for cursor in &gone {
+            transaction.forget_log_cursor(&cursor.evaluator, &cursor.source).await?;
+        }
+        transaction.commit().await?;
+    }
+    Ok(kept)
 }
 
 /// What system alarms may be about.
 fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
-    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name)).cloned();
+    let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
+    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::Records;
 use jiff::tz::TimeZone;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
@@ -15,7 +15,7 @@ use crate::{
         recipient::{Recipient, Recipients},
         render::Voice,
     },
-    engine::Problem,
+    engine::{Problem, log::Positions},
     pipeline::refill::Refill,
     plugin::{
         catalog::Catalog,
@@ -70,7 +70,13 @@ impl Wiring<'_> {
     }
 
     /// What writes down what happens, and whom it concerns.
-    pub(super) fn outbox(&self, store: &Store, reserve: Reserve, sinks: &[WiredSink]) -> Outbox {
+    pub(super) fn outbox(
+        &self,
+        store: &Store,
+        reserve: Reserve,
+        sinks: &[WiredSink],
+        written: watch::Sender<Positions>,
+    ) -> Outbox {
         let recipients = sinks.iter().map(|wired| wired.recipient(self.plan)).collect();
         let recipients = Recipients::new(recipients);
         let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
@@ -82,6 +88,7 @@ impl Wiring<'_> {
             recipients,
             clock: self.shared.clock.clone(),
             watchers: broadcast::channel(WATCHED).0,
+            written,
             events: self.events.clone(),
         }
     }

@@ -1,4 +1,6 @@
-//! `haetae alarm`: the alarms of the running daemon.
+//! `haetae alarm`: the alarms of the running daemon, and what people do about them.
+
+mod acts;
 
 use clap::Subcommand;
 
@@ -9,25 +11,45 @@ use super::{
 use crate::{
     config::Language,
     deliver::render::{Voice, quantity},
-    engine::AlarmView,
-    http::{
-        api::{AlarmAnswer, AlarmsAnswer},
-        outbox::ObligationsAnswer,
+    engine::{
+        AlarmView,
+        handling::{Handling, HandlingState},
     },
+    http::{api::AlarmAnswer, outbox::ObligationsAnswer, people::AlarmsAnswer},
     store::{DebtState, Entry},
 };
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// List all alarms that are not ok, worst first
-    #[command(after_help = "Examples:\n  haetae alarm list\n  haetae -o json alarm list")]
-    List,
+    #[command(
+        after_help = "Examples:\n  haetae alarm list\n  haetae alarm list --match severity=critical --match handling=unhandled\n  haetae alarm list --unseen\n  haetae -o json alarm list"
+    )]
+    List {
+        /// Those that match alone, like severity="warning"; `evaluator`, `condition` and `handling` count as labels
+        #[arg(long = "match", value_name = "MATCHER")]
+        matchers: Vec<String>,
+        /// Those alone that ended while nobody had taken them up, and that nobody has looked at
+        #[arg(long)]
+        unseen: bool,
+        /// Also those that have ended, of the last 30 days
+        #[arg(long, conflicts_with = "unseen")]
+        all: bool,
+    },
     /// Show one alarm
     #[command(after_help = "Example:\n  haetae alarm show 3f9c2a")]
     Show {
         /// Its id, or the start of it
         id: String,
     },
+    /// Show what happened to an alarm and who did it
+    #[command(after_help = "Example:\n  haetae alarm history 3f9c2a")]
+    History {
+        /// Its id, or the start of it
+        id: String,
+    },
+    #[command(flatten)]
+    Act(acts::Act),
     /// List sinks that told of an alarm and are to be told of its end
     #[command(
         after_help = "Examples:\n  haetae alarm obligations\n  haetae alarm obligations --all"
@@ -41,15 +63,20 @@ pub(super) enum Verb {
 
 pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
     let result = match verb {
-        Verb::List => list(common),
+        Verb::List { matchers, unseen, all } => list(common, matchers, *unseen, *all),
         Verb::Show { id } => show(common, id),
+        Verb::History { id } => history(common, id),
+        Verb::Act(act) => acts::run(common, act),
         Verb::Obligations { all } => obligations(common, *all),
     };
     result.map_or_else(|code| code, |()| 0)
 }
 
-fn list(common: &Common) -> Result<(), u8> {
-    let answer: AlarmsAnswer = client::get(common, "/api/v1/alarms")?;
+fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result<(), u8> {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(matchers.iter().map(|matcher| ("match", matcher)));
+    query.append_pair("unseen", &unseen.to_string()).append_pair("all", &all.to_string());
+    let answer: AlarmsAnswer = client::get(common, &format!("/api/v1/alarms?{}", query.finish()))?;
     if common.is_json() {
         output::json(&answer);
         return Ok(());
@@ -59,15 +86,18 @@ fn list(common: &Common) -> Result<(), u8> {
         return Ok(());
     }
     let (style, voice) = (common.style(), voice());
-    let mut table = output::table(&["ID", "SEVERITY", "CONDITION", "VALUE", "SINCE", "WHAT"]);
-    for alarm in &answer.alarms {
+    let head = ["ID", "SEVERITY", "CONDITION", "HANDLING", "VALUE", "SINCE", "WHAT"];
+    let mut table = output::table(&head);
+    for one in &answer.alarms {
+        let alarm = &one.alarm;
         let value = alarm.value.map_or_else(String::new, |value| quantity(value, &alarm.unit));
         table.add_row([
             alarm.id.clone(),
             style.severity(alarm.severity, alarm.severity.as_str()),
             condition(alarm, style),
+            handling(&one.handling.handling, alarm.ended.is_some(), &voice),
             value,
-            voice.time(alarm.since),
+            voice.time(one.since()),
             voice.summary(alarm),
         ]);
     }
@@ -76,17 +106,12 @@ fn list(common: &Common) -> Result<(), u8> {
 }
 
 fn show(common: &Common, id: &str) -> Result<(), u8> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if id.is_empty() || !id.chars().all(plain) {
-        output::say(format!("`{id}` is no id of an alarm; see `haetae alarm list`"));
-        return Err(super::exit::NOT_FOUND);
-    }
-    let answer: AlarmAnswer = client::get(common, &format!("/api/v1/alarms/{id}"))?;
+    let answer: AlarmAnswer = client::get(common, &path(id)?)?;
     if common.is_json() {
         output::json(&answer);
         return Ok(());
     }
-    let AlarmAnswer { alarm, history } = answer;
+    let AlarmAnswer { alarm, handling: handled, history } = answer;
     let (style, voice) = (common.style(), voice());
     output::line(format!("{}  {}", alarm.id, voice.summary(&alarm)));
     let severity = style.severity(alarm.severity, alarm.severity.as_str());
@@ -94,6 +119,8 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         ("severity", severity),
         ("condition", condition(&alarm, style)),
         ("evidence", evidence(&alarm, &voice)),
+        ("handling", handling(&handled.handling, alarm.ended.is_some(), &voice)),
+        ("note", handled.note),
         ("since", voice.time(alarm.since)),
         ("judged", voice.time(alarm.updated)),
         ("value", alarm.value.map_or_else(|| "none".into(), |value| quantity(value, &alarm.unit))),
@@ -108,11 +135,38 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         output::line(format!("  {:<10} {name}={value}", "label"));
     }
     output::line("");
-    for entry in &history {
-        let Entry { at, actor, act, detail } = entry;
-        output::line(format!("  {}  {act:<9} {detail}  ({actor})", voice.time(*at)));
+    happened(&history, &voice);
+    Ok(())
+}
+
+fn history(common: &Common, id: &str) -> Result<(), u8> {
+    let answer: AlarmAnswer = client::get(common, &path(id)?)?;
+    if common.is_json() {
+        output::json(&answer.history);
+    } else {
+        happened(&answer.history, &voice());
     }
     Ok(())
+}
+
+fn happened(history: &[Entry], voice: &Voice) {
+    for Entry { at, actor, act, detail, after, .. } in history {
+        let after = serde_json::from_str(after).ok();
+        let after = after.map(|after| format!("  → {}", handling(&after, false, voice)));
+        let after = after.unwrap_or_default();
+        let line = format!("  {}  {act:<9} {detail}  ({actor}){after}", voice.time(*at));
+        output::line(line);
+    }
+}
+
+/// Where an alarm is found; an id that can't be one is told at once.
+fn path(id: &str) -> Result<String, u8> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if id.is_empty() || !id.chars().all(plain) {
+        output::say(format!("`{id}` is no id of an alarm; see `haetae alarm list`"));
+        return Err(super::exit::NOT_FOUND);
+    }
+    Ok(format!("/api/v1/alarms/{id}"))
 }
 
 fn obligations(common: &Common, all: bool) -> Result<(), u8> {
@@ -150,6 +204,24 @@ fn obligations(common: &Common, all: bool) -> Result<(), u8> {
 fn condition(alarm: &AlarmView, style: Style) -> String {
     let text = alarm.condition.as_str();
     if alarm.is_firing() { style.severity(alarm.severity, text) } else { text.into() }
+}
+
+/// How it is handled, in a few words.
+fn handling(handling: &Handling, ended: bool, voice: &Voice) -> String {
+    let owner = handling.owner.as_ref().map(|owner| format!(", for {owner}")).unwrap_or_default();
+    let text = match &handling.state {
+        HandlingState::Unhandled if ended => "unseen".into(),
+        HandlingState::Unhandled => "unhandled".into(),
+        HandlingState::Acknowledged { by, until, sticky } => {
+            let until = until.map(|until| format!(" until {}", voice.time(until)));
+            let sticky = if *sticky { ", sticky" } else { "" };
+            format!("acknowledged by {by}{}{sticky}", until.unwrap_or_default())
+        }
+        HandlingState::InProgress { by } => format!("in progress by {by}"),
+        HandlingState::Closed { by, code } => format!("closed as {} by {by}", code.as_str()),
+        HandlingState::Seen { by } => format!("seen by {by}"),
+    };
+    text + &owner
 }
 
 fn evidence(alarm: &AlarmView, voice: &Voice) -> String {

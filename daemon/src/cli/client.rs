@@ -37,7 +37,7 @@ pub(super) fn put<T: DeserializeOwned>(
     ask(common, path, Some(Change { method: Method::PUT, seen, body }))
 }
 
-/// Deletes the version of `path` that was seen; likewise.
+/// Deletes `path`, if there are versions of it then the one that was seen; likewise.
 pub(super) fn delete<T: DeserializeOwned>(
     common: &Common,
     path: &str,

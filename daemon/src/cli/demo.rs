@@ -114,7 +114,10 @@ fn greet(app: &App, token: &str) {
 fn shown(transition: &Transition, voice: &Voice, style: Style) -> String {
     let alarm = &transition.alarm;
     let word = match transition.change {
-        change @ (Change::Resolved | Change::Closed) => style.good(change.as_str()),
+        change @ (Change::Resolved | Change::Closed | Change::Settled) => {
+            style.good(change.as_str())
+        }
+        change @ Change::Flapping => style.severity(alarm.severity, change.as_str()),
         _ => style.severity(alarm.severity, &format!("{:<8}", alarm.severity.as_str())),
     };
     let value = alarm.value.map_or_else(String::new, |value| quantity(value, &alarm.unit));

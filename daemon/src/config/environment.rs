@@ -14,6 +14,12 @@ pub fn runtime_socket() -> Option<PathBuf> {
     Some(PathBuf::from(directory).join("admin.sock"))
 }
 
+/// Where this user's programs keep what they go on from.
+pub fn state_home() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
+}
+
 /// The built-in plugin directory: the packaged one for the packaged program, else the program's own.
 pub fn built_in_plugins() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();

@@ -12,7 +12,7 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::{Debounce, Level, NoData, Over, Side, Threshold};
+use crate::engine::threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold};
 
 /// An evaluator as far as it could be read.
 pub(super) struct Draft<'a> {
@@ -58,15 +58,35 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
             then: file.no_data.then.into(),
         },
         over: file.over.map(|length| Over { length: *length, value: file.value.into() }),
+        limit: file.limit.unwrap_or(LIMIT),
+        flap: flap(&section, file.flap, problems),
         every: file.every.map(|every| *every),
         summary: summary(file.summary),
         runbook: file.runbook,
         expect,
         judged_by: None,
     };
-    match file.kind {
-        file::Kind::Threshold => Draft { section, threshold },
+    Draft { section, threshold }
+}
+
+fn flap(
+    section: &Section<'_>,
+    file: Option<file::Flap>,
+    problems: &mut Vec<Problem>,
+) -> Option<Flap> {
+    let file::Score { start, stop, decay } = match file {
+        Some(file::Flap::Switch(false)) => return None,
+        None | Some(file::Flap::Switch(true)) => file::Score::default(),
+        Some(file::Flap::Score(score)) => score,
+    };
+    if stop > start {
+        let at = if section.has("/flap/stop") { "/flap/stop" } else { "/flap/start" };
+        let problem = Problem::new(Code::FlapNeverSettles, section.value(at));
+        problems.push(problem.with("start", start).with("stop", stop));
     }
+    let decay = decay.map(|decay| *decay);
+    too_short(section, "/flap/decay", decay.unwrap_or(Duration::MAX), problems);
+    Some(Flap { start, stop, decay })
 }
 
 pub(super) fn level(
@@ -160,11 +180,13 @@ fn beyond(side: Side, value: f64, limit: f64) -> bool {
     }
 }
 
+/// Whether a table has none of two keys, not even misspelt.
 pub(super) fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
     table.keys().all(|key| nearest(key, keys).is_none())
 }
 
-fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {
+/// A summary, by language.
+pub(super) fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {
     let each = |language: Language, text: String| (language.code().to_owned(), text);
     match file {
         None => BTreeMap::new(),

@@ -1,5 +1,8 @@
 //! The file: it mirrors the text, and may be wrong.
 
+mod log;
+mod telling;
+
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
 use haetae_plugin::{
@@ -9,6 +12,10 @@ use haetae_plugin::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+pub(super) use self::{
+    log::{LogEvaluator, LogLevel, Pattern},
+    telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
+};
 use super::{expect, language::Language};
 use crate::engine::{matcher, threshold};
 
@@ -144,6 +151,10 @@ pub(super) struct Evaluator {
     pub(super) no_data: NoData,
     pub(super) expect: Option<expect::Expect>,
     pub(super) over: Option<Duration>,
+    /// A thousand.
+    #[schemars(range(min = 1))]
+    pub(super) limit: Option<usize>,
+    pub(super) flap: Option<Flap>,
     pub(super) value: Value,
     pub(super) every: Option<Duration>,
     pub(super) summary: Option<Summary>,
@@ -156,6 +167,7 @@ pub(super) struct Evaluator {
 pub(super) enum Kind {
     #[default]
     Threshold,
+    Log,
 }
 
 /// `warning` and `critical`.
@@ -183,6 +195,33 @@ pub(super) struct NoData {
     pub(super) forget: Option<Duration>,
 }
 
+/// `flap`: numbers, or none of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Flap {
+    Switch(bool),
+    Score(Score),
+}
+
+/// The numbers of `flap`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Score {
+    #[schemars(range(min = 0, max = 100))]
+    pub(super) start: f64,
+    #[schemars(range(min = 0, max = 100))]
+    pub(super) stop: f64,
+    /// Twenty slots.
+    pub(super) decay: Option<Duration>,
+}
+
+impl Default for Score {
+    fn default() -> Self {
+        let threshold::Flap { start, stop, .. } = threshold::Flap::default();
+        Self { start, stop, decay: None }
+    }
+}
+
 /// `across`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +247,8 @@ pub(super) enum Value {
     Count,
     Last,
     Rate,
+    Delta,
+    P95,
 }
 
 /// `no_data.then`.
@@ -251,8 +292,15 @@ pub(super) struct Sink {
     pub(super) language: Option<Language>,
     pub(super) zone: Option<String>,
     pub(super) fallback: Option<String>,
-    pub(super) repeat: Duration,
     pub(super) give_up: Duration,
+    pub(super) group_by: GroupBy,
+    pub(super) group_wait: Duration,
+    pub(super) group_interval: Duration,
+    pub(super) repeat: Repeat,
+    /// Without it as many as there are, if each alarm is told alone.
+    pub(super) rate: Option<Rate>,
+    pub(super) quiet: Option<Quiet>,
+    pub(super) escalate: Option<Escalate>,
 }
 
 impl Default for Sink {
@@ -266,8 +314,14 @@ impl Default for Sink {
             language: None,
             zone: None,
             fallback: None,
-            repeat: Std::from_hours(4).into(),
             give_up: Std::from_hours(24).into(),
+            group_by: GroupBy::Labels(vec!["evaluator".into()]),
+            group_wait: Std::from_secs(30).into(),
+            group_interval: Std::from_mins(5).into(),
+            repeat: Repeat::Same(Std::from_hours(4).into()),
+            rate: None,
+            quiet: None,
+            escalate: None,
         }
     }
 }
@@ -326,6 +380,8 @@ impl From<Value> for threshold::Value {
             Value::Count => Self::Count,
             Value::Last => Self::Last,
             Value::Rate => Self::Rate,
+            Value::Delta => Self::Delta,
+            Value::P95 => Self::P95,
         }
     }
 }

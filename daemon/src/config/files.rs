@@ -12,19 +12,19 @@ use serde_json::Value;
 use super::{
     Kinds, Language,
     document::Document,
-    evaluator, file, names, plan,
+    evaluator, file, log, names, plan,
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
-    sink, source, threshold,
+    sink, source, telling, threshold,
     wiring::Wiring,
 };
 
 /// `haetae.toml` and `conf.d/*.toml`, read but not judged.
 #[derive(Debug)]
 pub struct Files {
-    documents: Vec<Document>,
-    problems: Vec<Problem>,
+    pub(super) documents: Vec<Document>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// What a check found.
@@ -143,26 +143,39 @@ impl Files {
         }
         names::check(&all, &mut problems);
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
+        let daemon = daemon(of(Part::Daemon).next(), &mut problems);
+        let zone = daemon.zone.as_deref();
         let wiring = Wiring {
             sources: of(Part::Sources)
                 .map(|section| source::read(section, kinds, &mut problems))
                 .collect(),
             evaluators: of(Part::Evaluators)
+                .filter(|section| !log::is_log(section))
                 .map(|section| evaluator::read(section, &mut problems))
                 .collect(),
+            logs: of(Part::Evaluators)
+                .filter(log::is_log)
+                .map(|section| log::read(section, &mut problems))
+                .collect(),
             sinks: of(Part::Sinks)
-                .map(|section| sink::read(section, kinds, &mut problems))
+                .map(|section| sink::read(section, kinds, zone, &mut problems))
                 .collect(),
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
         let overrides = {
-            let known = wiring.evaluators.iter().map(|draft| &draft.threshold);
-            let known = threshold::Known { evaluators: known.collect(), complete: wiring.complete };
+            let evaluators = wiring.evaluators.iter().map(|draft| &draft.threshold).collect();
+            let logs = wiring.logs.iter().map(|draft| draft.section.name).collect();
+            let known = threshold::Known { evaluators, logs, complete: wiring.complete };
             let read = |section| threshold::read(&section, &known, &mut problems);
             of(Part::Thresholds).filter_map(read).collect()
         };
-        let daemon = daemon(of(Part::Daemon).next(), &mut problems);
+        let inhibits: Vec<_> =
+            of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
+        let works: Vec<_> = of(Part::Maintenance).collect();
+        telling::names(&works, &mut problems);
+        let maintenance: Vec<_> =
+            works.iter().filter_map(|one| telling::maintenance(one, zone, &mut problems)).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
@@ -173,12 +186,15 @@ impl Files {
         self.mask(&mut problems);
         let sound = problems.iter().all(|problem| problem.severity() != Severity::Error);
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
-            daemon,
+            inhibits,
+            maintenance,
+            daemon: daemon.clone(),
             http,
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
             overrides,
+            logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }
@@ -213,7 +229,7 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
         let judged = schema::own::<file::Daemon>(&section);
         problems.extend(judged.problems);
         file = judged.accepted;
-        sink::bad_zone(&section, file.zone.as_deref(), problems);
+        sink::bad_zone(&section, "/zone", file.zone.as_deref(), problems);
     }
     let store = file.store.map(|store| {
         if let (Some(section), Some(wrong)) = (section, not_a_server(&store.url)) {

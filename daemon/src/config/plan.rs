@@ -6,7 +6,14 @@ use haetae_plugin::Secret;
 use serde_json::Value;
 
 use super::{language::Language, threshold::ThresholdText};
-use crate::engine::{self, matcher::Matcher, threshold::Threshold};
+use crate::engine::{
+    self, SYSTEM, SourceTiming,
+    log::LogRule,
+    matcher::Matcher,
+    notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
+    silence::Silence,
+    threshold::Threshold,
+};
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]
@@ -23,8 +30,14 @@ pub struct Plan {
     pub thresholds: Vec<Threshold>,
     /// `[[thresholds]]`, in their order.
     pub overrides: Vec<Override>,
+    /// `[evaluators.*]` of kind `log`, by name.
+    pub logs: Vec<LogRule>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
+    /// `[[inhibit]]`, in the order of the text.
+    pub inhibits: Vec<Inhibit>,
+    /// `[[maintenance]]`, in the order of the text.
+    pub maintenance: Vec<Silence>,
 }
 
 /// A threshold that the configuration sets for a scope.
@@ -95,6 +108,18 @@ pub struct Source {
     pub queue: Queue,
 }
 
+impl Source {
+    /// What the engine needs of it.
+    pub fn timing(&self) -> SourceTiming {
+        SourceTiming {
+            name: self.name.clone(),
+            interval: self.interval,
+            deadline: self.deadline,
+            max_series: self.limits.max_series,
+        }
+    }
+}
+
 /// The queue of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
@@ -122,10 +147,14 @@ pub struct Limits {
 pub struct Sink {
     /// Its name.
     pub name: String,
+    /// Where the configuration has it: `haetae.toml:12`.
+    pub place: String,
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
     pub options: Value,
+    /// Whether it takes notifications.
+    pub notifies: bool,
     /// The sources and evaluators that it reads, and `system`; empty: a fallback only.
     pub inputs: Vec<String>,
     /// What of them it takes; all must match.
@@ -140,8 +169,57 @@ pub struct Sink {
     pub zone: Option<String>,
     /// The sink that gets what this one gave up.
     pub fallback: Option<String>,
-    /// How long after the last notice an alarm that still fires is told again; zero: never.
-    pub repeat: Duration,
     /// For how long a notification is tried.
     pub give_up: Duration,
+    /// What it is told together, and when.
+    pub telling: Telling,
+}
+
+/// What a sink is told together, and when.
+#[derive(Clone, Debug)]
+pub struct Telling {
+    /// What makes a group.
+    pub group_by: GroupBy,
+    /// How long a new group waits for more.
+    pub group_wait: Duration,
+    /// The least time between two notices of a group, but for repeats.
+    pub group_interval: Duration,
+    /// How long after a notice the same is told again: the first time, the second …; the last one
+    /// goes on. Empty: never.
+    pub repeat: Vec<Duration>,
+    /// The most notices in a while; what is more becomes a digest.
+    pub rate: Rate,
+    /// When nobody is to be woken.
+    pub quiet: Option<Quiet>,
+    /// Who is told if nobody takes it up.
+    pub escalate: Option<Escalate>,
+}
+
+impl Plan {
+    /// The sinks that are told of alarms, as the engine sees them.
+    pub fn routes(&self) -> Vec<Route> {
+        let named = |sink: &Sink| sink.inputs.iter().any(|input| input == SYSTEM);
+        let system_is_named = self.sinks.iter().any(named);
+        let told = self.sinks.iter().filter(|sink| sink.notifies);
+        let route = |sink: &Sink| {
+            let Telling { group_by, group_wait, group_interval, repeat, rate, quiet, escalate } =
+                sink.telling.clone();
+            Route {
+                sink: sink.name.clone(),
+                place: sink.place.clone(),
+                inputs: sink.inputs.clone(),
+                system: named(sink) || !system_is_named,
+                matchers: sink.matchers.clone(),
+                group_by,
+                group_wait,
+                group_interval,
+                repeat,
+                resolved: sink.resolved,
+                quiet,
+                escalate,
+                rate,
+            }
+        };
+        told.map(route).collect()
+    }
 }

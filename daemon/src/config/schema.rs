@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{
-    file::Matcher,
+    file::{Matcher, Pattern},
     problem::{Code, Problem},
     section::Section,
 };
@@ -42,6 +42,7 @@ impl Schema {
             .with_format(Matcher::FORMAT, |text: &str| {
                 crate::engine::matcher::Matcher::parse(text).is_ok()
             })
+            .with_format(Pattern::FORMAT, |text: &str| Pattern::parse(text).is_ok())
             .should_validate_formats(true)
             .build(&value)
             .map_err(|error| error.to_string())?;

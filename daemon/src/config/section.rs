@@ -31,10 +31,12 @@ pub(super) enum Part {
     Evaluators,
     Sinks,
     Thresholds,
+    Inhibit,
+    Maintenance,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Daemon,
         Self::Http,
         Self::Plugins,
@@ -42,6 +44,8 @@ impl Part {
         Self::Evaluators,
         Self::Sinks,
         Self::Thresholds,
+        Self::Inhibit,
+        Self::Maintenance,
     ];
 
     pub(super) fn key(self) -> &'static str {
@@ -53,6 +57,8 @@ impl Part {
             Self::Evaluators => "evaluators",
             Self::Sinks => "sinks",
             Self::Thresholds => "thresholds",
+            Self::Inhibit => "inhibit",
+            Self::Maintenance => "maintenance",
         }
     }
 
@@ -72,7 +78,7 @@ impl Part {
 
     /// Whether it is a list of tables: `[[thresholds]]`.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Thresholds)
+        matches!(self, Self::Thresholds | Self::Inhibit | Self::Maintenance)
     }
 }
 

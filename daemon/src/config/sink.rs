@@ -8,6 +8,7 @@ use super::{
     schema,
     section::Section,
     source::too_short,
+    telling,
 };
 
 /// A sink as far as it could be read.
@@ -18,10 +19,11 @@ pub(super) struct Draft<'a> {
     pub(super) takes: Option<Vec<Records>>,
 }
 
-/// Reads a sink.
+/// Reads a sink; `zone` is the daemon's.
 pub(super) fn read<'a>(
     section: Section<'a>,
     kinds: &dyn Kinds,
+    zone: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> Draft<'a> {
     let (judged, rest) = schema::shared::<file::Sink>(&section);
@@ -31,9 +33,14 @@ pub(super) fn read<'a>(
     problems.extend(offer.problems);
     too_short(&section, "/deadline", *file.deadline, problems);
     too_short(&section, "/give_up", *file.give_up, problems);
-    bad_zone(&section, file.zone.as_deref(), problems);
+    bad_zone(&section, "/zone", file.zone.as_deref(), problems);
+    let telling = telling::read(&section, &file, zone, problems);
+    let takes = offer.facts.and_then(|facts| facts.sink);
+    let notifies = takes.as_ref().is_some_and(|takes| takes.contains(&Records::Notifications));
     let sink = plan::Sink {
         name: section.name.into(),
+        place: section.head().short(),
+        notifies,
         kind: file.plugin,
         options: offer.options,
         inputs: file.inputs,
@@ -43,18 +50,23 @@ pub(super) fn read<'a>(
         language: file.language,
         zone: file.zone,
         fallback: file.fallback,
-        repeat: *file.repeat,
         give_up: *file.give_up,
+        telling,
     };
-    Draft { section, sink, takes: offer.facts.and_then(|facts| facts.sink) }
+    Draft { section, sink, takes }
 }
 
 /// Refuses a time zone that the database doesn't have.
-pub(super) fn bad_zone(section: &Section<'_>, zone: Option<&str>, problems: &mut Vec<Problem>) {
+pub(super) fn bad_zone(
+    section: &Section<'_>,
+    pointer: &str,
+    zone: Option<&str>,
+    problems: &mut Vec<Problem>,
+) {
     let Some(zone) = zone else {
         return;
     };
     if jiff::tz::TimeZone::get(zone).is_err() {
-        problems.push(Problem::new(Code::BadZone, section.value("/zone")).with("zone", zone));
+        problems.push(Problem::new(Code::BadZone, section.value(pointer)).with("zone", zone));
     }
 }

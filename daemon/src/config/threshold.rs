@@ -53,6 +53,8 @@ pub struct ThresholdText {
 /// The evaluators whose numbers can be overridden.
 pub(super) struct Known<'a> {
     pub(super) evaluators: Vec<&'a Threshold>,
+    /// Log evaluators, whose numbers cannot.
+    pub(super) logs: Vec<&'a str>,
     /// Whether none can be missing because its file is broken.
     pub(super) complete: bool,
 }
@@ -100,6 +102,11 @@ pub(super) fn read(
 }
 
 fn unknown(section: &Section<'_>, name: &str, known: &Known<'_>, problems: &mut Vec<Problem>) {
+    if known.logs.contains(&name) {
+        let problem = Problem::new(Code::OverridesLog, section.value("/evaluator"));
+        problems.push(problem.with("name", name));
+        return;
+    }
     if !known.complete || !section.has("/evaluator") {
         return;
     }
@@ -122,7 +129,8 @@ impl ThresholdText {
         let written = serde_json::to_value(self).unwrap_or_default();
         let text = format!("thresholds = [{}]\n", toml(&written));
         let (document, mut problems) = Document::parse(PathBuf::new(), text);
-        let known = Known { evaluators: evaluators.iter().collect(), complete: true };
+        let evaluators = evaluators.iter().collect();
+        let known = Known { evaluators, logs: Vec::new(), complete: true };
         let sections = sections(&document, &mut problems);
         let read = sections.first().and_then(|section| read(section, &known, &mut problems));
         let told = |problem: &Problem| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use haetae_plugin::{Metric, Records};
 
 use super::{
-    evaluator, names,
+    evaluator, log, names,
     problem::{Code, Place, Problem, nearest},
     sink, source,
 };
@@ -14,6 +14,7 @@ use super::{
 pub(super) struct Wiring<'a> {
     pub(super) sources: Vec<source::Draft<'a>>,
     pub(super) evaluators: Vec<evaluator::Draft<'a>>,
+    pub(super) logs: Vec<log::Draft<'a>>,
     pub(super) sinks: Vec<sink::Draft<'a>>,
     /// Whether no instance can be missing because its file is broken.
     pub(super) complete: bool,
@@ -25,13 +26,19 @@ impl Wiring<'_> {
         // Names that a misspelt input was probably meant to be: they are not unread as well.
         let mut meant = BTreeSet::new();
         for draft in &self.evaluators {
-            let known = self.sources.iter().map(|one| one.section.name).collect();
             for (at, input) in draft.threshold.inputs.iter().enumerate() {
                 let place = draft.section.value(&format!("/inputs/{at}"));
                 let input = Input { name: input, place };
-                meant.extend(self.evaluator_input(&input, &known, problems));
+                meant.extend(self.evaluator_input(&input, Records::Samples, problems));
             }
             self.metric(draft, problems);
+        }
+        for draft in &self.logs {
+            for (at, input) in draft.rule.inputs.iter().enumerate() {
+                let place = draft.section.value(&format!("/inputs/{at}"));
+                let input = Input { name: input, place };
+                meant.extend(self.evaluator_input(&input, Records::Logs, problems));
+            }
         }
         for draft in &self.sinks {
             for (at, input) in draft.sink.inputs.iter().enumerate() {
@@ -39,6 +46,7 @@ impl Wiring<'_> {
                 meant.extend(self.sink_input(&Input { name: input, place }, draft, problems));
             }
             self.fallback(draft, problems);
+            self.escalate(draft, problems);
         }
         self.unread(&meant, problems);
     }
@@ -46,18 +54,20 @@ impl Wiring<'_> {
     fn evaluator_input(
         &self,
         input: &Input<'_>,
-        known: &BTreeSet<&str>,
+        wanted: Records,
         problems: &mut Vec<Problem>,
     ) -> Option<String> {
         if let Some(found) = self.sources.iter().find(|one| one.section.name == input.name) {
-            let samples =
-                found.yields.as_ref().is_none_or(|yields| yields.contains(&Records::Samples));
-            if !samples {
-                problems.push(input.problem(Code::InputYieldsNoSamples));
+            let fits = found.yields.as_ref().is_none_or(|yields| yields.contains(&wanted));
+            if !fits {
+                problems.push(input.problem(match wanted {
+                    Records::Logs => Code::InputYieldsNoLogs,
+                    _ => Code::InputYieldsNoSamples,
+                }));
             }
             return None;
         }
-        let evaluators = self.evaluators.iter().map(|one| (one.section.name, "word-evaluator"));
+        let evaluators = self.evaluator_names().map(|name| (name, "word-evaluator"));
         let sinks = self.sinks.iter().map(|one| (one.section.name, "word-sink"));
         let system = [(names::SYSTEM, "word-evaluator")];
         let other = evaluators.chain(sinks).chain(system).find(|(name, _)| *name == input.name);
@@ -67,8 +77,17 @@ impl Wiring<'_> {
                 problems.push(problem.with_words("wanted", vec!["word-source"]));
                 None
             }
-            None => self.unknown(input, known, problems),
+            None => {
+                let known = self.sources.iter().map(|one| one.section.name).collect();
+                self.unknown(input, &known, problems)
+            }
         }
+    }
+
+    /// The names of evaluators of all kinds.
+    fn evaluator_names(&self) -> impl Iterator<Item = &str> {
+        let logs = self.logs.iter().map(|one| one.section.name);
+        self.evaluators.iter().map(|one| one.section.name).chain(logs)
     }
 
     fn sink_input(
@@ -78,7 +97,7 @@ impl Wiring<'_> {
         problems: &mut Vec<Problem>,
     ) -> Option<String> {
         let source = self.sources.iter().find(|one| one.section.name == input.name);
-        let evaluator = self.evaluators.iter().any(|one| one.section.name == input.name);
+        let evaluator = self.evaluator_names().any(|name| name == input.name);
         let yields = match source {
             Some(source) => source.yields.clone(),
             None if evaluator || input.name == names::SYSTEM => Some(vec![Records::Notifications]),
@@ -90,7 +109,7 @@ impl Wiring<'_> {
             }
             None => {
                 let sources = self.sources.iter().map(|one| one.section.name);
-                let evaluators = self.evaluators.iter().map(|one| one.section.name);
+                let evaluators = self.evaluator_names();
                 let known = sources.chain(evaluators).chain([names::SYSTEM]).collect();
                 return self.unknown(input, &known, problems);
             }
@@ -151,26 +170,21 @@ impl Wiring<'_> {
 
     fn fallback(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
         let section = &draft.section;
-        let is_fallback =
-            |one: &sink::Draft<'_>| one.sink.fallback.as_deref() == Some(section.name);
-        if self.complete && !section.has("/inputs") && !self.sinks.iter().any(is_fallback) {
+        let stands_in = |one: &sink::Draft<'_>| {
+            [fallback(one), escalate(one)].into_iter().flatten().any(|name| name == section.name)
+        };
+        if self.complete && !section.has("/inputs") && !self.sinks.iter().any(stands_in) {
             let problem = Problem::new(Code::MissingKey, section.head()).with("key", "inputs");
             problems.push(problem.with("section", section));
         }
-        let Some(fallback) = draft.sink.fallback.as_deref() else {
+        let Some(name) = fallback(draft) else {
             return;
         };
         let place = section.value("/fallback");
-        let Some(target) = self.sink(fallback) else {
-            if self.complete {
-                let problem = Problem::new(Code::UnknownFallback, place).with("name", fallback);
-                let others = self.sinks.iter().map(|one| one.section.name);
-                let others = others.filter(|name| *name != section.name);
-                problems.push(problem.meant(nearest(fallback, others)));
-            }
+        let Some(target) = self.other(draft, name, &place, problems) else {
             return;
         };
-        if let Some(cycle) = self.cycle(section.name, fallback) {
+        if let Some(cycle) = self.cycle(section.name, name, fallback) {
             problems.push(Problem::new(Code::FallbackCycle, place).with("cycle", cycle));
             return;
         }
@@ -178,14 +192,55 @@ impl Wiring<'_> {
             return;
         };
         if !kept.iter().any(|one| takes.contains(one)) {
-            let problem = Problem::new(Code::FallbackCannotTake, place).with("name", fallback);
+            let problem = Problem::new(Code::FallbackCannotTake, place).with("name", name);
             let problem = problem.with_words("yields", words(kept));
             problems.push(problem.with_words("takes", words(takes)));
         }
     }
 
+    fn escalate(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
+        let Some(name) = escalate(draft).filter(|name| !name.is_empty()) else {
+            return;
+        };
+        let place = draft.section.value("/escalate/to");
+        let Some(target) = self.other(draft, name, &place, problems) else {
+            return;
+        };
+        if let Some(cycle) = self.cycle(draft.section.name, name, escalate) {
+            problems.push(Problem::new(Code::EscalateCycle, place).with("cycle", cycle));
+        } else if let Some(takes) = &target.takes
+            && !takes.contains(&Records::Notifications)
+        {
+            let problem = Problem::new(Code::EscalateCannotTake, place).with("name", name);
+            problems.push(problem.with_words("takes", words(takes)));
+        }
+    }
+
+    /// The sink that another one names.
+    fn other(
+        &self,
+        draft: &sink::Draft<'_>,
+        name: &str,
+        place: &Place,
+        problems: &mut Vec<Problem>,
+    ) -> Option<&sink::Draft<'_>> {
+        let found = self.sink(name);
+        if found.is_none() && self.complete {
+            let problem = Problem::new(Code::UnknownFallback, place.clone()).with("name", name);
+            let others = self.sinks.iter().map(|one| one.section.name);
+            let others = others.filter(|name| *name != draft.section.name);
+            problems.push(problem.meant(nearest(name, others)));
+        }
+        found
+    }
+
     /// `a → b → a`, if that is where it leads and no sink before `start` has told it.
-    fn cycle(&self, start: &str, next: &str) -> Option<String> {
+    fn cycle(
+        &self,
+        start: &str,
+        next: &str,
+        follow: impl for<'a> Fn(&'a sink::Draft<'_>) -> Option<&'a str>,
+    ) -> Option<String> {
         let mut path = vec![start];
         let mut next = next;
         while next != start {
@@ -194,7 +249,7 @@ impl Wiring<'_> {
                 return None;
             }
             path.push(next);
-            next = self.sink(next)?.sink.fallback.as_deref()?;
+            next = follow(self.sink(next)?)?;
         }
         let first = self.sinks.iter().find(|one| path.contains(&one.section.name))?;
         path.push(start);
@@ -208,8 +263,9 @@ impl Wiring<'_> {
     fn unread(&self, meant: &BTreeSet<String>, problems: &mut Vec<Problem>) {
         let read = |name: &str| {
             let evaluators = self.evaluators.iter().flat_map(|one| &one.threshold.inputs);
+            let logs = self.logs.iter().flat_map(|one| &one.rule.inputs);
             let sinks = self.sinks.iter().flat_map(|one| &one.sink.inputs);
-            evaluators.chain(sinks).chain(meant).any(|input| input == name)
+            evaluators.chain(logs).chain(sinks).chain(meant).any(|input| input == name)
         };
         for draft in &self.sources {
             if self.complete && !read(draft.section.name) {
@@ -218,6 +274,16 @@ impl Wiring<'_> {
             }
         }
     }
+}
+
+/// The sink that gets what this one gave up.
+fn fallback<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+    draft.sink.fallback.as_deref()
+}
+
+/// The sink that is told what nobody took up.
+fn escalate<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+    Some(draft.sink.telling.escalate.as_ref()?.to.as_str())
 }
 
 /// One element of `inputs`.

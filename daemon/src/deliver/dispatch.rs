@@ -1,13 +1,8 @@
 //! Dispatch: takes what waits for one sink out of the outbox, delivers it, records what became of it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use haetae_plugin::{Batch, Outcome, Reason, Timestamp, Verdict};
+use haetae_plugin::{Batch, Outcome, Timestamp, Verdict};
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
@@ -17,15 +12,15 @@ use tracing::warn;
 
 use super::{
     fate::{CONFIG_PAUSE, fates},
-    outcome::{ending, notice},
+    outcome::end,
     recipient::{Recipient, Recipients},
 };
 use crate::{
     clock::{self, Clock},
-    engine::{AlarmView, Problem},
+    engine::Problem,
     plugin::{event::Event, sink::Undelivered},
     retry::{Backoff, jittered},
-    store::{Claimed, Kind, Store, StoreError},
+    store::{Claimed, Store, StoreError},
 };
 
 /// Notifications that a sink is given at once: few at first, so that a daemon that is killed again
@@ -34,8 +29,10 @@ const FEWEST: usize = 4;
 const MOST: usize = 256;
 /// To a sink that took nothing: of that nothing can come a second time.
 const OF_THE_REFUSED: usize = 64;
-/// Repeats and ends that are written in one transaction.
+/// Ends that are written in one transaction.
 const ROUND: i64 = 500;
+/// How often it is seen to that all ends that are due are written.
+const SETTLED: Duration = Duration::from_mins(10);
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
 /// The pauses after a sink took nothing at all.
@@ -43,10 +40,6 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SINK_PAUSE: Duration = Duration::from_mins(1);
 /// What a lease is longer than the deadline of its delivery.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
-
-/// Asks for the alarms as they are now.
-pub type Alarms =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Vec<AlarmView>>> + Send>> + Send + Sync>;
 
 /// Delivers to one sink.
 pub struct Dispatch {
@@ -58,8 +51,6 @@ pub struct Dispatch {
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// The alarms as they are now.
-    pub alarms: Alarms,
     /// Woken when something was written.
     pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Where dead letters are told.
@@ -73,34 +64,17 @@ impl Dispatch {
     pub async fn run(self) {
         let Some(sink) = self.recipients.get(&self.name) else { return };
         let wake = self.wakes.get(&self.name).map(Arc::clone).unwrap_or_default();
-        let mut pause = Backoff::new(FIRST_PAUSE, SINK_PAUSE);
-        let mut not_before = Timestamp::default();
-        let mut work = Work { settled: false, together: FEWEST, repeat_at: None };
+        let mut work = Work::default();
         loop {
-            let now = self.clock.now();
             let stopping = self.stop.is_cancelled();
-            if now >= not_before {
-                match self.round(sink, now, &mut work).await {
-                    Ok(Round::Idle) => {}
-                    Ok(Round::Worked) => pause.succeeded(),
-                    Ok(Round::Refused(wait)) => {
-                        work.together = work.together.max(OF_THE_REFUSED);
-                        let own = jittered(pause.failed());
-                        not_before = self.clock.now().after(wait.map_or(own, |wait| wait.max(own)));
-                    }
-                    Err(error) => {
-                        warn!(sink = self.name, %error, "the outbox cannot be used now");
-                        not_before = self.clock.now().after(jittered(pause.failed()));
-                    }
-                }
-            }
+            let turned = self.turn(&mut work).await;
             if stopping {
                 return;
             }
-            if now >= not_before {
+            if turned {
                 sink.desk.open();
             }
-            let nap = self.until_due(not_before, work.repeat_at).await;
+            let nap = self.until_due(work.not_before).await;
             tokio::select! {
                 () = wake.notified() => {}
                 // The end of the nap.
@@ -110,11 +84,36 @@ impl Dispatch {
         }
     }
 
+    /// Delivers what is due now, unless the sink is to be left alone for a while: then false.
+    ///
+    /// [`Self::run`] does this again and again; a driver of its own may, step by step.
+    pub async fn turn(&self, work: &mut Work) -> bool {
+        let Some(sink) = self.recipients.get(&self.name) else { return false };
+        let now = self.clock.now();
+        if now < work.not_before {
+            return false;
+        }
+        match self.round(sink, now, work).await {
+            Ok(Round::Idle) => {}
+            Ok(Round::Worked) => work.pause.succeeded(),
+            Ok(Round::Refused(wait)) => {
+                work.together = work.together.max(OF_THE_REFUSED);
+                let own = jittered(work.pause.failed());
+                let wait = wait.map_or(own, |wait| wait.max(own));
+                work.not_before = self.clock.now().after(wait);
+            }
+            Err(error) => {
+                warn!(sink = self.name, %error, "the outbox cannot be used now");
+                work.not_before = self.clock.now().after(jittered(work.pause.failed()));
+            }
+        }
+        true
+    }
+
     /// How long nothing is due.
-    async fn until_due(&self, not_before: Timestamp, repeat: Option<Timestamp>) -> Duration {
+    async fn until_due(&self, not_before: Timestamp) -> Duration {
         let due = self.store.next_due(&self.name).await.ok().flatten();
-        let next = [due, repeat].into_iter().flatten().min();
-        next.map_or(NAP, |next| self.clock.until(next.max(not_before)).min(NAP))
+        due.map_or(NAP, |due| self.clock.until(due.max(not_before)).min(NAP))
     }
 
     async fn round(
@@ -125,12 +124,10 @@ impl Dispatch {
     ) -> Result<Round, StoreError> {
         let mut claimed = self.fresh(sink, sink.desk.take()).await?;
         if claimed.is_empty() {
-            if !work.settled {
+            if work.settled.is_none_or(|at| now >= at.after(SETTLED) || now < at) {
                 self.settle(sink, now).await?;
-                work.repeat_at = self.store.next_repeat(&self.name).await?;
-                work.settled = true;
+                work.settled = Some(now);
             }
-            self.repeat(sink, now, work).await?;
             // Asked without the one connection that writes.
             if self.store.next_due(&self.name).await?.is_none_or(|due| due > now) {
                 return Ok(Round::Idle);
@@ -211,10 +208,6 @@ impl Dispatch {
                 Err(error) => return Err(error),
             }
         };
-        if !sink.plan.repeat.is_zero() {
-            let again = self.clock.now().after(sink.plan.repeat);
-            work.repeat_at = Some(work.repeat_at.map_or(again, |at| at.min(again)));
-        }
         if let Some(reason) = buried {
             self.tell_dead(reason).await;
             if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {
@@ -232,48 +225,7 @@ impl Dispatch {
             if ended.is_empty() {
                 return transaction.abandon().await;
             }
-            ending(&mut transaction, sink, &ended, now).await?;
-            transaction.commit().await?;
-        }
-    }
-
-    /// Writes what is to be told again.
-    async fn repeat(
-        &self,
-        sink: &Recipient,
-        now: Timestamp,
-        work: &mut Work,
-    ) -> Result<(), StoreError> {
-        if work.repeat_at.is_none_or(|at| at > now) {
-            return Ok(());
-        }
-        let Some(alarms) = (self.alarms)().await else { return Ok(()) };
-        let alarms: HashMap<_, _> = alarms.iter().map(|alarm| (alarm.id.as_str(), alarm)).collect();
-        loop {
-            let mut transaction = self.store.begin().await?;
-            let due = transaction.repeats(&self.name, now, ROUND).await?;
-            if due.is_empty() {
-                transaction.abandon().await?;
-                work.repeat_at = self.store.next_repeat(&self.name).await?;
-                return Ok(());
-            }
-            // A sink that is behind is not given the same again and again.
-            let pending = transaction.pending(&self.name).await?;
-            let wanted = due.iter().filter(|id| !pending.contains(*id));
-            let wanted = wanted.filter_map(|id| alarms.get(id.as_str()));
-            let wanted = wanted.filter(|alarm| alarm.is_firing());
-            let wanted = wanted.filter(|alarm| self.recipients.wants(&self.name, alarm));
-            let notices = wanted.map(|alarm| {
-                let notification = sink.voice.notification(alarm, Reason::Repeat, now, now);
-                notice(sink, &alarm.id, Kind::Repeat, notification)
-            });
-            let notices: Vec<_> = notices.collect();
-            transaction.enqueue(&notices, now).await?;
-            // The next one counts from its delivery; until then it is not due again.
-            let later = now.after(sink.plan.repeat.max(NAP));
-            for id in &due {
-                transaction.postpone(&self.name, id, Some(later)).await?;
-            }
+            end(&mut transaction, sink, &ended, now).await?;
             transaction.commit().await?;
         }
     }
@@ -287,13 +239,27 @@ impl Dispatch {
 }
 
 /// How the work goes on.
-struct Work {
-    /// Whether the ends that an earlier run left were written.
-    settled: bool,
+#[derive(Debug)]
+pub struct Work {
+    /// When it was last seen to that all ends that are due are written.
+    settled: Option<Timestamp>,
     /// How many notifications the sink is given at once.
     together: usize,
-    /// Nothing is to be told again earlier.
-    repeat_at: Option<Timestamp>,
+    /// Of a sink that took nothing.
+    pause: Backoff,
+    /// Until then the sink is left alone.
+    not_before: Timestamp,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            settled: None,
+            together: FEWEST,
+            pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
+            not_before: Timestamp::default(),
+        }
+    }
 }
 
 impl Work {

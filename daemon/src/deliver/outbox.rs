@@ -2,35 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use haetae_plugin::Timestamp;
 use tokio::{
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
 
-use super::{
-    dispatch::GRACE,
-    recipient::{Recipient, Recipients},
-    render::quantity,
-};
+use super::{recipient::Recipients, writing::Writing};
 use crate::{
     clock::Clock,
-    engine::{Change, Effects, Problem, Transition},
+    engine::{Effects, Problem, Transition, log::Positions},
     plugin::event::Event,
     retry::Backoff,
-    store::{
-        Act, Claimed, HAETAE, Kind, Notice, Record, Store, StoreError, Transaction, health::Health,
-        reserve::Reserve,
-    },
+    store::{Store, StoreError, health::Health, reserve::Reserve},
 };
 
 /// Effects that become durable in one transaction at the most.
 const TOGETHER: usize = 256;
-/// Transitions whose notices are rendered at once.
-const CHUNK: usize = 512;
-/// Rows that are laid on a desk at once: what a dispatcher delivers well within their lease.
-const HELD: usize = 2048;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
 /// What the alarm of a full disk says when it was not the store that met it first.
@@ -54,6 +42,8 @@ pub struct Outbox {
     pub clock: Clock,
     /// Shows transitions as they become durable; a watcher that is too slow skips some.
     pub watchers: broadcast::Sender<Transition>,
+    /// How far log evaluators are written, for the queues that they read.
+    pub written: watch::Sender<Positions>,
     /// Where problems of the store are told.
     pub events: mpsc::Sender<Event>,
 }
@@ -140,27 +130,19 @@ impl Outbox {
     }
 
     /// One transaction; what idle dispatchers are to do of it is on their desks afterwards.
-    async fn write(&self, effects: &[Effects]) -> Result<(), StoreError> {
-        let mut writing = Writing {
-            now: self.clock.now(),
-            transaction: self.store.begin().await?,
-            held: Vec::new(),
-        };
-        writing.alarms(effects).await?;
-        let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
-        for together in transitions.chunks(CHUNK) {
-            writing.journal(together).await?;
-            // An end asks who knows of the beginning: that is written first.
-            for alike in together.chunk_by(|a, b| a.change.is_end() == b.change.is_end()) {
-                if alike.first().is_some_and(|one| one.change.is_end()) {
-                    writing.ends(alike, &self.recipients).await?;
-                } else {
-                    writing.problems(alike, &self.recipients).await?;
-                }
-            }
+    ///
+    /// [`Self::run`] does this with all that it is given; a driver of its own may, step by step.
+    pub async fn write(&self, effects: &[Effects]) -> Result<(), StoreError> {
+        let (now, transaction) = (self.clock.now(), self.store.begin().await?);
+        let mut writing = Writing::new(now, transaction, &self.recipients);
+        writing.all(effects).await?;
+        let held = writing.commit().await?;
+        let cursors = effects.iter().flat_map(|one| &one.cursors);
+        let positions: BTreeMap<_, _> = cursors.map(|one| (one.of(), one.position)).collect();
+        if !positions.is_empty() {
+            self.written.send_modify(|written| written.extend(positions));
         }
-        writing.transaction.commit().await?;
-        for (sink, rows) in writing.held {
+        for (sink, rows) in held {
             sink.desk.lay(rows);
         }
         Ok(())
@@ -202,112 +184,6 @@ impl Outbox {
                 return;
             }
             trouble.untold.remove(0);
-        }
-    }
-}
-
-/// A transaction in the making.
-struct Writing<'a> {
-    now: Timestamp,
-    transaction: Transaction<'a>,
-    /// What is written for dispatchers that wait.
-    held: Vec<(&'a Recipient, Vec<Claimed>)>,
-}
-
-impl<'a> Writing<'a> {
-    /// Alarms as they stand after all effects.
-    async fn alarms(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
-        let mut last = BTreeMap::new();
-        for one in effects {
-            let kept = one.standings.iter().map(|standing| (&standing.alarm.id, Some(standing)));
-            last.extend(kept);
-            last.extend(one.gone.iter().map(|id| (id, None)));
-        }
-        let gone = last.iter().filter(|(_, standing)| standing.is_none());
-        let gone: Vec<_> = gone.map(|(id, _)| (*id).clone()).collect();
-        self.transaction.save_alarms(last.into_values().flatten()).await?;
-        self.transaction.forget_alarms(&gone).await
-    }
-
-    async fn journal(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
-        let records = transitions.iter().map(|one| Record {
-            at: one.at,
-            alarm: &one.alarm.id,
-            actor: HAETAE,
-            act: Act::Changed,
-            detail: detail(one),
-        });
-        self.transaction.record_all(records).await
-    }
-
-    async fn ends(
-        &mut self,
-        transitions: &[&Transition],
-        recipients: &Recipients,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<_> = transitions.iter().map(|one| one.alarm.id.clone()).collect();
-        let mut knowing = BTreeMap::<String, Vec<String>>::new();
-        for (alarm, sink) in self.transaction.knowing(&ids).await? {
-            knowing.entry(alarm).or_default().push(sink);
-        }
-        let mut notices = Vec::new();
-        for one in transitions {
-            let sinks = knowing.get(&one.alarm.id).into_iter().flatten();
-            // A sink that does not tell of ends owes none.
-            let owing = sinks.filter_map(|name| recipients.get(name));
-            let owing = owing.filter(|sink| sink.plan.resolved);
-            notices.extend(owing.map(|sink| self.notice(one, sink, Kind::Closing, None)));
-        }
-        self.transaction.enqueue(&notices, self.now).await?;
-        self.transaction.forget_told(&ids).await
-    }
-
-    async fn problems(
-        &mut self,
-        transitions: &[&Transition],
-        recipients: &'a Recipients,
-    ) -> Result<(), StoreError> {
-        for sink in recipients.iter() {
-            let mut room = if sink.desk.is_open() { self.room(sink) } else { 0 };
-            let lease = self.now.after(sink.plan.deadline + GRACE);
-            let mut notices = Vec::new();
-            let wanted =
-                transitions.iter().filter(|one| recipients.wants(&sink.plan.name, &one.alarm));
-            for one in wanted {
-                // Nothing of a new alarm can wait yet, so this is the first of its thread.
-                let held = room > 0 && one.change == Change::Fired;
-                room -= usize::from(held);
-                notices.push(self.notice(one, sink, Kind::Problem, held.then_some(lease)));
-            }
-            let rows = self.transaction.enqueue(&notices, self.now).await?;
-            if !rows.is_empty() {
-                self.held.push((sink, rows));
-            }
-        }
-        Ok(())
-    }
-
-    /// How many more rows are held for a sink.
-    fn room(&self, sink: &Recipient) -> usize {
-        let held = self.held.iter().filter(|(of, _)| of.plan.name == sink.plan.name);
-        HELD.saturating_sub(held.map(|(_, rows)| rows.len()).sum())
-    }
-
-    fn notice<'b>(
-        &self,
-        transition: &'b Transition,
-        sink: &'b Recipient,
-        kind: Kind,
-        lease: Option<Timestamp>,
-    ) -> Notice<'b> {
-        let Transition { change, alarm, at } = transition;
-        Notice {
-            sink: &sink.plan.name,
-            alarm: &alarm.id,
-            kind,
-            notification: sink.voice.notification(alarm, change.reason(), *at, self.now),
-            give_up: sink.plan.give_up,
-            lease,
         }
     }
 }
@@ -358,13 +234,4 @@ impl Trouble {
 /// What a system alarm says of dead letters.
 pub fn dead_letters(count: i64) -> String {
     format!("{count} notifications were given up or rejected; see `haetae outbox list --dead`")
-}
-
-/// A few words for the journal.
-fn detail(transition: &Transition) -> String {
-    let alarm = &transition.alarm;
-    let (change, severity) = (transition.change.as_str(), alarm.severity.as_str());
-    let value = alarm.value.map(|value| format!(" at {}", quantity(value, &alarm.unit)));
-    let reason = alarm.reason.as_ref().map(|reason| format!(": {reason}"));
-    format!("{change} {severity}{}{}", value.unwrap_or_default(), reason.unwrap_or_default())
 }

@@ -1,19 +1,23 @@
 //! Outcomes: what became of a batch, as one transaction with all that follows from it.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
-use haetae_plugin::{Notification, Status, Timestamp};
+use haetae_plugin::Timestamp;
 use tracing::{debug, warn};
 
 use super::{
     dispatch::{Dispatch, FIRST_PAUSE, GRACE},
     fate::{Fate, Fates},
     recipient::Recipient,
+    writing::{ending, notice},
 };
 use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
-    store::{Act, Claimed, HAETAE, Kind, Notice, Record, StoreError, Told, Transaction},
+    store::{About, Act, Claimed, HAETAE, Record, StoreError, Told, Transaction},
 };
 
 /// The longest pause before one notification is tried again.
@@ -32,12 +36,14 @@ impl Dispatch {
         let now = self.clock.now();
         let mut buried = None;
         let mut transaction = self.store.begin().await?;
+        let about = about(&mut transaction, claimed).await?;
+        let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
         let (mut delivered, mut told) = (Vec::new(), Vec::new());
         for (row, Fates { fate, rejected }) in claimed.iter().zip(fates) {
             for (recipient, reason) in rejected {
                 let named = reason.contains(recipient.as_str());
                 let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
-                self.bury_part(&mut transaction, row, recipient, &reason, now).await?;
+                self.bury_part(&mut transaction, row, about(row), recipient, &reason, now).await?;
                 buried = Some(reason);
             }
             match fate {
@@ -58,11 +64,11 @@ impl Dispatch {
                 }
                 Fate::Retry { reason, .. } => {
                     let reason = format!("given up after {:?}: {reason}", sink.plan.give_up);
-                    self.bury(&mut transaction, sink, row, &reason, now).await?;
+                    self.bury(&mut transaction, sink, row, about(row), &reason, now).await?;
                     buried = Some(reason);
                 }
                 Fate::Dead { reason } => {
-                    self.bury(&mut transaction, sink, row, reason, now).await?;
+                    self.bury(&mut transaction, sink, row, about(row), reason, now).await?;
                     buried = Some(reason.clone());
                 }
             }
@@ -70,6 +76,7 @@ impl Dispatch {
         // Of a row that is not among them, another daemon will say what became of it.
         let ours = transaction.delivered(&delivered).await?;
         told.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
+        let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
         self.told(&mut transaction, sink, &told, now).await?;
         let mut claimed = Vec::new();
         if next > 0 {
@@ -85,40 +92,34 @@ impl Dispatch {
         &self,
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
-        rows: &[&Claimed],
+        rows: &[(&Claimed, &[About])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let detail = |row: &Claimed| format!("{}: {}", self.name, row.notification.reason.as_str());
-        let record = |row: &&'_ Claimed| (row.alarm.clone(), detail(row));
-        let records: Vec<_> = rows.iter().map(record).collect();
-        let records = records.iter().map(|(alarm, detail)| Record {
-            at: now,
-            alarm,
-            actor: HAETAE,
-            act: Act::Told,
-            detail: detail.clone(),
-        });
-        transaction.record_all(records).await?;
-        let (closing, others): (Vec<_>, Vec<_>) =
-            rows.iter().partition(|row| row.kind == Kind::Closing);
-        let closing = names(&closing);
+        let (mut closing, mut firing) = (BTreeSet::new(), BTreeSet::new());
+        for (row, about) in rows {
+            let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
+            record(transaction, about, Act::Told, &detail, now).await?;
+            for About { alarm, ends } in *about {
+                let of = if *ends { &mut closing } else { &mut firing };
+                of.insert(alarm.as_str());
+            }
+        }
+        let closing: Vec<_> = closing.into_iter().collect();
         transaction.close(&self.name, &closing, "told", now).await?;
-        let firing: Vec<_> =
-            others.into_iter().filter(|row| row.notification.status == Status::Firing).collect();
-        let firing = names(&firing);
-        let repeat = sink.plan.repeat;
-        let repeat_at = (!repeat.is_zero()).then(|| now.after(repeat));
-        let told = Told { owes: sink.plan.resolved, repeat_at };
-        transaction.tell(&self.name, &firing, told, now).await?;
+        let owes = sink.plan.resolved;
+        let told = firing.iter().map(|alarm| Told { alarm, owes });
+        transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
         // Some may have ended while it was not known that they would be told of.
+        let firing: Vec<_> = firing.into_iter().collect();
         let ended = transaction.unsettled_of(&self.name, &firing).await?;
-        ending(transaction, sink, &ended, now).await
+        end(transaction, sink, &ended, now).await
     }
 
     async fn bury_part(
         &self,
         transaction: &mut Transaction<'_>,
         row: &Claimed,
+        about: &[About],
         recipient: &str,
         reason: &str,
         now: Timestamp,
@@ -127,7 +128,7 @@ impl Dispatch {
         part.recipients = vec![recipient.to_owned()];
         transaction.bury_part(row, &part, reason, now).await?;
         let detail = format!("{}: {reason}", self.name);
-        transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await
+        record(transaction, about, Act::Buried, &detail, now).await
     }
 
     async fn bury(
@@ -135,15 +136,17 @@ impl Dispatch {
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
         row: &Claimed,
+        about: &[About],
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if !transaction.bury(row, &row.notification, reason).await? {
             return Ok(());
         }
-        if row.kind == Kind::Closing {
-            transaction.lose(&self.name, &row.alarm, reason, now).await?;
-        } else {
+        let ends = about.iter().filter(|about| about.ends);
+        let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
+        transaction.lose(&self.name, &ends, reason, now).await?;
+        if ends.len() < about.len() {
             transaction.withdraw(&self.name).await?;
         }
         let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
@@ -155,12 +158,43 @@ impl Dispatch {
             warn!(sink = self.name, alarm = row.alarm, reason, "a notification is a dead letter");
         }
         let detail = format!("{}: {reason}", self.name);
-        transaction.record(now, &row.alarm, HAETAE, Act::Buried, &detail).await
+        record(transaction, about, Act::Buried, &detail, now).await
     }
 }
 
+/// What rows are about, by their names.
+async fn about(
+    transaction: &mut Transaction<'_>,
+    rows: &[Claimed],
+) -> Result<HashMap<String, Vec<About>>, StoreError> {
+    let mut about = HashMap::new();
+    for row in rows {
+        let alarms = transaction.alarms_of(&row.id, &row.notification).await?;
+        about.insert(row.id.clone(), alarms);
+    }
+    Ok(about)
+}
+
+/// The same of all alarms that a row is about.
+async fn record(
+    transaction: &mut Transaction<'_>,
+    about: &[About],
+    act: Act,
+    detail: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let records = about.iter().map(|About { alarm, .. }| Record {
+        at,
+        alarm,
+        actor: HAETAE,
+        act,
+        detail: detail.into(),
+    });
+    transaction.record_all(records).await
+}
+
 /// Writes that these alarms have ended.
-pub(super) async fn ending(
+pub(super) async fn end(
     transaction: &mut Transaction<'_>,
     sink: &Recipient,
     ended: &[AlarmView],
@@ -169,27 +203,8 @@ pub(super) async fn ending(
     let closing = |alarm: &'_ AlarmView| {
         debug!(sink = sink.plan.name, alarm = alarm.id, "its end is still to be told");
         let at = alarm.ended.unwrap_or(alarm.updated);
-        sink.voice.notification(alarm, alarm.ending().reason(), at, now)
+        notice(sink, &ending(sink, alarm, "", at), now)
     };
-    let notices = ended.iter().map(|alarm| notice(sink, &alarm.id, Kind::Closing, closing(alarm)));
-    let notices: Vec<_> = notices.collect();
+    let notices: Vec<_> = ended.iter().map(closing).collect();
     transaction.enqueue(&notices, now).await.map(drop)
-}
-
-/// A row for whoever claims it.
-pub(super) fn notice<'a>(
-    sink: &'a Recipient,
-    alarm: &'a str,
-    kind: Kind,
-    notification: Notification,
-) -> Notice<'a> {
-    let give_up = sink.plan.give_up;
-    Notice { sink: &sink.plan.name, alarm, kind, notification, give_up, lease: None }
-}
-
-/// The alarms of rows, each once.
-fn names<'a>(rows: &[&&'a Claimed]) -> Vec<&'a str> {
-    let mut seen = HashSet::new();
-    let names = rows.iter().map(|row| row.alarm.as_str());
-    names.filter(|alarm| seen.insert(*alarm)).collect()
 }

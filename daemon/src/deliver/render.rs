@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use crate::{config::Language, engine::AlarmView};
+use crate::{
+    config::Language,
+    engine::{AlarmView, notify::Flush},
+};
 
 /// Whom it is rendered for.
 #[derive(Clone, Debug)]
@@ -17,14 +20,33 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// An alarm as a sink is told of it: `at` is when it changed, `now` when it is told.
-    pub fn notification(
-        &self,
-        view: &AlarmView,
-        reason: Reason,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Notification {
+    /// What a sink is told, in its final words; `now` is when it is told.
+    pub fn notification(&self, flush: &Flush, now: Timestamp) -> Notification {
+        match &flush.alarms[..] {
+            [view] => self.single(flush, view, now),
+            _ => self.group(flush, now),
+        }
+    }
+
+    /// An alarm that is alone in its group.
+    fn single(&self, flush: &Flush, view: &AlarmView, now: Timestamp) -> Notification {
+        let reason = flush.reason;
+        let mut notification = Notification::of(self.alarm(view), reason, now);
+        let (word, at) = (reason.as_str(), flush.at.nanos());
+        notification.key.clone_from(&flush.key);
+        notification.labels.clone_from(&flush.labels);
+        notification.idempotency_key = format!("{}/{word}/{at}", view.id);
+        notification.title =
+            format!("[{}] {}", self.state(view.severity, reason), self.summary(view));
+        let facts = self.facts(view, reason);
+        notification.text = text(&self.summary(view), &facts);
+        notification.html = html(&notification.title, view, &facts, self.language);
+        self.language.code().clone_into(&mut notification.language);
+        notification
+    }
+
+    /// An alarm as a notification shows it.
+    pub(super) fn alarm(&self, view: &AlarmView) -> Alarm {
         let mut alarm =
             Alarm::firing(view.id.clone(), view.evaluator.clone(), view.severity, view.since);
         alarm.labels.clone_from(&view.labels);
@@ -32,19 +54,12 @@ impl Voice {
         alarm.unit.clone_from(&view.unit);
         alarm.summary = self.summary(view);
         alarm.runbook.clone_from(&view.runbook);
+        alarm.excerpts.clone_from(&view.excerpts);
         if let Some(ended) = view.ended {
             alarm.status = Status::Resolved;
             alarm.ended = Some(ended);
         }
-        let mut notification = Notification::of(alarm, reason, now);
-        let word = reason.as_str();
-        notification.idempotency_key = format!("{}/{word}/{}", view.id, at.nanos());
-        notification.title = format!("[{}] {}", self.state(view, reason), self.summary(view));
-        let facts = self.facts(view, reason);
-        notification.text = text(&self.summary(view), &facts);
-        notification.html = html(&notification.title, view, &facts, self.language);
-        self.language.code().clone_into(&mut notification.language);
-        notification
+        alarm
     }
 
     /// One line on what is wrong.
@@ -69,16 +84,27 @@ impl Voice {
         time.to_zoned_datetime(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
-    fn state(&self, alarm: &AlarmView, reason: Reason) -> &'static str {
+    /// How it stands, in a word or two.
+    pub(super) fn state(&self, severity: Severity, reason: Reason) -> &'static str {
         let english = self.language == Language::En;
-        let (en, ko) = match (reason, alarm.severity) {
-            (Reason::Resolved, _) => ("RESOLVED", "해소"),
-            (Reason::Closed, _) => ("CLOSED", "종결"),
-            (Reason::Repeat, Severity::Critical) => ("STILL CRITICAL", "심각 지속"),
-            (Reason::Repeat, Severity::Warning) => ("STILL WARNING", "경고 지속"),
-            (_, Severity::Critical) => ("CRITICAL", "심각"),
-            (_, Severity::Warning) => ("WARNING", "경고"),
+        let words = match reason {
+            Reason::Resolved => [("RESOLVED", "해소"); 2],
+            Reason::Closed => [("CLOSED", "종결"); 2],
+            Reason::Repeat => [("STILL CRITICAL", "심각 지속"), ("STILL WARNING", "경고 지속")],
+            Reason::Reopened => {
+                [("REOPENED, CRITICAL", "심각 재개"), ("REOPENED, WARNING", "경고 재개")]
+            }
+            Reason::Escalated => {
+                [("UNATTENDED, CRITICAL", "심각 미조치"), ("UNATTENDED, WARNING", "경고 미조치")]
+            }
+            Reason::Flapping => {
+                [("FLAPPING, CRITICAL", "심각 반복"), ("FLAPPING, WARNING", "경고 반복")]
+            }
+            Reason::Digest => [("DIGEST, CRITICAL", "심각 모음"), ("DIGEST, WARNING", "경고 모음")],
+            _ => [("CRITICAL", "심각"), ("WARNING", "경고")],
         };
+        let [critical, warning] = words;
+        let (en, ko) = if severity == Severity::Critical { critical } else { warning };
         if english { en } else { ko }
     }
 
@@ -101,7 +127,10 @@ impl Voice {
             Some(alarm.id.clone()),
         ];
         let facts = words.into_iter().zip(texts);
-        facts.filter_map(|(word, text)| text.map(|text| Fact { word, text })).collect()
+        let facts = facts.filter_map(|(word, text)| text.map(|text| Fact { word, text }));
+        let word = if self.language == Language::En { "line" } else { "로그" };
+        let lines = alarm.excerpts.iter().map(|line| Fact { word, text: line.trim_end().into() });
+        facts.chain(lines).collect()
     }
 }
 
@@ -118,11 +147,7 @@ fn text(summary: &str, facts: &[Fact]) -> String {
 
 /// A document that needs nothing from elsewhere: mail programs load neither styles nor pictures.
 fn html(title: &str, alarm: &AlarmView, facts: &[Fact], language: Language) -> String {
-    let colour = match (alarm.ended.is_some(), alarm.severity) {
-        (true, _) => "#1a7f37",
-        (false, Severity::Critical) => "#b42318",
-        (false, Severity::Warning) => "#9a6700",
-    };
+    let colour = colour(alarm.ended.is_some(), alarm.severity);
     let row = |Fact { word, text }: &Fact| {
         let text = escaped(text);
         let text = if text.starts_with("https://") || text.starts_with("http://") {
@@ -135,14 +160,29 @@ fn html(title: &str, alarm: &AlarmView, facts: &[Fact], language: Language) -> S
         )
     };
     let rows: String = facts.iter().map(row).collect();
+    let table = format!("<table style=\"border-collapse:collapse\">\n{rows}</table>\n");
+    document(title, colour, &table, language)
+}
+
+/// The colour of how it stands.
+pub(super) const fn colour(over: bool, severity: Severity) -> &'static str {
+    match (over, severity) {
+        (true, _) => "#1a7f37",
+        (false, Severity::Critical) => "#b42318",
+        (false, Severity::Warning) => "#9a6700",
+    }
+}
+
+/// A whole document around a body.
+pub(super) fn document(title: &str, colour: &str, body: &str, language: Language) -> String {
     format!(
-        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body style=\"font-family:sans-serif;font-size:14px\">\n<p style=\"border-left:6px solid {colour};padding:4px 12px;font-size:16px\"><strong>{title}</strong></p>\n<table style=\"border-collapse:collapse\">\n{rows}</table>\n</body>\n</html>\n",
+        "<!DOCTYPE html>\n<html lang=\"{}\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body style=\"font-family:sans-serif;font-size:14px\">\n<p style=\"border-left:6px solid {colour};padding:4px 12px;font-size:16px\"><strong>{title}</strong></p>\n{body}</body>\n</html>\n",
         language.code(),
         title = escaped(title),
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -189,7 +229,7 @@ fn short(value: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), Into::into)
 }
 
-fn labels(labels: &BTreeMap<String, String>) -> String {
+pub(super) fn labels(labels: &BTreeMap<String, String>) -> String {
     let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
     pairs.collect::<Vec<_>>().join(", ")
 }
@@ -248,6 +288,7 @@ mod tests {
             severity: Severity::Critical,
             condition: crate::engine::Condition::Ok,
             evidence: crate::engine::Evidence::Fresh,
+            flapping: false,
             since: Timestamp::default(),
             updated: at,
             ended: Some(at),
@@ -257,6 +298,7 @@ mod tests {
             runbook: None,
             threshold: None,
             reason: Some("rule removed".into()),
+            excerpts: Vec::new(),
         };
         let cases = [
             (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),
@@ -264,7 +306,16 @@ mod tests {
         ];
         for (language, title, line) in cases {
             let voice = Voice { language, zone: TimeZone::UTC };
-            let notification = voice.notification(&alarm, Reason::Closed, at, at);
+            let flush = Flush {
+                sink: "log".into(),
+                key: "cpu/3f9c2a-1".into(),
+                labels: BTreeMap::new(),
+                reason: Reason::Closed,
+                alarms: vec![alarm.clone()],
+                news: vec![alarm.id.clone()],
+                at,
+            };
+            let notification = voice.notification(&flush, at);
             assert_eq!(notification.reason, Reason::Closed);
             assert_eq!(notification.alarms[0].status, Status::Resolved);
             assert_eq!(notification.alarms[0].ended, Some(at));

@@ -30,6 +30,9 @@ pub struct AlarmView {
     pub condition: Condition,
     /// What that rests on.
     pub evidence: Evidence,
+    /// Whether it comes and goes too often of late.
+    #[serde(default)]
+    pub flapping: bool,
     /// Since when it fires; for a pending one, since when it is pending.
     pub since: Timestamp,
     /// The slot at which it was looked at last.
@@ -51,6 +54,9 @@ pub struct AlarmView {
     /// Why it ended (`cleared`, `ended`, `no data ok`, `rule removed` …), or why it fires without a
     /// value.
     pub reason: Option<String>,
+    /// The newest lines that it is about, oldest first: a few, cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excerpts: Vec<String>,
 }
 
 /// Where an alarm stands.
@@ -92,6 +98,10 @@ pub enum Change {
     Resolved,
     /// It was ended without evidence: nothing judges it any more.
     Closed,
+    /// It begins to come and go too often.
+    Flapping,
+    /// It does no longer. If it does not fire either, its id is that of the next occurrence.
+    Settled,
 }
 
 impl Condition {
@@ -112,6 +122,11 @@ impl Change {
         matches!(self, Self::Resolved | Self::Closed)
     }
 
+    /// Whether it says how often the alarm changes, and nothing of where it stands.
+    pub const fn is_pace(self) -> bool {
+        matches!(self, Self::Flapping | Self::Settled)
+    }
+
     /// Why a sink is told of it.
     pub const fn reason(self) -> Reason {
         match self {
@@ -120,6 +135,7 @@ impl Change {
             Self::Better => Reason::Better,
             Self::Resolved => Reason::Resolved,
             Self::Closed => Reason::Closed,
+            Self::Flapping | Self::Settled => Reason::Flapping,
         }
     }
 
@@ -131,6 +147,8 @@ impl Change {
             Self::Better => "better",
             Self::Resolved => "resolved",
             Self::Closed => "closed",
+            Self::Flapping => "flapping",
+            Self::Settled => "settled",
         }
     }
 }

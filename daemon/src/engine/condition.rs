@@ -49,6 +49,48 @@ pub(super) enum Judged {
     Clear,
 }
 
+/// What a value does to a state, before `for`, `of` and `clear_for` have their say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Move {
+    /// It is ok.
+    Rest,
+    /// It is pending since this slot.
+    Begin,
+    /// It stays where it is, and the time since the slot before counts.
+    Count,
+    /// It fires, or does again.
+    Fire,
+    /// It is clear since this slot.
+    Recover,
+}
+
+/// What a value does to each state.
+const NEXT: [[Move; 3]; 4] = [
+    // holds       between     clear
+    [Move::Begin, Move::Rest, Move::Rest],   // ok
+    [Move::Count, Move::Rest, Move::Rest],   // pending
+    [Move::Fire, Move::Fire, Move::Recover], // firing
+    [Move::Fire, Move::Fire, Move::Count],   // recovering
+];
+
+impl State {
+    /// What a value does to it.
+    const fn after(self, judged: Judged) -> Move {
+        let [ok, pending, firing, recovering] = NEXT;
+        let [holds, between, clear] = match self {
+            Self::Ok => ok,
+            Self::Pending(_) => pending,
+            Self::Firing => firing,
+            Self::Recovering => recovering,
+        };
+        match judged {
+            Judged::Holds => holds,
+            Judged::Between => between,
+            Judged::Clear => clear,
+        }
+    }
+}
+
 impl Machine {
     /// Judges the slot `at`. `stride` is how far apart two slots are that follow each other.
     pub(super) fn step(
@@ -58,15 +100,14 @@ impl Machine {
         level: &Level,
         stride: Duration,
     ) -> Self {
-        let held = self.held.saturating_add(self.gap(at, stride));
+        let counted = self.held.saturating_add(self.gap(at, stride));
         let recent = self.recent.with(judged);
-        let (state, held) = match (self.state, judged) {
-            (State::Ok, Judged::Holds) => (State::Pending(at), Duration::ZERO),
-            (State::Pending(_), Judged::Holds) => (self.state, held),
-            (State::Ok | State::Pending(_), _) => (State::Ok, Duration::ZERO),
-            (State::Firing, Judged::Clear) => (State::Recovering, Duration::ZERO),
-            (State::Recovering, Judged::Clear) => (State::Recovering, held),
-            (State::Firing | State::Recovering, _) => (State::Firing, Duration::ZERO),
+        let (state, held) = match self.state.after(judged) {
+            Move::Rest => (State::Ok, Duration::ZERO),
+            Move::Begin => (State::Pending(at), Duration::ZERO),
+            Move::Count => (self.state, counted),
+            Move::Fire => (State::Firing, Duration::ZERO),
+            Move::Recover => (State::Recovering, Duration::ZERO),
         };
         let judged = Some(at);
         match state {
@@ -203,14 +244,74 @@ mod tests {
                 let at = Timestamp::from_seconds(minute * 60);
                 machine = machine.step(Judged::of(value, &level), at, &level, MINUTE);
             }
-            seen.push(match machine.state {
-                State::Ok => '-',
-                State::Pending(_) => 'p',
-                State::Firing => 'F',
-                State::Recovering => 'R',
-            });
+            seen.push(shown(machine.state));
         }
         assert_eq!(seen, expected, "{debounce}: {slots}");
+    }
+
+    /// Every state x every value x every policy: what comes of it. `+` the slot follows the one
+    /// before, so that a minute counts; the state was entered in the slot before.
+    const CELLS: &str = "
+        policy            ok:#~. pending:#~. firing:#~. recovering:#~.
+        for_0                F--         F--        FF-            FF-
+        for_0_clear_1        F--         F--        FFR            FFR
+        for_0_clear_1+       F--         F--        FFR            FF-
+        for_1                p--         p--        FF-            FF-
+        for_1+               p--         F--        FF-            FF-
+        for_2+               p--         p--        FF-            FF-
+        for_1_clear_2+       p--         F--        FFR            FFR
+        of_1_3               F--         F--        FF-            FF-
+        of_2_3               p--         F--        FF-            FF-
+        of_3_3_clear_1+      p--         p--        FFR            FF-
+    ";
+
+    #[test]
+    fn each_cell_of_state_value_and_policy_is_as_the_table_says() {
+        let mut cells = 0;
+        let rows = CELLS.lines().map(str::trim).filter(|line| !line.is_empty()).skip(1);
+        for row in rows {
+            let words: Vec<_> = row.split_whitespace().collect();
+            let policy = words[0].trim_end_matches('+').replace('_', " ");
+            let level = level(&policy);
+            let follows = words[0].ends_with('+');
+            let before = Timestamp::from_seconds(60);
+            let at = before.after(MINUTE * if follows { 1 } else { 2 });
+            let recent = |held| Recent(u64::from(held));
+            let states = [
+                (State::Ok, recent(false)),
+                (State::Pending(before), recent(true)),
+                (State::Firing, recent(true)),
+                (State::Recovering, recent(false)),
+            ];
+            for ((state, recent), expected) in states.into_iter().zip(&words[1..]) {
+                let judged = [Judged::Holds, Judged::Between, Judged::Clear];
+                assert_eq!(expected.len(), judged.len());
+                for (judged, expected) in judged.into_iter().zip(expected.chars()) {
+                    let held = Duration::ZERO;
+                    let machine = Machine { state, held, judged: Some(before), recent };
+                    let after = machine.step(judged, at, &level, MINUTE);
+                    let why = format!("{} {state:?} {judged:?}", words[0]);
+                    assert_eq!(shown(after.state), expected, "{why}");
+                    // Pending since the slot that began it; what is over counts anew.
+                    let since = if state == State::Ok { at } else { before };
+                    assert!(expected != 'p' || after.state == State::Pending(since), "{why}");
+                    let stays = shown(state) == shown(after.state);
+                    let counts = stays && matches!(expected, 'p' | 'R') && follows;
+                    assert_eq!(after.held, if counts { MINUTE } else { held }, "{why}");
+                    cells += 1;
+                }
+            }
+        }
+        assert_eq!(cells, 10 * 4 * 3);
+    }
+
+    fn shown(state: State) -> char {
+        match state {
+            State::Ok => '-',
+            State::Pending(_) => 'p',
+            State::Firing => 'F',
+            State::Recovering => 'R',
+        }
     }
 
     #[test]

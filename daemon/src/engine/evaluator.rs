@@ -1,6 +1,7 @@
 //! An evaluator at work: its slots, its alarms, and what it counted.
 
 mod expected;
+mod judging;
 mod reload;
 mod renumber;
 mod restore;
@@ -16,16 +17,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::AlarmView,
-    evidence::Evidence,
     identity::Identity,
     labels::Labels,
-    member::{Member, Slot},
+    member::Member,
+    missed::Misses,
     occurrence::{Fingerprint, Occurrences},
     overrides::Overrides,
-    record::{Before, record},
     slot::Slots,
     source::Source,
     standing::Changes,
+    system::Problem,
     threshold::Threshold,
 };
 
@@ -51,6 +52,9 @@ pub struct EvaluatorStatus {
     pub ignored: u64,
     /// How many evaluations met a value that is no number.
     pub errors: u64,
+    /// How many records matched, of a log evaluator.
+    #[serde(default)]
+    pub matches: u64,
 }
 
 /// A threshold evaluator and all that it knows.
@@ -58,10 +62,10 @@ pub struct EvaluatorStatus {
 pub(super) struct Evaluator {
     threshold: Threshold,
     overrides: Overrides,
-    /// Whether the identities that it names as expected are there.
-    introduced: bool,
-    /// Those, if it names them.
+    /// The identities that it names as expected.
     named: BTreeSet<Labels>,
+    /// Those of them that may not be there yet.
+    unmet: BTreeSet<Labels>,
     inputs: Vec<Feed>,
     slots: Slots,
     /// The interval of its slowest source.
@@ -71,6 +75,13 @@ pub(super) struct Evaluator {
     done: Timestamp,
     /// Whether that one was late.
     late: bool,
+    /// Whether the clock jumped since: what passed then counts toward nothing.
+    jumped: bool,
+    misses: Misses,
+    /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
+    over_limit: Option<String>,
+    said: bool,
+    news: Vec<News>,
     identities: BTreeMap<Labels, Box<Identity>>,
     /// The unit of the newest series; most have the same one.
     unit: Arc<str>,
@@ -85,6 +96,9 @@ pub(super) struct Feed {
     series: usize,
     most: usize,
 }
+
+/// What is wrong with an evaluator, or no longer if there is no more to say.
+pub(super) type News = (Problem, Option<String>);
 
 /// A series that an evaluator has let go of.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +135,7 @@ impl Evaluator {
             missed: 0,
             ignored: 0,
             errors: 0,
+            matches: 0,
         };
         Self {
             inputs,
@@ -130,11 +145,16 @@ impl Evaluator {
             stride: if every < interval { interval.saturating_add(every) } else { every },
             done: slots.last(now),
             late: false,
+            jumped: false,
+            misses: Misses::new(),
+            over_limit: None,
+            said: false,
+            news: Vec::new(),
             identities: BTreeMap::new(),
             unit: "".into(),
             status,
             overrides: Overrides::default(),
-            introduced: false,
+            unmet: expected::named(&threshold),
             named: expected::named(&threshold),
             threshold,
         }
@@ -227,6 +247,22 @@ impl Evaluator {
         }
     }
 
+    /// The clock jumped from `from` to `now`, or the machine was suspended: slots in between are
+    /// passed over, and it is nobody's fault.
+    pub(super) fn jump(&mut self, from: Timestamp, now: Timestamp) {
+        self.jumped = true;
+        let last = self.slots.last(now);
+        if last > from && last > self.done && !self.inputs.is_empty() {
+            self.miss(self.slots.between(self.done, last));
+            self.done = last;
+        }
+    }
+
+    /// What there is to be said of it since it was asked last.
+    pub(super) fn news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
     /// Judges every slot whose sources have said everything, and lets go of those that are too
     /// late: a late slot changes and counts nothing. The answer is the series that it let go of.
     pub(super) fn judge_due(
@@ -273,12 +309,15 @@ impl Evaluator {
 
     /// All alarms that are not ok.
     pub(super) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
+        self.identities.keys().filter_map(|labels| self.alarm(labels, sources))
+    }
+
+    /// The alarm that these labels identify, if it is not ok.
+    pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        self.identities.iter().filter_map(move |(labels, identity)| {
-            let mut view = identity.view(identity.under(&self.threshold), labels)?;
-            view.evidence = view.evidence.beside(down, self.late);
-            Some(view)
-        })
+        let identity = self.identities.get(labels)?;
+        let view = identity.view(identity.under(&self.threshold), labels)?;
+        Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
     }
 
     /// The severities of all alarms that fire.
@@ -298,10 +337,17 @@ impl Evaluator {
         let most = u64::try_from(waiting).unwrap_or(u64::MAX).min(MOST_WAITING) + 2;
         let behind = self.slots.between(self.done, now);
         if behind > most {
-            self.status.missed = self.status.missed.saturating_add(behind - most);
+            let first = self.done.after(every);
+            let told = self.misses.miss(behind - most, first, now);
+            self.news.extend(told.map(|detail| (Problem::SlotsMissed, Some(detail))));
+            self.miss(behind - most);
             let keep = every.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
             self.done = self.slots.last(now).before(keep);
         }
+    }
+
+    fn miss(&mut self, slots: u64) {
+        self.status.missed = self.status.missed.saturating_add(slots);
     }
 
     fn due(&self, at: Timestamp, sources: &[Source]) -> Due {
@@ -311,61 +357,6 @@ impl Evaluator {
             None => Due::Now,
             Some(patience) => Due::LateAt(at.after(patience)),
         }
-    }
-
-    fn judge(
-        &mut self,
-        at: Timestamp,
-        sources: &[Source],
-        occurrences: &mut Occurrences,
-        changes: &mut Changes,
-    ) -> Vec<Member> {
-        self.introduce(occurrences);
-        let every = self.slots.interval();
-        let follows = self.status.judged_slot.is_some_and(|before| before.after(every) == at);
-        let slot = Slot {
-            threshold: &self.threshold,
-            sources,
-            inputs: &self.inputs,
-            at,
-            every,
-            interval: self.interval,
-            stride: self.stride,
-            passed: if follows { every } else { Duration::ZERO },
-        };
-        let mut gone = Vec::new();
-        let over = |labels: &Labels, identity: &mut Box<Identity>| {
-            let numbers = identity.numbers.clone();
-            let threshold = numbers.as_deref().unwrap_or(slot.threshold);
-            let slot = Slot { threshold, ..slot };
-            let before = Before::of(identity, threshold);
-            let turn = identity.judge(&slot, &mut gone);
-            self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record((threshold, slot.at), labels, identity, before, turn, changes);
-            identity.is_over()
-        };
-        let over: Vec<_> = self.identities.extract_if(.., over).collect();
-        for (_, identity) in over {
-            if identity.occurrence > 1 {
-                occurrences.remember(identity.fingerprint, identity.occurrence - 1);
-            }
-            gone.extend(identity.into_members());
-        }
-        self.late = false;
-        self.status.judged += 1;
-        self.status.judged_slot = Some(at);
-        gone
-    }
-
-    fn let_go(&mut self, gone: &[Member], detached: &mut Vec<Detached>) {
-        for member in gone {
-            let input = self.inputs.iter_mut().find(|input| input.source == member.source);
-            if let Some(input) = input {
-                input.series -= 1;
-            }
-            detached.push(Detached { source: member.source, place: member.place });
-        }
-        self.status.series -= gone.len();
     }
 
     /// The unit, shared with the series before if it is the same.

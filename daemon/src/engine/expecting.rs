@@ -15,7 +15,9 @@ fn labels(id: &str) -> BTreeMap<String, String> {
 /// Silent after two minutes.
 fn expecting(expect: Expect, then: Then) -> Threshold {
     let no_data = NoData { after: Some(MINUTE * 2), then };
-    Threshold { expect, by: Some(vec!["id".into()]), no_data, ..threshold(0) }
+    // Without flapping, so that a row that is left is one of what is expected.
+    let by = Some(vec!["id".into()]);
+    Threshold { expect, by, no_data, flap: None, ..threshold(0) }
 }
 
 fn named(ids: &[&str], then: Then) -> Threshold {

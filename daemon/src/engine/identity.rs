@@ -3,7 +3,7 @@
 mod renumber;
 mod verdict;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 
@@ -11,11 +11,12 @@ use super::{
     alarm::{AlarmView, CHANGED, Change, Condition},
     evidence::Evidence,
     expected::Expected,
+    flap::Flaps,
     labels::Labels,
     levels::{Levels, top},
     member::{Member, Slot},
     occurrence::Fingerprint,
-    standing::{AlarmState, Standing},
+    standing::{AlarmState, Kept, Standing},
     threshold::Threshold,
 };
 
@@ -29,6 +30,9 @@ pub(super) struct Identity {
     members: Vec<Member>,
     sorted: bool,
     levels: Levels,
+    flaps: Flaps,
+    /// Whether it would fire if there were fewer alarms.
+    waits: bool,
     pub(super) evidence: Evidence,
     since: Timestamp,
     updated: Timestamp,
@@ -44,8 +48,14 @@ pub(super) struct Identity {
     awaited: Option<Box<Awaited>>,
 }
 
-/// An alarm's change and the severity that it had before, or has now.
-pub(super) type Changed = (Change, Severity);
+/// What a slot did to an alarm.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// How it changed, and the severity that it had before, or has now.
+    pub(super) changed: Option<(Change, Severity)>,
+    /// Whether it begins to flap, or settles.
+    pub(super) pace: Option<Change>,
+}
 
 /// The series of a restored identity, some of which have not spoken yet.
 #[derive(Debug)]
@@ -77,6 +87,8 @@ impl Identity {
             members: Vec::new(),
             sorted: true,
             levels: Levels::default(),
+            flaps: Flaps::default(),
+            waits: false,
             evidence: Evidence::Late,
             since: Timestamp::default(),
             updated: Timestamp::default(),
@@ -93,18 +105,24 @@ impl Identity {
     pub(super) fn restored(
         fingerprint: Fingerprint,
         standing: &Standing,
-        levels: Levels,
+        kept: Kept,
         unit: Arc<str>,
     ) -> Self {
         let alarm = &standing.alarm;
         let state = standing.state.clone().unwrap_or_default();
         let (series, seen) = (state.series, state.seen);
+        let Kept { levels, flaps, waits, .. } = kept;
+        // All series of one that merely remembers its changes may have ended.
+        let awaits = series > 0 || !levels.is_ok() || standing.state.is_none();
+        let awaited = || Box::new(Awaited { series, seen, silent: Duration::ZERO });
         Self {
             levels,
+            flaps,
+            waits,
             since: alarm.since,
             updated: alarm.updated,
             value: alarm.value,
-            awaited: Some(Box::new(Awaited { series, seen, silent: Duration::ZERO })),
+            awaited: awaits.then(awaited),
             ..Self::new(fingerprint, standing.occurrence, unit)
         }
     }
@@ -143,9 +161,10 @@ impl Identity {
         self.awaited.is_some()
     }
 
-    /// Judges a slot whose sources have said everything. Series that are let go of join `gone`.
-    pub(super) fn judge(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) -> Option<Changed> {
-        let before = self.levels.severity();
+    /// Judges a slot whose sources have said everything; what would fire waits unless it `may`.
+    /// Series that are let go of join `gone`.
+    pub(super) fn judge(&mut self, slot: &Slot<'_>, may: bool, gone: &mut Vec<Member>) -> Turn {
+        let before = self.severity();
         self.updated = slot.at;
         self.ending = Ending::Cleared;
         if !self.sorted {
@@ -159,26 +178,59 @@ impl Identity {
         self.let_go(slot, gone);
         self.weigh(slot);
         self.expect(slot, seen);
-        let changed = match (before, self.levels.severity()) {
-            (None, Some(after)) => (Change::Fired, after),
-            (Some(before), None) => (Change::Resolved, before),
-            (Some(before), Some(after)) if after > before => (Change::Worse, after),
-            (Some(before), Some(after)) if after < before => (Change::Better, after),
-            _ => return None,
-        };
-        if changed.0 == Change::Fired {
-            self.since = slot.at;
+        let after = self.levels.severity();
+        self.waits &= after.is_some();
+        if before.is_none() && after.is_some() && !may {
+            if !self.waits {
+                self.since = slot.at;
+            }
+            self.waits = true;
         }
-        Some(changed)
+        self.turn(slot, before)
     }
 
-    /// Whether nothing is left to remember: it is ok, and no series of it speaks.
+    /// Lets one that waits fire.
+    pub(super) fn let_fire(&mut self, slot: &Slot<'_>) -> Turn {
+        self.waits = false;
+        self.turn(slot, None)
+    }
+
+    /// Whether it would fire if there were fewer.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// Which of those that wait fires first: the worst, then the one that has waited the longest.
+    pub(super) fn waiting_order(&self) -> impl Ord + use<> {
+        (Reverse(self.levels.severity()), self.since)
+    }
+
+    /// What has become of it since it fired with the severity `before`.
+    fn turn(&mut self, slot: &Slot<'_>, before: Option<Severity>) -> Turn {
+        let changed = match (before, self.severity()) {
+            (None, Some(after)) => Some((Change::Fired, after)),
+            (Some(before), None) => Some((Change::Resolved, before)),
+            (Some(before), Some(after)) if after > before => Some((Change::Worse, after)),
+            (Some(before), Some(after)) if after < before => Some((Change::Better, after)),
+            _ => None,
+        };
+        if matches!(changed, Some((Change::Fired, _))) {
+            self.since = slot.at;
+        }
+        let edge = matches!(changed, Some((Change::Fired | Change::Resolved, _)));
+        let pace = self.flaps.judge(edge, slot.at, slot.threshold.flap.as_ref(), slot.every);
+        Turn { changed, pace }
+    }
+
+    /// Whether nothing is left to remember: it is ok, has not changed of late, and no series of it
+    /// speaks.
     pub(super) fn is_over(&self) -> bool {
         let silent = matches!(self.evidence, Evidence::NoData { .. })
             && !self.members.iter().any(Member::has_value);
         let nothing = self.members.is_empty() && self.awaited.is_none();
         let spare = self.expected.as_ref().is_none_or(|expected| expected.is_forgotten());
-        self.levels.is_ok() && spare && (nothing || silent)
+        let calm = self.flaps == Flaps::default();
+        self.levels.is_ok() && calm && spare && (nothing || silent)
     }
 
     /// Hands out its series.
@@ -188,16 +240,24 @@ impl Identity {
 
     /// What it looks like beside its evaluator; `None` if it is ok.
     pub(super) fn view(&self, threshold: &Threshold, labels: &Labels) -> Option<AlarmView> {
-        let (condition, severity, since) = self.levels.standing(self.since)?;
+        let now = Kept { levels: self.levels, waits: self.waits, ..Kept::default() };
+        let (condition, severity, since) = now.standing(self.since)?;
         let mut view = self.blank(threshold, labels, severity);
         view.condition = condition;
         view.since = since;
         Some(view)
     }
 
+    /// What it looks like, be it ok.
+    pub(super) fn shown(&self, threshold: &Threshold, labels: &Labels) -> AlarmView {
+        let top = || top(threshold).unwrap_or(Severity::Warning);
+        let ok = || AlarmView { since: self.updated, ..self.blank(threshold, labels, top()) };
+        self.view(threshold, labels).unwrap_or_else(ok)
+    }
+
     /// The severity with which it fires.
     pub(super) fn severity(&self) -> Option<Severity> {
-        self.levels.severity()
+        self.levels.severity().filter(|_| !self.waits)
     }
 
     /// What it looks like in the slot in which it ended.
@@ -210,16 +270,16 @@ impl Identity {
         self.blank(threshold, labels, severity).over(self.updated, self.ending.as_str())
     }
 
-    /// What of its levels a later slot can depend on; it is stored when that changes.
-    pub(super) fn kept(&self, threshold: &Threshold) -> Levels {
-        self.levels.kept(threshold)
+    /// What of it a later slot can depend on.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
+        let silence = self.expected.as_ref().and_then(|expected| expected.remembered());
+        let (levels, flaps, waits) = (self.levels.kept(threshold), self.flaps, self.waits);
+        Kept { levels, flaps, waits, silence }
     }
 
     /// What is stored of it while it goes on.
     pub(super) fn standing(&self, threshold: &Threshold, labels: &Labels) -> Standing {
-        let alarm = self.view(threshold, labels).unwrap_or_else(|| {
-            self.blank(threshold, labels, top(threshold).unwrap_or(Severity::Warning))
-        });
+        let alarm = self.shown(threshold, labels);
         let mut state = AlarmState::new(self.kept(threshold), self.series(), self.seen());
         state.silent = self.expected.as_ref().map(|expected| expected.silent).unwrap_or_default();
         Standing { state: Some(state), ..self.stored(labels, alarm) }
@@ -240,6 +300,7 @@ impl Identity {
             severity,
             condition: Condition::Ok,
             evidence: self.evidence,
+            flapping: self.flaps.is_flapping(),
             since: self.since,
             updated: self.updated,
             ended: None,
@@ -248,7 +309,12 @@ impl Identity {
             summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
             threshold: threshold.judged_by.clone(),
-            reason: self.levels.by_absence.then(|| "no data".into()),
+            reason: if self.waits {
+                Some("over the limit".into())
+            } else {
+                self.levels.by_absence.then(|| "no data".into())
+            },
+            excerpts: Vec::new(),
         }
     }
 

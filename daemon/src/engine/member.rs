@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use haetae_plugin::{Series, Timestamp};
+use haetae_plugin::{Kind, Series, Timestamp};
 
 use super::{
     evaluator::Feed,
@@ -51,7 +51,15 @@ pub(super) struct Slot<'a> {
     pub(super) passed: Duration,
 }
 
-impl Slot<'_> {
+impl<'a> Slot<'a> {
+    /// The same for an identity with numbers of its own, if it has.
+    pub(super) fn under<'b>(self, numbers: Option<&'b Threshold>) -> Slot<'b>
+    where
+        'a: 'b,
+    {
+        Slot { threshold: numbers.unwrap_or(self.threshold), ..self }
+    }
+
     /// How long a series with this interval may be silent.
     pub(super) fn silence(&self, interval: Duration) -> Duration {
         let default = || interval.saturating_mul(SILENT_INTERVALS);
@@ -96,9 +104,10 @@ impl Member {
         };
         let over = slot.threshold.over;
         let interval = source.timing.interval;
+        let counter = self.series.kind() == Kind::COUNTER;
         // With a window, a fresh point must lie in it: else what drains from it would be evidence.
         let recent = over.map_or(slot.every, |over| slot.every.max(interval).min(over.length));
-        self.reading = window.read(Asked { at: slot.at, recent, interval }, over);
+        self.reading = window.read(Asked { at: slot.at, recent, interval, counter }, over);
         let newest = window.newest(slot.at);
         if newest.is_some() && newest != self.seen {
             self.seen = newest;

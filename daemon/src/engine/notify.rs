@@ -1,12 +1,33 @@
 //! Notify: who is told what and when. Alarms are muted, grouped for each sink, and told or not,
 //! with a reason for either.
 
+mod arm;
+mod dedup;
+mod escalate;
+mod explain;
+mod inhibit;
+mod live;
+mod look;
+mod mute;
+mod notifier;
+mod out;
+mod reload;
+mod restore;
+mod stored;
+mod tell;
+
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{alarm::AlarmView, matcher::Matcher};
+use super::{alarm::AlarmView, calendar::Recurring, matcher::Matcher};
+
+pub use self::inhibit::Inhibit;
+pub(super) use self::{live::Views, notifier::Notifier};
 
 /// A sink as the engine sees it.
 #[derive(Clone, Debug)]
@@ -54,7 +75,8 @@ pub enum GroupBy {
 pub struct Quiet {
     /// Where the configuration says so.
     pub place: String,
-    // The hours are a `calendar::Recurring`.
+    /// When.
+    pub hours: Recurring,
     /// What is told all the same.
     pub except: Vec<Matcher>,
 }
@@ -75,7 +97,7 @@ pub struct Escalate {
 /// The most notices in a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// How many; zero: as many as there are.
     pub most: u32,
     /// In how long.
     pub per: Duration,
@@ -109,6 +131,15 @@ pub struct StoredGroup {
     pub key: String,
     /// What the engine goes on from; only the engine reads it. None: the group is over.
     pub state: Option<serde_json::Value>,
+}
+
+impl StoredGroup {
+    /// The alarm, if this is what is stored of one in a group: the group tells the sink of its end,
+    /// if the sink was told of it.
+    pub fn alarm(&self) -> Option<&str> {
+        let (_, alarm) = self.key.rsplit_once('#')?;
+        live::AlarmId::parse(alarm).map(|_| alarm)
+    }
 }
 
 /// That a sink is not told of an alarm for now, or not any more withheld from it.

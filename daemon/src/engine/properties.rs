@@ -50,6 +50,7 @@ prop_compose! {
         one in any::<bool>(),
         over in proptest::option::of((1_u32..5, select(vec![
             Value::Mean, Value::Min, Value::Max, Value::Sum, Value::Count, Value::Last, Value::Rate,
+            Value::Delta, Value::P95,
         ]))),
         (after, double) in (proptest::option::of(1_u32..5), any::<bool>()),
     ) -> Threshold {
@@ -187,17 +188,20 @@ proptest! {
         then in select(vec![Then::Hold, Then::Alarm, Then::Ok]),
         value in select(vec!["#", "."]),
         slots in vec(proptest::option::weighted(0.1, any_jump()), 2..40),
+        told in any::<bool>(),
     ) {
         let no_data = NoData { after: None, then };
         let mut trial = Trial::new(vec![Threshold { no_data, ..threshold(4) }]);
         let (mut said, mut calm) = (0, 0);
         for jump in slots {
             if let Some(jump) = jump {
-                jump.apply(&mut trial);
+                jump.apply(&mut trial, told);
                 calm = 0;
             }
             trial.slot(value);
             (said, calm) = (said + 1, calm + 1);
+            let system = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+            prop_assert!(!told || system.count() == 0, "it is nobody's fault");
             let fired = trial.changes();
             if value == "." || said <= 4 {
                 prop_assert!(fired.is_empty(), "{fired:?} after {said}");
@@ -268,14 +272,27 @@ fn any_jump() -> impl Strategy<Value = Jump> {
 }
 
 impl Jump {
-    fn apply(self, trial: &mut Trial) {
+    /// `told`: the engine is told that it is a jump, as it is by its thread.
+    fn apply(self, trial: &mut Trial, told: bool) {
+        let from = trial.slot.after(Duration::from_secs(1));
         let by = |seconds: i64| Timestamp::from_nanos(trial.slot.nanos() + seconds * 1_000_000_000);
         match self {
             Self::Spike(seconds) => {
                 let now = by(seconds);
-                trial.step(Input::Tick, now);
+                if told {
+                    trial.step_at_once(Input::Jumped { from }, now);
+                    trial.step_at_once(Input::Jumped { from: now }, from);
+                } else {
+                    trial.step(Input::Tick, now);
+                }
             }
-            Self::Leap(seconds) => trial.slot = Slots::of("s", MINUTE).last(by(seconds)),
+            Self::Leap(seconds) => {
+                let now = by(seconds);
+                if told {
+                    trial.step_at_once(Input::Jumped { from }, now);
+                }
+                trial.slot = Slots::of("s", MINUTE).last(now);
+            }
         }
     }
 }

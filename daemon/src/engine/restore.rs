@@ -1,13 +1,18 @@
 //! Restore: alarms go on where the process before this one left them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem::take,
+};
 
 use haetae_plugin::Timestamp;
 
 use super::{
     Engine, Problem, SYSTEM,
     alarm::{Change, INSTANCE_REMOVED, REMOVED, Transition},
+    notify::Views,
     occurrence::Fingerprint,
+    source::Source,
     standing::{Changes, Effects, Past, Standing},
 };
 
@@ -17,21 +22,38 @@ impl Engine {
     ///
     /// An alarm whose series have not spoken yet holds its condition, and the time that nobody
     /// judged counts toward nothing. What nothing judges any more is closed.
-    pub fn restore(&mut self, past: Past, instances: &BTreeSet<String>, now: Timestamp) -> Effects {
+    pub fn restore(
+        &mut self,
+        mut past: Past,
+        instances: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Effects {
         let mut changes = Changes::default();
+        self.recall_sinks(&mut past, now);
         self.occurrences.above(past.floor);
         for (fingerprint, last) in past.occurrences {
             self.remember(&fingerprint, last);
         }
+        for cursor in past.cursors {
+            let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
+            if let Some(reader) = reader {
+                reader.resume(cursor);
+            }
+        }
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
+        let mut firing = Vec::new();
         for standing in past.standings {
             let reason = if standing.alarm.ended.is_some() {
                 self.remember(&standing.fingerprint, standing.occurrence);
                 continue;
             } else if standing.alarm.evaluator == SYSTEM {
                 self.restore_problem(&standing, instances)
+            } else if let Some(log) =
+                self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
+            {
+                log.restore(&standing)
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
@@ -44,9 +66,33 @@ impl Engine {
                     self.remember(&standing.fingerprint, standing.occurrence);
                 }
                 close(standing, reason, now, &mut changes);
+            } else if standing.alarm.is_firing() {
+                firing.push(standing);
             }
         }
-        changes.into_effects()
+        let mut effects = changes.into_effects();
+        let Self { evaluators, sources, system, notifier, .. } = self;
+        let views = Views { evaluators, sources, system };
+        for standing in &firing {
+            notifier.resume(standing, now, views);
+        }
+        notifier.take(&effects, now, views);
+        notifier.drain(&mut effects);
+        effects
+    }
+
+    /// What sinks were told goes on, and nobody is told anything before every source has spoken.
+    fn recall_sinks(&mut self, past: &mut Past, now: Timestamp) {
+        if !past.standings.is_empty() || !past.groups.is_empty() {
+            let patience = self.sources.iter().map(Source::patience).max().unwrap_or_default();
+            let names = self.sources.iter().map(|source| source.timing.name.clone());
+            self.notifier.hold(names.collect(), patience, now);
+        }
+        let (groups, handlings) = (take(&mut past.groups), take(&mut past.handlings));
+        self.notifier.recall(groups, handlings);
+        if !past.silences.is_empty() {
+            self.notifier.silence(take(&mut past.silences), now);
+        }
     }
 
     /// Restores a system alarm; the answer is why it can't be.

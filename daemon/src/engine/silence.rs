@@ -2,7 +2,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::matcher::Matcher;
+use super::{calendar::Recurring, matcher::Matcher};
 
 /// A silence, or a maintenance of the configuration.
 #[derive(Clone, Debug)]
@@ -31,4 +31,78 @@ pub enum Span {
         /// Ids of alarms.
         alarms: Vec<String>,
     },
+    /// In windows that come again.
+    Recurring(Recurring),
+}
+
+impl Silence {
+    /// If it holds: until when, `None` if no time ends it. `lives` says whether the alarm with
+    /// this id has not ended: one that mutes until then mutes all that match until the last has.
+    pub fn holds(&self, at: Timestamp, lives: impl Fn(&str) -> bool) -> Option<Option<Timestamp>> {
+        match &self.span {
+            Span::Between(from, until) => (*from <= at && at < *until).then_some(Some(*until)),
+            Span::UntilResolved { from, alarms } => {
+                (*from <= at && alarms.iter().any(|alarm| lives(alarm))).then_some(None)
+            }
+            Span::Recurring(every) => every.holds(at),
+        }
+    }
+
+    /// When it begins or ceases to hold next by the clock alone, if ever.
+    pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
+        match &self.span {
+            Span::Between(from, until) => [*from, *until].into_iter().filter(|it| *it > at).min(),
+            Span::UntilResolved { from, .. } => Some(*from).filter(|from| *from > at),
+            Span::Recurring(every) => every.next_change(at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn silence(span: Span) -> Silence {
+        let (author, reason) = ("kim".into(), "work".into());
+        Silence { id: "s".into(), matchers: Vec::new(), author, reason, span }
+    }
+
+    #[test]
+    fn a_silence_holds_from_its_start_until_before_its_end() {
+        let silence = silence(Span::Between(at(10), at(20)));
+        for (time, holds, change) in [
+            (9, None, Some(at(10))),
+            (10, Some(Some(at(20))), Some(at(20))),
+            (19, Some(Some(at(20))), Some(at(20))),
+            (20, None, None),
+        ] {
+            assert_eq!(silence.holds(at(time), |_| true), holds, "{time}");
+            assert_eq!(silence.next_change(at(time)), change, "{time}");
+        }
+    }
+
+    #[test]
+    fn one_until_resolved_holds_while_one_of_its_alarms_lives() {
+        let alarms = vec!["A".into(), "B".into()];
+        let silence = silence(Span::UntilResolved { from: at(10), alarms });
+        assert_eq!(silence.holds(at(9), |_| true), None);
+        assert_eq!(silence.holds(at(10), |id| id == "B"), Some(None));
+        assert_eq!(silence.holds(at(10), |_| false), None);
+        assert_eq!(silence.next_change(at(9)), Some(at(10)));
+        assert_eq!(silence.next_change(at(10)), None);
+    }
+
+    #[test]
+    fn one_that_comes_again_holds_in_its_windows() {
+        let every = Recurring::parse("00:01-00:02", TimeZone::UTC).unwrap();
+        let silence = silence(Span::Recurring(every));
+        assert_eq!(silence.holds(at(60), |_| false), Some(Some(at(120))));
+        assert_eq!(silence.next_change(at(120)), Some(at(86460)));
+    }
 }

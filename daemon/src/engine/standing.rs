@@ -2,14 +2,18 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::{AlarmView, Transition},
+    alarm::{AlarmView, Condition, Transition},
+    flap::Flaps,
+    handling::Handling,
     levels::Levels,
+    log::{LogCursor, Tally},
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
+    silence::Silence,
     threshold::Threshold,
 };
 
@@ -33,6 +37,11 @@ pub struct Effects {
     pub groups: Vec<StoredGroup>,
     /// What is withheld from a sink, and what is not any more.
     pub withheld: Vec<Withheld>,
+    /// Alarms whose handling changed by itself: an acknowledgement that ended, or fell.
+    pub handled: Vec<(String, Handling)>,
+    /// Where log evaluators have got to; what follows from the batches up to there is in here or
+    /// was before.
+    pub cursors: Vec<LogCursor>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -59,12 +68,51 @@ pub struct Standing {
 pub struct AlarmState {
     version: u32,
     levels: Levels,
+    /// Its recent changes.
+    #[serde(skip_serializing_if = "is_default")]
+    flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    #[serde(skip_serializing_if = "is_default")]
+    waits: bool,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
     /// How long it has been silent, if it is expected.
+    #[serde(skip_serializing_if = "is_default")]
     pub(super) silent: Duration,
+    /// What a log evaluator knows of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) log: Option<Tally>,
+}
+
+/// What of an identity a later slot can depend on: it is stored when that changes, and while it is
+/// not the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Kept {
+    pub(super) levels: Levels,
+    pub(super) flaps: Flaps,
+    /// Whether it would fire if there were fewer.
+    pub(super) waits: bool,
+    /// Of one that was learned: for how long it has been silent, roughly.
+    pub(super) silence: Option<u32>,
+}
+
+impl Kept {
+    /// The severity with which it fires.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.levels.severity().filter(|_| !self.waits)
+    }
+
+    /// Where it stands, with which severity, and since when; what waits to fire is pending.
+    pub(super) fn standing(&self, since: Timestamp) -> Option<(Condition, Severity, Timestamp)> {
+        let (condition, severity, since) = self.levels.standing(since)?;
+        Some((if self.waits { Condition::Pending } else { condition }, severity, since))
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What the store knows of the time before.
@@ -76,6 +124,14 @@ pub struct Past {
     pub occurrences: Vec<(String, u32)>,
     /// No occurrence of any other fingerprint was greater.
     pub floor: u32,
+    /// How alarms that have not ended are handled, those that are.
+    pub handlings: Vec<(String, Handling)>,
+    /// What of the groups of alarms goes on, by sink and key; before the alarms that are in them.
+    pub groups: Vec<StoredGroup>,
+    /// What people silence.
+    pub silences: Vec<Silence>,
+    /// Where log evaluators got to.
+    pub cursors: Vec<LogCursor>,
 }
 
 impl Effects {
@@ -87,6 +143,8 @@ impl Effects {
         self.flushes.extend(later.flushes);
         self.groups.extend(later.groups);
         self.withheld.extend(later.withheld);
+        self.handled.extend(later.handled);
+        self.cursors.extend(later.cursors);
     }
 
     /// Whether nothing changed.
@@ -97,6 +155,8 @@ impl Effects {
             && self.flushes.is_empty()
             && self.groups.is_empty()
             && self.withheld.is_empty()
+            && self.handled.is_empty()
+            && self.cursors.is_empty()
     }
 }
 
@@ -111,18 +171,29 @@ impl Standing {
         Self { fingerprint: fingerprint.to_string(), occurrence, labels, alarm, state: None }
     }
 
-    /// Both levels as they can go on under these numbers.
-    pub(super) fn levels(&self, threshold: &Threshold) -> Levels {
+    /// What of it can go on under these numbers.
+    pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
         let AlarmView { condition, severity, since, .. } = self.alarm;
-        let bare = || Levels::of(condition, severity, since);
-        self.state.as_ref().map_or_else(bare, |state| state.levels).kept(threshold)
+        let Some(state) = &self.state else {
+            let levels = Levels::of(condition, severity, since).kept(threshold);
+            return Kept { levels, ..Kept::default() };
+        };
+        let levels = state.levels.kept(threshold);
+        let waits = state.waits && levels.severity().is_some();
+        Kept { levels, flaps: state.flaps, waits, silence: None }
     }
 }
 
 impl AlarmState {
-    /// The state of an alarm whose levels stand so.
-    pub(super) fn new(levels: Levels, series: usize, seen: Option<Timestamp>) -> Self {
-        Self { version: VERSION, levels, series, seen, silent: Duration::ZERO }
+    /// The state of an alarm that stands so.
+    pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
+        let Kept { levels, flaps, waits, .. } = kept;
+        Self { version: VERSION, levels, flaps, waits, series, seen, ..Self::default() }
+    }
+
+    /// The state of an alarm of a log evaluator.
+    pub(super) fn of_log(tally: Tally) -> Self {
+        Self { version: VERSION, log: Some(tally), ..Self::default() }
     }
 }
 
@@ -132,6 +203,9 @@ pub(super) struct Changes {
     pub(super) transitions: Vec<Transition>,
     /// By id: several slots may change one alarm, and the last one counts.
     rows: BTreeMap<String, Option<Standing>>,
+    pub(super) cursors: Vec<LogCursor>,
+    /// Ids of alarms that came and went, and nobody judges any more.
+    pub(super) calm: Vec<String>,
 }
 
 impl Changes {
@@ -147,7 +221,8 @@ impl Changes {
 
     /// All of them, in order.
     pub(super) fn into_effects(self) -> Effects {
-        let mut effects = Effects { transitions: self.transitions, ..Effects::default() };
+        let mut effects =
+            Effects { transitions: self.transitions, cursors: self.cursors, ..Effects::default() };
         effects.transitions.sort_by(|a, b| {
             let order = a.at.cmp(&b.at);
             let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));

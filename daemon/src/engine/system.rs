@@ -40,6 +40,8 @@ pub enum Problem {
     DeadLetters,
     /// Slots of an evaluator were not judged in time.
     SlotsMissed,
+    /// More alarms of an evaluator would fire than may.
+    AlarmsOverLimit,
     /// A queue comes near its limit.
     QueueFilling,
     /// A part of a queue could not be read.
@@ -76,6 +78,7 @@ impl Problem {
             Self::LimitExceeded => "limit-exceeded",
             Self::DeadLetters => "dead-letters",
             Self::SlotsMissed => "slots-missed",
+            Self::AlarmsOverLimit => "alarms-over-limit",
             Self::QueueFilling => "queue-filling",
             Self::QueueDamaged => "queue-damaged",
             Self::StoreFailing => "store-failing",
@@ -107,6 +110,7 @@ impl Problem {
             Self::SourceDown
             | Self::SinkFailing
             | Self::Hung
+            | Self::AlarmsOverLimit
             | Self::StoreFailing
             | Self::DiskFull => Severity::Critical,
             Self::PluginPanicked
@@ -129,6 +133,7 @@ impl Problem {
             Self::LimitExceeded => ("exceeds a limit", "한도를 넘었습니다"),
             Self::DeadLetters => ("gave up deliveries", "전달을 포기했습니다"),
             Self::SlotsMissed => ("missed slots", "평가 시점을 놓쳤습니다"),
+            Self::AlarmsOverLimit => ("has more alarms than its limit", "경보가 한도보다 많습니다"),
             Self::QueueFilling => ("has a queue that fills up", "대기열이 차오르고 있습니다"),
             Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
             Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
@@ -223,6 +228,14 @@ impl System {
         self.firing.keys().map(|(_, problem)| problem.severity())
     }
 
+    /// The alarm that these labels identify, if it fires.
+    pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
+        let mut values = labels.iter().map(|(_, value)| value);
+        let (instance, problem) = (values.next()?, Problem::parse(values.next()?)?);
+        let key = (instance.to_owned(), problem);
+        self.firing.get(&key).map(|firing| firing.view(&key))
+    }
+
     /// All that fire.
     pub(super) fn alarms(&self) -> impl Iterator<Item = AlarmView> {
         self.firing.iter().map(|(key, firing)| firing.view(key))
@@ -238,6 +251,7 @@ impl Firing {
             severity: key.1.severity(),
             condition: Condition::Firing,
             evidence: Evidence::Fresh,
+            flapping: false,
             since: self.since,
             updated: self.updated,
             ended: None,
@@ -247,6 +261,7 @@ impl Firing {
             runbook: None,
             threshold: None,
             reason: Some(self.detail.clone()),
+            excerpts: Vec::new(),
         }
     }
 
@@ -341,7 +356,7 @@ mod tests {
         // The refusal names every variant that there is.
         let refusal = Problem::deserialize(word).unwrap_err().to_string();
         let words: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
-        assert_eq!(words.len(), 11, "{refusal}");
+        assert_eq!(words.len(), 12, "{refusal}");
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);

@@ -29,6 +29,10 @@ pub struct Threshold {
     pub no_data: NoData,
     /// Its own window; `None`: the newest point of each slot.
     pub over: Option<Over>,
+    /// Most alarms that fire at once; those beyond it wait.
+    pub limit: usize,
+    /// When an alarm comes and goes too often; `None`: nobody minds.
+    pub flap: Option<Flap>,
     /// How often it judges; `None`: at the slots of its slowest source.
     pub every: Option<Duration>,
     /// One line on what is wrong, by language; `{{label}}` and `{{value}}` are filled in.
@@ -70,6 +74,26 @@ pub struct Level {
     /// How long it must stay cleared.
     pub clear_for: Duration,
 }
+
+/// When an alarm flaps: the score of its changes, in percent, of the last `decay`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flap {
+    /// Above it, it begins to.
+    pub start: f64,
+    /// At it or below, it has settled.
+    pub stop: f64,
+    /// After how long a change is forgotten; `None`: after twenty slots.
+    pub decay: Option<Duration>,
+}
+
+impl Default for Flap {
+    fn default() -> Self {
+        Self { start: 30.0, stop: 25.0, decay: None }
+    }
+}
+
+/// How many alarms of an evaluator fire at once by default.
+pub const LIMIT: usize = 1000;
 
 /// Which side of a number is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +161,11 @@ pub enum Value {
     Last,
     /// A counter's growth per second, resets recognised.
     Rate,
+    /// The newest less the oldest; of a counter its increase, resets recognised.
+    Delta,
+    /// The 95th percentile by nearest rank: the smallest value that at least 95 % of the points do
+    /// not exceed.
+    P95,
 }
 
 /// What happens when a series stops while its source goes on.

@@ -6,9 +6,9 @@ use haetae_plugin::{Point, Samples, Series, Timestamp};
 
 use super::{
     AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Override, Past, SYSTEM,
-    SourceTiming, Standing, Transition,
+    Setting, SourceTiming, Standing, Transition,
     slot::Slots,
-    threshold::{Across, Debounce, Expect, Level, NoData, Side, Then, Threshold},
+    threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
 };
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -51,7 +51,7 @@ impl Stored {
         let (standings, ended): (Vec<_>, Vec<_>) =
             self.rows().partition(|row| row.alarm.ended.is_none());
         let occurrences = ended.into_iter().map(|row| (row.fingerprint, row.occurrence)).collect();
-        Past { standings, occurrences, floor: 0 }
+        Past { standings, occurrences, ..Past::default() }
     }
 }
 
@@ -80,6 +80,8 @@ pub(super) fn threshold(minutes: u32) -> Threshold {
         critical: Some(level(90.0, 80.0, minutes)),
         no_data: NoData { after: None, then: Then::Hold },
         over: None,
+        limit: LIMIT,
+        flap: Some(Flap::default()),
         every: None,
         summary: BTreeMap::new(),
         runbook: None,
@@ -129,7 +131,7 @@ impl Trial {
         self.engine = Engine::new(vec![timing("s")], thresholds, now);
         let effects = self.engine.step(Input::Overrides(overrides), now);
         assert!(effects.is_empty(), "{effects:?}");
-        let instances = ["s".to_owned()].into();
+        let instances = ["s".to_owned(), "cpu".to_owned()].into();
         let effects = self.engine.restore(self.stored.past(), &instances, now);
         self.take(effects);
     }
@@ -147,7 +149,8 @@ impl Trial {
         overrides: Vec<Override>,
     ) -> Effects {
         let now = self.slot.after(Duration::from_secs(2));
-        let effects = self.engine.reload(sources, thresholds, overrides, now);
+        let setting = Setting { sources, thresholds, overrides, ..Setting::default() };
+        let effects = self.engine.reload(setting, now);
         self.stored.write(&effects);
         self.transitions.extend(effects.transitions.iter().cloned());
         effects
@@ -183,6 +186,13 @@ impl Trial {
         self.step(input, now);
     }
 
+    /// Slots of one series, a character each.
+    pub(super) fn slots(&mut self, text: &str) {
+        for slot in text.chars() {
+            self.slot(&slot.to_string());
+        }
+    }
+
     /// Steps, after the ticks that the engine wanted until then.
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
         for _ in 0..10 {
@@ -190,6 +200,12 @@ impl Trial {
             let effects = self.engine.step(Input::Tick, due);
             self.take(effects);
         }
+        let effects = self.engine.step(input, now);
+        self.take(effects);
+    }
+
+    /// Steps without the ticks that the engine wanted: nobody was there to give them.
+    pub(super) fn step_at_once(&mut self, input: Input, now: Timestamp) {
         let effects = self.engine.step(input, now);
         self.take(effects);
     }

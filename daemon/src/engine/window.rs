@@ -1,6 +1,6 @@
 //! A window: the recent points of one series, in the order of their time.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use haetae_plugin::{Point, Timestamp};
 
@@ -43,6 +43,8 @@ pub(super) struct Asked {
     pub(super) recent: Duration,
     /// The interval of the source.
     pub(super) interval: Duration,
+    /// Whether the series is a counter, whose decrease is a reset.
+    pub(super) counter: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +102,11 @@ impl Window {
         }
         match over {
             None => Reading::of(last.value),
-            Some(over) => self.tally(asked, over.length).read(over, last.value),
+            Some(over) => {
+                let (tally, points) = self.tally(asked, over.length);
+                tally
+                    .read(over, last.value, asked.counter, || percentile(self.points.range(points)))
+            }
         }
     }
 
@@ -111,20 +117,22 @@ impl Window {
         newest_first.find(|point| point.is(Point::END) || !point.is(Point::DELAYED))
     }
 
-    fn tally(&self, asked: Asked, length: Duration) -> Tally {
+    /// Counts over the points of the window, and where those are that it counted.
+    fn tally(&self, asked: Asked, length: Duration) -> (Tally, Range<usize>) {
         let start = asked.at.before(length);
-        let from = self.points.partition_point(|point| point.time <= start);
         let end = self.points.partition_point(|point| point.time <= asked.at);
+        let mut from = self.points.partition_point(|point| point.time <= start).min(end);
         let mut tally = Tally::default();
-        for point in self.points.range(from.min(end)..end) {
+        for (index, point) in (from..end).zip(self.points.range(from..end)) {
             if point.is(Point::END) {
                 // What was before belongs to a life that is over.
                 tally = Tally::default();
+                from = index + 1;
             } else {
                 tally.add(point, asked.interval);
             }
         }
-        tally
+        (tally, from..end)
     }
 }
 
@@ -157,7 +165,7 @@ struct Tally {
     growth: f64,
     /// How much of the window the points stand for.
     covered: Duration,
-    first: Option<Timestamp>,
+    first: Option<(Timestamp, f64)>,
     last: Option<(Timestamp, f64)>,
     broken: bool,
 }
@@ -168,7 +176,7 @@ impl Tally {
         self.broken |= !value.is_finite();
         match self.last {
             None => {
-                self.first = Some(time);
+                self.first = Some((time, value));
                 (self.min, self.max) = (value, value);
                 self.covered = interval;
             }
@@ -185,7 +193,13 @@ impl Tally {
     }
 
     /// A window of which less than half is covered says nothing.
-    fn read(&self, over: Over, newest: f64) -> Reading {
+    fn read(
+        &self,
+        over: Over,
+        newest: f64,
+        counter: bool,
+        percentile: impl FnOnce() -> Reading,
+    ) -> Reading {
         if self.broken {
             return Reading::Error;
         }
@@ -199,20 +213,34 @@ impl Tally {
             Value::Sum => Reading::of(self.sum),
             Value::Count => Reading::of(f64::from(self.count)),
             Value::Last => Reading::of(newest),
-            Value::Rate => self.rate(),
+            Value::P95 => percentile(),
+            Value::Rate => self.change(|passed, _| self.growth / passed.as_secs_f64()),
+            Value::Delta if counter => self.change(|_, _| self.growth),
+            Value::Delta => self.change(|_, difference| difference),
         }
     }
 
-    fn rate(&self) -> Reading {
-        let (Some(first), Some((last, _))) = (self.first, self.last) else {
+    /// What is made of the time between the oldest and the newest point, and of their difference;
+    /// one point alone tells no change.
+    fn change(&self, made: impl FnOnce(Duration, f64) -> f64) -> Reading {
+        let (Some((first, oldest)), Some((last, newest))) = (self.first, self.last) else {
             return Reading::Absent;
         };
         let passed = last.since(first);
         if passed.is_zero() {
             return Reading::Absent;
         }
-        Reading::of(self.growth / passed.as_secs_f64())
+        Reading::of(made(passed, newest - oldest))
     }
+}
+
+/// The 95th percentile by nearest rank: the smallest value that at least 95 % do not exceed.
+fn percentile<'a>(points: impl Iterator<Item = &'a Kept>) -> Reading {
+    let mut values: Vec<_> = points.map(|point| point.value).collect();
+    let rank = (values.len() * 95).div_ceil(100);
+    let Some(at) = rank.checked_sub(1) else { return Reading::Absent };
+    let (_, value, _) = values.select_nth_unstable_by(at, f64::total_cmp);
+    Reading::of(*value)
 }
 
 #[cfg(test)]
@@ -244,7 +272,7 @@ mod tests {
 
     fn asked(at: i64, recent: u64) -> Asked {
         let (at, recent) = (Timestamp::from_seconds(at), Duration::from_secs(recent));
-        Asked { at, recent, interval: INTERVAL }
+        Asked { at, recent, interval: INTERVAL, counter: false }
     }
 
     #[test]
@@ -281,6 +309,13 @@ mod tests {
             (all, Value::Rate, Reading::Value(0.25)),
             ("20=5 30=7 40=1", Value::Rate, Reading::Value(0.15)),
             ("40=1", Value::Rate, Reading::Absent),
+            (all, Value::Delta, Reading::Value(5.0)),
+            ("20=5 30=7 40=1", Value::Delta, Reading::Value(-4.0)),
+            ("40=1", Value::Delta, Reading::Absent),
+            ("20=90 25=end 30=2 40=6", Value::Delta, Reading::Value(4.0)),
+            (all, Value::P95, Reading::Value(6.0)),
+            ("20=90 25=end 30=2 40=6", Value::P95, Reading::Value(6.0)),
+            ("20=1 30=NaN 40=6", Value::P95, Reading::Error),
             // Half of 30 s must be covered; a point stands for one interval at most.
             ("40=6", Value::Mean, Reading::Absent),
             ("39=2 40=4", Value::Mean, Reading::Absent),
@@ -302,6 +337,43 @@ mod tests {
                 reading,
                 "{points} {value:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_delta_of_a_counter_is_its_increase_with_resets_recognised() {
+        let over = Over { length: Duration::from_secs(30), value: Value::Delta };
+        for (points, gauge, counter) in [
+            ("10=9 20=1 30=2 40=6", 5.0, 5.0),
+            ("20=5 30=7 40=1", -4.0, 3.0),
+            ("15=5 20=0 25=4 30=1 40=3", -2.0, 7.0),
+        ] {
+            for (counter, delta) in [(false, gauge), (true, counter)] {
+                let asked = Asked { counter, ..asked(40, 10) };
+                let reading = window(points).read(asked, Some(over));
+                assert_eq!(reading, Reading::Value(delta), "{points} {counter}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Brute force: the smallest of the values that at least 95 % of all do not exceed.
+        #[test]
+        fn p95_is_the_smallest_value_that_95_percent_do_not_exceed(
+            values in proptest::collection::vec(-50_i32..50, 1..90),
+        ) {
+            let mut window = Window::default();
+            for (second, value) in (0..).zip(&values) {
+                window.push(&point(second, f64::from(*value), 0), Timestamp::from_seconds(90), ROOM);
+            }
+            let length = Duration::from_secs(values.len() as u64);
+            let at = i64::try_from(values.len()).unwrap() - 1;
+            let asked = Asked { interval: length, ..asked(at, 10) };
+            let seen = window.read(asked, Some(Over { length, value: Value::P95 }));
+            let below = |one: i32| values.iter().filter(|other| **other <= one).count();
+            let enough = |one: &&i32| below(**one) * 100 >= values.len() * 95;
+            let expected = f64::from(*values.iter().filter(enough).min().unwrap());
+            proptest::prop_assert_eq!(seen, Reading::Value(expected));
         }
     }
 

@@ -12,12 +12,12 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{View, outbox, thresholds};
+use super::{View, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
     plugin::status::InstanceStatus,
-    store::{Count, Entry},
+    store::{Count, Entry, Handled},
 };
 
 /// The answer of `GET /api/v1/status`.
@@ -109,19 +109,15 @@ pub struct RefusedFile {
     pub cure: String,
 }
 
-/// The answer of `GET /api/v1/alarms`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct AlarmsAnswer {
-    /// All alarms that are not ok, worst first.
-    pub alarms: Vec<AlarmView>,
-}
-
 /// The answer of `GET /api/v1/alarms/{id}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AlarmAnswer {
     /// The alarm.
     #[serde(flatten)]
     pub alarm: AlarmView,
+    /// How it is handled.
+    #[serde(default)]
+    pub handling: Handled,
     /// What happened to it, oldest first.
     pub history: Vec<Entry>,
 }
@@ -141,9 +137,10 @@ pub struct ProblemAnswer {
 pub fn router(view: View) -> Router {
     Router::new()
         .route("/api/v1/status", get(status))
-        .route("/api/v1/alarms", get(alarms))
+        .route("/api/v1/alarms", get(people::alarms))
         .route("/api/v1/alarms/{id}", get(alarm))
         .merge(outbox::router())
+        .merge(people::router())
         .merge(thresholds::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path", "see /api/v1/status") })
         .with_state(view)
@@ -166,7 +163,7 @@ pub fn with_token(view: View, token: &str) -> Router {
         }
     };
     Router::new()
-        .route("/api/v1/alarms", get(alarms))
+        .route("/api/v1/alarms", get(people::alarms))
         .route("/api/v1/status", get(status))
         .layer(middleware::from_fn(guard))
         .with_state(view)
@@ -238,36 +235,39 @@ pub(super) fn queues(view: &View) -> Vec<QueueAnswer> {
     queues.collect()
 }
 
-async fn alarms(State(view): State<View>) -> Response {
-    match view.overview().await {
-        Some(overview) => Json(AlarmsAnswer { alarms: overview.alarms }).into_response(),
-        None => stopping(),
+async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
+    match find(&view, &id).await {
+        Ok(alarm) => with_history(&view, alarm).await,
+        Err(response) => response,
     }
 }
 
-async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
-    let Some(overview) = view.overview().await else { return stopping() };
-    let mut found = overview.alarms.into_iter().filter(|alarm| alarm.id.starts_with(&id));
+/// The alarm whose id starts so; the answer if there is not just one.
+pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
+    let Some(overview) = view.overview().await else { return Err(stopping()) };
+    let mut found = overview.alarms.into_iter().filter(|alarm| alarm.id.starts_with(id));
     match (found.next(), found.next()) {
-        (Some(alarm), None) => with_history(&view, alarm).await,
+        (Some(alarm), None) => Ok(alarm),
         (Some(_), Some(_)) => {
-            problem(StatusCode::CONFLICT, "more than one alarm starts so", "give more of its id")
+            let (title, cure) = ("more than one alarm starts so", "give more of its id");
+            Err(problem(StatusCode::CONFLICT, title, cure))
         }
         // One that has ended is known by its whole id.
-        (None, _) => match view.parts().store.alarm(&id).await {
-            Ok(Some(standing)) => with_history(&view, standing.alarm).await,
-            _ => problem(
+        (None, _) => match view.parts().store.alarm(id).await {
+            Ok(Some(standing)) => Ok(standing.alarm),
+            _ => Err(problem(
                 StatusCode::NOT_FOUND,
                 "no such alarm",
                 "see /api/v1/alarms; one that has ended is found by its whole id",
-            ),
+            )),
         },
     }
 }
 
 async fn with_history(view: &View, alarm: AlarmView) -> Response {
-    match view.parts().store.history(&alarm.id, 1000).await {
-        Ok(history) => Json(AlarmAnswer { alarm, history }).into_response(),
+    let store = &view.parts().store;
+    match tokio::try_join!(store.history(&alarm.id, 1000), store.handling(&alarm.id)) {
+        Ok((history, handling)) => Json(AlarmAnswer { alarm, handling, history }).into_response(),
         Err(error) => {
             let title = "the store does not answer";
             problem(StatusCode::SERVICE_UNAVAILABLE, title, &error.to_string())
@@ -275,7 +275,7 @@ async fn with_history(view: &View, alarm: AlarmView) -> Response {
     }
 }
 
-fn stopping() -> Response {
+pub(super) fn stopping() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping", "ask again when it runs")
 }
 

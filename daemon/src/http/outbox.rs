@@ -14,7 +14,7 @@ use crate::{
     deliver::outbox::dead_letters,
     engine::Problem,
     plugin::event::Event,
-    store::{Act, Debt, Kind, StoreError, Waiting},
+    store::{Act, Debt, Record, StoreError, Waiting},
 };
 
 /// Rows of an answer at the most; the next ones come `after` the last.
@@ -201,6 +201,7 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<u
     let mut changed = 0;
     let mut transaction = parts.store.begin().await?;
     for row in &notifications {
+        let about = transaction.alarms_of(&row.id, &row.notification).await?;
         let done = match act {
             Act::Redriven => transaction.redrive(&row.id, now).await?,
             _ => transaction.drop_row(&row.id).await?,
@@ -208,14 +209,21 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<u
         if done {
             changed += 1;
             if act == Act::Dropped {
-                if row.kind == Kind::Closing {
-                    transaction.lose(&row.sink, &row.alarm, "its notice was dropped", now).await?;
-                }
+                let ends = about.iter().filter(|about| about.ends);
+                let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
+                transaction.lose(&row.sink, &ends, "its notice was dropped", now).await?;
                 // The end of what was never told needs not be told either.
                 transaction.withdraw(&row.sink).await?;
             }
             let detail = format!("{}: {}", row.sink, row.reason);
-            transaction.record(now, &row.alarm, peer.name(), act, &detail).await?;
+            let records = about.iter().map(|about| Record {
+                at: now,
+                alarm: &about.alarm,
+                actor: peer.name(),
+                act,
+                detail: detail.clone(),
+            });
+            transaction.record_all(records).await?;
         }
     }
     transaction.commit().await?;

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Watch, monotonic},
     engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview},
 };
 
@@ -85,12 +85,24 @@ pub fn start(
     let body = move || {
         runtime.block_on(async {
             let mut effects = restored;
+            // Nobody was to judge the slots of the time that restoring took.
+            let mut watch = Watch::new(engine.now(), monotonic());
             loop {
                 if !channels.hand_out(effects, &engine).await {
                     return;
                 }
-                let Some(input) = channels.next(&engine, &clock).await else { return };
-                effects = engine.step(input, clock.now());
+                let Some(input) = channels.next(&engine, &clock).await else {
+                    // A clean end leaves nothing to be read twice.
+                    let last = engine.last_effects(clock.now());
+                    channels.hand_out(last, &engine).await;
+                    return;
+                };
+                let now = clock.now();
+                effects = match watch.look(now, monotonic()).filter(|_| clock.is_real()) {
+                    Some(from) => engine.step(Input::Jumped { from }, now),
+                    None => Effects::default(),
+                };
+                effects.extend(engine.step(input, now));
             }
         });
     };

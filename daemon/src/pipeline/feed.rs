@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use haetae_plugin::{Batch, Samples};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
     intake::Intake,
+    log_reader::Said,
     queue::{AppendError, DiskError, Queue, Stats},
     refill::Refill,
 };
@@ -36,6 +40,8 @@ pub struct Feed {
     pub queue: Option<Queue>,
     /// The engine, if an evaluator reads it.
     pub engine: Option<mpsc::Sender<Input>>,
+    /// Who is told that it has spoken without a record, if a log evaluator reads it.
+    pub heard: Option<watch::Sender<Said>>,
     /// What is asked of its reader first.
     pub refill: Option<Refill>,
     /// Room for the worst; while it is given up, sources wait.
@@ -66,6 +72,12 @@ impl Feed {
                 }
                 other => (other, None),
             };
+            if let (Some(heard), Some(queue)) = (&self.heard, &self.queue)
+                && batch.is_empty()
+            {
+                let (last, now) = (queue.stats().last, self.clock.now());
+                heard.send_replace(Said::of(&batch, until, last, now));
+            }
             if let Some(queue) = self.queue.clone().filter(|_| !batch.is_empty()) {
                 match self.append(&queue, batch).await {
                     Appended::Whole => {}

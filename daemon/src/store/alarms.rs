@@ -11,6 +11,8 @@ use crate::engine::{Past, Standing};
 
 /// How many identities the engine is told the last occurrence of; of the others, the greatest.
 const OCCURRENCES: usize = 10_000;
+/// Standings whose texts are made at once.
+const CHUNK: usize = 512;
 /// Standings that are read at once.
 const PAGE: i64 = 2_000;
 /// The word for an alarm that has ended; one that is not yet pending or no more is `ok`.
@@ -47,8 +49,13 @@ impl Transaction<'_> {
             let written = serde_json::to_string(standing).map_err(StoreError::unreadable)?;
             Ok(Saved { standing, written })
         };
-        let saved: Vec<_> = standings.into_iter().map(written).collect::<Result<_, _>>()?;
-        self.each(statements::SAVE_ALARM, &(), &saved).await.map(drop)
+        let standings: Vec<&Standing> = standings.into_iter().collect();
+        // Of very many, the texts of some at a time.
+        for some in standings.chunks(CHUNK) {
+            let saved: Vec<_> = some.iter().copied().map(written).collect::<Result<_, _>>()?;
+            self.each(statements::SAVE_ALARM, &(), &saved).await?;
+        }
+        Ok(())
     }
 
     /// Deletes alarms that never fired.
@@ -90,9 +97,11 @@ impl Store {
         let greatest = greatest.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed)?;
         Ok(Past {
             standings: Vec::new(),
+            cursors: self.log_cursors().await?,
             occurrences: occurrences.map_err(failed)?,
             // Below the limit, all that there are are known.
             floor: if known.len() < OCCURRENCES { 0 } else { occurrence(greatest) },
+            ..Past::default()
         })
     }
 

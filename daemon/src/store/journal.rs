@@ -21,6 +21,12 @@ pub struct Entry {
     pub act: String,
     /// More about it.
     pub detail: String,
+    /// What it was before a person's act, as JSON; empty: nobody's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
+    /// What it was after it, likewise.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
 }
 
 /// What happened to an alarm.
@@ -30,6 +36,8 @@ pub enum Act {
     Changed,
     /// A sink was told.
     Told,
+    /// A sink is not told, or not any more withheld from.
+    Withheld,
     /// A notification was given up or rejected.
     Buried,
     /// A dead letter is tried again.
@@ -43,6 +51,7 @@ impl Act {
         match self {
             Self::Changed => "changed",
             Self::Told => "told",
+            Self::Withheld => "withheld",
             Self::Buried => "buried",
             Self::Redriven => "redriven",
             Self::Dropped => "dropped",
@@ -113,6 +122,8 @@ impl Store {
                 actor: row.try_get(1)?,
                 act: row.try_get(2)?,
                 detail: row.try_get(3)?,
+                before: row.try_get(4)?,
+                after: row.try_get(5)?,
             })
         };
         rows.iter().map(|row| entry(row).map_err(StoreError::unreadable)).collect()

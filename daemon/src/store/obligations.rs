@@ -1,6 +1,6 @@
 //! Obligations: who was told that something is wrong, and is to be told of its end.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,19 +44,18 @@ pub enum DebtState {
     Unreachable,
 }
 
-/// What telling a sink means.
+/// A sink that was told of an alarm.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub struct Told<'a> {
+    /// The alarm.
+    pub alarm: &'a str,
     /// Whether it is to be told of the end.
     pub owes: bool,
-    /// When to tell it again; none: never.
-    pub repeat_at: Option<Timestamp>,
 }
 
 struct Telling<'a> {
     sink: &'a str,
-    alarm: &'a str,
-    told: Told,
+    told: &'a Told<'a>,
     now: Timestamp,
 }
 
@@ -70,9 +69,9 @@ struct Pair<'a>(&'a str, &'a str);
 
 impl Written for Telling<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self { sink, alarm, told, now } = self;
-        let query = query.bind(*sink).bind(*alarm).bind(i64::from(told.owes)).bind(millis(*now));
-        query.bind(told.repeat_at.map_or(0, millis))
+        let Self { sink, told, now } = self;
+        let query = query.bind(*sink).bind(told.alarm).bind(i64::from(told.owes));
+        query.bind(millis(*now))
     }
 }
 
@@ -89,15 +88,14 @@ impl Written for Pair<'_> {
 }
 
 impl Transaction<'_> {
-    /// A sink was told of alarms, for the first time or again.
+    /// A sink was told of alarms, each for the first time or again.
     pub async fn tell(
         &mut self,
         sink: &str,
-        alarms: &[&str],
-        told: Told,
+        told: &[Told<'_>],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let rows: Vec<_> = alarms.iter().map(|alarm| Telling { sink, alarm, told, now }).collect();
+        let rows: Vec<_> = told.iter().map(|told| Telling { sink, told, now }).collect();
         self.each(statements::TELL, &(), &rows).await.map(drop)
     }
 
@@ -117,12 +115,12 @@ impl Transaction<'_> {
     pub async fn lose(
         &mut self,
         sink: &str,
-        alarm: &str,
+        alarms: &[&str],
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let query = query(statements::LOSE).bind(sink).bind(alarm).bind(millis(now)).bind(reason);
-        self.execute(query).await.map(drop)
+        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
+        self.each(statements::LOSE, &Ending { now, reason }, &pairs).await.map(drop)
     }
 
     /// A sink that is gone can't be told of any end.
@@ -136,16 +134,32 @@ impl Transaction<'_> {
         self.execute(query).await
     }
 
-    /// Sinks that know of alarms, or will: a notice of the beginning waits for them. By alarm.
+    /// Of sinks and alarms, those where the sink knows of the alarm, or will.
+    pub async fn known(
+        &mut self,
+        pairs: &[(&str, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let pairs: Vec<_> = pairs.iter().map(|(sink, alarm)| Pair(sink, alarm)).collect();
+        let rows = self.each(statements::KNOWN, &(), &pairs).await?;
+        rows.iter().map(pair).collect()
+    }
+
+    /// Sinks that know of alarms, or will, and that nothing else tells of the end: by alarm and
+    /// sink, the thread of what waits for it, empty if nothing does.
     pub async fn knowing(
         &mut self,
         alarms: &[String],
-    ) -> Result<Vec<(String, String)>, StoreError> {
+    ) -> Result<BTreeMap<(String, String), String>, StoreError> {
         let rows = self.each(statements::KNOWING, &(), alarms).await?;
-        let pair = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
-        rows.iter()
-            .map(|row| pair(row).map_err(|error: sqlx::Error| StoreError::unreadable(error)))
-            .collect()
+        let mut knowing = BTreeMap::new();
+        for row in &rows {
+            let thread: String = row.try_get(2).map_err(StoreError::unreadable)?;
+            let known = knowing.entry(pair(row)?).or_insert_with(String::new);
+            if known.is_empty() {
+                *known = thread;
+            }
+        }
+        Ok(knowing)
     }
 
     /// Alarms of whose end a sink is to be told, and nothing that waits says so.
@@ -170,36 +184,6 @@ impl Transaction<'_> {
         self.each(statements::FORGET_TOLD, &(), alarms).await.map(drop)
     }
 
-    /// Alarms that a sink is to be told of again.
-    pub async fn repeats(
-        &mut self,
-        sink: &str,
-        now: Timestamp,
-        most: i64,
-    ) -> Result<Vec<String>, StoreError> {
-        let query = query(statements::REPEATS).bind(sink).bind(millis(now)).bind(most);
-        let rows = self.fetch(query).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
-    }
-
-    /// Alarms of which something waits for a sink already.
-    pub async fn pending(&mut self, sink: &str) -> Result<HashSet<String>, StoreError> {
-        let rows = self.fetch(query(statements::PENDING).bind(sink)).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
-    }
-
-    /// Moves the time at which a sink is told again.
-    pub async fn postpone(
-        &mut self,
-        sink: &str,
-        alarm: &str,
-        until: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let query =
-            query(statements::POSTPONE).bind(sink).bind(alarm).bind(until.map_or(0, millis));
-        self.execute(query).await.map(drop)
-    }
-
     /// Sinks that told somebody of something that goes on.
     pub async fn sinks_told(&mut self) -> Result<Vec<String>, StoreError> {
         let rows = self.fetch(query(statements::SINKS_TOLD)).await?;
@@ -208,14 +192,6 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// When a sink is to tell something again.
-    pub async fn next_repeat(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
-        let query = query(statements::NEXT_REPEAT).bind(sink);
-        let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;
-        let at: i64 = row.try_get(0).map_err(StoreError::unreadable)?;
-        Ok((at > 0).then(|| Timestamp::from_millis(at)))
-    }
-
     /// Obligations that are open or lost; with `all` the closed ones too.
     pub async fn obligations(&self, all: bool, most: i64) -> Result<Vec<Debt>, StoreError> {
         let query = query(statements::OBLIGATIONS).bind(i64::from(all)).bind(most);
@@ -239,6 +215,11 @@ impl Store {
         }
         Ok(counts)
     }
+}
+
+fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
+    let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+    read().map_err(StoreError::unreadable)
 }
 
 impl DebtState {

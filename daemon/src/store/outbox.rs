@@ -32,7 +32,9 @@ pub enum Kind {
 pub struct Claimed {
     /// Its name.
     pub id: String,
-    /// The alarm that it is about.
+    /// The sink.
+    pub sink: String,
+    /// The worst alarm that it is about.
     pub alarm: String,
     /// Why it was written.
     pub kind: Kind,
@@ -52,7 +54,7 @@ pub struct Waiting {
     pub id: String,
     /// The sink.
     pub sink: String,
-    /// The alarm that it is about.
+    /// The worst alarm that it is about.
     pub alarm: String,
     /// Why it was written.
     pub kind: Kind,
@@ -123,7 +125,7 @@ impl Transaction<'_> {
             .bind(i64::try_from(most).unwrap_or(i64::MAX));
         let rows = self.fetch(query).await?;
         let mut claimed: Vec<_> =
-            rows.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
+            rows.iter().map(|row| claimed(sink, row, lease)).collect::<Result<_, _>>()?;
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(claimed)
     }
@@ -131,7 +133,9 @@ impl Transaction<'_> {
     /// The sink has them; the answer is the names of those that were still this daemon's.
     pub async fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
         let gone = self.each(statements::DELIVERED, &(), rows).await?;
-        gone.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+        let gone = names(&gone)?;
+        self.forget_names(&gone).await?;
+        Ok(gone.into_iter().collect())
     }
 
     /// They were not tried and are free again.
@@ -177,12 +181,11 @@ impl Transaction<'_> {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let query = query(statements::BURY_PART)
-            .bind(self.id(now))
-            .bind(written(part)?)
-            .bind(reason)
-            .bind(&row.id);
-        self.execute(query).await.map(drop)
+        let id = self.id(now);
+        let query =
+            query(statements::BURY_PART).bind(&id).bind(written(part)?).bind(reason).bind(&row.id);
+        self.execute(query).await?;
+        self.name_the_same(&id, &row.sink, &row.id).await
     }
 
     /// Another sink gets what this row held.
@@ -196,19 +199,30 @@ impl Transaction<'_> {
         let mut notification = row.notification.clone();
         // The other sink has recipients of its own.
         notification.recipients.clear();
+        let id = self.id(now);
         let query = query(statements::FORWARD)
-            .bind(self.id(now))
+            .bind(&id)
             .bind(sink)
             .bind(written(&notification)?)
             .bind(millis(now))
             .bind(millis(now.after(give_up)))
             .bind(&row.id);
-        self.execute(query).await.map(drop)
+        self.execute(query).await?;
+        self.name_the_same(&id, sink, &row.id).await
     }
 
-    /// Drops ends that nobody needs to be told of, because the beginning never arrived.
-    pub async fn withdraw(&mut self, sink: &str) -> Result<u64, StoreError> {
-        self.execute(query(statements::WITHDRAW).bind(sink)).await
+    /// Drops ends that nobody needs to be told of, because no beginning ever arrived.
+    pub async fn withdraw(&mut self, sink: &str) -> Result<usize, StoreError> {
+        let gone = names(&self.fetch(query(statements::WITHDRAW).bind(sink)).await?)?;
+        self.forget_names(&gone).await?;
+        Ok(gone.len())
+    }
+
+    /// Whether something of a group waits for a sink already.
+    pub async fn pending(&mut self, sink: &str, group: &str) -> Result<bool, StoreError> {
+        let rows = self.fetch(query(statements::PENDING).bind(sink).bind(group)).await?;
+        let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0));
+        count.map(|count| count > 0).map_err(StoreError::unreadable)
     }
 
     /// What an earlier run of this daemon held is free, and all that waits is due.
@@ -237,6 +251,7 @@ impl Transaction<'_> {
 
     /// Drops a row. False if there is none of that name.
     pub async fn drop_row(&mut self, id: &str) -> Result<bool, StoreError> {
+        self.forget_names(&[id.to_owned()]).await?;
         Ok(self.execute(query(statements::DROP).bind(id)).await? > 0)
     }
 }
@@ -272,7 +287,11 @@ impl Store {
     }
 }
 
-fn claimed(row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
+fn names(rows: &[AnyRow]) -> Result<Vec<String>, StoreError> {
+    rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+}
+
+fn claimed(sink: &str, row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
     let read = || -> Result<_, sqlx::Error> {
         let (id, alarm, kind): (String, String, String) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -286,7 +305,8 @@ fn claimed(row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
         serde_json::from_str(&payload).map_err(StoreError::unreadable)?;
     notification.attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
     let (kind, expires) = (Kind::parse(&kind)?, Timestamp::from_millis(expires));
-    Ok(Claimed { id, alarm, kind, notification, expires, lease, fence })
+    let sink = sink.to_owned();
+    Ok(Claimed { id, sink, alarm, kind, notification, expires, lease, fence })
 }
 
 fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {

@@ -26,11 +26,54 @@ statements! {
         WHERE condition = 'ended' GROUP BY fingerprint ORDER BY max(updated) DESC LIMIT $1";
     GREATEST_OCCURRENCE = "SELECT CAST(coalesce(max(occurrence), 0) AS BIGINT) FROM alarms";
 
+    SAVE_LOG_CURSOR = "INSERT INTO log_cursors (evaluator, source, queue, position, state)
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (evaluator, source) DO UPDATE SET
+        queue = excluded.queue, position = excluded.position, state = excluded.state";
+    LOG_CURSORS = "SELECT evaluator, source, queue, position, state FROM log_cursors
+        ORDER BY evaluator, source";
+    FORGET_LOG_CURSOR = "DELETE FROM log_cursors WHERE evaluator = $1 AND source = $2";
+
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal
         UNION ALL SELECT coalesce(max(id), '') AS id FROM thresholds_history
         UNION ALL SELECT coalesce(max(id), '') AS id FROM outbox) AS ids";
     RECORD = "INSERT INTO journal (id, at, alarm, actor, act, detail) VALUES ($1, $2, $3, $4, $5, $6)";
-    HISTORY = "SELECT at, actor, act, detail FROM journal WHERE alarm = $1 ORDER BY id LIMIT $2";
+    HISTORY = "SELECT at, actor, act, detail, before, after FROM journal WHERE alarm = $1
+        ORDER BY id LIMIT $2";
+    RECORD_DEED = "INSERT INTO journal (id, at, alarm, actor, act, detail, before, after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+    HANDLED = "SELECT alarm, state, note, version, updated FROM handling
+        WHERE alarm IN (VALUES ($1))";
+    HANDLINGS = "SELECT h.alarm, h.state, h.note, h.version, h.updated
+        FROM alarms a JOIN handling h ON h.alarm = a.id WHERE a.condition <> 'ended'";
+    /// Of two people who saw the same version, the second changes nothing.
+    HANDLE = "INSERT INTO handling (alarm, word, state, note, version, updated)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (alarm) DO UPDATE SET word = excluded.word, state = excluded.state,
+        note = excluded.note, version = excluded.version, updated = excluded.updated
+        WHERE handling.version = excluded.version - 1 RETURNING alarm";
+    /// What ended while nobody had taken it up, newest first.
+    UNSEEN = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
+        CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
+        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
+        AND a.updated > $1 AND coalesce(h.word, 'unhandled') = 'unhandled'
+        ORDER BY a.updated DESC LIMIT $2";
+    /// What ended of late, newest first.
+    ENDED = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
+        CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
+        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
+        AND a.updated > $1 ORDER BY a.updated DESC LIMIT $2";
+
+    ADD_SILENCE = "INSERT INTO silences (id, matchers, span, author, reason, created, until, ended,
+        version) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 1)";
+    END_SILENCE = "UPDATE silences SET ended = $2, version = version + 1
+        WHERE id = $1 AND ended = 0 AND (until = 0 OR until > $2)";
+    OPEN_SILENCES = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences WHERE ended = 0 AND (until = 0 OR until > $1) ORDER BY id LIMIT $2";
+    SILENCES = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences ORDER BY id DESC LIMIT $1";
+    SILENCE = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences WHERE id = $1";
 
     ENQUEUE = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
         attempts, lease, fence, owner, dead, reason)
@@ -78,50 +121,76 @@ statements! {
     DROP = "DELETE FROM outbox WHERE id = $1";
     SINKS_OF_OUTBOX = "SELECT DISTINCT sink FROM outbox WHERE dead = 0";
     BURY_ALL_OF_SINK = "UPDATE outbox SET dead = 1, lease = 0, reason = $2 WHERE sink = $1 AND dead = 0";
-    /// Ends that nobody needs to be told of: the beginning never arrived and will not.
+    /// Ends that nobody needs to be told of: no beginning of theirs arrived, and none will.
     WITHDRAW = "DELETE FROM outbox WHERE sink = $1 AND kind = 'closing' AND dead = 0
-        AND NOT EXISTS (SELECT 1 FROM told t WHERE t.sink = outbox.sink AND t.alarm = outbox.alarm
-            AND t.state = 'open')
-        AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.sink = outbox.sink
-            AND e.alarm = outbox.alarm AND e.dead = 0 AND e.id < outbox.id)";
+        AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.notice = outbox.id AND (n.ends = 0
+            OR EXISTS (SELECT 1 FROM told t WHERE t.sink = n.sink AND t.alarm = n.alarm
+                AND t.state = 'open')
+            OR EXISTS (SELECT 1 FROM notice_alarms e JOIN outbox f ON f.id = e.notice
+                WHERE e.alarm = n.alarm AND e.sink = n.sink AND e.ends = 0 AND f.dead = 0
+                AND e.notice < outbox.id)))
+        RETURNING id";
+    /// Whether something of a group waits for a sink.
+    PENDING = "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM outbox WHERE sink = $1
+        AND thread = $2 AND dead = 0 LIMIT 1) AS waiting";
+
+    NAME_ALARM = "INSERT INTO notice_alarms (notice, sink, alarm, ends) VALUES ($1, $2, $3, $4)";
+    /// Another row is about the same alarms.
+    NAME_THE_SAME = "INSERT INTO notice_alarms (notice, sink, alarm, ends)
+        SELECT $1, $2, alarm, ends FROM notice_alarms WHERE notice = $3";
+    ALARMS_OF_NOTICE = "SELECT alarm, ends FROM notice_alarms WHERE notice = $1 ORDER BY alarm";
+    FORGET_NAMES = "DELETE FROM notice_alarms WHERE notice IN (VALUES ($1))";
+
+    SAVE_GROUP = "INSERT INTO groups (sink, key, alarm, state, updated) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (sink, key) DO UPDATE SET state = excluded.state, updated = excluded.updated";
+    FORGET_GROUP = "DELETE FROM groups WHERE (sink, key) IN (VALUES ($1, $2))";
+    GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
 
     TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
-        VALUES ($1, $2, $3, 'open', $4, 0, $5, 0, '')
-        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1,
-        repeat_at = excluded.repeat_at";
+        VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
+        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
-    LOSE = "UPDATE told SET state = 'unreachable', ended = $3, reason = $4
-        WHERE sink = $1 AND alarm = $2 AND state = 'open'";
+    LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2
+        WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state = 'open'";
     LOSE_ALL_OF_SINK = "UPDATE told SET state = 'unreachable', ended = $2, reason = $3
         WHERE sink = $1 AND state = 'open' AND owes = 1";
-    /// Sinks that know of an alarm, or will: a notice of its beginning waits for them.
+    /// Of pairs, those that know: the beginning was told, or a notice of it waits.
+    KNOWN = "WITH these (sink, alarm) AS (VALUES ($1, $2))
+        SELECT t.sink, t.alarm FROM these JOIN told t ON t.alarm = these.alarm
+            AND t.sink = these.sink WHERE t.state = 'open'
+        UNION SELECT n.sink, n.alarm FROM these JOIN notice_alarms n ON n.alarm = these.alarm
+            AND n.sink = these.sink AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0";
+    /// Sinks that know of an alarm, or will, and that nobody else tells of its end: no group that
+    /// it is in, and nothing that waits.
     KNOWING = "WITH these (alarm) AS (VALUES ($1))
-        SELECT alarm, sink FROM told WHERE alarm IN (SELECT alarm FROM these)
-            AND state = 'open' AND owes = 1
-        UNION SELECT alarm, sink FROM outbox WHERE alarm IN (SELECT alarm FROM these)
-            AND dead = 0 AND kind <> 'closing'";
-    /// The end is due to them, and nothing that waits says so.
+        SELECT t.alarm, t.sink, '' FROM these JOIN told t ON t.alarm = these.alarm
+            WHERE t.state = 'open' AND t.owes = 1
+            AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+            AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = t.alarm
+                AND e.sink = t.sink AND e.ends = 1)
+        UNION SELECT n.alarm, n.sink, o.thread FROM these JOIN notice_alarms n
+            ON n.alarm = these.alarm AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0
+            WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = n.alarm AND g.sink = n.sink)
+            AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = n.alarm
+                AND e.sink = n.sink AND e.ends = 1)";
+    /// The end is due to them, no group tells it, and nothing that waits says so.
     UNSETTLED = "SELECT a.standing FROM told t JOIN alarms a ON a.id = t.alarm
         WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1
         AND t.alarm NOT IN (SELECT l.id FROM alarms l WHERE l.condition <> 'ended')
-        AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.sink = t.sink AND o.alarm = t.alarm
-            AND o.kind = 'closing') LIMIT $2";
+        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+        AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
+            AND n.ends = 1) LIMIT $2";
     /// The same, of alarms that a sink was just told of.
     UNSETTLED_OF = "WITH these (sink, alarm) AS (VALUES ($1, $2))
         SELECT a.standing FROM these JOIN alarms a ON a.id = these.alarm AND a.condition = 'ended'
         JOIN told t ON t.sink = these.sink AND t.alarm = these.alarm
-        WHERE t.state = 'open' AND t.owes = 1 AND NOT EXISTS (SELECT 1 FROM outbox o
-            WHERE o.sink = t.sink AND o.alarm = t.alarm AND o.kind = 'closing')";
+        WHERE t.state = 'open' AND t.owes = 1
+        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+        AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
+            AND n.ends = 1)";
     /// Those who owe nothing are done when the alarm is.
     FORGET_TOLD = "DELETE FROM told WHERE alarm IN (VALUES ($1)) AND owes = 0";
-    REPEATS = "SELECT alarm FROM told WHERE sink = $1 AND state = 'open' AND repeat_at > 0
-        AND repeat_at <= $2 ORDER BY repeat_at LIMIT $3";
-    /// Alarms of which something waits for a sink: it is not to be told of them again as well.
-    PENDING = "SELECT DISTINCT alarm FROM outbox WHERE sink = $1 AND dead = 0";
-    NEXT_REPEAT = "SELECT CAST(coalesce(min(repeat_at), 0) AS BIGINT) FROM told
-        WHERE sink = $1 AND state = 'open' AND repeat_at > 0";
-    POSTPONE = "UPDATE told SET repeat_at = $3 WHERE sink = $1 AND alarm = $2";
     OBLIGATIONS = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
         WHERE owes = 1 AND (state <> 'closed' OR $1 = 1) ORDER BY opened, sink, alarm LIMIT $2";
     SINKS_TOLD = "SELECT DISTINCT sink FROM told WHERE state = 'open'";

@@ -1,4 +1,5 @@
-//! The kind `demo`: a simulated platform of 2 zones, 12 cells and 140 containers.
+//! The kind `demo`: a simulated platform of 2 zones, 12 cells and 140 containers. The kind
+//! `demo-log`: the lines that its log router sends.
 //!
 //! Values are functions of time and seed alone: two instances agree, and a test knows what comes.
 //! In every cycle the containers of one application breach their memory, for the middle half of
@@ -7,6 +8,7 @@
 
 mod platform;
 mod schedule;
+mod stream;
 
 use std::time::Duration as Std;
 
@@ -14,9 +16,12 @@ use haetae_plugin::{
     Batch, Call, Context, Kind, Metric, Records, Result, Samples, Source, options::Duration,
 };
 
-use crate::{platform::Platform, schedule::Schedule};
+use crate::{platform::Platform, schedule::Schedule, stream::Stream};
 
-haetae_plugin::export! { kind "demo" { source: Demo, sample: include_str!("../sample.toml") } }
+haetae_plugin::export! {
+    kind "demo" { source: Demo, sample: include_str!("../sample.toml") }
+    kind "demo-log" { source: DemoLog, sample: include_str!("../sample-log.toml") }
+}
 
 /// The options of the kind `demo`.
 #[haetae_plugin::options]
@@ -85,6 +90,41 @@ impl Source for Demo {
             samples.push(series, *instances);
         }
         Ok(samples.into())
+    }
+}
+
+/// The options of the kind `demo-log`.
+#[haetae_plugin::options]
+#[serde(default)]
+struct LogOptions {
+    /// Lines a second.
+    rate: u32,
+    /// In each cycle an application runs out of memory; in every third one no heartbeat comes.
+    cycle: Duration,
+    /// Another seed is another stream.
+    seed: u64,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { rate: 20, cycle: Std::from_secs(20).into(), seed: 1 }
+    }
+}
+
+/// The lines since the window that was acknowledged last, at the times that they are of: after a
+/// kill the same ones come again.
+struct DemoLog(Stream);
+
+impl Source for DemoLog {
+    const YIELDS: &'static [Records] = &[Records::Logs];
+    type Options = LogOptions;
+
+    fn open(options: LogOptions, _: Context) -> Result<Self> {
+        Stream::new(options.rate, *options.cycle, options.seed).map(Self)
+    }
+
+    fn collect(&mut self, call: Call) -> Result<Batch> {
+        Ok(self.0.logs(call.window).into())
     }
 }
 

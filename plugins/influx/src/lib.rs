@@ -25,7 +25,10 @@
 //!
 //! A metric's name yields what its query would have yielded in `from ≤ time < to`, for one with a
 //! `window` a value at the end of each window. Any other SELECT with `$window` is asked as it is;
-//! its series are called after their measurements.
+//! its series are called after their measurements. Asked for slots, a query with a `window` yields
+//! exactly what the source would have yielded at each, over `slot - window ≤ time < slot`: plain
+//! aggregates by `GROUP BY time`, as many questions as windows overlap; any other statement by a
+//! question a slot.
 //!
 //! # Sink
 //!
@@ -53,6 +56,7 @@
 mod answer;
 mod basic;
 mod datagram;
+mod grouped;
 mod line;
 mod lines;
 mod options;
@@ -62,6 +66,7 @@ mod reader;
 mod retry_after;
 mod server;
 mod sink;
+mod slots;
 mod source;
 mod statement;
 mod verdicts;

@@ -9,6 +9,7 @@ use haetae_plugin::{Call, Error, Result, Samples, Series, SeriesBuilder, Timesta
 
 use crate::{
     answer::{Answer, BYTES, Cell, Table},
+    grouped::Grouped,
     options::{self, Kind},
     server::Server,
     statement::{Range, Statement},
@@ -20,6 +21,8 @@ const VALUES: usize = 1_000_000;
 /// One statement and what its values are called.
 pub(crate) struct Query {
     statement: Statement,
+    /// The same for many windows at once, if its text lets it be told.
+    grouped: Option<Grouped>,
     /// The metric's name; without one the measurement's.
     metric: Option<String>,
     unit: String,
@@ -45,6 +48,9 @@ pub(crate) struct Asked {
     pub(crate) range: Range,
     /// The time of values that have none of their own.
     pub(crate) stamp: Timestamp,
+    /// The range is many windows of this length, one after the other: a value is of the end of the
+    /// one whose start InfluxDB names.
+    pub(crate) windows: Option<Duration>,
 }
 
 /// What is being made of one answer.
@@ -70,8 +76,10 @@ impl Query {
         if query.metric.is_empty() {
             return Err(Error::config("metric: it needs a name"));
         }
+        let statement = Statement::new(&query.influxql)?;
         Ok(Self {
-            statement: Statement::new(&query.influxql)?,
+            grouped: Grouped::new(&statement),
+            statement,
             metric: Some(query.metric.clone()),
             unit: query.unit.clone(),
             kind: query.kind,
@@ -84,6 +92,7 @@ impl Query {
     pub(crate) fn once(influxql: &str) -> Result<Self> {
         Ok(Self {
             statement: Statement::new(influxql)?,
+            grouped: None,
             metric: None,
             unit: "1".into(),
             kind: Kind::Gauge,
@@ -102,6 +111,11 @@ impl Query {
         self.window
     }
 
+    /// Whether one question can have many windows, one after the other.
+    pub(crate) fn takes_windows(&self) -> bool {
+        self.grouped.is_some()
+    }
+
     /// Asks, and adds what it yields.
     pub(crate) fn ask(
         &mut self,
@@ -110,7 +124,11 @@ impl Query {
         call: Call,
         samples: &mut Samples,
     ) -> Result<()> {
-        let response = server.ask(&self.statement.over(asked.range), call)?;
+        let statement = match (asked.windows, &self.grouped) {
+            (Some(window), Some(grouped)) => &grouped.by(window, asked.range.from),
+            _ => &self.statement,
+        };
+        let response = server.ask(&statement.over(asked.range), call)?;
         let mut answer = Answer::new(response, BYTES);
         let mut gathered = Gathered { asked, seen: HashMap::new(), samples };
         while let Some(tables) = answer.next()? {
@@ -181,7 +199,7 @@ impl Query {
             let own = time.and_then(|time| row.get(time));
             samples.push_at(&seen.series, value, asked.time(own, self.window.is_some())?);
         }
-        if self.window.is_some() && seen.values > 1 {
+        if self.window.is_some() && asked.windows.is_none() && seen.values > 1 {
             return Err(Error::config(format!(
                 "{} has several values in its window: aggregate, and not by time",
                 seen.series
@@ -200,13 +218,17 @@ impl Asked {
             // The range of a source has its end in it, that of a statement its start.
             None => Range { from: next(window.from), to: next(stamp) },
         };
-        Self { range, stamp }
+        Self { range, stamp, windows: None }
     }
 
     /// The time of a value whose row says `own`. The epoch is InfluxDB's word for a time that it
     /// does not know: the range of its statement is in a subquery.
     fn time(self, own: Option<&Cell>, pushed_down: bool) -> Result<Timestamp> {
         match own {
+            Some(Cell::Whole(nanos)) if self.windows.is_some() => {
+                let window = self.windows.unwrap_or_default();
+                Ok(Timestamp::from_nanos(*nanos).after(window))
+            }
             Some(Cell::Whole(nanos)) => {
                 let none = *nanos == 0 && self.range.from > Timestamp::default();
                 Ok(if pushed_down || none { self.stamp } else { Timestamp::from_nanos(*nanos) })

@@ -13,6 +13,7 @@ use crate::{
     options::Options,
     query::{Asked, Query},
     server::Server,
+    slots::Slots,
     source::{named, queries},
     statement::Range,
 };
@@ -35,8 +36,18 @@ impl Reader for InfluxReader {
     }
 
     fn query(&mut self, question: &Question, call: Call) -> Result<Answer> {
-        let Question::Series { query, from, to } = question else {
-            return Ok(Answer::Unsupported);
+        let (query, from, to) = match question {
+            Question::Series { query, from, to } => (query, from, to),
+            Question::Slots { query, from, every, to } => {
+                let slots = Slots { from: *from, every: *every, to: *to };
+                let mut queries = self.queries.iter_mut();
+                let Some(query) = queries.find(|known| known.metric() == Some(query)) else {
+                    return Ok(Answer::Unsupported);
+                };
+                let samples = slots.ask(query, &self.server, call);
+                return samples.map(|samples| lines(&samples)).map_err(|error| named(query, error));
+            }
+            _ => return Ok(Answer::Unsupported),
         };
         let range = Range { from: *from, to: *to };
         let metric = self.queries.iter_mut().find(|known| known.metric() == Some(query));
@@ -66,7 +77,7 @@ fn asked(query: &mut Query, server: &Server, range: Range, call: Call) -> Result
     }
     let Some(window) = query.window() else {
         let stamp = range.to.before(Duration::from_nanos(1));
-        query.ask(server, Asked { range, stamp }, call, &mut samples)?;
+        query.ask(server, Asked { range, stamp, windows: None }, call, &mut samples)?;
         return Ok(samples);
     };
     // A value of each window that ends in the range, one after the other: the source's own slots
@@ -75,7 +86,7 @@ fn asked(query: &mut Query, server: &Server, range: Range, call: Call) -> Result
     let mut stamp = range.from;
     while stamp < range.to {
         let range = Range { from: stamp.before(window), to: stamp };
-        query.ask(server, Asked { range, stamp }, call, &mut samples)?;
+        query.ask(server, Asked { range, stamp, windows: None }, call, &mut samples)?;
         stamp = stamp.after(step);
     }
     Ok(samples)
@@ -83,9 +94,14 @@ fn asked(query: &mut Query, server: &Server, range: Range, call: Call) -> Result
 
 /// Each series with its points, oldest first; series in the order of their names and labels.
 fn lines(samples: &Samples) -> Answer {
+    // Points of one handle stand together: to hash the series of each would take the longest.
     let mut points: HashMap<&Series, Vec<(Timestamp, f64)>> = HashMap::new();
-    for (series, point) in samples.iter() {
-        points.entry(series).or_default().push((point.time, point.value));
+    for run in samples.points().chunk_by(|one, next| one.series == next.series) {
+        let series = run.first().and_then(|first| usize::try_from(first.series).ok());
+        if let Some(series) = series.and_then(|at| samples.series().get(at)) {
+            let run = run.iter().map(|point| (point.time, point.value));
+            points.entry(series).or_default().extend(run);
+        }
     }
     let mut lines: Vec<_> =
         points.into_iter().map(|(series, points)| line(series, points)).collect();

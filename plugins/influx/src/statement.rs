@@ -45,6 +45,18 @@ impl Statement {
         Ok(Self(text.into()))
     }
 
+    /// The text, `$window` in it.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// This statement with something inserted at `at` and something added at its end; what both
+    /// are is the caller's to know.
+    pub(crate) fn with(&self, at: usize, inserted: &str, added: &str) -> Self {
+        let (head, tail) = self.0.split_at_checked(at).unwrap_or((&self.0, ""));
+        Self(format!("{head}{inserted}{tail}{added}"))
+    }
+
     /// The text that is asked for `range`.
     pub(crate) fn over(&self, range: Range) -> String {
         let (from, to) = (range.from.nanos(), range.to.nanos());

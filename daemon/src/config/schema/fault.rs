@@ -71,6 +71,11 @@ fn single(error: &ValidationError<'_>, pointer: &str, scope: &Scope<'_>) -> Prob
                 _ => problem.with_words("cause", vec!["matcher-syntax"]),
             }
         }
+        Kind::Format { format } if format == file::Pattern::FORMAT => {
+            let cause = given.as_str().and_then(|text| file::Pattern::parse(text).err());
+            let problem = scope.wrong(Code::BadPattern, pointer);
+            problem.with("cause", cause.unwrap_or_default())
+        }
         Kind::Maximum { limit } => scope.out_of_range(Code::TooMuch, error, pointer, limit),
         Kind::Minimum { limit } => scope.out_of_range(Code::TooLittle, error, pointer, limit),
         Kind::Enum { options } => {
@@ -113,7 +118,13 @@ fn choice(
         }
     }
     let whole = |error: &ValidationError<'_>| error.instance_path().as_str() == pointer;
-    if !options.is_empty() && branches.iter().flatten().all(whole) {
+    let other = |branch: &Vec<ValidationError<'static>>| {
+        let of_words = |kind: &Kind| {
+            matches!(kind, Kind::Constant { .. } | Kind::Enum { .. } | Kind::Type { .. })
+        };
+        !branch.iter().any(|error| whole(error) && of_words(error.kind()))
+    };
+    if !options.is_empty() && !branches.iter().any(other) {
         let problem = scope.not_one_of(&pointer, error.instance(), &options);
         faults.push(Fault { pointer, problem });
         return;

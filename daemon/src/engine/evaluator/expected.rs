@@ -40,10 +40,7 @@ impl Evaluator {
     /// Makes the identities that it names and that are not there. Not before the first slot is
     /// judged: until then alarms are restored, and ids are not known to be free.
     pub(super) fn introduce(&mut self, occurrences: &Occurrences) {
-        if std::mem::replace(&mut self.introduced, true) {
-            return;
-        }
-        for labels in self.named.clone() {
+        for labels in std::mem::take(&mut self.unmet) {
             self.identity(labels, "".into(), occurrences);
         }
     }

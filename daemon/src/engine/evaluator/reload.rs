@@ -6,8 +6,8 @@ use haetae_plugin::Timestamp;
 
 use super::{Evaluator, EvaluatorStatus, expected};
 use crate::engine::{
-    alarm::CHANGED, identity::Identity, labels::Labels, occurrence::Occurrences, record::Before,
-    reload::Moves, standing::Changes,
+    alarm::CHANGED, identity::Identity, labels::Labels, occurrence::Occurrences, reload::Moves,
+    standing::Changes,
 };
 
 impl Evaluator {
@@ -29,12 +29,15 @@ impl Evaluator {
             let same = self.slots == before.slots;
             self.done = if same { before.done } else { self.slots.last(before.done) };
         }
-        self.late = before.late;
+        (self.late, self.jumped) = (before.late, before.jumped);
+        std::mem::swap(&mut self.misses, &mut before.misses);
+        (self.over_limit, self.said) = (before.over_limit.take(), before.said);
+        self.news = std::mem::take(&mut before.news);
         self.unit = Arc::clone(&before.unit);
         self.status = EvaluatorStatus { series: 0, ..before.status.clone() };
         let mut attached = Vec::new();
         for (labels, mut identity) in std::mem::take(&mut before.identities) {
-            let stored = Before::of(&identity, identity.under(&before.threshold));
+            let stored = identity.kept(identity.under(&before.threshold));
             self.take_series(&mut identity, &before, moves, &mut attached);
             self.expect_as_before(&mut identity, &labels);
             if identity.is_orphaned() {
@@ -63,7 +66,7 @@ impl Evaluator {
     ) {
         for (labels, identity) in &self.identities {
             let threshold = identity.under(&self.threshold);
-            let stored = Before::of(identity, threshold);
+            let stored = identity.kept(threshold);
             identity.close((threshold, stored), labels, reason, now, changes);
             remember(identity, occurrences);
         }

@@ -5,7 +5,6 @@ use haetae_plugin::Timestamp;
 use super::Evaluator;
 use crate::engine::{
     overrides::{Override, Overrides, Preview},
-    record::Before,
     standing::Changes,
 };
 
@@ -20,7 +19,7 @@ impl Evaluator {
         self.overrides = Overrides::of(&self.threshold, all);
         for (labels, identity) in &mut self.identities {
             let numbers = self.overrides.resolve(&self.threshold, labels);
-            let stored = Before::of(identity, identity.under(&self.threshold));
+            let stored = identity.kept(identity.under(&self.threshold));
             let before = std::mem::replace(&mut identity.numbers, numbers.clone());
             let before = before.as_deref().unwrap_or(&self.threshold);
             let after = numbers.as_deref().unwrap_or(&self.threshold);

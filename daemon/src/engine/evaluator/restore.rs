@@ -7,9 +7,8 @@ use crate::engine::{
     alarm::{AlarmView, CHANGED, Change, Condition, Transition},
     identity::Identity,
     labels::Labels,
-    levels::Levels,
     occurrence::Fingerprint,
-    standing::{Changes, Standing},
+    standing::{Changes, Kept, Standing},
 };
 
 impl Evaluator {
@@ -24,7 +23,7 @@ impl Evaluator {
         let labels = Labels::from(&standing.labels);
         let numbers = self.overrides.resolve(&self.threshold, &labels);
         let threshold = numbers.as_deref().unwrap_or(&self.threshold);
-        let levels = standing.levels(threshold);
+        let kept = standing.kept(threshold);
         let by = self.threshold.by.as_deref();
         let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
         let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
@@ -34,27 +33,27 @@ impl Evaluator {
         let expected = expected::of(&self.threshold, &self.named, &self.inputs, known);
         let expected = expected.map(|it| Box::new(it.silent_for(silent, seen.is_some())));
         let learned = seen.is_some() && expected.as_ref().is_some_and(|it| !it.is_forgotten());
-        let something = levels != Levels::default() || learned;
+        let something = kept != Kept::default() || learned;
         // What never spoke fires because it was expected, and may be no more.
-        let unexpected = levels.by_absence && seen.is_none() && expected.is_none();
-        let goes_on = something && before.is_some() == levels.severity().is_some() && !unexpected;
+        let unexpected = kept.levels.by_absence && seen.is_none() && expected.is_none();
+        let goes_on = something && before.is_some() == kept.severity().is_some() && !unexpected;
         if !fits || !goes_on || self.identities.contains_key(&labels) {
             return Some(CHANGED);
         }
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
             .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
         let unit = self.unit(&standing.alarm.unit);
-        let mut identity = Identity::restored(fingerprint, standing, levels, unit);
+        let mut identity = Identity::restored(fingerprint, standing, kept, unit);
         (identity.numbers, identity.expected) = (numbers, expected);
         let threshold = identity.under(&self.threshold);
         let stands =
-            levels.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
+            kept.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
         let AlarmView { condition, severity, .. } = standing.alarm;
         // Of a level that was taken away nothing is left.
         if stands != (condition != Condition::Ok).then_some((condition, severity)) {
             let alarm = identity.view(threshold, &labels);
             let better = |alarm| Transition { change: Change::Better, alarm, at: now };
-            let lesser = before > levels.severity();
+            let lesser = before > kept.severity();
             changes.transitions.extend(alarm.filter(|_| lesser).map(better));
             changes.store(identity.standing(threshold, &labels));
         }

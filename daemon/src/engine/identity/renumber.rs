@@ -6,15 +6,16 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{Awaited, Ending, Identity};
 use crate::engine::{
-    alarm::{Change, Transition},
+    alarm::{AlarmView, Change, Transition},
     condition::Judged,
-    identity::Changed,
+    flap::Flaps,
+    identity::Turn,
     labels::Labels,
     levels::{Levels, levels},
     member::Member,
     overrides::Foreseen,
-    record::{Before, record},
-    standing::Changes,
+    record::record,
+    standing::{Changes, Kept},
     threshold::Threshold,
 };
 
@@ -24,28 +25,30 @@ impl Identity {
     pub(in crate::engine) fn renumber(
         &mut self,
         (before, after): (&Threshold, &Threshold),
-        stored: Before,
+        stored: Kept,
         labels: &Labels,
         now: Timestamp,
         changes: &mut Changes,
     ) {
-        let was = self.levels.severity();
+        let was = self.severity();
         self.levels = self.levels.kept(before).kept(after);
-        let turn: Option<Changed> = match (was, self.levels.severity()) {
+        self.waits &= self.levels.severity().is_some();
+        let turned = match (was, self.severity()) {
             (Some(was), None) => {
                 // What follows is a new occurrence, which owes nothing to this one.
-                self.levels = Levels::default();
+                (self.levels, self.flaps) = (Levels::default(), Flaps::default());
                 Some((Change::Closed, was))
             }
             (Some(was), Some(is)) if is < was => Some((Change::Better, is)),
             _ => None,
         };
-        if turn.is_some() {
+        if turned.is_some() {
             (self.updated, self.ending) = (now, Ending::RuleChanged);
         }
+        let turn = Turn { changed: turned, pace: None };
         record((after, now), labels, self, stored, turn, changes);
         // Which numbers an alarm is judged by is a part of what is known of it.
-        if before.judged_by != after.judged_by && Before::of(self, after).is_stored() {
+        if before.judged_by != after.judged_by && self.kept(after) != Kept::default() {
             changes.store(self.standing(after, labels));
         }
     }
@@ -72,24 +75,31 @@ impl Identity {
     /// because it was expected and is not now.
     pub(in crate::engine) fn is_orphaned(&self) -> bool {
         let unexpected = self.levels.by_absence && self.seen().is_none() && self.expected.is_none();
-        unexpected || self.members.is_empty() && self.awaited.is_none() && self.expected.is_none()
+        let mute = self.members.is_empty() && self.awaited.is_none() && self.expected.is_none();
+        // One that is ok and only remembers its changes needs nobody to speak.
+        let remembers = self.levels.is_ok() && self.flaps != Flaps::default();
+        unexpected || mute && !remembers
     }
 
     /// Ends because nothing judges it any more; one that never fired is forgotten.
     pub(in crate::engine) fn close(
         &self,
-        (threshold, stored): (&Threshold, Before),
+        (threshold, stored): (&Threshold, Kept),
         labels: &Labels,
         reason: &str,
         now: Timestamp,
         changes: &mut Changes,
     ) {
-        if let Some(severity) = self.levels.severity() {
-            let alarm = self.blank(threshold, labels, severity).over(now, reason);
+        if let Some(severity) = self.severity() {
+            let ended = self.blank(threshold, labels, severity).over(now, reason);
+            let alarm = AlarmView { flapping: false, ..ended };
             changes.store(self.stored(labels, alarm.clone()));
             changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
-        } else if stored.is_stored() {
-            changes.delete(self.id());
+        } else {
+            if stored != Kept::default() {
+                changes.delete(self.id());
+            }
+            changes.calm.extend(self.flaps.is_flapping().then(|| self.id()));
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Stats {
     pub batches: u64,
     /// Records in them.
     pub records: u64,
+    /// The sequence of the last batch that was ever appended.
+    pub last: i64,
     /// When the oldest of them was appended.
     pub oldest: Option<Timestamp>,
     /// Rejected items.
@@ -88,6 +90,7 @@ impl Stats {
             bytes: count(ledger.bytes()),
             batches: count(ledger.kept.rows),
             records: count(ledger.kept.records),
+            last: ledger.last,
             oldest: ledger.oldest.filter(|_| ledger.kept.rows > 0),
             dead: count(ledger.dead.rows),
             dead_dropped: ledger.dead_dropped,

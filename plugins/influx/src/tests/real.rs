@@ -298,6 +298,64 @@ fn a_reader_reads_what_is_there() {
 }
 
 #[test]
+fn at_slots_a_reader_yields_what_the_source_did() {
+    // Irregular, with holes, across the border of a shard.
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE d");
+    let border = 604_800 * (THEN / 604_800);
+    let mut seed = 7_u64;
+    let mut lines = String::new();
+    for second in 0..400 {
+        for host in ["a", "b"] {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if seed >> 62 != 0 {
+                let (value, nanos) = ((seed >> 40) % 1000, (seed >> 33) % 1_000_000_000);
+                let at = (border - 200 + second) * 1_000_000_000 + i64::try_from(nanos).unwrap();
+                lines += &format!("m,h={host} value={value},n={}i {at}\n", value % 7);
+            }
+        }
+    }
+    influx.write("d", &lines);
+    let texts = [
+        "SELECT mean(value) FROM m WHERE $window GROUP BY h",
+        "SELECT count(value), 100 - max(n) * 2 AS n FROM m WHERE h =~ /[ab]/ AND $window",
+        // No plain aggregate: asked slot by slot.
+        "SELECT sum(s) FROM (SELECT mean(value) AS s FROM m WHERE $window GROUP BY h)",
+    ];
+    for (text, (window, every)) in
+        texts.into_iter().flat_map(|text| [(10, 10), (12, 4), (9, 6), (3, 7)].map(|it| (text, it)))
+    {
+        let query = query("q", Some(Duration::from_secs(window)), text);
+        let options = || Options { query: vec![query.clone()], ..on(&influx, "d") };
+        let (from, to) = (border - 150, border + 110);
+        let (mut source, mut yielded, mut read) =
+            (InfluxSource::open(options(), wire()).unwrap(), BTreeSet::new(), BTreeSet::new());
+        for slot in (from..to).step_by(usize::try_from(every).unwrap()) {
+            let window = call(slot - every, slot);
+            let Batch::Samples(samples) = source.collect(window).unwrap() else { panic!() };
+            let points = samples
+                .iter()
+                .map(|(series, point)| (series.to_string(), point.time, point.value.to_string()));
+            yielded.extend(points);
+        }
+        let [from, to] = [from, to].map(Timestamp::from_seconds);
+        let every = Duration::from_secs(every.try_into().unwrap());
+        let asked = &Question::Slots { query: "q".into(), from, every, to };
+        let answer = InfluxReader::open(options(), wire()).unwrap().query(asked, call(0, 0));
+        let Ok(Answer::Series(lines)) = answer else { panic!("{answer:?}") };
+        for line in &lines {
+            let labels: Vec<_> =
+                line.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let name = series(&line.name, &labels).to_string();
+            let points = line.points.iter();
+            read.extend(points.map(|(time, value)| (name.clone(), *time, value.to_string())));
+        }
+        assert!(read.len() > 20, "{text}: {}", read.len());
+        assert_eq!(read, yielded, "{text}");
+    }
+}
+
+#[test]
 fn lines_arrive_by_udp() {
     let influx = Influx::start();
     let options = Options { udp: Some(influx.udp.clone()), ..Options::default() };

@@ -1,0 +1,303 @@
+//! Writing: what follows from effects, as one transaction.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
+
+use haetae_plugin::{Reason, Timestamp};
+
+use super::{
+    dispatch::GRACE,
+    recipient::{Recipient, Recipients},
+    render::quantity,
+};
+use crate::{
+    engine::{AlarmView, Effects, Transition, notify::Flush},
+    store::{About, Act, Claimed, HAETAE, Kind, Notice, Record, StoreError, Transaction},
+};
+
+/// Transitions that are written, and alarms whose notices are rendered, at once.
+const CHUNK: usize = 512;
+/// Rows that are laid on a desk at once: what a dispatcher delivers well within their lease.
+const HELD: usize = 2048;
+
+/// A transaction in the making.
+pub(super) struct Writing<'a> {
+    now: Timestamp,
+    transaction: Transaction<'a>,
+    recipients: &'a Recipients,
+    /// What is written for dispatchers that wait.
+    held: Vec<(&'a Recipient, Vec<Claimed>)>,
+}
+
+/// What sinks know of what they are told here, before it is written.
+#[derive(Default)]
+struct Heard {
+    /// Sinks and alarms of which they know, among those whose end is told.
+    known: HashSet<(String, String)>,
+    /// Sinks and groups of which they are told here.
+    groups: HashSet<(String, String)>,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn new(
+        now: Timestamp,
+        transaction: Transaction<'a>,
+        recipients: &'a Recipients,
+    ) -> Self {
+        Self { now, transaction, recipients, held: Vec::new() }
+    }
+
+    /// Writes all that follows.
+    pub(super) async fn all(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
+        self.alarms(effects).await?;
+        let cursors = effects.iter().flat_map(|one| &one.cursors);
+        let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
+        self.transaction.save_log_cursors(cursors.into_values()).await?;
+        let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
+        for together in transitions.chunks(CHUNK) {
+            self.journal(together).await?;
+        }
+        for one in effects {
+            self.transaction.lapse(&one.handled, self.now).await?;
+        }
+        self.withheld(effects).await?;
+        let groups = effects.iter().flat_map(|one| &one.groups);
+        self.transaction.save_groups(groups, self.now).await?;
+        let flushes: Vec<_> = effects.iter().flat_map(|one| &one.flushes).collect();
+        self.flushes(&flushes).await?;
+        // Who knows of the beginning and is told of the end by no group: that is written by now.
+        let ends = transitions.iter().filter(|one| one.change.is_end());
+        for together in ends.copied().collect::<Vec<_>>().chunks(CHUNK) {
+            self.ends(together).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes it durable; the answer is what to lay on whose desk.
+    pub(super) async fn commit(self) -> Result<Vec<(&'a Recipient, Vec<Claimed>)>, StoreError> {
+        self.transaction.commit().await?;
+        Ok(self.held)
+    }
+
+    /// Alarms as they stand after all effects.
+    async fn alarms(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
+        let mut last = BTreeMap::new();
+        for one in effects {
+            let kept = one.standings.iter().map(|standing| (&standing.alarm.id, Some(standing)));
+            last.extend(kept);
+            last.extend(one.gone.iter().map(|id| (id, None)));
+        }
+        let gone = last.iter().filter(|(_, standing)| standing.is_none());
+        let gone: Vec<_> = gone.map(|(id, _)| (*id).clone()).collect();
+        self.transaction.save_alarms(last.into_values().flatten()).await?;
+        self.transaction.forget_alarms(&gone).await
+    }
+
+    async fn journal(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
+        let records = transitions.iter().map(|one| Record {
+            at: one.at,
+            alarm: &one.alarm.id,
+            actor: HAETAE,
+            act: Act::Changed,
+            detail: detail(one),
+        });
+        self.transaction.record_all(records).await
+    }
+
+    /// Why sinks are not told.
+    async fn withheld(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
+        let recipients = self.recipients;
+        let records = effects.iter().flat_map(|one| &one.withheld).filter_map(|withheld| {
+            let detail = recipients.get(&withheld.sink)?.voice.withheld(withheld);
+            let (at, alarm) = (withheld.at, withheld.alarm.as_str());
+            Some(Record { at, alarm, actor: HAETAE, act: Act::Withheld, detail })
+        });
+        self.transaction.record_all(records).await
+    }
+
+    /// What sinks are told, a row each.
+    async fn flushes(&mut self, flushes: &[&Flush]) -> Result<(), StoreError> {
+        let mut heard = Heard::default();
+        let mut ended = Vec::new();
+        for flush in flushes {
+            let over = flush.alarms.iter().filter(|alarm| alarm.ended.is_some());
+            ended.extend(over.map(|alarm| (flush.sink.as_str(), alarm.id.as_str())));
+        }
+        let some_end = !ended.is_empty();
+        heard.known = self.transaction.known(&ended).await?;
+        let mut rest = flushes;
+        while !rest.is_empty() {
+            let mut weight = 0;
+            let full = rest.iter().position(|flush| {
+                weight += flush.alarms.len();
+                weight > CHUNK
+            });
+            let count = full.unwrap_or(rest.len()).max(1);
+            let (together, later) = rest.split_at(count);
+            let mut wanted = Vec::new();
+            for flush in together {
+                let pair = |alarm: &AlarmView| (flush.sink.clone(), alarm.id.clone());
+                let Some((sink, flush)) = self.wanted(flush, &mut heard).await? else { continue };
+                if some_end {
+                    let firing = flush.alarms.iter().filter(|alarm| alarm.ended.is_none());
+                    heard.known.extend(firing.map(pair));
+                }
+                wanted.push((sink, flush));
+            }
+            self.enqueue(&wanted).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// What is to be told of a flush: an end only to those who know of the beginning, and
+    /// nothing a second time to a sink that is behind.
+    async fn wanted<'b>(
+        &mut self,
+        flush: &'b Flush,
+        heard: &mut Heard,
+    ) -> Result<Option<(&'a Recipient, Cow<'b, Flush>)>, StoreError> {
+        let Some(sink) = self.recipients.get(&flush.sink) else { return Ok(None) };
+        let group = (flush.sink.clone(), flush.key.clone());
+        if flush.reason == Reason::Repeat
+            && (heard.groups.contains(&group)
+                || self.transaction.pending(&flush.sink, &flush.key).await?)
+        {
+            let why = "not told again: the sink is failing and an earlier notice still waits";
+            self.unsaid(flush, flush.alarms.iter(), why).await?;
+            return Ok(None);
+        }
+        let unheard = |alarm: &&AlarmView| {
+            let pair = (flush.sink.clone(), alarm.id.clone());
+            alarm.ended.is_some() && !heard.known.contains(&pair)
+        };
+        let unheard: HashSet<_> =
+            flush.alarms.iter().filter(unheard).map(|alarm| alarm.id.as_str()).collect();
+        let mut flush = Cow::Borrowed(flush);
+        if !unheard.is_empty() {
+            let of = flush.alarms.iter().filter(|alarm| unheard.contains(alarm.id.as_str()));
+            self.unsaid(&flush, of, "its end is not told: the beginning never arrived").await?;
+            flush.to_mut().alarms.retain(|alarm| !unheard.contains(alarm.id.as_str()));
+        }
+        if flush.alarms.is_empty() {
+            return Ok(None);
+        }
+        heard.groups.insert(group);
+        Ok(Some((sink, flush)))
+    }
+
+    /// Why alarms of a flush are not told.
+    async fn unsaid(
+        &mut self,
+        flush: &Flush,
+        alarms: impl Iterator<Item = &AlarmView>,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let records = alarms.map(|alarm| Record {
+            at: flush.at,
+            alarm: &alarm.id,
+            actor: HAETAE,
+            act: Act::Withheld,
+            detail: format!("{}: {why}", flush.sink),
+        });
+        self.transaction.record_all(records).await
+    }
+
+    async fn enqueue(
+        &mut self,
+        flushes: &[(&'a Recipient, Cow<'_, Flush>)],
+    ) -> Result<(), StoreError> {
+        let mut notices = Vec::new();
+        let mut rooms = BTreeMap::new();
+        for (sink, flush) in flushes {
+            let name = sink.plan.name.as_str();
+            let room = rooms.entry(name).or_insert_with(|| self.room(sink));
+            // Nothing of a new group can wait yet, so this is the first of its thread.
+            let held = *room > 0 && flush.reason == Reason::First;
+            *room -= usize::from(held);
+            let lease = held.then(|| self.now.after(sink.plan.deadline + GRACE));
+            notices.push(Notice { lease, ..notice(sink, flush, self.now) });
+        }
+        for row in self.transaction.enqueue(&notices, self.now).await? {
+            let Some(sink) = self.recipients.get(&row.sink) else { continue };
+            match self.held.iter_mut().find(|(of, _)| of.plan.name == row.sink) {
+                Some((_, rows)) => rows.push(row),
+                None => self.held.push((sink, vec![row])),
+            }
+        }
+        Ok(())
+    }
+
+    /// How many more rows are held for a sink.
+    fn room(&self, sink: &Recipient) -> usize {
+        if !sink.desk.is_open() {
+            return 0;
+        }
+        let held = self.held.iter().filter(|(of, _)| of.plan.name == sink.plan.name);
+        HELD.saturating_sub(held.map(|(_, rows)| rows.len()).sum())
+    }
+
+    /// Ends that no group tells: to a fallback, or of a group that is gone.
+    async fn ends(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
+        let ids: Vec<_> = transitions.iter().map(|one| one.alarm.id.clone()).collect();
+        let mut owed = BTreeMap::<_, Vec<_>>::new();
+        for ((alarm, sink), thread) in self.transaction.knowing(&ids).await? {
+            owed.entry(alarm).or_default().push((sink, thread));
+        }
+        let mut notices = Vec::new();
+        for one in transitions {
+            for (sink, thread) in owed.remove(&one.alarm.id).into_iter().flatten() {
+                // A sink that does not tell of ends owes none.
+                let sink = self.recipients.get(&sink).filter(|sink| sink.plan.resolved);
+                let flush = |sink: &Recipient| ending(sink, &one.alarm, &thread, one.at);
+                notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
+            }
+        }
+        self.transaction.enqueue(&notices, self.now).await?;
+        self.transaction.forget_told(&ids).await
+    }
+}
+
+/// The end of an alarm that is told by itself, after what waits in `thread`.
+pub(super) fn ending(sink: &Recipient, alarm: &AlarmView, thread: &str, at: Timestamp) -> Flush {
+    let own = || format!("{}/{}", alarm.evaluator, alarm.id);
+    Flush {
+        sink: sink.plan.name.clone(),
+        key: if thread.is_empty() { own() } else { thread.into() },
+        labels: alarm.labels.clone(),
+        reason: alarm.ending().reason(),
+        alarms: vec![alarm.clone()],
+        news: vec![alarm.id.clone()],
+        at,
+    }
+}
+
+/// A flush in its final words, for whoever claims it.
+pub(super) fn notice<'a>(sink: &'a Recipient, flush: &Flush, now: Timestamp) -> Notice<'a> {
+    let about = |alarm: &AlarmView| About { alarm: alarm.id.clone(), ends: alarm.ended.is_some() };
+    let alarms: Vec<_> = flush.alarms.iter().map(about).collect();
+    let kind = match flush.reason {
+        _ if alarms.iter().all(|about| about.ends) => Kind::Closing,
+        Reason::Repeat => Kind::Repeat,
+        _ => Kind::Problem,
+    };
+    Notice {
+        sink: &sink.plan.name,
+        alarms,
+        kind,
+        notification: sink.voice.notification(flush, now),
+        give_up: sink.plan.give_up,
+        lease: None,
+    }
+}
+
+/// A few words for the journal.
+fn detail(transition: &Transition) -> String {
+    let alarm = &transition.alarm;
+    let (change, severity) = (transition.change.as_str(), alarm.severity.as_str());
+    let value = alarm.value.map(|value| format!(" at {}", quantity(value, &alarm.unit)));
+    let reason = alarm.reason.as_ref().map(|reason| format!(": {reason}"));
+    format!("{change} {severity}{}{}", value.unwrap_or_default(), reason.unwrap_or_default())
+}

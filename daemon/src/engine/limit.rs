@@ -1,0 +1,177 @@
+//! The limit: what fires stays, what would be too much waits, and one alarm says how much.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
+
+use super::{identity::Identity, labels::Labels, member::Slot, record::record, standing::Changes};
+
+/// How many labels the summary names.
+const NAMED: usize = 3;
+
+/// Lets as many of those that wait fire as there is room for: the worst first, then those that have
+/// waited the longest, then by their labels.
+pub(super) fn let_in(
+    slot: &Slot<'_>,
+    identities: &mut BTreeMap<Labels, Box<Identity>>,
+    room: usize,
+    changes: &mut Changes,
+) {
+    let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
+    waiting.sort_by_key(|(_, one)| one.waiting_order());
+    for (labels, identity) in waiting.into_iter().take(room) {
+        let numbers = identity.numbers.clone();
+        let slot = slot.under(numbers.as_deref());
+        let before = identity.kept(slot.threshold);
+        let turn = identity.let_fire(&slot);
+        record((slot.threshold, slot.at), labels, identity, before, turn, changes);
+    }
+}
+
+/// How many wait, and what most of them have in common; `None` if none does.
+pub(super) fn summary(
+    limit: usize,
+    identities: &BTreeMap<Labels, Box<Identity>>,
+) -> Option<String> {
+    let mut count = 0_usize;
+    let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
+    for (labels, _) in identities.iter().filter(|(_, one)| one.waits()) {
+        count += 1;
+        labels.iter().for_each(|label| *alike.entry(label).or_default() += 1);
+    }
+    let mut most: Vec<_> = alike.into_iter().filter(|(_, count)| *count > 1).collect();
+    most.sort_by_key(|(label, count)| (Reverse(*count), *label));
+    let named =
+        |((name, value), count): &((&str, &str), usize)| format!("{name}={value} ({count})");
+    let named: Vec<_> = most.iter().take(NAMED).map(named).collect();
+    let alarms = if count == 1 { "alarm" } else { "alarms" };
+    let most =
+        if named.is_empty() { String::new() } else { format!("; most: {}", named.join(", ")) };
+    (count > 0).then(|| format!("{count} more {alarms} than limit = {limit}{most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::{
+        SYSTEM,
+        threshold::Threshold,
+        trial::{Trial, level, threshold},
+    };
+
+    fn limited(limit: usize) -> Threshold {
+        Threshold { limit, ..threshold(0) }
+    }
+
+    /// The alarms that fire and those that wait, by their series, and what is said of those.
+    fn shown(trial: &Trial) -> (String, String, Option<String>) {
+        let alarms = trial.engine.alarms();
+        let mut own: Vec<_> = alarms.iter().filter(|one| one.evaluator != SYSTEM).collect();
+        own.sort_by_key(|one| one.labels["id"].clone());
+        let ids = |firing: bool| {
+            let those = own.iter().filter(|one| one.is_firing() == firing);
+            those.map(|one| one.labels["id"].as_str()).collect()
+        };
+        let over = alarms.iter().find(|one| one.evaluator == SYSTEM);
+        (ids(true), ids(false), over.and_then(|one| one.reason.clone()))
+    }
+
+    fn check(trial: &mut Trial, slot: &str, fires: &str, waits: &str, said: &str) {
+        trial.slot(slot);
+        let said = Some(said.to_owned()).filter(|said| !said.is_empty());
+        assert_eq!(shown(trial), (fires.into(), waits.into(), said), "{slot}");
+    }
+
+    #[test]
+    fn what_fires_stays_what_is_too_much_waits_and_fires_when_there_is_room() {
+        let mut trial = Trial::new(vec![limited(2)]);
+        check(&mut trial, "..##.", "23", "", "");
+        check(&mut trial, "####.", "23", "01", "2 more alarms than limit = 2");
+        check(&mut trial, "####.", "23", "01", "2 more alarms than limit = 2");
+        check(&mut trial, "##.#.", "03", "1", "1 more alarm than limit = 2");
+        // What waited in vain was never told.
+        check(&mut trial, "#..#.", "03", "", "");
+        let own = trial.changes();
+        assert_eq!(
+            own,
+            ["Fired", "Fired", "Fired", "Resolved: cleared"].map(String::from),
+            "{own:?}"
+        );
+        let system: Vec<_> =
+            trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
+        let words = ["instance", "problem"].map(|name| system[0].alarm.labels[name].as_str());
+        assert_eq!((words, system.len()), (["cpu", "alarms-over-limit"], 2));
+    }
+
+    #[test]
+    fn prometheus_differs_the_limit_clears_nothing() {
+        // There all alarms of the rule are cleared, in the middle of a mass outage.
+        let mut trial = Trial::new(vec![limited(9)]);
+        check(&mut trial, "#########", "012345678", "", "");
+        trial.restart(vec![limited(3)], 0, false);
+        check(&mut trial, "#########", "012345678", "", "");
+        check(&mut trial, "#......##", "078", "", "");
+        check(&mut trial, "##.....##", "078", "1", "1 more alarm than limit = 3");
+        assert_eq!(trial.changes().len(), 9 + 6);
+    }
+
+    #[test]
+    fn the_worst_fires_first_then_the_oldest_then_by_label() {
+        let warning = Some(level(70.0, 60.0, 0));
+        let mut trial = Trial::new(vec![Threshold { warning, ..limited(1) }]);
+        check(&mut trial, "#....", "0", "", "");
+        check(&mut trial, "#.8..", "0", "2", "1 more alarm than limit = 1");
+        check(&mut trial, "#88.#", "0", "124", "3 more alarms than limit = 1");
+        check(&mut trial, ".88.#", "4", "12", "2 more alarms than limit = 1");
+        check(&mut trial, ".88..", "2", "1", "1 more alarm than limit = 1");
+    }
+
+    #[test]
+    fn what_waits_goes_on_waiting_after_a_restart_and_fires_when_the_limit_is_raised() {
+        let mut trial = Trial::new(vec![limited(1)]);
+        let said = "2 more alarms than limit = 1";
+        check(&mut trial, "###", "0", "12", said);
+        let waits = trial.alarms().into_iter().find(|one| one.labels["id"] == "1").unwrap();
+        assert_eq!(waits.reason.as_deref(), Some("over the limit"));
+        trial.restart(vec![limited(1)], 2, false);
+        assert_eq!(shown(&trial), ("0".into(), "12".into(), Some(said.into())));
+        check(&mut trial, "###", "0", "12", said);
+        trial.restart(vec![limited(2)], 2, false);
+        check(&mut trial, "###", "01", "2", "1 more alarm than limit = 2");
+        trial.restart(vec![limited(5)], 2, false);
+        check(&mut trial, "###", "012", "", "");
+        assert_eq!(trial.changes(), ["Fired"; 3]);
+        let ids: std::collections::BTreeSet<_> =
+            trial.alarms().into_iter().map(|one| one.id).collect();
+        assert_eq!(ids.len(), 3);
+    }
+
+    #[test]
+    fn the_summary_names_what_most_of_those_that_wait_have_in_common() {
+        use haetae_plugin::{Samples, Series, Timestamp};
+
+        use crate::engine::{
+            Engine, Input,
+            slot::Slots,
+            trial::{MINUTE, timing},
+        };
+        let start = Timestamp::from_seconds(1_700_000_000);
+        let mut engine = Engine::new(vec![timing("s")], vec![limited(2)], start);
+        let slot = Slots::of("s", MINUTE).next(start);
+        let mut samples = Samples::at(slot);
+        for index in 0..9 {
+            let ip = format!("10.0.0.{}", index / 6);
+            let series = Series::gauge("cpu", "percent").label("zone", "a").label("ip", ip);
+            samples.push(&series.label("id", index.to_string()).build(), 95.0);
+        }
+        engine.step(Input::Samples { source: "s".into(), samples }, slot);
+        let alarms = engine.alarms();
+        let over = alarms.iter().find(|one| one.evaluator == SYSTEM).unwrap();
+        let expected =
+            "7 more alarms than limit = 2; most: zone=a (7), ip=10.0.0.0 (4), ip=10.0.0.1 (3)";
+        assert_eq!(over.reason.as_deref(), Some(expected));
+        // It is stored when it changes, and not else.
+        let quiet = engine.step(Input::Tick, slot.after(std::time::Duration::from_secs(1)));
+        assert!(quiet.is_empty());
+    }
+}

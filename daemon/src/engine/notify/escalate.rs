@@ -1,0 +1,40 @@
+//! Escalate: what nobody took up in time is told to another sink.
+
+use haetae_plugin::Timestamp;
+
+use super::{
+    Escalate,
+    arm::Arm,
+    live::AlarmId,
+    out::Out,
+    stored::{Again, Member},
+};
+
+impl Arm {
+    /// This sink is told of alarms that another one was told of. Those that it is told of anyway
+    /// stay where they are, so that each of them ends once.
+    pub(super) fn take_over(
+        &mut self,
+        from: &str,
+        escalate: &Escalate,
+        alarms: &[AlarmId],
+        at: Timestamp,
+        out: &mut Out,
+    ) {
+        let kind =
+            if escalate.unless_acknowledged { Again::Escalated } else { Again::EscalatedAnyway };
+        for id in alarms {
+            if !self.members.contains_key(id) {
+                let group = self.open(&format!("escalated from {from}"), false, at, out);
+                self.enter(*id, Member { group, foreign: true, ..Member::default() });
+            }
+            let Some(member) = self.members.get_mut(id) else { continue };
+            member.again = Some(kind);
+            let group = member.group;
+            self.store_member(group, *id, out);
+            if !self.waiting.contains(&group) {
+                self.schedule(group, Some(at), out);
+            }
+        }
+    }
+}

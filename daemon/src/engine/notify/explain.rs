@@ -1,0 +1,123 @@
+//! Explain: why a sink is told of an alarm or not, and what it is told next.
+
+use haetae_plugin::{Reason, Timestamp};
+
+use super::{
+    Explanation, Why,
+    arm::{Arm, Group},
+    dedup::{Verdict, verdict},
+    live::{AlarmId, Views},
+    look::Scene,
+    notifier::Notifier,
+};
+
+impl Notifier {
+    /// What is known of an alarm, sink by sink.
+    pub(in crate::engine) fn explain(
+        &self,
+        alarm: &str,
+        at: Timestamp,
+        views: Views<'_>,
+    ) -> Vec<Explanation> {
+        let Some(id) = AlarmId::parse(alarm) else { return Vec::new() };
+        let scene = Scene { alarms: &self.alarms, mutes: &self.mutes, views, at };
+        let starting = self.start.until.filter(|_| self.is_starting(at));
+        self.arms.iter().filter_map(|arm| arm.explain(id, starting, scene)).collect()
+    }
+}
+
+impl Arm {
+    fn explain(
+        &self,
+        id: AlarmId,
+        starting: Option<Timestamp>,
+        scene: Scene<'_>,
+    ) -> Option<Explanation> {
+        let Some(live) = scene.alarms.get(&id) else {
+            return self.explain_end(id, starting, scene.at);
+        };
+        let alarm = scene.views.view(id, live)?;
+        let mut against = self.against(id, &alarm, scene);
+        against.extend(starting.map(|until| Why::Starting { until }));
+        let member = self.members.get(&id);
+        let group = member.and_then(|member| self.groups.get(&member.group));
+        let place = self.route.place.clone();
+        let mut next = None;
+        if let (Some(member), Some(group)) = (member, group) {
+            let unmuted =
+                against.iter().try_fold(scene.at, |latest, why| Some(latest.max(until(why)?)));
+            let is_news = member.told != Some(live.severity()) || member.again.is_some();
+            let due = if is_news {
+                Some(self.may_tell(member.group))
+            } else {
+                self.repeat_at(member.group)
+            };
+            if is_news {
+                let due = group.due.into_iter().chain(due).max()?.max(scene.at);
+                if against.is_empty() {
+                    against.push(Why::Grouped { place: place.clone(), due });
+                }
+            } else if let Some((told, _)) = group.told {
+                against.push(Why::RepeatNotDue { place: place.clone(), told, due });
+            }
+            let mut facts = self.facts(member.group);
+            facts.see(*member, alarm.severity, true);
+            if let (Some(unmuted), Some(due), Verdict::Tell(reason)) =
+                (unmuted, due, verdict(&facts))
+            {
+                next = Some((unmuted.max(due), reason));
+            }
+        }
+        Some(Explanation {
+            sink: self.route.sink.clone(),
+            place,
+            told: group
+                .filter(|_| member.is_some_and(|it| it.told.is_some()))
+                .and_then(|it| it.told),
+            group: group.map(Group::key),
+            against,
+            next,
+        })
+    }
+
+    /// What is known of one that is over: that it is yet to be told.
+    fn explain_end(
+        &self,
+        id: AlarmId,
+        starting: Option<Timestamp>,
+        at: Timestamp,
+    ) -> Option<Explanation> {
+        let ((number, _), end) = self.ends.iter().find(|((_, ended), _)| *ended == id)?;
+        let (group, place) = (self.groups.get(number)?, self.route.place.clone());
+        let due = self.may_tell(*number).max(at);
+        let mut against = vec![Why::Grouped { place: place.clone(), due }];
+        against.extend(self.quiet(&end.alarm, at));
+        against.extend(starting.map(|until| Why::Starting { until }));
+        let unmuted = against.iter().try_fold(due, |latest, why| Some(latest.max(until(why)?)));
+        let reason = if end.closed { Reason::Closed } else { Reason::Resolved };
+        Some(Explanation {
+            sink: self.route.sink.clone(),
+            place,
+            group: Some(group.key()),
+            told: group.told,
+            against,
+            next: unmuted.map(|due| (due, reason)),
+        })
+    }
+}
+
+/// Until when something stands against it, if that is known.
+const fn until(why: &Why) -> Option<Timestamp> {
+    match why {
+        Why::Silenced { until, .. }
+        | Why::Maintenance { until, .. }
+        | Why::Handled { until, .. }
+        | Why::Quiet { until, .. } => *until,
+        Why::Grouped { due, .. } => Some(*due),
+        Why::RepeatNotDue { due, .. } => *due,
+        Why::Starting { until } => Some(*until),
+        Why::NotWanted { .. } | Why::Inhibited { .. } | Why::SourceDown { .. } | Why::Flapping => {
+            None
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Live: the alarms that fire, in as little memory as they need, and how to look at one.
+
+use std::{fmt, sync::Arc};
+
+use haetae_plugin::Severity;
+
+use crate::engine::{
+    SYSTEM, alarm::AlarmView, evaluator::Evaluator, labels::Labels, matcher::Matcher,
+    source::Source, system::System,
+};
+
+/// An alarm's id as numbers: its fingerprint and its occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::engine) struct AlarmId(u64, u32);
+
+impl AlarmId {
+    pub(in crate::engine) const FIRST: Self = Self(0, 0);
+    pub(in crate::engine) const LAST: Self = Self(u64::MAX, u32::MAX);
+
+    /// Reads what it is shown as.
+    pub(in crate::engine) fn parse(text: &str) -> Option<Self> {
+        let (fingerprint, occurrence) = text.rsplit_once('-')?;
+        Some(Self(u64::from_str_radix(fingerprint, 16).ok()?, occurrence.parse().ok()?))
+    }
+
+    /// What all occurrences of one alarm share.
+    pub(super) const fn fingerprint(self) -> u64 {
+        self.0
+    }
+
+    /// All occurrences of a fingerprint.
+    pub(super) const fn occurrences(fingerprint: u64) -> std::ops::RangeInclusive<Self> {
+        Self(fingerprint, 0)..=Self(fingerprint, u32::MAX)
+    }
+}
+
+impl fmt::Display for AlarmId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012x}-{}", self.0, self.1)
+    }
+}
+
+/// An alarm that fires; its looks are with its evaluator.
+#[derive(Debug)]
+pub(in crate::engine) struct Live {
+    pub(in crate::engine) evaluator: Arc<str>,
+    /// Those that identify it.
+    pub(in crate::engine) labels: Labels,
+    /// What it looks like, if its evaluator can't say.
+    pub(super) kept: Option<Box<AlarmView>>,
+    /// Whether its severity is critical; else it is a warning.
+    pub(super) critical: bool,
+}
+
+impl Live {
+    /// How bad it is.
+    pub(super) const fn severity(&self) -> Severity {
+        if self.critical { Severity::Critical } else { Severity::Warning }
+    }
+}
+
+/// Where alarms are looked at.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Views<'a> {
+    pub(in crate::engine) evaluators: &'a [Evaluator],
+    pub(in crate::engine) sources: &'a [Source],
+    pub(in crate::engine) system: &'a System,
+}
+
+impl Views<'_> {
+    /// An alarm as its evaluator has it now.
+    pub(super) fn look(&self, evaluator: &str, labels: &Labels, id: AlarmId) -> Option<AlarmView> {
+        let view = if evaluator == SYSTEM {
+            self.system.alarm(labels)
+        } else {
+            let mut evaluators = self.evaluators.iter();
+            let evaluator = evaluators.find(|one| one.name() == evaluator)?;
+            evaluator.alarm(labels, self.sources)
+        };
+        view.filter(|view| view.is_firing() && AlarmId::parse(&view.id) == Some(id))
+    }
+
+    /// An alarm that fires, as it is now.
+    pub(super) fn view(&self, id: AlarmId, live: &Live) -> Option<AlarmView> {
+        if let Some(kept) = &live.kept {
+            return Some((**kept).clone());
+        }
+        self.look(&live.evaluator, &live.labels, id)
+    }
+}
+
+/// A label of an alarm; `severity` and `evaluator` count as labels.
+pub(super) fn label<'a>(alarm: &'a AlarmView, name: &str) -> Option<&'a str> {
+    match name {
+        "severity" => Some(alarm.severity.as_str()),
+        "evaluator" => Some(&alarm.evaluator),
+        name => alarm.labels.get(name).map(String::as_str),
+    }
+}
+
+/// Whether all matchers fit.
+pub(super) fn fits(matchers: &[Matcher], alarm: &AlarmView) -> bool {
+    matchers.iter().all(|matcher| matcher.matches(label(alarm, matcher.label())))
+}

@@ -1,0 +1,389 @@
+//! Notifier: takes what alarms do and what people say of them, and hands it to the sinks' groups.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use haetae_plugin::{Severity, Timestamp};
+
+use super::{
+    Inhibit, Route,
+    arm::Arm,
+    live::{AlarmId, Live, Views},
+    look::Scene,
+    mute::{Mutes, is_flapping},
+    out::{Out, Timer},
+    restore::Start,
+    stored::{Again, Member},
+};
+use crate::engine::{
+    AlarmView, Change, Effects, Handling, Silence, Transition, handling::HandlingState,
+    labels::Labels,
+};
+
+/// How often what one sink is told may lead to what another one is told, in one moment.
+const MOST_ROUNDS: usize = 8;
+
+/// Why a person ended an alarm.
+pub(in crate::engine) const CLOSED: &str = "closed";
+
+/// Who is told what and when.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Notifier {
+    pub(super) alarms: BTreeMap<AlarmId, Live>,
+    /// The names of evaluators, each once.
+    names: BTreeSet<Arc<str>>,
+    pub(super) mutes: Mutes,
+    pub(super) arms: Vec<Arm>,
+    pub(super) out: Out,
+    pub(super) start: Start,
+}
+
+impl Notifier {
+    /// Replaces what the configuration says. Sinks that stay go on with their groups.
+    pub(in crate::engine) fn configure(
+        &mut self,
+        routes: Vec<Route>,
+        (inhibits, maintenance): (Vec<Inhibit>, Vec<Silence>),
+        reads: BTreeMap<String, Vec<String>>,
+        now: Timestamp,
+        views: Views<'_>,
+    ) {
+        self.mutes.configure(inhibits, maintenance, reads);
+        self.out.timers.retain(|(_, timer)| matches!(timer, Timer::Handling(_)));
+        self.out.urgent.clear();
+        let mut before = std::mem::take(&mut self.arms);
+        for (index, route) in routes.into_iter().enumerate() {
+            let known = before.iter().position(|arm| arm.route.sink == route.sink);
+            let mut arm = match known.map(|at| before.swap_remove(at)) {
+                Some(mut arm) => {
+                    (arm.route, arm.index) = (route, index);
+                    arm
+                }
+                None => Arm::new(route, index),
+            };
+            arm.go_on_all(now, &mut self.out);
+            self.arms.push(arm);
+        }
+        for arm in before {
+            arm.forget(&mut self.out);
+        }
+        let alarms = std::mem::take(&mut self.alarms);
+        for (id, live) in &alarms {
+            let Some(alarm) = views.view(*id, live) else { continue };
+            self.mutes.add(*id, &alarm);
+            self.offer(*id, &alarm, now);
+        }
+        self.alarms = alarms;
+        self.watch_silences(now);
+    }
+
+    /// People silence this now, and nothing else.
+    pub(in crate::engine) fn silence(&mut self, silences: Vec<Silence>, now: Timestamp) {
+        self.mutes.silences = silences;
+        self.watch_silences(now);
+        self.wake_withheld(now);
+    }
+
+    /// A person handled an alarm: it stands so now.
+    pub(in crate::engine) fn handle(
+        &mut self,
+        alarm: &str,
+        handling: Handling,
+        now: Timestamp,
+        views: Views<'_>,
+    ) {
+        let Some(id) = AlarmId::parse(alarm).filter(|id| self.alarms.contains_key(id)) else {
+            return;
+        };
+        let again = Some(Again::Reopened);
+        self.set_handling(id, handling, again, now, views);
+    }
+
+    fn set_handling(
+        &mut self,
+        id: AlarmId,
+        handling: Handling,
+        again: Option<Again>,
+        now: Timestamp,
+        views: Views<'_>,
+    ) {
+        let closed = |handling: &Handling| matches!(handling.state, HandlingState::Closed { .. });
+        let (is, expires) = (closed(&handling), handling.expires());
+        let before = self.mutes.handlings.insert(id, handling);
+        let was = before.as_ref().is_some_and(closed);
+        let timer = Timer::Handling(id);
+        if let Some(before) = before.and_then(|before| before.expires()) {
+            self.out.timers.remove(&(before, timer));
+        }
+        self.out.timers.extend(expires.map(|at| (at, timer)));
+        let view = self.alarms.get(&id).and_then(|live| views.view(id, live));
+        for arm in &mut self.arms {
+            match (was, is, &view) {
+                (false, true, Some(view)) => {
+                    arm.close(id, view.clone().over(now, CLOSED), &mut self.out);
+                }
+                (true, false, _) => arm.reopen(id, again, &mut self.out),
+                _ => {}
+            }
+            arm.wake_alarm(id, now, &mut self.out);
+        }
+    }
+
+    /// A source has spoken, or is known to be down.
+    pub(in crate::engine) fn heard(&mut self, source: &str) {
+        self.start.unheard.remove(source);
+    }
+
+    /// Takes what alarms did in a step.
+    pub(in crate::engine) fn take(&mut self, effects: &Effects, now: Timestamp, views: Views<'_>) {
+        for transition in &effects.transitions {
+            let alarm = &transition.alarm;
+            let Some(id) = AlarmId::parse(&alarm.id) else { continue };
+            let row = effects.standings.binary_search_by(|row| row.alarm.id.cmp(&alarm.id));
+            let row = row.ok().and_then(|at| effects.standings.get(at));
+            let labels = row.map_or(&alarm.labels, |row| &row.labels);
+            if transition.change.is_end() {
+                self.end(id, transition, now);
+            } else {
+                self.fire(id, alarm, Labels::from(labels), now, views);
+                self.change_handling(id, transition.change, now, views);
+                self.offer(id, alarm, now);
+            }
+            self.follow_flapping(id, is_flapping(alarm), now);
+        }
+    }
+
+    /// An alarm fires, maybe with another severity than before.
+    pub(super) fn fire(
+        &mut self,
+        id: AlarmId,
+        alarm: &AlarmView,
+        labels: Labels,
+        now: Timestamp,
+        views: Views<'_>,
+    ) {
+        let critical = alarm.severity == Severity::Critical;
+        let evaluator = self.name(&alarm.evaluator);
+        let has = views.look(&evaluator, &labels, id).is_some();
+        let kept = (!has).then(|| Box::new(alarm.clone()));
+        if let Some(before) = self.alarms.insert(id, Live { evaluator, labels, kept, critical }) {
+            let before = AlarmView { severity: before.severity(), ..alarm.clone() };
+            let freed = self.mutes.remove(id, &before);
+            self.mutes.add(id, alarm);
+            self.wake_freed(freed, now);
+        } else {
+            self.mutes.add(id, alarm);
+        }
+    }
+
+    /// Puts an alarm into the groups of the sinks that want it.
+    pub(super) fn offer(&mut self, id: AlarmId, alarm: &AlarmView, now: Timestamp) {
+        for arm in &mut self.arms {
+            let wants = arm.wants(alarm);
+            match arm.members.get(&id) {
+                None if !wants => continue,
+                None => arm.join(id, alarm, now, &mut self.out),
+                Some(Member { told: None, foreign: false, .. }) if !wants => {
+                    arm.end(id, None, now, &mut self.out);
+                    continue;
+                }
+                Some(_) => {}
+            }
+            arm.wake_alarm(id, now, &mut self.out);
+        }
+    }
+
+    fn end(&mut self, id: AlarmId, transition: &Transition, now: Timestamp) {
+        let alarm = &transition.alarm;
+        // One that is closed at the start was never taken up again.
+        let severity = self.alarms.remove(&id).map_or(alarm.severity, |live| live.severity());
+        let before = AlarmView { severity, ..alarm.clone() };
+        let freed = self.mutes.remove(id, &before);
+        if let Some(expires) = self.mutes.handlings.remove(&id).and_then(|it| it.expires()) {
+            self.out.timers.remove(&(expires, Timer::Handling(id)));
+        }
+        let closed = transition.change == Change::Closed;
+        for arm in &mut self.arms {
+            arm.end(id, Some((alarm.clone(), closed)), now, &mut self.out);
+        }
+        self.wake_freed(freed, now);
+        if self.mutes.ends_with_alarms() {
+            self.wake_withheld(now);
+        }
+    }
+
+    /// What was said of a lesser trouble does not hold for a worse one.
+    fn change_handling(&mut self, id: AlarmId, change: Change, now: Timestamp, views: Views<'_>) {
+        let before = self.mutes.handlings.get(&id);
+        if let Some(handling) = before.and_then(|handling| handling.after_change(change)) {
+            self.out.handled.push((id.to_string(), handling.clone()));
+            self.set_handling(id, handling, None, now, views);
+        }
+    }
+
+    /// Begins or ends to treat an alarm as one that comes and goes.
+    pub(super) fn follow_flapping(&mut self, id: AlarmId, is: bool, now: Timestamp) {
+        let fingerprint = id.fingerprint();
+        let flapping = &mut self.mutes.flapping;
+        let changed = if is { flapping.insert(fingerprint) } else { flapping.remove(&fingerprint) };
+        if !changed {
+            return;
+        }
+        for arm in &mut self.arms {
+            if let Some(member) = arm.members.get_mut(&id).filter(|_| is) {
+                member.again = Some(Again::Flapping);
+            }
+            let occurrences = AlarmId::occurrences(fingerprint);
+            let members = arm.members.range(occurrences).map(|(_, member)| member.group);
+            let ends = arm.ends.keys().filter(|(_, id)| id.fingerprint() == fingerprint);
+            for group in members.chain(ends.map(|(group, _)| *group)).collect::<BTreeSet<_>>() {
+                arm.wake(group, now, &mut self.out);
+            }
+        }
+    }
+
+    fn wake_freed(&mut self, (freed, more): (Vec<AlarmId>, bool), now: Timestamp) {
+        for arm in &mut self.arms {
+            for id in &freed {
+                arm.wake_alarm(*id, now, &mut self.out);
+            }
+        }
+        if more {
+            self.wake_withheld(now);
+        }
+    }
+
+    fn wake_withheld(&mut self, now: Timestamp) {
+        for arm in &mut self.arms {
+            arm.wake_withheld(now, &mut self.out);
+        }
+    }
+
+    pub(super) fn watch_silences(&mut self, now: Timestamp) {
+        self.out.timers.retain(|(_, timer)| *timer != Timer::Silences);
+        let change = self.mutes.next_change(now);
+        self.out.timers.extend(change.map(|at| (at, Timer::Silences)));
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let name = Arc::<str>::from(name);
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+}
+
+impl Notifier {
+    /// Tells what was due before this moment. What is due in it waits until it is over, so that
+    /// nothing depends on what of it came first.
+    pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) {
+        let at = now.before(Duration::from_nanos(1));
+        for _ in 0..MOST_ROUNDS {
+            if self.is_starting(at) {
+                return;
+            }
+            let mut groups = BTreeSet::new();
+            while let Some(timer) = self.out.ring_before(now) {
+                match timer {
+                    Timer::Group(arm, number) => {
+                        groups.insert((arm, number));
+                    }
+                    other => self.ring(other, at, views, &mut groups),
+                }
+            }
+            if groups.is_empty() {
+                return;
+            }
+            self.attempt(&groups, at, views);
+        }
+    }
+
+    /// Tells what waits for nothing.
+    pub(in crate::engine) fn prompt(&mut self, now: Timestamp, views: Views<'_>) {
+        let urgent = std::mem::take(&mut self.out.urgent);
+        if !urgent.is_empty() && !self.is_starting(now) {
+            self.attempt(&urgent, now, views);
+        }
+    }
+
+    /// When it is to be asked again at the latest.
+    pub(in crate::engine) fn next_due(&self) -> Option<Timestamp> {
+        let over = |at: &Timestamp| at.after(Duration::from_nanos(1));
+        let first = self.out.timers.first().map(|(at, _)| over(at))?;
+        let until = self.start.until.filter(|_| !self.start.unheard.is_empty());
+        Some(until.as_ref().map_or(first, |until| first.max(over(until))))
+    }
+
+    /// What it led to.
+    pub(in crate::engine) fn drain(&mut self, effects: &mut Effects) {
+        self.out.drain(effects);
+    }
+
+    pub(super) fn is_starting(&self, at: Timestamp) -> bool {
+        !self.start.unheard.is_empty() && self.start.until.is_some_and(|until| at < until)
+    }
+
+    fn ring(
+        &mut self,
+        timer: Timer,
+        at: Timestamp,
+        views: Views<'_>,
+        groups: &mut BTreeSet<(usize, u32)>,
+    ) {
+        match timer {
+            Timer::Handling(id) => {
+                let before = self.mutes.handlings.get(&id);
+                if let Some(handling) = before.and_then(|handling| handling.after_time(at)) {
+                    self.out.handled.push((id.to_string(), handling.clone()));
+                    self.set_handling(id, handling, None, at, views);
+                }
+            }
+            Timer::Silences => {
+                self.wake_withheld(at);
+                self.watch_silences(at);
+            }
+            Timer::Quiet(arm) => {
+                if let Some(arm) = self.arms.get_mut(arm) {
+                    arm.wake_withheld(at, &mut self.out);
+                }
+            }
+            Timer::Rate(index) => {
+                if let Some(arm) = self.arms.get(index) {
+                    groups.extend(arm.waiting.iter().map(|number| (index, *number)));
+                }
+            }
+            Timer::Group(..) => {}
+        }
+    }
+
+    fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
+        let Self { alarms, mutes, arms, out, .. } = self;
+        let scene = Scene { alarms, mutes, views, at };
+        let mut escalated = Vec::new();
+        for arm in arms.iter_mut() {
+            let index = arm.index;
+            let own = groups.range((index, 0)..=(index, u32::MAX)).map(|(_, number)| *number);
+            let own: Vec<_> = own.collect();
+            for number in &own {
+                arm.schedule(*number, None, out);
+            }
+            if own.is_empty() {
+                continue;
+            }
+            let alarms = arm.attempt(own, scene, out);
+            if let (Some(escalate), false) = (arm.route.escalate.clone(), alarms.is_empty()) {
+                escalated.push((arm.route.sink.clone(), escalate, alarms));
+            }
+        }
+        for (from, escalate, alarms) in escalated {
+            if let Some(arm) = arms.iter_mut().find(|arm| arm.route.sink == escalate.to) {
+                arm.take_over(&from, &escalate, &alarms, at, out);
+            }
+        }
+    }
+}

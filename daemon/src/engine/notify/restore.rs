@@ -1,0 +1,172 @@
+//! Restore: groups go on where the process before this one left them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use haetae_plugin::Timestamp;
+
+use super::{
+    StoredGroup,
+    arm::{Arm, Group, digest_key},
+    live::{AlarmId, Views},
+    notifier::Notifier,
+    out::{Out, Timer},
+    stored::{Member, MemberRow, Row},
+};
+use crate::engine::{Handling, Standing, labels::Labels};
+
+/// The time after a start in which nobody is told anything.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    /// Until when at the latest.
+    pub(super) until: Option<Timestamp>,
+    /// How long it may last.
+    pub(super) most: Duration,
+    /// The sources that have not spoken.
+    pub(super) unheard: BTreeSet<String>,
+    /// Whether what was stored is yet to be compared with what fires.
+    pub(super) unsettled: bool,
+}
+
+impl Notifier {
+    /// Nobody is told anything until these sources have spoken, or until then.
+    pub(in crate::engine) fn hold(
+        &mut self,
+        sources: BTreeSet<String>,
+        most: Duration,
+        now: Timestamp,
+    ) {
+        let until = Some(now.after(most));
+        self.start = Start { until, most, unheard: sources, unsettled: true };
+    }
+
+    /// Goes on with what was stored, in the order of sinks and keys; before the alarms that are in
+    /// the groups.
+    pub(in crate::engine) fn recall(
+        &mut self,
+        groups: Vec<StoredGroup>,
+        handlings: Vec<(String, Handling)>,
+    ) {
+        for StoredGroup { sink, key, state } in groups {
+            let row = state.and_then(|state| serde_json::from_value::<Row>(state).ok());
+            let arm = self.arms.iter_mut().find(|arm| arm.route.sink == sink);
+            if !arm.zip(row).is_some_and(|(arm, row)| arm.recall(&key, row)) {
+                self.out.forget(&sink, key);
+            }
+        }
+        for (alarm, handling) in handlings {
+            let Some(id) = AlarmId::parse(&alarm) else { continue };
+            let timer = Timer::Handling(id);
+            self.out.timers.extend(handling.expires().map(|at| (at, timer)));
+            self.mutes.handlings.insert(id, handling);
+        }
+    }
+
+    /// An alarm fires that did before the restart.
+    pub(in crate::engine) fn resume(
+        &mut self,
+        standing: &Standing,
+        now: Timestamp,
+        views: Views<'_>,
+    ) {
+        let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
+        let labels = Labels::from(&standing.labels);
+        let Some(alarm) = views.look(&standing.alarm.evaluator, &labels, id) else { return };
+        self.fire(id, &alarm, labels, now, views);
+        self.offer(id, &alarm, now);
+    }
+
+    /// Lets go of what nobody knows any more. Groups are looked at again when they were to be.
+    pub(in crate::engine) fn settle(&mut self, now: Timestamp) {
+        if !std::mem::take(&mut self.start.unsettled) {
+            return;
+        }
+        let Self { alarms, arms, out, mutes, .. } = self;
+        mutes.handlings.retain(|id, _| alarms.contains_key(id));
+        for arm in arms.iter_mut() {
+            let gone = arm.members.keys().filter(|id| !alarms.contains_key(id));
+            for id in gone.copied().collect::<Vec<_>>() {
+                arm.end(id, None, now, out);
+            }
+            let spent = arm.digests.iter().filter(|(_, count)| **count == 0).map(|(at, _)| *at);
+            for digest in spent.collect::<Vec<_>>() {
+                arm.settle_digest(digest, out);
+            }
+            arm.go_on_all(now, out);
+        }
+        self.watch_silences(now);
+    }
+
+    /// The clock went back: nothing was told in the future.
+    pub(in crate::engine) fn follow_clock(&mut self, now: Timestamp) {
+        for arm in &mut self.arms {
+            arm.recent.retain(|told| *told <= now);
+            for group in arm.groups.values_mut() {
+                group.told = group.told.map(|(at, reason)| (at.min(now), reason));
+            }
+            arm.go_on_all(now, &mut self.out);
+        }
+        self.start.until = self.start.until.map(|until| until.min(now.after(self.start.most)));
+    }
+}
+
+impl Arm {
+    /// Looks at all groups anew, each when it may be told of.
+    pub(super) fn go_on_all(&mut self, now: Timestamp, out: &mut Out) {
+        self.waiting.clear();
+        for number in self.groups.keys().copied().collect::<Vec<_>>() {
+            self.schedule(number, None, out);
+            self.wake(number, now, out);
+            self.close_if_over(number, out);
+        }
+    }
+
+    /// The sink is gone, and its groups with it.
+    pub(super) fn forget(mut self, out: &mut Out) {
+        let sink = self.route.sink.clone();
+        for number in self.groups.keys().copied().collect::<Vec<_>>() {
+            let Some(key) = self.groups.get(&number).map(Group::key) else { continue };
+            let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
+            let ends = self.ends.range(all.clone()).map(|((_, id), _)| id);
+            for id in self.within.range(all).map(|(_, id)| id).chain(ends) {
+                out.forget(&sink, format!("{key}#{id}"));
+            }
+            out.forget(&sink, key);
+        }
+        for digest in std::mem::take(&mut self.digests).into_keys() {
+            out.forget(&sink, digest_key(digest));
+        }
+    }
+
+    /// Takes a row; whether it is of any use.
+    fn recall(&mut self, key: &str, row: Row) -> bool {
+        match row {
+            Row::Group(row) => {
+                let number = self.recall_group(&row);
+                self.groups.get(&number).is_some_and(|group| group.key() == key)
+            }
+            Row::Digest(at) => {
+                self.digests.entry(at).or_default();
+                digest_key(at) == key
+            }
+            Row::Member(row) => self.recall_member(key, row).is_some(),
+        }
+    }
+
+    fn recall_member(&mut self, key: &str, MemberRow { member, end }: MemberRow) -> Option<()> {
+        let (group, id) = key.rsplit_once('#')?;
+        let id = AlarmId::parse(id)?;
+        let group = self.number(group)?;
+        let digests = [member.digest, end.as_ref().map(|end| end.digest).unwrap_or_default()];
+        for digest in digests.into_iter().filter(|digest| *digest != Timestamp::default()) {
+            *self.digests.entry(digest).or_default() += 1;
+        }
+        let is_member = member != Member::default();
+        if let Some(end) = end {
+            self.ends.insert((group, id), end);
+        }
+        if is_member {
+            self.enter(id, Member { group, ..member });
+        }
+        Some(())
+    }
+}

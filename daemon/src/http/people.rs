@@ -1,0 +1,225 @@
+//! What people do, over the API: acts on alarms, one or many, and silences. The actor is the user
+//! at the other end of the socket; nobody can claim to be another.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, Path, RawQuery, State, rejection::JsonRejection},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use haetae_plugin::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{View, api, api::problem, peer::Peer};
+use crate::{
+    engine::AlarmView,
+    people::{ActRequest, BulkRequest, Filter, PeopleError, ShownSilence, SilenceRequest},
+    store::{Handled, StoreError},
+};
+
+/// How far back alarms that have ended are listed.
+const BACK: std::time::Duration = std::time::Duration::from_hours(30 * 24);
+/// Alarms that have ended in one answer at the most.
+const ENDED: i64 = 1000;
+
+/// The answer of `GET /api/v1/alarms`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AlarmsAnswer {
+    /// All alarms that are not ok, worst first; then those that have ended, newest first, if they
+    /// are asked for.
+    pub alarms: Vec<ListedAlarm>,
+}
+
+/// An alarm and what people did about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ListedAlarm {
+    /// The alarm.
+    #[serde(flatten)]
+    pub alarm: AlarmView,
+    /// How it is handled.
+    #[serde(default)]
+    pub handling: Handled,
+}
+
+/// The answer of `GET /api/v1/silences`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SilencesAnswer {
+    /// Silences, newest first.
+    pub silences: Vec<ShownSilence>,
+}
+
+/// What `GET /api/v1/alarms` asks for: `match` (again and again), `unseen`, `all`.
+#[derive(Debug, Default)]
+struct Wanted {
+    matchers: Vec<String>,
+    /// Those that ended while nobody had taken them up, alone.
+    unseen: bool,
+    /// All that have ended of late, too.
+    all: bool,
+}
+
+impl Wanted {
+    fn of(query: Option<&str>) -> Self {
+        let mut wanted = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match name.as_ref() {
+                "match" => wanted.matchers.push(value.into_owned()),
+                "unseen" => wanted.unseen = value != "false",
+                "all" => wanted.all = value != "false",
+                _ => {}
+            }
+        }
+        wanted
+    }
+}
+
+/// The paths.
+pub(super) fn router() -> Router<View> {
+    Router::new()
+        .route("/api/v1/alarms/{id}/acts", post(act))
+        .route("/api/v1/alarms/acts", post(act_on_all))
+        .route("/api/v1/silences", get(silences).post(silence))
+        .route("/api/v1/silences/{id}", delete(end_silence))
+}
+
+pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
+    let wanted = Wanted::of(query.as_deref());
+    match listed(&view, &wanted).await {
+        Ok(Some(alarms)) => Json(AlarmsAnswer { alarms }).into_response(),
+        Ok(None) => api::stopping(),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The alarms that are wanted; none: the daemon is stopping.
+async fn listed(view: &View, wanted: &Wanted) -> Result<Option<Vec<ListedAlarm>>, PeopleError> {
+    let filter = Filter::parse(&wanted.matchers)?;
+    let mut alarms = Vec::new();
+    if !wanted.unseen {
+        let Some(overview) = view.overview().await else { return Ok(None) };
+        let mut handlings = view.parts().store.handlings().await?;
+        alarms.extend(overview.alarms.into_iter().map(|alarm| {
+            let handling = handlings.remove(&alarm.id).unwrap_or_default();
+            ListedAlarm { alarm, handling }
+        }));
+    }
+    if wanted.unseen || wanted.all {
+        alarms.extend(ended(view, wanted.unseen).await?);
+    }
+    alarms.retain(|one| filter.fits(&one.alarm, &one.handling.handling));
+    Ok(Some(alarms))
+}
+
+/// Alarms that ended of late; `unseen`: those that nobody did anything about.
+async fn ended(view: &View, unseen: bool) -> Result<Vec<ListedAlarm>, StoreError> {
+    let since = view.parts().clock.now().before(BACK);
+    let ended = view.parts().store.ended(since, unseen, ENDED).await?;
+    let listed = ended
+        .into_iter()
+        .map(|(standing, handling)| ListedAlarm { alarm: standing.alarm, handling });
+    Ok(listed.collect())
+}
+
+async fn act(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+    request: Result<Json<ActRequest>, JsonRejection>,
+) -> Response {
+    let Json(request) = match request {
+        Ok(request) => request,
+        Err(rejection) => return unread(&rejection),
+    };
+    let alarm = match api::find(&view, &id).await {
+        Ok(alarm) => alarm,
+        Err(response) => return response,
+    };
+    answer(view.parts().people.act(&alarm, &request, peer.name()).await)
+}
+
+async fn act_on_all(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Result<Json<BulkRequest>, JsonRejection>,
+) -> Response {
+    let Json(request) = match request {
+        Ok(request) => request,
+        Err(rejection) => return unread(&rejection),
+    };
+    if request.matchers.is_empty() {
+        let text = "give at least one matcher, like severity=\"warning\"";
+        return failed(&PeopleError::Senseless(text.into()));
+    }
+    let matchers = request.matchers.clone();
+    let wanted = Wanted { matchers, unseen: request.unseen, all: false };
+    let alarms = match listed(&view, &wanted).await {
+        Ok(Some(alarms)) => alarms,
+        Ok(None) => return api::stopping(),
+        Err(error) => return failed(&error),
+    };
+    // A pending one is nobody's business yet.
+    let alarms = alarms.into_iter().map(|one| one.alarm);
+    let alarms: Vec<_> = alarms.filter(|it| it.is_firing() || it.ended.is_some()).collect();
+    answer(view.parts().people.act_on_all(&alarms, &request, peer.name()).await)
+}
+
+async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
+    let all = Wanted::of(query.as_deref()).all;
+    let Some(overview) = view.overview().await else { return api::stopping() };
+    let lives: BTreeSet<_> = overview.alarms.iter().map(|it| it.id.as_str()).collect();
+    let silences = view.parts().people.silences(all, |id| lives.contains(id)).await;
+    answer(silences.map(|silences| SilencesAnswer { silences }))
+}
+
+async fn silence(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Result<Json<SilenceRequest>, JsonRejection>,
+) -> Response {
+    let Json(request) = match request {
+        Ok(request) => request,
+        Err(rejection) => return unread(&rejection),
+    };
+    let Some(overview) = view.overview().await else { return api::stopping() };
+    answer(view.parts().people.silence(&request, &overview.alarms, peer.name()).await)
+}
+
+async fn end_silence(
+    State(view): State<View>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+) -> Response {
+    answer(view.parts().people.end_silence(&id.to_uppercase(), peer.name()).await)
+}
+
+fn answer(done: Result<impl Serialize, PeopleError>) -> Response {
+    match done {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &PeopleError) -> Response {
+    let (status, title) = match error {
+        PeopleError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
+        PeopleError::Senseless(_) => (StatusCode::BAD_REQUEST, "not done"),
+        PeopleError::Refused(_) | PeopleError::Conflict => (StatusCode::CONFLICT, "not done"),
+        PeopleError::Unknown(_) => (StatusCode::NOT_FOUND, "nothing to end"),
+    };
+    problem(status, title, &error.to_string())
+}
+
+fn unread(rejection: &JsonRejection) -> Response {
+    problem(StatusCode::BAD_REQUEST, "the request cannot be read", &rejection.body_text())
+}
+
+/// When an alarm is listed: those that have ended by their end.
+impl ListedAlarm {
+    /// Since when it stands as it does.
+    pub fn since(&self) -> Timestamp {
+        self.alarm.ended.unwrap_or(self.alarm.since)
+    }
+}

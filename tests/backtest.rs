@@ -1,0 +1,324 @@
+//! `haetae backtest` on a real InfluxDB: 7 days of 1 000 series, counted by it and by hand;
+//! interrupted, killed and gone on with, it counts the same.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test, its shared parts in part; an index into JSON that is missing reads as null"
+)]
+
+#[path = "backtest/by_hand.rs"]
+mod by_hand;
+#[path = "kills/chance.rs"]
+mod chance;
+#[path = "servers/influx.rs"]
+mod server;
+mod support;
+
+use std::{
+    fmt::Write,
+    fs,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use by_hand::{Count, Rule};
+use chance::Chance;
+use serde_json::Value;
+use server::Influx;
+use support::{Home, within};
+
+/// The end of the range, and how long it is; what lies before it fills windows.
+const END: i64 = 1_700_000_100;
+const DAYS: i64 = 7;
+const BEFORE: i64 = 7200;
+const HOSTS: usize = 1000;
+/// Of so many hosts InfluxDB computes means.
+const MEANS: usize = 100;
+
+const CONFIGURATION: &str = r#"
+[sources.paas]
+plugin = "influx"
+url = "URL"
+database = "d"
+interval = "STEPs"
+labels = { plane = "paas" }
+
+[[sources.paas.query]]
+metric = "load"
+influxql = "SELECT value FROM load WHERE $window GROUP BY host"
+
+[[sources.paas.query]]
+metric = "load_mean"
+window = "MEANs"
+influxql = "SELECT mean(value) FROM load WHERE host =~ /^h00/ AND $window GROUP BY host"
+
+[evaluators.newest]
+inputs = ["paas"]
+metric = "load"
+by = ["host"]
+critical = { above = 90, clear = 80, for = "HOLDs", clear_for = "STEPs" }
+
+[evaluators.own-window]
+inputs = ["paas"]
+metric = "load"
+over = "OVERs"
+critical = { above = 80, clear = 75, for = "STEPs" }
+
+[evaluators.pushed-down]
+inputs = ["paas"]
+metric = "load_mean"
+match = ['plane="paas"']
+warning = { above = 70, for = "HOLDs" }
+
+[sinks.file]
+plugin = "file"
+path = "PATH"
+inputs = ["newest", "paas"]
+"#;
+
+/// How far apart points and slots are, in seconds: in `tests/soak` closer.
+fn step() -> i64 {
+    let step = std::env::var("HAETAE_TEST_STEP").ok().and_then(|step| step.parse().ok());
+    step.unwrap_or(900)
+}
+
+/// Each host's values, `None` where it was silent: mostly low, now and then high for a while.
+fn values(points: usize) -> Vec<Vec<Option<u32>>> {
+    let mut chance = Chance::of(5);
+    let host = |_| {
+        let mut high = 0;
+        let mut value = |_| {
+            if high == 0 && chance.below(150) == 0 {
+                high = 1 + chance.below(30);
+            }
+            let value = if high > 0 { 78 + chance.below(22) } else { 30 + chance.below(52) };
+            high = u64::saturating_sub(high, 1);
+            (chance.below(100) > 0).then(|| u32::try_from(value).expect("small"))
+        };
+        (0..points).map(&mut value).collect()
+    };
+    (0..HOSTS).map(host).collect()
+}
+
+fn begin() -> i64 {
+    END - DAYS * 86_400 - BEFORE
+}
+
+/// Writes all of them; how many there are.
+fn write(influx: &Influx, values: &[Vec<Option<u32>>]) -> usize {
+    influx.execute("CREATE DATABASE d");
+    let (mut lines, mut written) = (String::new(), 0);
+    let points = values[0].len();
+    for at in 0..points {
+        let time = begin() + step() * i64::try_from(at).expect("small");
+        for (host, values) in values.iter().enumerate() {
+            if let Some(value) = values[at] {
+                writeln!(lines, "load,host=h{host:04} value={value} {time}000000000")
+                    .expect("text");
+                written += 1;
+            }
+        }
+        if lines.len() > 8 << 20 || at + 1 == points {
+            influx.write("d", &lines);
+            lines.clear();
+        }
+    }
+    written
+}
+
+fn home(influx: &Influx) -> Home {
+    let home = Home::with_plugins(&["file", "host", "influx"]);
+    let texts = [
+        ("URL", influx.url()),
+        ("PATH", home.path("out.jsonl").display().to_string()),
+        ("STEP", step().to_string()),
+        ("HOLD", (2 * step()).to_string()),
+        ("OVER", (3 * step()).to_string()),
+        ("MEAN", (6 * step()).to_string()),
+    ];
+    let text = texts
+        .iter()
+        .fold(CONFIGURATION.to_owned(), |text, (name, value)| text.replace(name, value));
+    home.configure(&text);
+    home
+}
+
+fn time(seconds: i64) -> String {
+    let mut date = Command::new("date");
+    date.args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"]).arg(format!("@{seconds}"));
+    let output = date.output().expect("date");
+    String::from_utf8(output.stdout).expect("text").trim().into()
+}
+
+fn backtest(home: &Home, more: &[&str]) -> Command {
+    let [from, to] = [END - DAYS * 86_400, END].map(time);
+    between(home, &[&["--from", &from, "--to", &to], more].concat())
+}
+
+fn between(home: &Home, more: &[&str]) -> Command {
+    let mut command = home.command(&["-o", "json", "backtest"]);
+    command.args(more).env("XDG_STATE_HOME", home.path("kept")).env_remove("HOME");
+    command
+}
+
+/// Starts it, and waits until its recording has grown by this many bytes.
+fn until(mut command: Command, home: &Home, grown: u64) -> Child {
+    let size = || fs::metadata(home.path("run")).map_or(0, |file| file.len());
+    let before = size();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let enough = within(Duration::from_mins(1), || {
+        assert!(child.try_wait().expect("our own child").is_none(), "it is too quick");
+        (size() >= before + grown).then_some(())
+    });
+    enough.expect("it records what it is answered");
+    child
+}
+
+fn ended(child: Child) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = child.wait_with_output().expect("our own child");
+    (status.code(), String::from_utf8(stderr).expect("text"))
+}
+
+fn json(output: &Output) -> Value {
+    let told = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {told}"))
+}
+
+fn counted(side: &Value, evaluator: &str) -> Count {
+    let counts = &side["evaluators"][evaluator];
+    let number = |key: &str| counts[key].as_u64().unwrap_or_else(|| panic!("{key}: {side:#}"));
+    let seconds = |key: &str| number(key) / 1_000_000_000;
+    Count {
+        fired: number("fired"),
+        resolved: number("resolved"),
+        open: number("open"),
+        in_alarm: seconds("in_alarm_ns"),
+        longest: seconds("longest_ns"),
+    }
+}
+
+#[test]
+fn seven_days_of_a_thousand_series_count_as_by_hand_also_when_interrupted() {
+    let points = usize::try_from((DAYS * 86_400 + BEFORE) / step() + 1).expect("small");
+    let values = values(points);
+    let influx = Influx::start();
+    let begun = Instant::now();
+    let written = write(&influx, &values);
+    let stored = influx.rows("d", "SELECT count(value) FROM load");
+    assert_eq!(stored[0][1].as_u64(), Some(written as u64));
+    println!("{written} points written in {:?}", begun.elapsed());
+    let home = home(&influx);
+    let set = ["--set", "newest.critical.above=89", "--set", "pushed-down.warning.for=0s"];
+
+    let begun = Instant::now();
+    let whole = backtest(&home, &set).output().expect("it runs");
+    let told = String::from_utf8_lossy(&whole.stderr).into_owned();
+    println!("judged in {:?}, by both: {told}", begun.elapsed());
+    assert!(told.contains(" %  ") && told.contains("points/s"), "it shows how far it is: {told}");
+    let whole = json(&whole);
+    assert_eq!(whole["series"], HOSTS + MEANS);
+    let left = fs::read_dir(home.path("kept/haetae")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "a finished run leaves nothing");
+
+    // The same, counted in a few lines of the test's own.
+    let (from, begin, step) = (END - DAYS * 86_400, begin(), step());
+    let rule = Rule { from, to: END, begin, step, source: "paas" };
+    let newest = |above| rule.newest(&values, above, 80, 2 * step, step);
+    for (side, above) in [("current", 90), ("proposed", 89)] {
+        assert_eq!(counted(&whole[side], "newest"), newest(above), "{side}");
+        let own = rule.own_window(&values, 3, 80.0, 75.0, step);
+        assert_eq!(counted(&whole[side], "own-window"), own, "{side}");
+    }
+    for (side, hold) in [("current", 2 * step), ("proposed", 0)] {
+        let mean = rule.pushed_down(&values[..MEANS], 6, 70.0, hold);
+        assert_eq!(counted(&whole[side], "pushed-down"), mean, "{side}");
+    }
+    // A control: by one off, or by a slot, it is not the same.
+    assert_ne!(newest(90), newest(91));
+    assert_ne!(newest(90), rule.newest(&values, 90, 80, 3 * step, step));
+    assert!(newest(90).fired > 500 && newest(90).open > 0, "{:?}", newest(90));
+
+    // Interrupted, killed, gone on with.
+    let state = home.path("run").display().to_string();
+    let run = || backtest(&home, &[&set[..], &["--state", &state]].concat());
+    let child = until(run(), &home, 1 << 20);
+    let asked = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(asked.expect("kill").success());
+    let (code, told) = ended(child);
+    assert_eq!(code, Some(130), "{told}");
+    assert!(told.contains("the same command goes on from there"), "{told}");
+    let mut child = until(run(), &home, 2 << 20);
+    child.kill().expect("our own child");
+    let (code, told) = ended(child);
+    assert_eq!(code, None, "{told}");
+    let resumed = run().output().expect("it runs");
+    let told = String::from_utf8_lossy(&resumed.stderr).into_owned();
+    assert!(told.contains("goes on with the unfinished run of"), "{told}");
+    assert!(told.contains("recorded before"), "{told}");
+    assert_eq!(json(&resumed), whole);
+    assert!(!home.path("run").exists());
+}
+
+#[test]
+fn what_can_not_be_judged_is_told() {
+    let mut influx = Influx::start();
+    influx.execute("CREATE DATABASE d");
+    influx.write("d", &format!("load,host=h0001 value=99 {}000000000", END - 5000));
+    let home = home(&influx);
+    let said = |more: &[&str]| {
+        let output = backtest(&home, more).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let gate = ["--set", "newest.critical.for=0s", "--fail-if"];
+    for (more, code, expected) in [
+        (
+            vec!["--evaluator", "newesst"],
+            3,
+            "no evaluator `newesst`; there are: newest, own-window",
+        ),
+        (vec!["--set", "newist.critical.above=1"], 2, "did you mean `newest`?"),
+        (vec!["--set", "newest.critical.above=70"], 78, "clear"),
+        (vec!["--proposed", "/nowhere.toml"], 2, "/nowhere.toml"),
+        (vec!["--fail-if", "alarms>1"], 2, "add --proposed or --set"),
+        ([&gate[..], &["alarms>+0"]].concat(), 1, "--fail-if alarms>+0: it does"),
+        ([&gate[..], &["alarms>+1"]].concat(), 0, ""),
+    ] {
+        let (own, told) = said(&more);
+        assert_eq!(own, Some(code), "{more:?}: {told}");
+        assert!(told.contains(expected), "{more:?}: {told}");
+    }
+    for (more, expected) in [
+        (["--from", "now", "--to", "1d"], "is not before"),
+        (["--from", "soon", "--to", "1d"], "`soon` is no time"),
+        (["--from", "1d", "--to", "2100-01-01"], "in the future"),
+        (["--from", "10s", "--to", "now"], "shorter than"),
+    ] {
+        let output = between(&home, &more).output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {told}");
+        assert!(told.contains(expected), "{more:?}: {told}");
+    }
+    // Its server is down: which chunk is told, and that nothing is lost.
+    influx.stop();
+    let (code, told) = said(&[]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("source `paas`, metric `load` from 2023-11-07T"), "{told}");
+    assert!(told.contains("the same command goes on from there"), "{told}");
+    // A source that has no reader has no past.
+    home.configure(
+        "[sources.own]\nplugin = \"host\"\n[evaluators.cpu]\ninputs = [\"own\"]\nmetric = \"cpu_used_percent\"\ncritical = { above = 90 }\n",
+    );
+    let (code, told) = said(&[]);
+    assert!(code == Some(1) && told.contains("no source has a reader: cpu"), "{told}");
+    let (code, told) = said(&["--evaluator", "cpu"]);
+    assert!(
+        code == Some(1) && told.contains("source `own` (plugin `host`) has no reader"),
+        "{told}"
+    );
+}

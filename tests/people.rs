@@ -1,0 +1,191 @@
+//! What people do, through the command line of a running daemon: acknowledge, silence, many at
+//! once, and what the journal says of it after a restart.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{Home, within};
+
+const LONG: Duration = Duration::from_mins(1);
+
+const CONFIGURATION: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+
+[evaluators.load]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+warning = { above = 50 }
+critical = { above = 90 }
+
+[sinks.file]
+plugin = "file"
+inputs = ["load"]
+path = "HOME/told.jsonl"
+"#;
+
+fn home() -> Home {
+    let home = Home::with_plugins(&["lent", "file"]);
+    home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
+    home
+}
+
+/// Runs a verb and says how it ended and what it said, on stdout and on stderr.
+fn say(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let output = home.output(arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn listed(home: &Home, arguments: &[&str]) -> Vec<Value> {
+    let answer = home.json(&[&["alarm", "list"], arguments].concat());
+    answer.map_or_else(Vec::new, |answer| answer["alarms"].as_array().unwrap().clone())
+}
+
+/// Ids of the alarms that are listed, once there are as many as wanted.
+fn ids(home: &Home, arguments: &[&str], count: usize) -> Vec<String> {
+    let found = within(LONG, || {
+        let alarms = listed(home, arguments);
+        (alarms.len() == count)
+            .then(|| alarms.iter().map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect())
+    });
+    found.unwrap_or_else(|| panic!("{arguments:?}: {:#?}", listed(home, arguments)))
+}
+
+fn user() -> String {
+    let output = std::process::Command::new("id").arg("-un").output().expect("id");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
+    let home = home();
+    home.write_values(&[("a", 60), ("b", 60), ("c", 95)]);
+    let mut daemon = home.start();
+    let all = ids(&home, &["--match", "condition=firing"], 3);
+    let critical = ids(&home, &["--match", "severity=critical"], 1).remove(0);
+    let me = user();
+
+    // One: acknowledged for a while, then worked on.
+    let (code, out, _) =
+        say(&home, &["alarm", "ack", &critical, "--for", "2h", "--comment", "disk ordered"]);
+    assert_eq!((code, out.contains(&format!("acknowledged by {me} until "))), (0, true), "{out}");
+    let shown = home.json(&["alarm", "show", &critical]).unwrap();
+    assert_eq!(shown["handling"]["state"], "acknowledged");
+    assert_eq!(
+        (&shown["handling"]["note"], &shown["handling"]["by"]),
+        (&Value::from("disk ordered"), &Value::from(me.as_str()))
+    );
+    assert_eq!(ids(&home, &["--match", "handling=acknowledged"], 1), [critical.as_str()]);
+    let (code, _, err) = say(&home, &["alarm", "seen", &critical]);
+    assert_eq!((code, err.contains("still fires")), (5, true), "{err}");
+    assert_eq!(say(&home, &["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
+    assert_eq!(say(&home, &["alarm", "ack", "ffffffffffffffff-9"]).0, 3);
+    assert_eq!(say(&home, &["alarm", "ack", "--match", "severity"]).0, 2);
+    assert_eq!(say(&home, &["alarm", "close", &critical]).0, 2, "a code is needed");
+
+    // Many: first a count, then the act; the third is somebody's already.
+    let bulk = ["alarm", "close", "--match", "evaluator=load", "--match", "severity=warning"];
+    let bulk = [&bulk[..], &["--code", "noise", "--note", "load test"]].concat();
+    let (code, out, err) = say(&home, &[&bulk[..], &["--dry-run"]].concat());
+    assert_eq!((code, out.lines().count()), (0, 2), "{out}{err}");
+    assert!(err.contains("2 alarms would be closed. Nothing changed."), "{err}");
+    assert!(ids(&home, &["--match", "handling=closed"], 0).is_empty());
+    let (code, closed, err) = say(&home, &bulk);
+    assert_eq!((code, &closed), (0, &out), "{err}");
+    ids(&home, &["--match", "handling=closed"], 2);
+    // Again: none of them can be closed once more.
+    assert_eq!(say(&home, &bulk).0, 5);
+    assert_eq!(say(&home, &["alarm", "ack", "--match", "evaluator=nothing"]).0, 3);
+
+    silences(&home, &me);
+
+    // Everything is known after a restart.
+    assert!(daemon.stop());
+    daemon = home.start();
+    let again = home.json(&["alarm", "show", &critical]).unwrap();
+    assert_eq!(again["handling"]["state"], "in-progress");
+    let (_, history, _) = say(&home, &["alarm", "history", &critical]);
+    assert!(history.contains(&format!("acknowledged disk ordered  ({me})")), "{history}");
+    assert!(history.contains(&format!("in progress replacing  ({me})")), "{history}");
+
+    // They end: two were closed, one was worked on, so none is unseen; a new one is.
+    home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 99)]);
+    let fresh = ids(&home, &["--match", "condition=firing"], 1).remove(0);
+    assert!(!all.contains(&fresh));
+    home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+    assert_eq!(ids(&home, &["--unseen"], 1), [fresh.as_str()]);
+    let (_, text, _) = say(&home, &["alarm", "list", "--unseen"]);
+    assert!(text.contains("unseen"), "{text}");
+    assert_eq!(ids(&home, &["--all", "--match", "condition=ended"], 4).len(), 4);
+    assert_eq!(say(&home, &["alarm", "seen", &fresh, "--note", "a burst"]).0, 0);
+    ids(&home, &["--unseen"], 0);
+    assert!(daemon.stop());
+}
+
+#[test]
+fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
+    let home = home();
+    home.write_values(&[("a", 60), ("b", 60), ("c", 60)]);
+    let daemon = home.start();
+    ids(&home, &["--match", "condition=firing"], 3);
+    let ack = |id: &str, more: &[&str]| {
+        let matcher = format!("id={id}");
+        assert_eq!(say(&home, &[&["alarm", "ack", "--match", &matcher], more].concat()).0, 0);
+    };
+    ack("a", &["--for", "2s"]);
+    let timed = ids(&home, &["--match", "id=a"], 1).remove(0);
+    ids(&home, &["--match", "id=a", "--match", "handling=unhandled"], 1);
+    ack("a", &["--for", "1h"]);
+    ack("b", &[]);
+    ack("c", &["--sticky"]);
+    home.write_values(&[("a", 60), ("b", 95), ("c", 95)]);
+    ids(&home, &["--match", "severity=critical"], 2);
+    ids(&home, &["--match", "id=b", "--match", "handling=unhandled"], 1);
+    let held = listed(&home, &["--match", "handling=acknowledged"]);
+    let mut held: Vec<_> = held.iter().map(|one| one["labels"]["id"].as_str().unwrap()).collect();
+    held.sort_unstable();
+    assert_eq!(held, ["a", "c"]);
+    let (_, history, _) = say(&home, &["alarm", "history", &timed]);
+    let lapsed = history.lines().find(|line| line.contains("lapsed")).unwrap_or(&history);
+    assert!(lapsed.ends_with("lapsed    acknowledged  (haetae)  → unhandled"), "{history}");
+    assert!(daemon.stop());
+}
+
+fn silences(home: &Home, me: &str) {
+    let add = ["silence", "add", "--match", "severity=critical", "--reason", "patching"];
+    let (code, out, err) = say(home, &[&add[..], &["--for", "2h", "--dry-run"]].concat());
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(err.contains("1 alarm that fires would be silenced until "), "{err}");
+    let (code, id, _) = say(home, &[&add[..], &["--for", "2h"]].concat());
+    let id = id.trim();
+    assert_eq!((code, id.len()), (0, 26), "{id}");
+    assert_eq!(say(home, &[&add[..], &["--until-resolved"]].concat()).0, 0);
+    let every = ["--every", "Mon-Fri 22:00-07:00", "--zone", "Asia/Seoul"];
+    assert_eq!(say(home, &[&add[..], &every].concat()).0, 0);
+    let wrong = ["--every", "Mo 22:00-07:00", "--zone", "Asia/Seoul"];
+    let (code, _, err) = say(home, &[&add[..], &wrong].concat());
+    assert_eq!((code, err.contains("`Mo` is no day of the week")), (2, true), "{err}");
+    assert_eq!(say(home, &add).0, 2, "for how long?");
+
+    assert_eq!(say(home, &["silence", "end", id]).0, 0);
+    assert_eq!(say(home, &["silence", "end", id]).0, 3);
+    let (_, open, _) = say(home, &["silence", "list"]);
+    assert_eq!((open.lines().count(), open.contains(id)), (3, false), "{open}");
+    let every = home.json(&["silence", "list", "--all"]).unwrap();
+    let every = every["silences"].as_array().unwrap();
+    assert_eq!(every.len(), 3);
+    assert!(every.iter().all(|one| one["author"] == me && one["reason"] == "patching"));
+}

@@ -1,0 +1,223 @@
+//! Storms: ten thousand alarms in a minute are few notices and no alarm is forgotten; a sink that is
+//! slower than its groups change still gets everything; one that rejects has its fallback told.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+mod control;
+mod support;
+
+use std::{collections::BTreeSet, fs, thread, time::Duration};
+
+use control::{Control, await_slot};
+use serde_json::Value;
+use support::{Home, within};
+
+const LONG: Duration = Duration::from_mins(3);
+/// Evaluators, and the alarms that each of them has in the end.
+const LANES: usize = 10;
+const ALARMS: usize = 1_000;
+const ALL: usize = LANES * ALARMS;
+/// Seconds in which all of them come.
+const SECONDS: usize = 20;
+const MEBIBYTES: u64 = 200;
+
+/// A daemon with as many evaluators as lanes, and a sink that is told of them together.
+fn stormy(control: &Control) -> Home {
+    let home = Home::with_plugins(&["scripted", "file"]);
+    let lane = |lane: usize| {
+        format!(
+            "[evaluators.lane-{lane}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nmatch = ['lane=\"lane-{lane}\"']\nlabels = {{ plane = \"p\" }}\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
+        )
+    };
+    let lanes: String = (0..LANES).map(lane).collect();
+    let names: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
+    home.configure(&format!(
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = {:?}\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n",
+        control.address,
+        home.path("log.jsonl"),
+    ));
+    home
+}
+
+/// Each lane has this value in its first series.
+fn say(control: &Control, count: usize, value: f64) {
+    let lanes: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
+    for _ in &lanes {
+        // Their slots are spread over the second.
+        let (lane, slot) = await_slot(&lanes);
+        assert!(control.say(slot, &lanes[lane], 0, count, value), "nobody hears it");
+    }
+}
+
+/// A number of kilobytes that the kernel has of a process, in mebibytes.
+fn memory(process: u32, what: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
+    let line = text.lines().find_map(|line| line.strip_prefix(what)).expect("a line");
+    let number = line.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    number.expect("a number") / 1024
+}
+
+fn open(home: &Home) -> Value {
+    home.json(&["status"]).map_or(Value::Null, |status| status["store"]["open_obligations"].clone())
+}
+
+/// Alarms for which an obligation of a sink is in this state.
+fn owed(home: &Home, sink: &str, state: &str) -> BTreeSet<String> {
+    let debts = home.json(&["alarm", "obligations", "--all"]).expect("a list");
+    let debts = debts["obligations"].as_array().expect("a list").iter();
+    let debts = debts.filter(|debt| debt["sink"] == sink && debt["state"] == state);
+    debts.map(|debt| debt["alarm"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
+    let control = Control::start();
+    let home = stormy(&control);
+    let daemon = home.start();
+    control.connected();
+    for second in 1..=SECONDS {
+        say(&control, ALARMS * second / SECONDS, 99.0);
+    }
+    let told = within(LONG, || {
+        // What is not said any more would be no evidence.
+        say(&control, ALARMS, 99.0);
+        (open(&home) == ALL).then_some(())
+    });
+    assert!(told.is_some(), "{} are told of: {:#?}", open(&home), daemon.lines());
+    let notices = home.notifications("log.jsonl");
+    assert!((1..=20).contains(&notices.len()), "{} notices", notices.len());
+    let listed = home.json(&["alarm", "list"]).expect("a list");
+    let fire = |alarm: &&Value| alarm["condition"] == "firing";
+    let firing = listed["alarms"].as_array().expect("a list").iter().filter(fire);
+    let firing: BTreeSet<_> =
+        firing.map(|alarm| alarm["id"].as_str().expect("an id").to_owned()).collect();
+    assert_eq!(firing.len(), ALL);
+    assert!(owed(&home, "log", "open") == firing, "each alarm is named by a notice");
+    let last = notices.last().expect("some");
+    assert_eq!(last["alarms"].as_array().map(Vec::len), Some(1000), "at most that many are shown");
+    assert_eq!(last["more"], ALL - 1000, "and it says how many more there are");
+
+    let (most, now) = (memory(daemon.id(), "VmHWM:"), memory(daemon.id(), "VmRSS:"));
+    println!("{} notices, {most} MiB at most, {now} MiB now", notices.len());
+    assert!(most <= MEBIBYTES, "{most} MiB");
+    let before = notices.len();
+    let ended = within(LONG, || {
+        say(&control, ALARMS, 1.0);
+        (open(&home) == 0).then_some(())
+    });
+    assert!(ended.is_some(), "{} are not told of the end", open(&home));
+    let notices = home.notifications("log.jsonl");
+    assert!(notices.len() - before <= 20, "{} notices", notices.len());
+    assert_eq!(owed(&home, "log", "closed").len(), ALL);
+    println!("{} MiB at most with the ends", memory(daemon.id(), "VmHWM:"));
+    assert!(daemon.stop(), "it ends well");
+}
+
+/// Values that the test writes, judged; their sinks are told of all of them together.
+fn judged(sinks: &str) -> Home {
+    let home = Home::with_plugins(&["lent", "faulty", "file"]);
+    let text = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+summary = "{{id}} is at {{value}}"
+"#;
+    let text = format!("{text}{sinks}").replace("HOME", &home.path("").display().to_string());
+    home.configure(&text);
+    home.write_values(&[("a", 1)]);
+    home
+}
+
+#[test]
+fn a_sink_that_is_slower_than_its_groups_change_still_gets_everything() {
+    let home = judged(
+        r#"
+[sinks.slow]
+plugin = "faulty"
+fault = "sleep_deliver"
+seconds = 3
+deadline = "20s"
+inputs = ["levels"]
+group_wait = "0s"
+group_interval = "1s"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+"#,
+    );
+    let daemon = home.start();
+    let names = ["a", "b", "c", "d", "e"];
+    for count in 1..=names.len() {
+        let values: Vec<_> = names.iter().take(count).map(|name| (*name, 95)).collect();
+        home.write_values(&values);
+        // A change each interval, while one delivery takes three of them.
+        thread::park_timeout(Duration::from_millis(1500));
+    }
+    let told = within(LONG, || (owed(&home, "slow", "open").len() == names.len()).then_some(()));
+    assert!(told.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
+    home.write_values(&names.map(|name| (name, 1)));
+    let ended = within(LONG, || (owed(&home, "slow", "closed").len() == names.len()).then_some(()));
+    assert!(ended.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
+    let waits = home.json(&["outbox", "list"]).expect("a list");
+    assert_eq!(waits["notifications"].as_array().map(Vec::len), Some(0), "{waits:#}");
+    drop(daemon);
+}
+
+#[test]
+fn what_a_sink_rejects_of_a_group_is_a_dead_letter_an_alarm_and_told_by_its_fallback() {
+    let home = judged(
+        r#"
+[sinks.post]
+plugin = "faulty"
+fault = "reject"
+inputs = ["levels"]
+group_wait = "2s"
+group_interval = "1s"
+fallback = "log"
+[sinks.log]
+plugin = "file"
+inputs = []
+path = "HOME/log.jsonl"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+group_wait = "0s"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95), ("b", 95)]);
+    let first = within(LONG, || home.notifications("log.jsonl").into_iter().next());
+    let first = first.expect("the fallback is told");
+    assert_eq!(first["title"], "[CRITICAL] levels: 2 alarms");
+    let dead = home.json(&["outbox", "list", "--dead"]).expect("a list");
+    assert_eq!(dead["notifications"].as_array().map(Vec::len), Some(1), "{dead:#}");
+    let system = within(LONG, || {
+        let lines = home.notifications("aside.jsonl");
+        lines.into_iter().find(|line| line["alarms"][0]["labels"]["problem"] == "dead-letters")
+    });
+    assert!(system.is_some(), "a system alarm");
+    assert_eq!(owed(&home, "log", "open").len(), 2, "the fallback owes both ends");
+
+    home.write_values(&[("a", 1), ("b", 1)]);
+    let ended = within(LONG, || (owed(&home, "log", "closed").len() == 2).then_some(()));
+    assert!(ended.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
+    let told = home.notifications("log.jsonl");
+    let titles: BTreeSet<_> = told.iter().skip(1).map(|line| line["title"].to_string()).collect();
+    let wanted = ["a", "b"].map(|id| format!("\"[RESOLVED] {id} is at 1\""));
+    assert_eq!(titles, BTreeSet::from(wanted));
+    let dead = home.json(&["outbox", "list", "--dead"]).expect("a list");
+    assert_eq!(dead["notifications"].as_array().map(Vec::len), Some(1), "ends it never heard of");
+    assert!(daemon.stop(), "it ends well");
+}
