@@ -208,18 +208,18 @@ fn seven_days_of_a_thousand_series_count_as_by_hand_also_when_interrupted() {
     let points = usize::try_from((DAYS * 86_400 + BEFORE) / step() + 1).expect("small");
     let values = values(points);
     let influx = Influx::start();
-    let begun = Instant::now();
+    let clock = Instant::now();
     let written = write(&influx, &values);
     let stored = influx.rows("d", "SELECT count(value) FROM load");
     assert_eq!(stored[0][1].as_u64(), Some(written as u64));
-    println!("{written} points written in {:?}", begun.elapsed());
+    println!("{written} points written in {:?}", clock.elapsed());
     let home = home(&influx);
     let set = ["--set", "newest.critical.above=89", "--set", "pushed-down.warning.for=0s"];
 
-    let begun = Instant::now();
+    let clock = Instant::now();
     let whole = backtest(&home, &set).output().expect("it runs");
     let told = String::from_utf8_lossy(&whole.stderr).into_owned();
-    println!("judged in {:?}, by both: {told}", begun.elapsed());
+    println!("judged in {:?}, by both: {told}", clock.elapsed());
     assert!(told.contains(" %  ") && told.contains("points/s"), "it shows how far it is: {told}");
     let whole = json(&whole);
     assert_eq!(whole["series"], HOSTS + MEANS);

@@ -31,7 +31,7 @@ fn the_demo_fires_and_resolves_and_leaves_nothing_behind() {
     let curl = next(&talk, |line| line.contains("curl ")).expect("it prints a curl line");
     let curl = curl.split_once("curl").map(|(_, rest)| format!("curl{rest}")).expect("the command");
 
-    let fired = next(&lines, |line| line.contains("application ") && line.contains("critical"));
+    let fired = next(&lines, |line| line.contains("container memory") && line.contains("critical"));
     let fired = fired.expect("an application's alarm fires");
     let words: Vec<&str> = fired.split_whitespace().collect();
     let name = words.iter().skip_while(|word| **word != "application").nth(1).expect("its name");
@@ -54,6 +54,8 @@ fn the_demo_fires_and_resolves_and_leaves_nothing_behind() {
 
     let resolved = next(&lines, |line| line.contains(name) && line.contains("resolved"));
     assert!(resolved.is_some(), "{name} resolves");
+    let killed = next(&lines, |line| line.contains("out of memory, process "));
+    assert!(killed.is_some_and(|line| line.contains("critical")), "log lines raise alarms too");
 
     let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.expect("kill").success());

@@ -58,7 +58,7 @@ fn home(seed: u64) -> Home {
 [sources.stream]
 plugin = "demo-log"
 interval = "1s"
-rate = {RATE}
+per_second = {RATE}
 cycle = "4s"
 seed = {seed}
 [evaluators.killed]
@@ -111,6 +111,15 @@ fn begun(seed: u64) -> Home {
     home
 }
 
+/// As a kill between the queue's commit and the acknowledgement leaves it: the source is asked
+/// again for what is in the queue.
+fn say_again(home: &Home, seconds: u64) -> bool {
+    let mark = home.path("state/instances/stream/acked");
+    let before: i64 = fs::read_to_string(&mark).expect("a mark").parse().expect("a number");
+    let nanos = i64::try_from(seconds).expect("few") * 1_000_000_000;
+    fs::write(mark, (before - nanos).to_string()).is_ok()
+}
+
 /// Lets the daemon catch up and end; what it kept, and the lines that it must have had.
 fn finish(home: &Home, seed: u64) -> (Kept, Vec<Line>) {
     let daemon = home.start();
@@ -130,7 +139,7 @@ fn kills_lose_and_repeat_no_alarm_of_a_log_evaluator() {
     let seed = seed();
     println!("{kills} kills, HAETAE_TEST_SEED={seed}");
     let (home, mut chance) = (begun(seed), Chance::of(seed));
-    let mut waiting = 0;
+    let (mut waiting, mut again) = (0, 0);
     for _ in 1..kills {
         let daemon = home.spawn();
         // Not to wait for anything: the instant of the kill is what is drawn by lot.
@@ -138,11 +147,14 @@ fn kills_lose_and_repeat_no_alarm_of_a_log_evaluator() {
         daemon.kill();
         let queue = home.path("state/queues/stream.db");
         waiting += usize::from(kept::is_behind(&home.path("state/haetae.db"), &queue));
+        if chance.below(3) == 0 {
+            again += usize::from(say_again(&home, 1 + chance.below(2)));
+        }
     }
     let (kept, lines) = finish(&home, seed);
     let faults = reckoning::faults(&lines, &kept);
     println!(
-        "{} lines from {} to {}; {} alarms, matches {:?}; {waiting} kills while the store was behind the queue",
+        "{} lines from {} to {}; {} alarms, matches {:?}; {waiting} kills while the store was behind the queue, {again} times the source says lines again",
         lines.len(),
         kept.begun.nanos(),
         kept.until.nanos(),

@@ -1,6 +1,7 @@
 //! Notices: from what the engine wants told to what sinks get, step by step, with a clock of the test's.
 #![allow(
     clippy::cast_possible_wrap,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -71,7 +72,7 @@ why: these are new
 
     // One ends: the group says so when it is told next, and nobody else does.
     let over = ended("a", 60);
-    rig.step(60, changed(Change::Resolved, &[over.clone()], 60)).await;
+    rig.step(60, changed(Change::Resolved, std::slice::from_ref(&over), 60)).await;
     assert!(rig.taken("mail").is_empty());
     let alarms = [alarms[1].clone(), alarms[2].clone(), over.clone()];
     let mut flushes = both(Reason::SomeResolved, &alarms, 330);

@@ -36,9 +36,9 @@ fn stormy(control: &Control) -> Home {
     let lanes: String = (0..LANES).map(lane).collect();
     let names: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
     home.configure(&format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = {:?}\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n",
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n",
         control.address,
-        home.path("log.jsonl"),
+        home.path("log.jsonl").display(),
     ));
     home
 }

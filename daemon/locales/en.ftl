@@ -12,6 +12,14 @@ type-boolean = true or false
 type-array = a list
 type-object = a table
 matcher-syntax = it is no label, operator and quoted value
+series-head = a name or labels are expected here, then a space
+series-label = a label is written as name="value", with commas between
+series-twice = a label that is given twice
+series-value = no value
+series-many = more than 100 000 values
+expected-word = no word for where an alarm can stand
+expected-time = a time after the start is expected: @2m
+expected-end = nothing more is expected here
 word-error = error
 word-warning = warning
 word-top = the file
@@ -258,6 +266,26 @@ forget-without-learned = nothing is learned that could be forgotten
 overrides-nothing = { $section } changes neither `warning` nor `critical`
     .label = replaces no level
     .cure = add a level such as  critical = {"{"} above = 95, for = "2m" {"}"}
+
+bad-series = `{ $given }` is no series of a test
+    .label = { $cause }
+    .cure = write name, labels and values: 'cpu{"{"}ip="a"{"}"} 95x4 85-5x3 _x2 stale'; 95x4 is 95 and 4 more, _x2 is two gaps, one value an interval
+bad-expectation = `{ $given }` is no expectation
+    .label = { $cause }
+    .cure = write a word and a time: "critical@2m", "ok@9m{"{"}ip='a'{"}"}"; the words are ok, pending, warning, critical, recovering
+    .meant = did you mean `{ $meant }`?
+test-of-other-metric = the evaluator does not read `{ $given }`
+    .label = it reads `{ $metric }`
+    .cure = write `{ $metric }`, or leave the name out
+test-of-no-level = the evaluator has no `{ $severity }`
+    .label = can never happen
+    .cure = give the evaluator `{ $severity } = …`, or expect another severity
+test-between-slots = nothing is judged at { $at }
+    .label = between two slots
+    .cure = expect it at { $before } or { $after }: this test judges every { $every }; `interval` of the test changes that
+test-too-long = the test takes more than { $most } slots
+    .label = every { $every }, it would not end soon
+    .cure = expect less far ahead, or give the test a longer `interval`
 
 expect-holds = what is expected here and missing is no alarm
     .label = with `then` at "hold" nobody is told

@@ -12,6 +12,14 @@ type-boolean = true/false
 type-array = 목록
 type-object = 테이블
 matcher-syntax = 레이블, 연산자, 따옴표로 묶은 값의 순서가 아닙니다
+series-head = 이름이나 레이블, 그다음 빈칸이 올 자리
+series-label = 레이블은 이름="값" 꼴로 쓰고 쉼표로 나눔
+series-twice = 두 번 준 레이블
+series-value = 값이 아님
+series-many = 값이 10만 개를 넘음
+expected-word = 알람의 상태를 나타내는 말이 아님
+expected-time = 시작부터의 시각이 필요함: @2m
+expected-end = 더 올 것이 없는 자리
 word-error = 오류
 word-warning = 경고
 word-top = 파일
@@ -254,6 +262,26 @@ forget-without-learned = 잊을 것이 없습니다
 overrides-nothing = { $section }에 `warning`도 `critical`도 없습니다
     .label = 바꾸는 단계가 없음
     .cure = critical = {"{"} above = 95, for = "2m" {"}"} 같은 단계를 더하십시오
+
+bad-series = 테스트의 시리즈가 아닙니다: `{ $given }`
+    .label = { $cause }
+    .cure = 이름, 레이블, 값의 순서로 쓰십시오: 'cpu{"{"}ip="a"{"}"} 95x4 85-5x3 _x2 stale'. 95x4는 95 하나에 4번 더, _x2는 빈 값 둘이며, 값 하나가 간격 하나입니다
+bad-expectation = 기대하는 상태가 아닙니다: `{ $given }`
+    .label = { $cause }
+    .cure = 상태와 시각을 쓰십시오: "critical@2m", "ok@9m{"{"}ip='a'{"}"}". 상태는 ok, pending, warning, critical, recovering입니다
+    .meant = 혹시 `{ $meant }` 아닙니까?
+test-of-other-metric = 이 평가기가 읽지 않는 메트릭입니다: `{ $given }`
+    .label = 읽는 메트릭: `{ $metric }`
+    .cure = `{ $metric }` 이름으로 쓰거나 이름을 빼십시오
+test-of-no-level = 이 평가기에 없는 심각도입니다: `{ $severity }`
+    .label = 일어날 수 없는 일
+    .cure = 평가기에 `{ $severity } = …` 줄을 더하거나 다른 심각도를 기대하십시오
+test-between-slots = 평가하지 않는 시각입니다: { $at }
+    .label = 두 평가 시점의 사이
+    .cure = { $before } 또는 { $after } 시각에 기대하십시오. 이 테스트는 { $every }마다 평가하며, 테스트의 `interval`로 바꿀 수 있습니다
+test-too-long = 평가 횟수가 너무 많은 테스트입니다: { $most }번 넘음
+    .label = { $every }마다 평가하면 곧 끝나지 않음
+    .cure = 더 이른 시각까지만 기대하거나 테스트의 `interval`을 늘리십시오
 
 expect-holds = 있어야 할 것이 없어도 알람이 되지 않습니다
     .label = `then`이 "hold"이면 아무도 모름

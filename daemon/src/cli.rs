@@ -6,12 +6,15 @@ mod check;
 mod client;
 mod db;
 mod demo;
+mod explain;
 mod outbox;
 mod output;
 mod plugin;
 mod run;
+mod scenario;
 mod silence;
 mod status;
+mod test;
 mod threshold;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -53,6 +56,7 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
   haetae check                      show every problem of /etc/haetae/haetae.toml
+  haetae test                       run the rule tests that stand in it
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
@@ -114,6 +118,8 @@ enum Verb {
     Check(check::Arguments),
     /// Judge the past again, by the configuration as it is and as it is proposed, and compare
     Backtest(backtest::Arguments),
+    /// Run the rule tests of the configuration in virtual time; starts nothing, reads no secret
+    Test(test::Arguments),
     /// Look at plugins
     #[command(subcommand)]
     Plugin(plugin::Verb),
@@ -132,6 +138,8 @@ enum Verb {
     /// Check and back up the store
     #[command(subcommand)]
     Db(db::Verb),
+    /// Say why each sink was told of an alarm or not, and what it is told next
+    Explain(explain::Arguments),
     /// Show what the running daemon does
     Status(status::Arguments),
 }
@@ -147,12 +155,14 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&common, &arguments),
         Verb::Check(arguments) => check::run(&common, &arguments),
         Verb::Backtest(arguments) => backtest::run(&common, &arguments),
+        Verb::Test(arguments) => test::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
         Verb::Threshold(verb) => threshold::run(&common, &verb),
         Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),
+        Verb::Explain(arguments) => explain::run(&common, &arguments),
         Verb::Status(arguments) => status::run(&common, &arguments),
     };
     ExitCode::from(code)

@@ -10,10 +10,13 @@ mod kind;
 mod language;
 mod log;
 mod names;
+mod notation;
+mod place;
 mod plan;
 mod problem;
 mod proposal;
 mod report;
+mod rule_test;
 mod schema;
 pub mod secret;
 mod section;
@@ -33,9 +36,11 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
+    notation::{Spoken, Stand, Word},
     plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
     proposal::Misplaced,
+    rule_test::{Expectation, RuleTest},
     threshold::ThresholdText,
 };
 

@@ -32,6 +32,7 @@ pub mod silence;
 mod slot;
 mod source;
 mod standing;
+mod status;
 mod system;
 pub mod threshold;
 mod window;
@@ -60,7 +61,6 @@ use haetae_plugin::{Samples, Severity, Timestamp};
 pub use self::{
     alarm::{AlarmView, Change, Condition, Transition},
     condition::MOST_SLOTS,
-    evaluator::EvaluatorStatus,
     evidence::Evidence,
     handling::Handling,
     matcher::{Matcher, MatcherError},
@@ -70,6 +70,7 @@ pub use self::{
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
+    status::EvaluatorStatus,
     system::{Problem, SYSTEM},
 };
 use self::{

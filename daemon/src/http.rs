@@ -1,6 +1,7 @@
 //! The HTTP servers: health and metrics on TCP, the API on the admin socket.
 
 pub mod api;
+pub mod explain;
 pub mod metrics;
 pub mod outbox;
 mod peer;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
+    engine::notify::Explanation,
     people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
@@ -74,6 +76,8 @@ pub struct Parts {
     pub thresholds: thresholds::registry::Registry,
     /// Where what people do goes.
     pub people: People,
+    /// Where each source, evaluator and sink stands in the configuration.
+    pub places: BTreeMap<String, String>,
     /// Set once it evaluates.
     pub ready: AtomicBool,
 }
@@ -89,6 +93,13 @@ impl View {
         let (reply, overview) = oneshot::channel();
         self.0.engine.send(Question::Overview(reply)).await.ok()?;
         overview.await.ok()
+    }
+
+    /// Why each sink is told of an alarm or not; `None` while it stops.
+    pub async fn explain(&self, alarm: &str) -> Option<Vec<Explanation>> {
+        let (reply, explanations) = oneshot::channel();
+        self.0.engine.send(Question::Explain(alarm.into(), reply)).await.ok()?;
+        explanations.await.ok()
     }
 
     /// What the engine counts; `None` while it stops.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod people;
 pub mod pipeline;
 pub mod plugin;
+pub mod rehearsal;
 pub mod retry;
 pub mod signal;
 pub mod store;

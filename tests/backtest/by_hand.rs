@@ -118,7 +118,7 @@ impl Rule {
         let mut nanos = 0;
         for host in values {
             // Since which slot it fires, and how many slots on end have spoken for a change.
-            let (mut fires, mut held, mut before) = (None, None, None);
+            let (mut fires, mut lasts, mut before) = (None, None, None);
             let mut last = 0;
             for at in self.slots() {
                 last = at;
@@ -130,10 +130,10 @@ impl Rule {
                 } else {
                     (value <= clear, clear_for)
                 };
-                held = turns
-                    .then(|| held.map_or(0, |held: i64| held + i64::from(follows) * self.step));
-                if held.is_some_and(|held| held >= wait) {
-                    held = None;
+                lasts = turns
+                    .then(|| lasts.map_or(0, |held: i64| held + i64::from(follows) * self.step));
+                if lasts.is_some_and(|held| held >= wait) {
+                    lasts = None;
                     match fires.take() {
                         None => {
                             count.fired += 1;

@@ -171,13 +171,12 @@ fn outlet(post: Arc<Mutex<Box>>) -> Outlet {
     tokio::spawn(async move {
         while let Some(delivery) = deliveries.recv().await {
             let verdict = post.lock().unwrap().says.clone();
-            let outcome = match verdict {
-                Some(verdict) => Outcome::all(verdict),
-                None => {
-                    let Batch::Notifications(given) = delivery.batch else { panic!("no notices") };
-                    post.lock().unwrap().taken.extend(given);
-                    Outcome::delivered()
-                }
+            let outcome = if let Some(verdict) = verdict {
+                Outcome::all(verdict)
+            } else {
+                let Batch::Notifications(given) = delivery.batch else { panic!("no notices") };
+                post.lock().unwrap().taken.extend(given);
+                Outcome::delivered()
             };
             drop(delivery.reply.send(Ok(outcome)));
         }

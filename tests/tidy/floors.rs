@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("app", 6),
     ("http", 5),
     ("backtest", 5),
+    ("rehearsal", 5),
     ("pipeline", 4),
     ("deliver", 4),
     ("signal", 4),

@@ -50,7 +50,7 @@ pub(super) async fn restore(
     // What people said is known before anything is judged.
     let silences = people::load(store, clock.now()).await?;
     let groups = store.groups().await?;
-    let mut past = Past { handlings, silences, groups, ..store.past().await? };
+    let mut past = Past { handlings, groups, silences, ..store.past().await? };
     past.cursors = cursors(store, plan, past.cursors).await?;
     let cursors = past.cursors.clone();
     let mut restored =

@@ -46,7 +46,6 @@ pub struct Unanswered {
     about: String,
     cause: String,
     /// Whether asking for less, or later, may help.
-    #[expect(clippy::struct_field_names, reason = "it is no part of the message")]
     again: Option<Duration>,
 }
 

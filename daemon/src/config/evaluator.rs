@@ -8,7 +8,7 @@ use super::{
     expect, file,
     language::Language,
     problem::{Code, Problem, nearest},
-    schema,
+    rule_test, schema,
     section::Section,
     source::too_short,
 };
@@ -18,6 +18,7 @@ use crate::engine::threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side,
 pub(super) struct Draft<'a> {
     pub(super) section: Section<'a>,
     pub(super) threshold: Threshold,
+    pub(super) tests: Vec<rule_test::Draft>,
 }
 
 /// Reads an evaluator.
@@ -66,7 +67,8 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         expect,
         judged_by: None,
     };
-    Draft { section, threshold }
+    let tests = rule_test::read(&section, file.tests, &threshold, problems);
+    Draft { section, threshold, tests }
 }
 
 fn flap(

@@ -1,6 +1,7 @@
 //! The file: it mirrors the text, and may be wrong.
 
 mod log;
+mod rule_test;
 mod telling;
 
 use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer, de};
 
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
+    rule_test::{Expect, RuleTest, Stand},
     telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
 use super::{expect, language::Language};
@@ -159,6 +161,8 @@ pub(super) struct Evaluator {
     pub(super) every: Option<Duration>,
     pub(super) summary: Option<Summary>,
     pub(super) runbook: Option<String>,
+    #[serde(rename = "test")]
+    pub(super) tests: Vec<RuleTest>,
 }
 
 /// The kinds of evaluators.

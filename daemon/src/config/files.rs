@@ -145,7 +145,7 @@ impl Files {
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
         let daemon = daemon(of(Part::Daemon).next(), &mut problems);
         let zone = daemon.zone.as_deref();
-        let wiring = Wiring {
+        let mut wiring = Wiring {
             sources: of(Part::Sources)
                 .map(|section| source::read(section, kinds, &mut problems))
                 .collect(),
@@ -170,12 +170,15 @@ impl Files {
             let read = |section| threshold::read(&section, &known, &mut problems);
             of(Part::Thresholds).filter_map(read).collect()
         };
+        let tests = wiring.tests(&mut problems);
         let inhibits: Vec<_> =
             of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
         let works: Vec<_> = of(Part::Maintenance).collect();
         telling::names(&works, &mut problems);
         let maintenance: Vec<_> =
             works.iter().filter_map(|one| telling::maintenance(one, zone, &mut problems)).collect();
+        let named = [Part::Sources, Part::Evaluators, Part::Sinks].into_iter().flat_map(of);
+        let places = named.map(|one| (one.name.to_owned(), one.head().short())).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
@@ -188,10 +191,12 @@ impl Files {
         let plan = http.filter(|_| sound).map(|http| plan::Plan {
             inhibits,
             maintenance,
+            places,
             daemon: daemon.clone(),
             http,
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
+            tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
             overrides,
             logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::{language::Language, threshold::ThresholdText};
+use super::{language::Language, rule_test::RuleTest, threshold::ThresholdText};
 use crate::engine::{
     self, SYSTEM, SourceTiming,
     log::LogRule,
@@ -32,12 +32,16 @@ pub struct Plan {
     pub overrides: Vec<Override>,
     /// `[evaluators.*]` of kind `log`, by name.
     pub logs: Vec<LogRule>,
+    /// `[[evaluators.*.test]]`.
+    pub tests: Vec<RuleTest>,
     /// `[sinks.*]`, by name.
     pub sinks: Vec<Sink>,
     /// `[[inhibit]]`, in the order of the text.
     pub inhibits: Vec<Inhibit>,
     /// `[[maintenance]]`, in the order of the text.
     pub maintenance: Vec<Silence>,
+    /// Where each source, evaluator and sink stands in the text: `haetae.toml:12`.
+    pub places: BTreeMap<String, String>,
 }
 
 /// A threshold that the configuration sets for a scope.

@@ -1,11 +1,12 @@
 //! Problems: what is wrong in a configuration, where, and what to do about it.
 
-use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use fluent_bundle::FluentArgs;
 use serde::Serialize;
 
 use super::language::{Language, Texts};
+pub(super) use super::place::{Place, Text};
 
 /// One thing that is wrong, with its place and its cure.
 #[derive(Clone, Debug)]
@@ -117,23 +118,15 @@ pub enum Code {
     ForgetWithoutLearned,
     OverridesNothing,
     OverridesLog,
+    BadSeries,
+    BadExpectation,
+    TestOfOtherMetric,
+    TestOfNoLevel,
+    TestBetweenSlots,
+    TestTooLong,
     UnreadSource,
     ExpectHolds,
     UnknownMetric,
-}
-
-/// A part of one file.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) source: Arc<Text>,
-    pub(super) span: Range<usize>,
-}
-
-/// A file as it was read.
-#[derive(Debug)]
-pub(super) struct Text {
-    pub(super) path: PathBuf,
-    pub(super) content: String,
 }
 
 /// What is filled into a problem's text.
@@ -243,57 +236,6 @@ impl Problem {
     }
 }
 
-impl Text {
-    /// A copy with asterisks in place of what stands in `spans`.
-    pub(super) fn masked(&self, spans: &[Range<usize>]) -> Self {
-        let secret = |at: usize| spans.iter().any(|span| span.contains(&at));
-        let mut content = String::with_capacity(self.content.len());
-        for (at, c) in self.content.char_indices() {
-            if secret(at) && c != '\n' {
-                content.extend(std::iter::repeat_n('*', c.len_utf8()));
-            } else {
-                content.push(c);
-            }
-        }
-        Self { path: self.path.clone(), content }
-    }
-}
-
-impl Place {
-    /// Line and character in it, both from 1.
-    pub(super) fn line_and_column(&self) -> (usize, usize) {
-        let before = self.source.content.get(..self.span.start).unwrap_or_default();
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
-    }
-
-    /// The file's name and the line: `haetae.toml:12`.
-    pub(super) fn short(&self) -> String {
-        let name = self.source.path.file_name().unwrap_or_default();
-        format!("{}:{}", name.display(), self.line_and_column().0)
-    }
-
-    /// The text that stands there.
-    pub(super) fn text(&self) -> &str {
-        self.source.content.get(self.span.clone()).unwrap_or_default()
-    }
-
-    /// A caret under several lines says no more than one under the first.
-    fn in_one_line(mut self) -> Self {
-        let length = self.text().lines().next().unwrap_or_default().len();
-        self.span.end = self.span.start + length;
-        self
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (line, column) = self.line_and_column();
-        write!(f, "{}:{line}:{column}", self.source.path.display())
-    }
-}
-
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.number())
@@ -321,28 +263,6 @@ impl Code {
     /// Number and text: 01xx one value, 02xx how things fit together, 03xx warnings.
     fn entry(self) -> (&'static str, &'static str) {
         match self {
-            Self::Syntax => ("HT0101", "syntax"),
-            Self::WrongType => ("HT0102", "wrong-type"),
-            Self::UnknownKey => ("HT0103", "unknown-key"),
-            Self::MissingKey => ("HT0104", "missing-key"),
-            Self::BadDuration => ("HT0105", "bad-duration"),
-            Self::BadMatcher => ("HT0106", "bad-matcher"),
-            Self::TooMuch => ("HT0107", "too-much"),
-            Self::TooLittle => ("HT0108", "too-little"),
-            Self::NotOneOf => ("HT0109", "not-one-of"),
-            Self::BadLength => ("HT0110", "bad-length"),
-            Self::Repeated => ("HT0111", "repeated"),
-            Self::BadSecret => ("HT0112", "bad-secret"),
-            Self::Refused => ("HT0113", "refused"),
-            Self::BadZone => ("HT0114", "bad-zone"),
-            Self::BadAddress => ("HT0115", "bad-address"),
-            Self::TooShort => ("HT0116", "too-short"),
-            Self::BadSize => ("HT0117", "bad-size"),
-            Self::BadStore => ("HT0118", "bad-store"),
-            Self::BadHours => ("HT0119", "bad-hours"),
-            Self::BadDays => ("HT0120", "bad-days"),
-            Self::BadTime => ("HT0121", "bad-time"),
-            Self::BadPattern => ("HT0122", "bad-pattern"),
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),
             Self::BadName => ("HT0203", "bad-name"),
@@ -376,19 +296,56 @@ impl Code {
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
             Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
-            Self::InputYieldsNoLogs => ("HT0261", "input-yields-no-logs"),
-            Self::NoMode => ("HT0262", "no-mode"),
-            Self::MixedModes => ("HT0263", "mixed-modes"),
-            Self::WithoutNew => ("HT0264", "without-new"),
             Self::UnknownEvaluator => ("HT0251", "unknown-evaluator"),
             Self::ExpectWithoutBy => ("HT0252", "expect-without-by"),
             Self::ExpectBesideBy => ("HT0253", "expect-beside-by"),
             Self::ForgetWithoutLearned => ("HT0254", "forget-without-learned"),
             Self::OverridesNothing => ("HT0255", "overrides-nothing"),
             Self::OverridesLog => ("HT0256", "overrides-log"),
+            Self::InputYieldsNoLogs => ("HT0261", "input-yields-no-logs"),
+            Self::NoMode => ("HT0262", "no-mode"),
+            Self::MixedModes => ("HT0263", "mixed-modes"),
+            Self::WithoutNew => ("HT0264", "without-new"),
+            Self::TestOfOtherMetric => ("HT0281", "test-of-other-metric"),
+            Self::TestOfNoLevel => ("HT0282", "test-of-no-level"),
+            Self::TestBetweenSlots => ("HT0283", "test-between-slots"),
+            Self::TestTooLong => ("HT0284", "test-too-long"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
             Self::ExpectHolds => ("HT0303", "expect-holds"),
+            _ => self.of_one_value(),
+        }
+    }
+
+    /// The same of what is wrong with one value.
+    fn of_one_value(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Syntax => ("HT0101", "syntax"),
+            Self::WrongType => ("HT0102", "wrong-type"),
+            Self::UnknownKey => ("HT0103", "unknown-key"),
+            Self::MissingKey => ("HT0104", "missing-key"),
+            Self::BadDuration => ("HT0105", "bad-duration"),
+            Self::BadMatcher => ("HT0106", "bad-matcher"),
+            Self::TooMuch => ("HT0107", "too-much"),
+            Self::TooLittle => ("HT0108", "too-little"),
+            Self::NotOneOf => ("HT0109", "not-one-of"),
+            Self::BadLength => ("HT0110", "bad-length"),
+            Self::Repeated => ("HT0111", "repeated"),
+            Self::BadSecret => ("HT0112", "bad-secret"),
+            Self::Refused => ("HT0113", "refused"),
+            Self::BadZone => ("HT0114", "bad-zone"),
+            Self::BadAddress => ("HT0115", "bad-address"),
+            Self::TooShort => ("HT0116", "too-short"),
+            Self::BadSize => ("HT0117", "bad-size"),
+            Self::BadStore => ("HT0118", "bad-store"),
+            Self::BadHours => ("HT0119", "bad-hours"),
+            Self::BadDays => ("HT0120", "bad-days"),
+            Self::BadTime => ("HT0121", "bad-time"),
+            Self::BadPattern => ("HT0122", "bad-pattern"),
+            Self::BadSeries => ("HT0141", "bad-series"),
+            Self::BadExpectation => ("HT0142", "bad-expectation"),
+            // A test holds that every code has a number of its own.
+            _ => ("HT0100", "unknown"),
         }
     }
 }
@@ -408,7 +365,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 68] = [
+    const ALL: [Code; 74] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -474,6 +431,12 @@ mod tests {
         Code::ForgetWithoutLearned,
         Code::OverridesNothing,
         Code::OverridesLog,
+        Code::BadSeries,
+        Code::BadExpectation,
+        Code::TestOfOtherMetric,
+        Code::TestOfNoLevel,
+        Code::TestBetweenSlots,
+        Code::TestTooLong,
         Code::UnreadSource,
         Code::ExpectHolds,
         Code::UnknownMetric,

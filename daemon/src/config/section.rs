@@ -111,7 +111,15 @@ impl Section<'_> {
     pub(super) fn has(&self, pointer: &str) -> bool {
         let mut steps = pointer.split('/').skip(1);
         let first = steps.next().and_then(|key| self.table.get(key));
-        steps.try_fold(first, |value, key| value.map(|value| value.get(key))).flatten().is_some()
+        first.is_some_and(|first| steps.try_fold(first, inner).is_some())
+    }
+}
+
+/// A part of a value: of a list, by its number.
+fn inner<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    match value.as_array() {
+        Some(values) => values.get(key.parse::<usize>().ok()?),
+        None => value.get(key),
     }
 }
 

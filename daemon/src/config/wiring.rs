@@ -7,6 +7,7 @@ use haetae_plugin::{Metric, Records};
 use super::{
     evaluator, log, names,
     problem::{Code, Place, Problem, nearest},
+    rule_test::RuleTest,
     sink, source,
 };
 
@@ -51,6 +52,24 @@ impl Wiring<'_> {
         self.unread(&meant, problems);
     }
 
+    /// The tests of all evaluators, with the intervals of their sources.
+    pub(super) fn tests(&mut self, problems: &mut Vec<Problem>) -> Vec<RuleTest> {
+        let Self { sources, evaluators, .. } = self;
+        let mut tests = Vec::new();
+        for draft in evaluators {
+            let reads = |source: &&source::Draft<'_>| {
+                draft.threshold.inputs.iter().any(|input| input == source.section.name)
+            };
+            let slowest = sources.iter().filter(reads).map(|one| one.source.interval).max();
+            // An input that is unknown has been told.
+            let Some(slowest) = slowest else { continue };
+            for test in draft.tests.drain(..) {
+                tests.push(test.finish(&draft.section, slowest, draft.threshold.every, problems));
+            }
+        }
+        tests
+    }
+
     fn evaluator_input(
         &self,
         input: &Input<'_>,
@@ -71,17 +90,13 @@ impl Wiring<'_> {
         let sinks = self.sinks.iter().map(|one| (one.section.name, "word-sink"));
         let system = [(names::SYSTEM, "word-evaluator")];
         let other = evaluators.chain(sinks).chain(system).find(|(name, _)| *name == input.name);
-        match other {
-            Some((_, word)) => {
-                let problem = input.problem(Code::WrongInput).with_words("role", vec![word]);
-                problems.push(problem.with_words("wanted", vec!["word-source"]));
-                None
-            }
-            None => {
-                let known = self.sources.iter().map(|one| one.section.name).collect();
-                self.unknown(input, &known, problems)
-            }
+        if let Some((_, word)) = other {
+            let problem = input.problem(Code::WrongInput).with_words("role", vec![word]);
+            problems.push(problem.with_words("wanted", vec!["word-source"]));
+            return None;
         }
+        let known = self.sources.iter().map(|one| one.section.name).collect();
+        self.unknown(input, &known, problems)
     }
 
     /// The names of evaluators of all kinds.

@@ -10,6 +10,7 @@ impl Voice {
     pub fn withheld(&self, withheld: &Withheld) -> String {
         let sink = &withheld.sink;
         match &withheld.why {
+            Some(Why::Ended) => format!("{sink}: {}", self.against(&Why::Ended)),
             Some(why) => format!("{sink}: not told: {}", self.against(why)),
             None => format!("{sink}: nothing stands against telling it any more"),
         }
@@ -33,6 +34,7 @@ impl Voice {
             Why::Handled { how, by, until: end } => format!("{how} by {by}{}", until(end)),
             Why::Quiet { place, until: end } => format!("quiet hours{} ({place})", until(end)),
             Why::Flapping => "it comes and goes".into(),
+            Why::Ended => "ended before it was told".into(),
             Why::Grouped { place, due } => {
                 format!("its group is told at {} ({place})", self.time(*due))
             }

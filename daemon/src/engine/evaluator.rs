@@ -13,7 +13,6 @@ use std::{
 };
 
 use haetae_plugin::{Series, Severity, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::{
     alarm::AlarmView,
@@ -26,36 +25,13 @@ use super::{
     slot::Slots,
     source::Source,
     standing::Changes,
+    status::EvaluatorStatus,
     system::Problem,
     threshold::Threshold,
 };
 
 /// The most slots that may wait at once to be judged; older ones are missed.
 const MOST_WAITING: u64 = 1000;
-
-/// How an evaluator is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvaluatorStatus {
-    /// Its name.
-    pub name: String,
-    /// How many series it knows.
-    pub series: usize,
-    /// The slot that it judged last.
-    pub judged_slot: Option<Timestamp>,
-    /// How many slots it judged.
-    pub judged: u64,
-    /// How many slots passed because a source had not said everything in time.
-    pub late: u64,
-    /// How many slots nobody looked at: the machine was suspended or too slow, the clock jumped.
-    pub missed: u64,
-    /// How often a series was turned away because its source has too many.
-    pub ignored: u64,
-    /// How many evaluations met a value that is no number.
-    pub errors: u64,
-    /// How many records matched, of a log evaluator.
-    #[serde(default)]
-    pub matches: u64,
-}
 
 /// A threshold evaluator and all that it knows.
 #[derive(Debug)]

@@ -10,6 +10,9 @@ mod reload;
 mod rule;
 mod tally;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -26,11 +29,11 @@ pub use self::{
 };
 use super::{
     alarm::{AlarmView, CHANGED, Transition},
-    evaluator::EvaluatorStatus,
     evidence::Evidence,
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
     standing::{Changes, Standing},
+    status::EvaluatorStatus,
 };
 
 /// The most label sets of one evaluator; records of more are not judged, and counted.
@@ -347,7 +350,9 @@ impl LogEvaluator {
 
     fn enter(&mut self, labels: &Labels, tally: Tally, occurrences: &Occurrences) {
         let fingerprint = Fingerprint::of(&self.rule.name, labels);
-        let entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
+        let mut entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
+        // One that was forgotten a moment ago has its row yet.
+        entry.stored = self.gone.remove(&entry.id());
         self.entries.insert(labels.clone(), Box::new(entry));
         self.dirty.insert(labels.clone());
     }

@@ -11,6 +11,7 @@ mod look;
 mod mute;
 mod notifier;
 mod out;
+mod pace;
 mod reload;
 mod restore;
 mod stored;
@@ -212,6 +213,8 @@ pub enum Why {
     },
     /// It comes and goes.
     Flapping,
+    /// It was over before nothing stood against telling it any more.
+    Ended,
     /// Its group waits for more, or was told of something else just now.
     Grouped {
         /// The line of the configuration.
@@ -236,7 +239,7 @@ pub enum Why {
 }
 
 /// What is known of one alarm and one sink: why it was told or not, and what comes next.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The sink.
     pub sink: String,

@@ -69,9 +69,6 @@ impl Engine {
         (self.sources, self.evaluators, self.logs) = (next.sources, next.evaluators, next.logs);
         // From here on alarms are looked at where they have moved to.
         self.route(setting.routes, setting.inhibits, setting.maintenance, now);
-        for alarm in take(&mut changes.calm) {
-            self.notifier.calm(&alarm, now);
-        }
         self.tell(changes, now)
     }
 

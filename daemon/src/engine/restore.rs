@@ -66,7 +66,10 @@ impl Engine {
                     self.remember(&standing.fingerprint, standing.occurrence);
                 }
                 close(standing, reason, now, &mut changes);
-            } else if standing.alarm.is_firing() {
+                continue;
+            }
+            self.notifier.recall_pace(&standing);
+            if standing.alarm.is_firing() {
                 firing.push(standing);
             }
         }

@@ -204,8 +204,6 @@ pub(super) struct Changes {
     /// By id: several slots may change one alarm, and the last one counts.
     rows: BTreeMap<String, Option<Standing>>,
     pub(super) cursors: Vec<LogCursor>,
-    /// Ids of alarms that came and went, and nobody judges any more.
-    pub(super) calm: Vec<String>,
 }
 
 impl Changes {

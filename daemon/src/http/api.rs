@@ -12,12 +12,12 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{View, outbox, people, thresholds};
+use super::{View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
     plugin::status::InstanceStatus,
-    store::{Count, Entry, Handled},
+    store::{Count, Entry, Handled, StoreError},
 };
 
 /// The answer of `GET /api/v1/status`.
@@ -139,6 +139,7 @@ pub fn router(view: View) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/alarms", get(people::alarms))
         .route("/api/v1/alarms/{id}", get(alarm))
+        .merge(explain::router())
         .merge(outbox::router())
         .merge(people::router())
         .merge(thresholds::router())
@@ -268,11 +269,13 @@ async fn with_history(view: &View, alarm: AlarmView) -> Response {
     let store = &view.parts().store;
     match tokio::try_join!(store.history(&alarm.id, 1000), store.handling(&alarm.id)) {
         Ok((history, handling)) => Json(AlarmAnswer { alarm, handling, history }).into_response(),
-        Err(error) => {
-            let title = "the store does not answer";
-            problem(StatusCode::SERVICE_UNAVAILABLE, title, &error.to_string())
-        }
+        Err(error) => no_answer(&error),
     }
+}
+
+/// The store can't be read now.
+pub(super) fn no_answer(error: &StoreError) -> Response {
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer", &error.to_string())
 }
 
 pub(super) fn stopping() -> Response {

@@ -16,7 +16,9 @@ use tokio::{
 
 use crate::{
     clock::{Clock, Watch, monotonic},
-    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview},
+    engine::{
+        AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, notify::Explanation,
+    },
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -44,6 +46,8 @@ pub enum Question {
         /// Who asks.
         reply: oneshot::Sender<Preview>,
     },
+    /// Why each sink is told of an alarm, by its id, or not.
+    Explain(String, oneshot::Sender<Vec<Explanation>>),
 }
 
 /// What the engine knows.
@@ -141,9 +145,9 @@ impl Channels {
 
 /// Whoever asked may have gone.
 fn answer(engine: &Engine, question: Question) {
-    let evaluators = engine.evaluators();
     match question {
         Question::Overview(asker) => {
+            let evaluators = engine.evaluators();
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
         }
         Question::Preview { overrides, id, reply } => {
@@ -152,7 +156,10 @@ fn answer(engine: &Engine, question: Question) {
         Question::Counts(asker) => {
             let firing = [Severity::Critical, Severity::Warning];
             let firing = firing.map(|severity| (severity, engine.firing(severity)));
-            drop(asker.send(Counts { firing, evaluators }));
+            drop(asker.send(Counts { firing, evaluators: engine.evaluators() }));
+        }
+        Question::Explain(alarm, asker) => {
+            drop(asker.send(engine.explain(&alarm, engine.now())));
         }
     }
 }

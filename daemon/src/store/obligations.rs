@@ -199,6 +199,13 @@ impl Store {
         rows.iter().map(debt).collect()
     }
 
+    /// Who was told of an alarm, those who are owed no end among them.
+    pub async fn told_of(&self, alarm: &str) -> Result<Vec<Debt>, StoreError> {
+        let query = query(statements::DEBTS_OF_ALARM).bind(alarm);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(debt).collect()
+    }
+
     /// How many obligations are open, and how many lost.
     pub async fn count_obligations(&self) -> Result<(i64, i64), StoreError> {
         let rows = query(statements::COUNT_OBLIGATIONS).fetch_all(&self.readers).await;

@@ -279,6 +279,13 @@ impl Store {
         row.as_ref().map(waiting).transpose()
     }
 
+    /// Rows about an alarm, oldest first.
+    pub async fn waiting_about(&self, alarm: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
+        let query = query(statements::WAITING_ABOUT).bind(alarm).bind(most);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(waiting).collect()
+    }
+
     /// How much waits and is dead, by sink.
     pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         let rows = query(statements::COUNT_WAITING).fetch_all(&self.readers).await;

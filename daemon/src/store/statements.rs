@@ -114,6 +114,10 @@ statements! {
         FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
     ONE_WAITING = "SELECT id, sink, alarm, kind, created, due, attempts, dead, reason, payload
         FROM outbox WHERE id = $1";
+    /// What waits, or is dead, about an alarm.
+    WAITING_ABOUT = "SELECT o.id, o.sink, o.alarm, o.kind, o.created, o.due, o.attempts, o.dead,
+        o.reason, o.payload FROM notice_alarms n JOIN outbox o ON o.id = n.notice
+        WHERE n.alarm = $1 ORDER BY o.id LIMIT $2";
     COUNT_WAITING = "SELECT sink, dead, CAST(count(*) AS BIGINT), CAST(min(created) AS BIGINT)
         FROM outbox GROUP BY sink, dead ORDER BY sink, dead";
     REDRIVE = "UPDATE outbox SET dead = 0, due = $2, attempts = 0, expires = $2 + (expires - created),
@@ -193,6 +197,9 @@ statements! {
     FORGET_TOLD = "DELETE FROM told WHERE alarm IN (VALUES ($1)) AND owes = 0";
     OBLIGATIONS = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
         WHERE owes = 1 AND (state <> 'closed' OR $1 = 1) ORDER BY opened, sink, alarm LIMIT $2";
+    /// Who was told of an alarm, and owes it an end or not.
+    DEBTS_OF_ALARM = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
+        WHERE alarm = $1 ORDER BY sink";
     SINKS_TOLD = "SELECT DISTINCT sink FROM told WHERE state = 'open'";
     COUNT_OBLIGATIONS = "SELECT state, CAST(count(*) AS BIGINT) FROM told WHERE owes = 1
         AND state <> 'closed' GROUP BY state";

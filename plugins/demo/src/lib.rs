@@ -98,7 +98,7 @@ impl Source for Demo {
 #[serde(default)]
 struct LogOptions {
     /// Lines a second.
-    rate: u32,
+    per_second: u32,
     /// In each cycle an application runs out of memory; in every third one no heartbeat comes.
     cycle: Duration,
     /// Another seed is another stream.
@@ -107,7 +107,7 @@ struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { rate: 20, cycle: Std::from_secs(20).into(), seed: 1 }
+        Self { per_second: 20, cycle: Std::from_secs(20).into(), seed: 1 }
     }
 }
 
@@ -120,7 +120,7 @@ impl Source for DemoLog {
     type Options = LogOptions;
 
     fn open(options: LogOptions, _: Context) -> Result<Self> {
-        Stream::new(options.rate, *options.cycle, options.seed).map(Self)
+        Stream::new(options.per_second, *options.cycle, options.seed).map(Self)
     }
 
     fn collect(&mut self, call: Call) -> Result<Batch> {

@@ -13,49 +13,49 @@ use super::{Kind, Matcher, Summary};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["inputs"]))]
-pub(in super::super) struct LogEvaluator {
-    pub(in super::super) kind: Kind,
+pub(in crate::config) struct LogEvaluator {
+    pub(in crate::config) kind: Kind,
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
-    pub(in super::super) inputs: Vec<String>,
+    pub(in crate::config) inputs: Vec<String>,
     #[serde(rename = "match")]
-    pub(in super::super) matchers: Vec<Matcher>,
-    pub(in super::super) pattern: Option<Pattern>,
+    pub(in crate::config) matchers: Vec<Matcher>,
+    pub(in crate::config) pattern: Option<Pattern>,
     #[schemars(extend("uniqueItems" = true))]
-    pub(in super::super) by: Vec<String>,
-    pub(in super::super) labels: BTreeMap<String, String>,
+    pub(in crate::config) by: Vec<String>,
+    pub(in crate::config) labels: BTreeMap<String, String>,
     /// The label or named group whose new values are told.
     #[schemars(length(min = 1))]
-    pub(in super::super) new: Option<String>,
+    pub(in crate::config) new: Option<String>,
     /// An hour.
-    pub(in super::super) learn: Option<Duration>,
+    pub(in crate::config) learn: Option<Duration>,
     /// Thirty days.
-    pub(in super::super) forget: Option<Duration>,
-    pub(in super::super) warning: Option<LogLevel>,
-    pub(in super::super) critical: Option<LogLevel>,
-    pub(in super::super) summary: Option<Summary>,
-    pub(in super::super) runbook: Option<String>,
+    pub(in crate::config) forget: Option<Duration>,
+    pub(in crate::config) warning: Option<LogLevel>,
+    pub(in crate::config) critical: Option<LogLevel>,
+    pub(in crate::config) summary: Option<Summary>,
+    pub(in crate::config) runbook: Option<String>,
 }
 
 /// `warning` and `critical` of a log evaluator.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(in super::super) struct LogLevel {
+pub(in crate::config) struct LogLevel {
     #[schemars(range(min = 1, max = 1000))]
-    pub(in super::super) at_least: Option<u32>,
-    pub(in super::super) within: Option<Duration>,
-    pub(in super::super) absent_for: Option<Duration>,
+    pub(in crate::config) at_least: Option<u32>,
+    pub(in crate::config) within: Option<Duration>,
+    pub(in crate::config) absent_for: Option<Duration>,
 }
 
 /// `pattern`: an expression that takes time linear in the text, on bytes.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Pattern(pub(in super::super) Regex);
+pub(in crate::config) struct Pattern(pub(in crate::config) Regex);
 
 impl Pattern {
     /// The name of the schema's format.
-    pub(in super::super) const FORMAT: &'static str = "haetae-pattern";
+    pub(in crate::config) const FORMAT: &'static str = "haetae-pattern";
 
     /// Reads an expression; the error says what is wrong with it.
-    pub(in super::super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
         let line = |error: regex::Error| {
             let text = error.to_string();
             let line = text.lines().last().unwrap_or_default();

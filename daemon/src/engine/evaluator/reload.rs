@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use haetae_plugin::Timestamp;
 
-use super::{Evaluator, EvaluatorStatus, expected};
+use super::{Evaluator, expected};
 use crate::engine::{
     alarm::CHANGED, identity::Identity, labels::Labels, occurrence::Occurrences, reload::Moves,
-    standing::Changes,
+    standing::Changes, status::EvaluatorStatus,
 };
 
 impl Evaluator {

@@ -95,11 +95,8 @@ impl Identity {
             let alarm = AlarmView { flapping: false, ..ended };
             changes.store(self.stored(labels, alarm.clone()));
             changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
-        } else {
-            if stored != Kept::default() {
-                changes.delete(self.id());
-            }
-            changes.calm.extend(self.flaps.is_flapping().then(|| self.id()));
+        } else if stored != Kept::default() {
+            changes.delete(self.id());
         }
     }
 

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    super::{
-        alarm::{AlarmView, Change, Condition},
-        evidence::Evidence,
-        labels::Labels,
-        occurrence::Fingerprint,
-        standing::{AlarmState, Standing},
-    },
     rule::{LogRule, Watch},
     tally::Tally,
+};
+use crate::engine::{
+    alarm::{AlarmView, Change, Condition},
+    evidence::Evidence,
+    labels::Labels,
+    occurrence::Fingerprint,
+    standing::{AlarmState, Standing},
 };
 
 /// The alarm of one label set.

@@ -7,10 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap};
 use haetae_plugin::{LogRecord, Logs, Timestamp};
 use regex::bytes::{Captures, RegexSet, RegexSetBuilder};
 
-use super::{
-    super::labels::Labels,
-    rule::{LogRule, Watch},
-};
+use super::rule::{LogRule, Watch};
+use crate::engine::{labels::Labels, matcher::Matcher};
 
 /// Bytes of a line that are shown.
 pub const EXCERPT: usize = 512;
@@ -67,7 +65,7 @@ pub(super) struct Hit {
 
 impl Found {
     /// A word of a source without a record.
-    pub(in super::super) fn heard(until: Timestamp, vouched: bool) -> Self {
+    pub(in crate::engine) fn heard(until: Timestamp, vouched: bool) -> Self {
         let span = (!vouched).then_some((until, until));
         Self { span, vouched: vouched.then_some(until), ..Self::default() }
     }
@@ -131,9 +129,8 @@ impl Matching {
             }
             let captures = rule.pattern.as_ref().and_then(|pattern| pattern.captures(text));
             let line = Line { matching: self, record, captures };
-            let wanted = |matcher: &super::super::Matcher| {
-                matcher.matches(line.label(matcher.label()).as_deref())
-            };
+            let wanted =
+                |matcher: &Matcher| matcher.matches(line.label(matcher.label()).as_deref());
             if !rule.matchers.iter().all(wanted) {
                 continue;
             }

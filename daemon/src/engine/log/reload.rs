@@ -3,13 +3,13 @@
 use haetae_plugin::Timestamp;
 
 use super::{
-    super::{
-        alarm::{CHANGED, Change, Transition},
-        occurrence::Occurrences,
-        standing::Changes,
-    },
     LogEvaluator,
     rule::{LogRule, Watch},
+};
+use crate::engine::{
+    alarm::{CHANGED, Change, Transition},
+    occurrence::Occurrences,
+    standing::Changes,
 };
 
 impl LogEvaluator {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::Severity;
 use regex::bytes::Regex;
 
-use super::super::matcher::Matcher;
+use crate::engine::matcher::Matcher;
 
 /// An evaluator of kind `log`.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     matching::Hit,
-    rule::{LogRule, Watch},
+    rule::{Levels, LogRule, Watch},
 };
 
 /// Lines that an alarm shows: the newest ones.
@@ -134,19 +134,19 @@ impl Tally {
             Watch::Absence(levels) => (None, Some(levels), None),
             Watch::New { levels, .. } => (None, None, (!self.learned).then_some(levels)),
         };
-        let count = count.into_iter().flat_map(|levels| levels.each());
+        let count = count.into_iter().flat_map(Levels::each);
         let count = count.filter_map(|(level, severity)| {
             let deciding = self.times.len().checked_sub(level.at_least.max(1))?;
             let until = self.times.get(deciding)?.after(level.within);
             Some(Turn { severity, from: None, until: Some(until) })
         });
-        let absence = absence.into_iter().flat_map(|levels| levels.each());
+        let absence = absence.into_iter().flat_map(Levels::each);
         let absence = absence.map(|(longest, severity)| Turn {
             severity,
             from: Some(self.last.after(longest)),
             until: None,
         });
-        let new = new.into_iter().flat_map(|levels| levels.each());
+        let new = new.into_iter().flat_map(Levels::each);
         let new = new.map(|(told, severity)| Turn {
             severity,
             from: None,

@@ -8,7 +8,7 @@ use std::{
 use haetae_plugin::{Reason, Timestamp};
 
 use super::{
-    GroupBy, Route,
+    GroupBy, Route, Why, Withheld,
     live::{AlarmId, fits, label},
     out::{Out, Timer},
     stored::{Again, End, GroupRow, Member, MemberRow, Row},
@@ -29,6 +29,8 @@ pub(super) struct Arm {
     pub(super) within: BTreeSet<(u32, AlarmId)>,
     /// Ends that are owed, by group.
     pub(super) ends: BTreeMap<(u32, AlarmId), End>,
+    /// Fingerprints of alarms of which it was told that they come and go.
+    pub(super) announced: BTreeSet<u64>,
     /// How many alarms each digest still stands for.
     pub(super) digests: BTreeMap<Timestamp, u32>,
     /// When it was told last.
@@ -73,6 +75,7 @@ impl Arm {
             members: BTreeMap::new(),
             within: BTreeSet::new(),
             ends: BTreeMap::new(),
+            announced: BTreeSet::new(),
             digests: BTreeMap::new(),
             recent: VecDeque::new(),
             waiting: BTreeSet::new(),
@@ -203,6 +206,10 @@ impl Arm {
     ) {
         let Some(member) = self.leave(id) else { return };
         let key = (member.group, id);
+        if member.told.is_none() && member.why != 0 && end.is_some() {
+            let (sink, alarm, why) = (self.route.sink.clone(), id.to_string(), Some(Why::Ended));
+            out.withhold(Withheld { sink, alarm, why, at: now });
+        }
         if let (Some(told), Some((alarm, closed)), true) = (member.told, end, self.route.resolved) {
             let Member { since, digest, .. } = member;
             self.ends.insert(key, End { alarm: Box::new(alarm), closed, told, since, digest });

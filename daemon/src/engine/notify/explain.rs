@@ -34,7 +34,7 @@ impl Arm {
         scene: Scene<'_>,
     ) -> Option<Explanation> {
         let Some(live) = scene.alarms.get(&id) else {
-            return self.explain_end(id, starting, scene.at);
+            return self.explain_end(id, starting, scene);
         };
         let alarm = scene.views.view(id, live)?;
         let mut against = self.against(id, &alarm, scene);
@@ -46,7 +46,8 @@ impl Arm {
         if let (Some(member), Some(group)) = (member, group) {
             let unmuted =
                 against.iter().try_fold(scene.at, |latest, why| Some(latest.max(until(why)?)));
-            let is_news = member.told != Some(live.severity()) || member.again.is_some();
+            let announces = self.announces(id, scene);
+            let is_news = announces || member.is_news(live.severity());
             let due = if is_news {
                 Some(self.may_tell(member.group))
             } else {
@@ -61,6 +62,7 @@ impl Arm {
                 against.push(Why::RepeatNotDue { place: place.clone(), told, due });
             }
             let mut facts = self.facts(member.group);
+            facts.flapping = announces;
             facts.see(*member, alarm.severity, true);
             if let (Some(unmuted), Some(due), Verdict::Tell(reason)) =
                 (unmuted, due, verdict(&facts))
@@ -85,13 +87,16 @@ impl Arm {
         &self,
         id: AlarmId,
         starting: Option<Timestamp>,
-        at: Timestamp,
+        scene: Scene<'_>,
     ) -> Option<Explanation> {
+        let at = scene.at;
         let ((number, _), end) = self.ends.iter().find(|((_, ended), _)| *ended == id)?;
         let (group, place) = (self.groups.get(number)?, self.route.place.clone());
         let due = self.may_tell(*number).max(at);
         let mut against = vec![Why::Grouped { place: place.clone(), due }];
         against.extend(self.quiet(&end.alarm, at));
+        let flaps = scene.mutes.flapping.contains(&id.fingerprint());
+        against.extend(flaps.then_some(Why::Flapping));
         against.extend(starting.map(|until| Why::Starting { until }));
         let unmuted = against.iter().try_fold(due, |latest, why| Some(latest.max(until(why)?)));
         let reason = if end.closed { Reason::Closed } else { Reason::Resolved };
@@ -116,8 +121,10 @@ const fn until(why: &Why) -> Option<Timestamp> {
         Why::Grouped { due, .. } => Some(*due),
         Why::RepeatNotDue { due, .. } => *due,
         Why::Starting { until } => Some(*until),
-        Why::NotWanted { .. } | Why::Inhibited { .. } | Why::SourceDown { .. } | Why::Flapping => {
-            None
-        }
+        Why::NotWanted { .. }
+        | Why::Inhibited { .. }
+        | Why::SourceDown { .. }
+        | Why::Flapping
+        | Why::Ended => None,
     }
 }

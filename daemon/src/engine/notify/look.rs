@@ -31,6 +31,8 @@ pub(super) struct Look {
     /// Alarms that fire, unmuted, and whether they are news.
     pub(super) firing: Vec<(AlarmId, AlarmView, bool)>,
     pub(super) ends: Vec<AlarmId>,
+    /// Those among them that come and go, which is news.
+    pub(super) announces: Vec<AlarmId>,
     /// What is withheld now, or not any more.
     pub(super) withheld: Vec<(AlarmId, Option<Why>)>,
     /// Those that others are to be told of.
@@ -56,8 +58,10 @@ impl Arm {
             Some(Again::EscalatedAnyway) => {
                 against.retain(|why| !matches!(why, Why::Handled { .. }));
             }
-            Some(Again::Flapping) => against.retain(|why| *why != Why::Flapping),
             _ => {}
+        }
+        if self.announces(id, scene) {
+            against.retain(|why| *why != Why::Flapping);
         }
         against
     }
@@ -87,6 +91,7 @@ impl Arm {
             verdict: verdict(&Facts::default()),
             firing: Vec::new(),
             ends: Vec::new(),
+            announces: Vec::new(),
             withheld: Vec::new(),
             escalated: Vec::new(),
             escalates: None,
@@ -101,7 +106,8 @@ impl Arm {
             facts.knows |= member.told.is_some();
             facts.fires |= member.told.is_some();
             self.consider_escalation(*id, live, *member, scene, &mut look);
-            let is_news = member.told != Some(live.severity()) || member.again.is_some();
+            let announces = self.announces(*id, scene);
+            let is_news = announces || member.is_news(live.severity());
             if !is_news && !is_time && member.why == 0 {
                 rest.push(*id);
                 continue;
@@ -115,7 +121,12 @@ impl Arm {
                 }
             } else {
                 look.withheld.extend((member.why != 0).then_some((*id, None)));
-                facts.see(*member, alarm.severity, is_time);
+                if announces {
+                    facts.flapping = true;
+                    look.announces.push(*id);
+                } else {
+                    facts.see(*member, alarm.severity, is_time);
+                }
                 look.firing.push((*id, alarm, is_news));
             }
         }
@@ -199,10 +210,10 @@ impl Facts {
         match (member.again, member.told) {
             (Some(Again::Reopened), _) => self.reopened = true,
             (Some(Again::Escalated | Again::EscalatedAnyway), _) => self.escalated = true,
-            (Some(Again::Flapping), _) => self.flapping = true,
-            (None, None) => self.new = true,
-            (None, Some(told)) if told < severity => self.worse = true,
-            (None, Some(told)) if told > severity => self.better = true,
+            (_, None) => self.new = true,
+            (_, Some(told)) if told < severity => self.worse = true,
+            (_, Some(told)) if told > severity => self.better = true,
+            (Some(Again::Settled), Some(_)) => self.repeat = true,
             (None, Some(_)) => self.repeat |= is_time,
         }
     }

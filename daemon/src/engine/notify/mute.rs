@@ -22,13 +22,8 @@ pub(super) struct Mutes {
     down: BTreeSet<String>,
     /// The sources that each evaluator reads.
     reads: BTreeMap<String, Vec<String>>,
-    /// Fingerprints of alarms that come and go.
+    /// Fingerprints of alarms that come and go, whether they fire or not.
     pub(super) flapping: BTreeSet<u64>,
-}
-
-/// Whether an alarm comes and goes.
-pub(super) const fn is_flapping(alarm: &AlarmView) -> bool {
-    alarm.flapping
 }
 
 /// The source that an alarm says is down.

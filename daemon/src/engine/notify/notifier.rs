@@ -13,7 +13,7 @@ use super::{
     arm::Arm,
     live::{AlarmId, Live, Views},
     look::Scene,
-    mute::{Mutes, is_flapping},
+    mute::Mutes,
     out::{Out, Timer},
     restore::Start,
     stored::{Again, Member},
@@ -139,21 +139,31 @@ impl Notifier {
 
     /// Takes what alarms did in a step.
     pub(in crate::engine) fn take(&mut self, effects: &Effects, now: Timestamp, views: Views<'_>) {
+        let mut paced = BTreeSet::new();
         for transition in &effects.transitions {
-            let alarm = &transition.alarm;
+            let Transition { alarm, change, .. } = transition;
             let Some(id) = AlarmId::parse(&alarm.id) else { continue };
+            if change.is_pace() {
+                self.follow_pace(id, *change, &mut paced);
+                continue;
+            }
             let row = effects.standings.binary_search_by(|row| row.alarm.id.cmp(&alarm.id));
             let row = row.ok().and_then(|at| effects.standings.get(at));
             let labels = row.map_or(&alarm.labels, |row| &row.labels);
-            if transition.change.is_end() {
+            if change.is_end() {
                 self.end(id, transition, now);
             } else {
                 self.fire(id, alarm, Labels::from(labels), now, views);
-                self.change_handling(id, transition.change, now, views);
+                self.change_handling(id, *change, now, views);
                 self.offer(id, alarm, now);
             }
-            self.follow_flapping(id, is_flapping(alarm), now);
+            // Nothing is left that could settle it.
+            if *change == Change::Closed && self.mutes.flapping.contains(&id.fingerprint()) {
+                self.follow_pace(id, Change::Settled, &mut paced);
+            }
         }
+        self.forget_pace(effects, &mut paced);
+        self.wake_paced(&paced, now);
     }
 
     /// An alarm fires, maybe with another severity than before.
@@ -221,27 +231,6 @@ impl Notifier {
         if let Some(handling) = before.and_then(|handling| handling.after_change(change)) {
             self.out.handled.push((id.to_string(), handling.clone()));
             self.set_handling(id, handling, None, now, views);
-        }
-    }
-
-    /// Begins or ends to treat an alarm as one that comes and goes.
-    pub(super) fn follow_flapping(&mut self, id: AlarmId, is: bool, now: Timestamp) {
-        let fingerprint = id.fingerprint();
-        let flapping = &mut self.mutes.flapping;
-        let changed = if is { flapping.insert(fingerprint) } else { flapping.remove(&fingerprint) };
-        if !changed {
-            return;
-        }
-        for arm in &mut self.arms {
-            if let Some(member) = arm.members.get_mut(&id).filter(|_| is) {
-                member.again = Some(Again::Flapping);
-            }
-            let occurrences = AlarmId::occurrences(fingerprint);
-            let members = arm.members.range(occurrences).map(|(_, member)| member.group);
-            let ends = arm.ends.keys().filter(|(_, id)| id.fingerprint() == fingerprint);
-            for group in members.chain(ends.map(|(group, _)| *group)).collect::<BTreeSet<_>>() {
-                arm.wake(group, now, &mut self.out);
-            }
         }
     }
 

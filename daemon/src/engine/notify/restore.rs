@@ -10,6 +10,7 @@ use super::{
     live::{AlarmId, Views},
     notifier::Notifier,
     out::{Out, Timer},
+    pace::pace_key,
     stored::{Member, MemberRow, Row},
 };
 use crate::engine::{Handling, Standing, labels::Labels};
@@ -70,7 +71,9 @@ impl Notifier {
     ) {
         let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
         let labels = Labels::from(&standing.labels);
-        let Some(alarm) = views.look(&standing.alarm.evaluator, &labels, id) else { return };
+        // Of what no evaluator shows, the alarm of a log, there is what was stored.
+        let view = views.look(&standing.alarm.evaluator, &labels, id);
+        let alarm = view.unwrap_or_else(|| standing.alarm.clone());
         self.fire(id, &alarm, labels, now, views);
         self.offer(id, &alarm, now);
     }
@@ -91,6 +94,7 @@ impl Notifier {
             for digest in spent.collect::<Vec<_>>() {
                 arm.settle_digest(digest, out);
             }
+            arm.forget_calm(&mutes.flapping, out);
             arm.go_on_all(now, out);
         }
         self.watch_silences(now);
@@ -135,6 +139,9 @@ impl Arm {
         for digest in std::mem::take(&mut self.digests).into_keys() {
             out.forget(&sink, digest_key(digest));
         }
+        for fingerprint in std::mem::take(&mut self.announced) {
+            out.forget(&sink, pace_key(fingerprint));
+        }
     }
 
     /// Takes a row; whether it is of any use.
@@ -147,6 +154,10 @@ impl Arm {
             Row::Digest(at) => {
                 self.digests.entry(at).or_default();
                 digest_key(at) == key
+            }
+            Row::Flapping(fingerprint) => {
+                self.announced.insert(fingerprint);
+                pace_key(fingerprint) == key
             }
             Row::Member(row) => self.recall_member(key, row).is_some(),
         }

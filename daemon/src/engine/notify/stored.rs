@@ -16,6 +16,8 @@ pub(super) enum Row {
     Member(MemberRow),
     /// A digest that alarms were told in which still fire.
     Digest(Timestamp),
+    /// That the sink was told of an alarm that it comes and goes.
+    Flapping(u64),
 }
 
 /// A group.
@@ -59,6 +61,14 @@ pub(super) struct Member {
     pub(super) digest: Timestamp,
 }
 
+impl Member {
+    /// Whether the sink does not know yet that the alarm fires with this severity, or is to be
+    /// told all the same.
+    pub(super) fn is_news(&self, severity: Severity) -> bool {
+        self.told != Some(severity) || self.again.is_some()
+    }
+}
+
 /// Why an alarm is told though nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,8 +79,8 @@ pub(super) enum Again {
     Escalated,
     /// Whoever took it up, it lasts too long.
     EscalatedAnyway,
-    /// It began to come and go.
-    Flapping,
+    /// It does not come and go any more, and fires.
+    Settled,
 }
 
 /// An end that is owed.

@@ -125,6 +125,9 @@ impl Arm {
                 news.push(end.alarm.id.clone());
                 ended.push(*end.alarm);
             }
+            for id in look.announces {
+                self.announce(id, out);
+            }
             told.push((look.number, is_new, look.escalates));
         }
         if self.digests.contains_key(&digest) {

@@ -5,6 +5,7 @@ mod influx;
 
 use std::{
     collections::BTreeSet,
+    fmt::Write,
     thread,
     time::{Duration, Instant},
 };
@@ -311,7 +312,7 @@ fn at_slots_a_reader_yields_what_the_source_did() {
             if seed >> 62 != 0 {
                 let (value, nanos) = ((seed >> 40) % 1000, (seed >> 33) % 1_000_000_000);
                 let at = (border - 200 + second) * 1_000_000_000 + i64::try_from(nanos).unwrap();
-                lines += &format!("m,h={host} value={value},n={}i {at}\n", value % 7);
+                writeln!(lines, "m,h={host} value={value},n={}i {at}", value % 7).unwrap();
             }
         }
     }

@@ -318,6 +318,7 @@ pub(super) fn why(why: &Why) -> String {
         Why::Handled { how, by, .. } => format!("{how} {by}"),
         Why::Quiet { place, .. } => format!("quiet {place}"),
         Why::Flapping => "flapping".into(),
+        Why::Ended => "ended".into(),
         Why::Grouped { place, .. } => format!("grouped {place}"),
         Why::RepeatNotDue { place, .. } => format!("repeat not due {place}"),
         Why::Starting { .. } => "starting".into(),

@@ -1,0 +1,445 @@
+//! Log evaluators as rows of text: lines go in, transitions come out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use haetae_plugin::{LogRecord, Logs, Timestamp};
+use proptest::prelude::*;
+use regex::bytes::Regex;
+
+use super::*;
+use crate::engine::{
+    Change, Engine, Input, Matcher, Past, SourceTiming, Transition, standing::Effects,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + millis)
+}
+
+fn rule(name: &str, pattern: &str, by: &[&str], watch: Watch) -> LogRule {
+    LogRule {
+        name: name.into(),
+        inputs: vec!["s".into()],
+        matchers: Vec::new(),
+        pattern: Some(Regex::new(pattern).unwrap()),
+        by: by.iter().map(|name| (*name).into()).collect(),
+        labels: BTreeMap::new(),
+        watch,
+        summary: BTreeMap::from([("en".into(), "{{host}}: {{pid}}".into())]),
+        runbook: None,
+    }
+}
+
+fn count(at_least: usize, seconds: u32) -> Count {
+    Count { at_least, within: SECOND * seconds }
+}
+
+fn levels<T>(warning: Option<T>, critical: Option<T>) -> Levels<T> {
+    Levels { warning, critical }
+}
+
+fn new(learn: u32, forget: u32, told: u32) -> Watch {
+    let (learn, forget) = (SECOND * learn, SECOND * forget);
+    Watch::New { label: "v".into(), learn, forget, levels: levels(Some(SECOND * told), None) }
+}
+
+fn rules() -> Vec<LogRule> {
+    vec![
+        rule(
+            "count",
+            r"kill (?P<pid>\d+)",
+            &["host"],
+            Watch::Count(levels(Some(count(2, 3)), Some(count(4, 5)))),
+        ),
+        rule(
+            "quiet",
+            "beat",
+            &["host"],
+            Watch::Absence(levels(Some(SECOND * 3), Some(SECOND * 6))),
+        ),
+        rule("none", "beat", &[], Watch::Absence(levels(None, Some(SECOND * 4)))),
+        rule("new", r"v=(?P<v>\w+)", &[], new(2, 8, 2)),
+    ]
+}
+
+/// A line: milliseconds, host, message.
+type Said = (i64, &'static str, String);
+
+fn logs(lines: &[Said], vouched: Option<i64>) -> Logs {
+    let mut logs = Logs::at(vouched.map(at).unwrap_or_default());
+    for (millis, host, message) in lines {
+        let raw = message.as_bytes();
+        let (received, host) = (at(*millis), host.as_bytes());
+        logs.push(&LogRecord { received, raw, message: raw, host, ..LogRecord::default() });
+    }
+    logs
+}
+
+/// An engine, the batches of its queue, and what was written of it.
+struct Trial {
+    engine: Engine,
+    rules: Vec<LogRule>,
+    batches: Vec<Logs>,
+    standings: BTreeMap<String, String>,
+    cursors: BTreeMap<(String, String), String>,
+    positions: BTreeMap<(String, String), i64>,
+    written: Vec<Transition>,
+}
+
+fn engine(rules: &[LogRule]) -> Engine {
+    let timing =
+        SourceTiming { name: "s".into(), interval: SECOND, deadline: SECOND, max_series: 9 };
+    Engine::new(vec![timing], Vec::new(), at(0)).with_logs(rules.to_vec())
+}
+
+impl Trial {
+    fn new(rules: Vec<LogRule>) -> Self {
+        Self {
+            engine: engine(&rules),
+            rules,
+            batches: Vec::new(),
+            standings: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            written: Vec::new(),
+        }
+    }
+
+    fn write(&mut self, effects: Effects) {
+        for one in &effects.transitions {
+            let stored = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
+            assert!(stored, "not stored: {one:?}");
+            let cursor = effects.cursors.iter().any(|row| row.evaluator == one.alarm.evaluator);
+            assert!(cursor, "written without its cursor: {one:?}");
+        }
+        for id in &effects.gone {
+            assert!(self.standings.remove(id).is_some(), "deleted what was not stored: {id}");
+        }
+        for row in effects.standings {
+            self.standings.insert(row.alarm.id.clone(), serde_json::to_string(&row).unwrap());
+        }
+        for cursor in effects.cursors {
+            self.positions.insert(cursor.of(), cursor.position);
+            self.cursors.insert(cursor.of(), serde_json::to_string(&cursor.state).unwrap());
+        }
+        self.written.extend(effects.transitions);
+    }
+
+    fn input(&mut self, sequence: usize) -> Input {
+        let matching = Matching::new("s", BTreeMap::new(), &self.rules).unwrap();
+        let found = matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
+        let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(sequence).unwrap());
+        Input::Records(Records { source, queue, position, found })
+    }
+
+    fn say(&mut self, lines: &[Said], vouched: Option<i64>, now: Timestamp) {
+        self.batches.push(logs(lines, vouched));
+        let input = self.input(self.batches.len() - 1);
+        let effects = self.engine.step(input, now);
+        self.write(effects);
+    }
+
+    fn hear(&mut self, millis: i64, vouched: bool) {
+        let heard = Input::Heard { source: "s".into(), until: at(millis), vouched };
+        let effects = self.engine.step(heard, at(millis));
+        self.write(effects);
+    }
+
+    /// Killed and started again: what was written is all that is left, and the queue says again
+    /// what lies behind its least cursor.
+    fn killed(&mut self, now: Timestamp) {
+        let cursor = |(of, state): (&(String, String), &String)| LogCursor {
+            source: of.0.clone(),
+            evaluator: of.1.clone(),
+            queue: "q".into(),
+            position: self.positions[of],
+            state: serde_json::from_str(state).unwrap(),
+        };
+        let rows: Vec<Standing> =
+            self.standings.values().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let (standings, ended): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.alarm.ended.is_none());
+        let occurrences = ended.into_iter().map(|row| (row.fingerprint, row.occurrence)).collect();
+        let cursors: Vec<_> = self.cursors.iter().map(cursor).collect();
+        let all = cursors.len() == self.rules.len();
+        let from = cursors.iter().map(|cursor| cursor.position + 1).min().filter(|_| all);
+        self.engine = engine(&self.rules);
+        let past = Past { standings, occurrences, cursors, ..Past::default() };
+        let effects = self.engine.restore(past, &BTreeSet::new(), now);
+        self.write(effects);
+        for sequence in usize::try_from(from.unwrap_or(0)).unwrap()..self.batches.len() {
+            let input = self.input(sequence);
+            let effects = self.engine.step(input, now);
+            self.write(effects);
+        }
+    }
+
+    /// Each transition: when, of whom, how.
+    fn told(&self) -> Vec<String> {
+        let word = |one: &Transition| {
+            let alarm = &one.alarm;
+            let millis = one.at.millis() - 1_000_000;
+            let labels: Vec<_> = alarm.labels.values().cloned().collect();
+            let (change, severity) = (one.change.as_str(), alarm.severity.as_str());
+            let value = alarm.value.map(|value| format!(" {value}")).unwrap_or_default();
+            format!(
+                "{millis} {} [{}] {change} {severity}{value}",
+                alarm.evaluator,
+                labels.join(",")
+            )
+        };
+        self.written.iter().map(word).collect()
+    }
+}
+
+fn told(rules: Vec<LogRule>, lines: &[(i64, &'static str, &str)], until: i64) -> Vec<String> {
+    let mut trial = Trial::new(rules);
+    for (millis, host, message) in lines {
+        trial.say(&[(*millis, host, (*message).into())], None, at(*millis));
+    }
+    trial.hear(until, false);
+    trial.told()
+}
+
+#[test]
+fn a_count_fires_rises_falls_and_ends_when_its_window_empties() {
+    let lines = [
+        (0, "a", "kill 1"),
+        (1_000, "b", "kill 2"),
+        (2_000, "a", "kill 3"),
+        (2_500, "a", "kill 4"),
+        (2_600, "a", "kill 5"),
+    ];
+    assert_eq!(
+        told(rules()[..1].to_vec(), &lines, 60_000),
+        [
+            "2000 count [a] fired warning 2",
+            "2600 count [a] worse critical 4",
+            "5000 count [a] better warning 4",
+            "5500 count [a] resolved warning 4",
+        ]
+    );
+}
+
+#[test]
+fn what_is_expected_and_does_not_come_is_an_alarm_until_it_comes() {
+    let lines =
+        [(0, "a", "beat"), (1_000, "b", "beat"), (2_000, "a", "beat"), (7_500, "b", "beat")];
+    assert_eq!(
+        told(rules()[1..2].to_vec(), &lines, 8_000),
+        [
+            "4000 quiet [b] fired warning",
+            "5000 quiet [a] fired warning",
+            "7000 quiet [b] worse critical",
+            "7500 quiet [b] resolved critical",
+            "8000 quiet [a] worse critical",
+        ]
+    );
+    let never = told(rules()[2..3].to_vec(), &[(0, "a", "something else")], 4_000);
+    assert_eq!(never, ["4000 none [] fired critical"]);
+}
+
+#[test]
+fn a_value_is_new_once_unless_it_was_there_from_the_beginning_or_is_forgotten() {
+    let lines = [
+        (0, "a", "v=1"),
+        (1_999, "a", "v=2"),
+        (2_000, "a", "v=3"),
+        (3_000, "a", "v=3"),
+        (6_000, "a", "v=2"),
+        (9_000, "a", "v=1"),
+        (9_100, "a", "nothing"),
+    ];
+    assert_eq!(
+        told(rules()[3..].to_vec(), &lines, 9_500),
+        [
+            "2000 new [3] fired warning",
+            "4000 new [3] resolved warning",
+            "9000 new [1] fired warning",
+        ]
+    );
+}
+
+#[test]
+fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it() {
+    for (vouched, fired) in [(false, 0), (true, 2)] {
+        let mut trial = Trial::new(rules()[1..2].to_vec());
+        trial.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
+        let down = Input::SourceDown { source: "s".into(), reason: "gone".into() };
+        drop(trial.engine.step(down, at(100)));
+        trial.hear(60_000, vouched);
+        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+        trial.killed(at(70_000));
+        trial.hear(90_000, vouched);
+        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+        // Heard up to 90 s: three seconds without the record from then on are an absence.
+        trial.hear(93_000, vouched);
+        assert_eq!(trial.written.len(), fired.max(1), "{vouched}: {:?}", trial.told());
+    }
+}
+
+#[test]
+fn what_a_source_that_vouches_says_again_is_counted_once() {
+    let mut trial = Trial::new(rules()[..1].to_vec());
+    let lines = [(500, "a", "kill 1".to_owned())];
+    for _ in 0..3 {
+        trial.say(&lines, Some(1_000), at(1_000));
+    }
+    assert_eq!(trial.told(), [""; 0]);
+    assert_eq!(trial.engine.evaluators()[0].matches, 1);
+}
+
+#[test]
+fn an_alarm_shows_its_newest_lines_cut_and_its_summary_says_what_was_captured() {
+    let mut trial = Trial::new(rules()[..1].to_vec());
+    let line = |millis, pid: usize| (millis, "a", format!("kill {pid} {}", "가".repeat(400)));
+    let lines: Vec<_> = (0_i64..6).zip(1..).map(|(millis, pid)| line(millis, pid)).collect();
+    trial.say(&lines, None, at(10));
+    let alarm = &trial.engine.alarms()[0];
+    assert_eq!(alarm.summaries["en"], "{{host}}: 6");
+    assert_eq!(alarm.excerpts.len(), EXCERPTS);
+    assert!(alarm.excerpts.iter().all(|line| line.len() <= EXCERPT && line.ends_with('가')));
+    assert!(alarm.excerpts[2].starts_with("kill 6 "));
+}
+
+#[test]
+fn label_sets_are_capped_and_what_is_over_is_counted() {
+    let mut trial = Trial::new(vec![rule(
+        "n",
+        r"v=(?P<v>\w+)",
+        &["v"],
+        Watch::Absence(levels(None, Some(SECOND))),
+    )]);
+    let lines: Vec<_> = (0..MOST_SETS + 5).map(|number| (0, "a", format!("v={number}"))).collect();
+    trial.say(&lines, None, at(0));
+    let status = &trial.engine.evaluators()[0];
+    assert_eq!((status.series, status.ignored), (MOST_SETS, 5));
+    let longest = trial.standings.values().map(String::len).max().unwrap();
+    assert!(longest < 2_000, "{longest}");
+}
+
+#[test]
+fn matchers_read_fields_pairs_and_words() {
+    let mut one = rule(
+        "m",
+        "x",
+        &["severity", "facility", "x@1.k", "source", "plane"],
+        Watch::Count(levels(None, Some(count(1, 1)))),
+    );
+    one.matchers =
+        [r#"severity=~"crit|err""#, "host!=b"].map(|text| Matcher::parse(text).unwrap()).into();
+    let mut logs = Logs::default();
+    for (severity, host) in [(3, "a"), (3, "b"), (6, "a")] {
+        let (host, pairs) = (str::as_bytes(host), vec![(&b"x@1.k"[..], &b"v"[..])]);
+        logs.push(&LogRecord {
+            raw: b"\xffx",
+            host,
+            severity,
+            facility: 17,
+            pairs,
+            ..LogRecord::default()
+        });
+    }
+    let plane = BTreeMap::from([("plane".to_owned(), "paas".to_owned())]);
+    let found = Matching::new("s", plane, &[one]).unwrap().find(&logs, at(5));
+    assert_eq!(found.hits.len(), 1);
+    let labels: Vec<_> = found.hits[0].labels.iter().collect();
+    assert_eq!(
+        labels,
+        [
+            ("facility", "local1"),
+            ("plane", "paas"),
+            ("severity", "err"),
+            ("source", "s"),
+            ("x@1.k", "v")
+        ]
+    );
+    assert_eq!(
+        found.hits[0].time,
+        at(5),
+        "what says no time was received when it was written down"
+    );
+}
+
+#[test]
+fn nothing_is_written_more_than_once_a_second_while_nobody_is_told() {
+    let mut trial = Trial::new(rules()[1..2].to_vec());
+    let mut writes = 0;
+    for millis in 0..5_000 {
+        trial.batches.push(logs(&[(millis, "a", "beat".into())], None));
+        let input = trial.input(trial.batches.len() - 1);
+        writes += usize::from(!trial.engine.step(input, at(millis)).is_empty());
+    }
+    assert_eq!(writes, 5);
+}
+
+fn stream() -> impl Strategy<Value = Vec<Said>> {
+    let message = prop_oneof![
+        3 => (0..9_u32).prop_map(|pid| format!("kill {pid}")),
+        3 => Just("beat".to_owned()),
+        2 => (0..4_u32).prop_map(|version| format!("v={version}")),
+        1 => Just("else".to_owned()),
+    ];
+    let line = (0..1_500_i64, prop_oneof![Just("a"), Just("b")], message);
+    prop::collection::vec(line, 1..60).prop_map(|lines| {
+        let mut now = 0;
+        lines
+            .into_iter()
+            .map(|(pause, host, message)| {
+                now += pause;
+                (now, host, message)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_lines_are_split_and_whenever_it_is_killed_the_alarms_are_the_same(
+        lines in stream(),
+        cuts in prop::collection::vec((1..6_usize, 0..4_u32), 60),
+    ) {
+        let vouch = |part: &[Said]| part.last().map(|line| line.0);
+        let mut whole = Trial::new(rules());
+        whole.say(&lines, vouch(&lines), at(0));
+        let mut parts = Trial::new(rules());
+        let mut rest = &lines[..];
+        for (size, fate) in cuts {
+            if rest.is_empty() { break; }
+            let (part, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let now = at(part.last().unwrap().0);
+            // Lines of one instant may be torn apart: of the last one it can't vouch yet.
+            parts.say(part, vouch(part).map(|last| last - 1), now);
+            if fate == 0 { parts.killed(now); }
+        }
+        prop_assume!(rest.is_empty());
+        let end = lines.last().unwrap().0 + 20_000;
+        for trial in [&mut whole, &mut parts] {
+            trial.hear(end, true);
+            trial.killed(at(end));
+        }
+        let (mut whole, mut parts) = (whole.told(), parts.told());
+        whole.sort();
+        parts.sort();
+        prop_assert_eq!(whole, parts);
+    }
+}
+
+#[test]
+fn an_end_is_a_transition_of_the_occurrence_that_fired() {
+    let mut trial = Trial::new(rules()[..1].to_vec());
+    for millis in [0, 1, 10_000, 10_001] {
+        trial.say(&[(millis, "a", "kill 1".into())], None, at(millis));
+    }
+    let seen: Vec<_> = trial
+        .written
+        .iter()
+        .map(|one| (one.change, one.alarm.id.split_once('-').unwrap().1.to_owned()))
+        .collect();
+    let expected = [(Change::Fired, "1"), (Change::Resolved, "1"), (Change::Fired, "2")];
+    assert_eq!(seen, expected.map(|(change, occurrence)| (change, occurrence.to_owned())));
+}

@@ -1,0 +1,171 @@
+//! The rig of a scenario: one life of the daemon, from its start to a restart.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use haetae_plugin::{Records, Timestamp};
+use jiff::tz::TimeZone;
+use tokio::{
+    sync::{Notify, broadcast, mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{play::PlayError, post::Post};
+use crate::{
+    clock::Clock,
+    config::{Plan, Sink, Source},
+    deliver::{
+        desk::Desk,
+        dispatch::{Dispatch, Work},
+        outbox::{Outbox, STORE},
+        recipient::{Recipient, Recipients},
+        render::Voice,
+    },
+    engine::{Effects, Engine, Past, SourceTiming, log::Positions},
+    plugin::event::Event,
+    store::{Location, Store, health::Health, reserve::Reserve},
+};
+
+/// The name of the daemon on its store.
+const NODE: &str = "01J0000000000000000000NODE";
+/// Events that wait; the driver takes them after each turn.
+const EVENTS: usize = 1000;
+
+/// The real parts between evidence and sinks.
+pub(super) struct Rig {
+    pub(super) engine: Engine,
+    pub(super) outbox: Outbox,
+    pub(super) dispatchers: BTreeMap<String, Dispatcher>,
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) tasks: TaskTracker,
+}
+
+/// A dispatcher, at work or not.
+pub(super) enum Dispatcher {
+    Idle(Box<(Dispatch, Work)>),
+    Busy(JoinHandle<(Dispatch, Work)>),
+    /// Between the two.
+    Moving,
+}
+
+impl Rig {
+    /// Starts as the daemon does: alarms and groups go on, leases are taken over. The answer has
+    /// what going on led to.
+    pub(super) async fn start(
+        plan: &Plan,
+        folder: &Path,
+        clock: &Clock,
+        posts: &BTreeMap<String, Post>,
+        intervals: &BTreeMap<String, std::time::Duration>,
+    ) -> Result<(Self, Effects), PlayError> {
+        let store = Store::open(Location::File(folder.join("haetae.db")), NODE).await?;
+        let (engine, effects) = engine(&store, plan, clock.now(), intervals).await?;
+        let (sender, events) = mpsc::channel(EVENTS);
+        let tasks = TaskTracker::new();
+        let recipient = |sink: &Sink| Recipient {
+            plan: sink.clone(),
+            takes: vec![Records::Notifications],
+            voice: Voice {
+                language: sink.language.unwrap_or(plan.daemon.language),
+                zone: zone(sink, plan),
+            },
+            outlet: posts.get(&sink.name).cloned().unwrap_or_default().outlet(
+                &sink.name,
+                sender.clone(),
+                &tasks,
+            ),
+            desk: Arc::<Desk>::default(),
+        };
+        let recipients = Recipients::new(plan.sinks.iter().map(recipient).collect());
+        let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
+        let wakes: BTreeMap<_, _> = recipients.iter().map(wake).collect();
+        let dispatcher = |sink: &Recipient| {
+            let dispatch = Dispatch {
+                name: sink.plan.name.clone(),
+                recipients: recipients.clone(),
+                store: store.clone(),
+                clock: clock.clone(),
+                wakes: wakes.clone(),
+                events: sender.clone(),
+                stop: CancellationToken::new(),
+            };
+            (dispatch.name.clone(), Dispatcher::Idle(Box::new((dispatch, Work::default()))))
+        };
+        let dispatchers = recipients.iter().map(dispatcher).collect();
+        let outbox = Outbox {
+            store,
+            health: Health::default(),
+            // Made where nothing is ever short of room.
+            reserve: Reserve::in_state(folder),
+            recipients,
+            wakes,
+            clock: clock.clone(),
+            watchers: broadcast::channel(16).0,
+            // Nobody reads a queue here.
+            written: watch::channel(Positions::default()).0,
+            events: sender,
+        };
+        outbox.adopt().await?;
+        Ok((Self { engine, outbox, dispatchers, events, tasks }, effects))
+    }
+
+    /// Ends at once: what was claimed stays claimed, and a delivery under way is never recorded.
+    pub(super) async fn kill(mut self, posts: &BTreeMap<String, Post>) {
+        for dispatcher in std::mem::take(&mut self.dispatchers).into_values() {
+            if let Dispatcher::Busy(task) = dispatcher {
+                task.abort();
+                // It was aborted just now.
+                drop(task.await);
+            }
+        }
+        posts.values().for_each(Post::forget);
+        let Self { outbox, events, tasks, .. } = self;
+        let store = outbox.store.clone();
+        drop((outbox, events));
+        tasks.close();
+        tasks.wait().await;
+        store.close().await;
+    }
+}
+
+async fn engine(
+    store: &Store,
+    plan: &Plan,
+    now: Timestamp,
+    intervals: &BTreeMap<String, std::time::Duration>,
+) -> Result<(Engine, Effects), PlayError> {
+    let timing = |source: &Source| {
+        let interval = intervals.get(&source.name).copied().unwrap_or(source.interval);
+        SourceTiming {
+            name: source.name.clone(),
+            interval,
+            deadline: source.deadline.min(interval),
+            max_series: source.limits.max_series,
+        }
+    };
+    let timings = plan.sources.iter().map(timing).collect();
+    let engine = Engine::new(timings, plan.thresholds.clone(), now);
+    let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+    let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+    let sources = plan.sources.iter().map(|source| source.name.clone());
+    let instances = sources.chain(plan.sinks.iter().map(|sink| sink.name.clone()));
+    let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
+    let past = Past { groups: store.groups().await?, ..store.past().await? };
+    let mut effects = engine.restore(past, &instances, now);
+    let mut page = store.standings("").await?;
+    while let Some(last) = page.last() {
+        let past = Past { standings: page.standings()?, ..Past::default() };
+        effects.extend(engine.restore(past, &instances, now));
+        page = store.standings(&last).await?;
+    }
+    Ok((engine, effects))
+}
+
+fn zone(sink: &Sink, plan: &Plan) -> TimeZone {
+    let name = sink.zone.as_ref().or(plan.daemon.zone.as_ref());
+    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+}
