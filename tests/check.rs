@@ -360,6 +360,7 @@ fn every_commented_key_of_the_default_configuration_is_known() {
     for plan in [&mut plain, &mut all] {
         (plan.daemon.zone, plan.daemon.store) = (None, None);
         plan.sinks.retain(|sink| sink.name != "other-sink");
+        plan.places.remove("other-sink");
         for sink in &mut plan.sinks {
             (sink.zone, sink.language, sink.fallback) = (None, None, None);
         }

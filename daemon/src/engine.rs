@@ -11,6 +11,7 @@ pub mod calendar;
 mod condition;
 mod evaluator;
 mod evidence;
+mod expected;
 mod flap;
 pub mod handling;
 mod identity;
@@ -23,7 +24,9 @@ mod member;
 mod missed;
 pub mod notify;
 mod occurrence;
+mod overrides;
 mod record;
+mod reload;
 mod restore;
 pub mod silence;
 mod slot;
@@ -35,11 +38,17 @@ pub mod threshold;
 mod window;
 
 #[cfg(test)]
+mod expecting;
+#[cfg(test)]
 mod icinga;
+#[cfg(test)]
+mod overriding;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reloading;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
@@ -55,6 +64,8 @@ pub use self::{
     evidence::Evidence,
     handling::Handling,
     matcher::{Matcher, MatcherError},
+    overrides::{Foreseen, Override, Preview},
+    reload::Setting,
     silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
     source::SourceTiming,
@@ -141,6 +152,9 @@ pub enum Input {
         /// More about it; `None` ends it.
         detail: Option<String>,
     },
+    /// Numbers that stand in for those of evaluators, all that there are, the newest last. Given
+    /// before alarms are restored, they are restored under these.
+    Overrides(Vec<Override>),
     /// A person handled an alarm: it stands so now.
     Handled {
         /// The alarm.
@@ -249,6 +263,11 @@ impl Engine {
                 Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
                 None => self.system.end(&instance, problem, now, &mut changes),
             },
+            Input::Overrides(overrides) => {
+                for evaluator in &mut self.evaluators {
+                    evaluator.override_with(&overrides, now, &mut changes);
+                }
+            }
             Input::Handled { alarm, handling } => {
                 let Self { evaluators, sources, system, notifier, .. } = self;
                 notifier.handle(&alarm, handling, now, Views { evaluators, sources, system });
@@ -312,6 +331,15 @@ impl Engine {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
         let logs = self.logs.iter().flat_map(LogEvaluator::firing);
         self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
+    }
+
+    /// What other overrides would do now; `id` is the one in question.
+    pub fn preview(&self, overrides: &[Override], id: &str) -> Preview {
+        let mut preview = Preview::default();
+        for evaluator in &self.evaluators {
+            evaluator.preview(overrides, id, &mut preview);
+        }
+        preview
     }
 
     /// How each evaluator is doing, in the order in which they were given.

@@ -16,7 +16,7 @@ use super::{
     problem::{Code, Problem, Severity},
     schema,
     section::{Part, Section, sections},
-    sink, source, telling,
+    sink, source, telling, threshold,
     wiring::Wiring,
 };
 
@@ -163,6 +163,13 @@ impl Files {
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
+        let overrides = {
+            let evaluators = wiring.evaluators.iter().map(|draft| &draft.threshold).collect();
+            let logs = wiring.logs.iter().map(|draft| draft.section.name).collect();
+            let known = threshold::Known { evaluators, logs, complete: wiring.complete };
+            let read = |section| threshold::read(&section, &known, &mut problems);
+            of(Part::Thresholds).filter_map(read).collect()
+        };
         let tests = wiring.tests(&mut problems);
         let inhibits: Vec<_> =
             of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();
@@ -191,6 +198,7 @@ impl Files {
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            overrides,
             logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });

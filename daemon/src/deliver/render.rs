@@ -296,6 +296,7 @@ mod tests {
             unit: String::new(),
             summaries: BTreeMap::new(),
             runbook: None,
+            threshold: None,
             reason: Some("rule removed".into()),
             excerpts: Vec::new(),
         };

@@ -31,6 +31,7 @@ fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {
         unit: String::new(),
         summaries: BTreeMap::new(),
         runbook: None,
+        threshold: None,
         reason: None,
         flapping: false,
         excerpts: Vec::new(),
