@@ -16,7 +16,7 @@ use haetae::{
     config::{Limits, Queue, Source},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Flap, Level, NoData, Side, Then, Threshold},
+        threshold::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
     },
     pipeline::intake::Intake,
 };
@@ -98,6 +98,8 @@ fn engine(now: Timestamp) -> Engine {
         every: None,
         summary: <_>::default(),
         runbook: None,
+        expect: Expect::Nobody,
+        judged_by: None,
     };
     Engine::new(vec![timing], vec![threshold], now)
 }

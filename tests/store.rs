@@ -10,6 +10,8 @@ mod postgres;
 #[path = "store/restarts.rs"]
 mod restarts;
 mod support;
+#[path = "store/thresholds.rs"]
+mod thresholds;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 

@@ -207,6 +207,7 @@ warning-beyond-critical = `warning` is beyond `critical`
     .label = at { $warning } it is critical already, from { $critical } on
     .cure = give `warning` the smaller number
     .below = give `warning` the greater number
+    .merged = the other level is the evaluator's own: give this one another number, or name both here
 clear-on-wrong-side = `clear` is on the wrong side
     .label = { $clear } is on the bad side of { $raise }
     .cure = give `clear` { $raise } or less
@@ -214,6 +215,7 @@ clear-on-wrong-side = `clear` is on the wrong side
 mixed-sides = `warning` and `critical` look to different sides
     .label = the other level has the other of `above` and `below`
     .cure = use `above` in both or `below` in both; two evaluators can watch both sides
+    .merged = use the one of `above` and `below` that the evaluator uses, or name both levels here
 both-sides = `{ $severity }` has both `above` and `below`
     .label = only one of the two
     .cure = remove one; two evaluators can watch both sides
@@ -245,6 +247,26 @@ ends-first = it ends before it begins
     .label = not after `from`
     .cure = give `until` a time after `from`
 
+unknown-evaluator = no evaluator is called `{ $name }`
+    .label = must be the name of an evaluator of kind `threshold`
+    .cure = use one of: { $known }
+    .meant = did you mean `{ $meant }`?
+overrides-log = `{ $name }` has no thresholds
+    .label = is an evaluator of kind `log`
+    .cure = change its numbers where it stands; [[thresholds]] are for evaluators of kind `threshold`
+expect-without-by = `expect` names identities, and no `by` says what makes one
+    .label = which labels tell them apart?
+    .cure = add by = ["…"] with the labels that are named here
+expect-beside-by = this is no identity of the evaluator
+    .label = names { $given }
+    .cure = name each label of `by` once, with =: { $by }; several in a list of their own
+forget-without-learned = nothing is learned that could be forgotten
+    .label = needs expect = "learned"
+    .cure = add expect = "learned", or remove `forget`
+overrides-nothing = { $section } changes neither `warning` nor `critical`
+    .label = replaces no level
+    .cure = add a level such as  critical = {"{"} above = 95, for = "2m" {"}"}
+
 bad-series = `{ $given }` is no series of a test
     .label = { $cause }
     .cure = write name, labels and values: 'cpu{"{"}ip="a"{"}"} 95x4 85-5x3 _x2 stale'; 95x4 is 95 and 4 more, _x2 is two gaps, one value an interval
@@ -265,6 +287,9 @@ test-too-long = the test takes more than { $most } slots
     .label = every { $every }, it would not end soon
     .cure = expect less far ahead, or give the test a longer `interval`
 
+expect-holds = what is expected here and missing is no alarm
+    .label = with `then` at "hold" nobody is told
+    .cure = add no_data = {"{"} then = "alarm" {"}"}
 unread-source = nothing reads the source `{ $name }`
     .label = in no `inputs`
     .cure = add "{ $name }" to the `inputs` of an evaluator or a sink, or remove the source

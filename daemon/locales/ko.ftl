@@ -203,6 +203,7 @@ warning-beyond-critical = `warning`이 `critical`보다 심합니다
     .label = { $warning }이면 이미 심각 단계입니다(임계치 { $critical })
     .cure = `warning`에 더 작은 숫자를 쓰십시오
     .below = `warning`에 더 큰 숫자를 쓰십시오
+    .merged = 다른 단계는 평가기의 것입니다. 이 단계의 숫자를 바꾸거나 두 단계를 모두 쓰십시오
 clear-on-wrong-side = `clear`가 반대쪽에 있습니다
     .label = { $clear }: 임계치 { $raise }에서 나쁜 쪽
     .cure = `clear`를 { $raise } 이하로 정하십시오
@@ -210,6 +211,7 @@ clear-on-wrong-side = `clear`가 반대쪽에 있습니다
 mixed-sides = `warning`과 `critical`의 방향이 다릅니다
     .label = 다른 단계와 `above`/`below`가 다름
     .cure = 둘 다 `above`나 둘 다 `below`로 쓰십시오. 양쪽을 보려면 평가기를 둘로 나눕니다
+    .merged = 평가기와 같은 쪽(`above` 또는 `below`)으로 쓰거나 두 단계를 모두 쓰십시오
 both-sides = `{ $severity }`에 `above`와 `below`가 함께 있습니다
     .label = 둘 중 하나만
     .cure = 하나를 지우십시오. 양쪽을 보려면 평가기를 둘로 나눕니다
@@ -241,6 +243,26 @@ ends-first = 시작하기 전에 끝납니다
     .label = `from` 뒤가 아님
     .cure = `until`을 `from`보다 뒤로 정하십시오
 
+unknown-evaluator = 그런 평가기가 없습니다: `{ $name }`
+    .label = `threshold` 종류 평가기의 이름이어야 함
+    .cure = 다음 가운데 하나를 쓰십시오: { $known }
+    .meant = `{ $meant }` 아닙니까?
+overrides-log = `{ $name }`에는 임계값이 없습니다
+    .label = `log` 종류 평가기임
+    .cure = 그 평가기의 값을 직접 고치십시오. [[thresholds]]는 `threshold` 종류 평가기에만 씁니다
+expect-without-by = `expect`가 대상을 가리키지만 `by`가 없습니다
+    .label = 어느 레이블로 구별하는지 알 수 없음
+    .cure = 여기에 쓴 레이블로 by = ["…"]를 더하십시오
+expect-beside-by = 평가기의 대상이 아닙니다
+    .label = 가리키는 레이블: { $given }
+    .cure = `by`의 레이블마다 =로 한 번씩 쓰십시오: { $by }. 여럿이면 따로 목록으로 묶습니다
+forget-without-learned = 잊을 것이 없습니다
+    .label = expect = "learned"가 필요함
+    .cure = expect = "learned"를 더하거나 `forget`을 지우십시오
+overrides-nothing = { $section }에 `warning`도 `critical`도 없습니다
+    .label = 바꾸는 단계가 없음
+    .cure = critical = {"{"} above = 95, for = "2m" {"}"} 같은 단계를 더하십시오
+
 bad-series = 테스트의 시리즈가 아닙니다: `{ $given }`
     .label = { $cause }
     .cure = 이름, 레이블, 값의 순서로 쓰십시오: 'cpu{"{"}ip="a"{"}"} 95x4 85-5x3 _x2 stale'. 95x4는 95 하나에 4번 더, _x2는 빈 값 둘이며, 값 하나가 간격 하나입니다
@@ -261,6 +283,9 @@ test-too-long = 평가 횟수가 너무 많은 테스트입니다: { $most }번 
     .label = { $every }마다 평가하면 곧 끝나지 않음
     .cure = 더 이른 시각까지만 기대하거나 테스트의 `interval`을 늘리십시오
 
+expect-holds = 있어야 할 것이 없어도 알람이 되지 않습니다
+    .label = `then`이 "hold"이면 아무도 모름
+    .cure = no_data = {"{"} then = "alarm" {"}"}를 더하십시오
 unread-source = 아무도 읽지 않는 소스입니다: `{ $name }`
     .label = 어느 `inputs`에도 없음
     .cure = 평가기나 싱크의 `inputs`에 "{ $name }" 이름을 더하거나, 소스를 지우십시오

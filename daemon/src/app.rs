@@ -119,6 +119,7 @@ impl App {
             queues: records.queues().clone(),
             events: wiring.events.clone(),
             wakes: outbox.wakes.clone(),
+            thresholds: judging.registry(&plan, &store, &clock),
             places: plan.places.clone(),
             ready: AtomicBool::new(false),
             people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),

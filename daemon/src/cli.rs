@@ -15,6 +15,7 @@ mod scenario;
 mod silence;
 mod status;
 mod test;
+mod threshold;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -128,6 +129,9 @@ enum Verb {
     /// Silence alarms for a while
     #[command(subcommand)]
     Silence(silence::Verb),
+    /// Look at thresholds, set and remove them
+    #[command(subcommand)]
+    Threshold(threshold::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
     #[command(subcommand)]
     Outbox(outbox::Verb),
@@ -154,6 +158,7 @@ pub fn main() -> ExitCode {
         Verb::Test(arguments) => test::run(&common, &arguments),
         Verb::Plugin(verb) => plugin::run(&common, verb),
         Verb::Alarm(verb) => alarm::run(&common, &verb),
+        Verb::Threshold(verb) => threshold::run(&common, &verb),
         Verb::Silence(verb) => silence::run(&common, &verb),
         Verb::Outbox(verb) => outbox::run(&common, &verb),
         Verb::Db(verb) => db::run(&common, &verb),

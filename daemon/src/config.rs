@@ -3,6 +3,7 @@
 mod document;
 mod environment;
 mod evaluator;
+mod expect;
 mod file;
 mod files;
 mod kind;
@@ -22,6 +23,7 @@ mod section;
 mod sink;
 mod source;
 mod telling;
+mod threshold;
 mod wiring;
 
 use std::path::PathBuf;
@@ -35,10 +37,11 @@ pub use self::{
     kind::reserved,
     language::Language,
     notation::{Spoken, Stand, Word},
-    plan::{Daemon, Http, Limits, Plan, Plugins, Queue, Server, Sink, Source, Telling},
+    plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},
     proposal::Misplaced,
     rule_test::{Expectation, RuleTest},
+    threshold::ThresholdText,
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

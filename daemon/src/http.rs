@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod outbox;
 mod peer;
 pub mod people;
+pub mod thresholds;
 
 use std::{
     collections::BTreeMap,
@@ -71,6 +72,8 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Wakes the dispatcher of a sink.
     pub wakes: BTreeMap<String, Arc<Notify>>,
+    /// Numbers that override those of evaluators.
+    pub thresholds: thresholds::registry::Registry,
     /// Where what people do goes.
     pub people: People,
     /// Where each source, evaluator and sink stands in the configuration.

@@ -20,6 +20,7 @@ pub mod reserve;
 mod rows;
 mod silences;
 mod statements;
+mod thresholds;
 mod transaction;
 
 use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -44,6 +45,7 @@ pub use self::{
     obligations::{Debt, DebtState, Told},
     outbox::{Claimed, Count, Kind, Waiting},
     silences::{StoredSilence, StoredSpan},
+    thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
     transaction::Transaction,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use haetae::{
     engine::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
+        threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
     },
     store::{Location, Store},
 };
@@ -172,6 +172,8 @@ fn engine(rule: Rule, now: Timestamp) -> Engine {
         every: None,
         summary: <_>::default(),
         runbook: None,
+        expect: Expect::Nobody,
+        judged_by: None,
     });
     Engine::new(vec![timing], thresholds.into_iter().collect(), now)
 }

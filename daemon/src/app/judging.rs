@@ -7,8 +7,11 @@ use tokio::{runtime::Handle, sync::mpsc};
 use super::StartError;
 use crate::{
     clock::Clock,
+    config::Plan,
     engine::{Effects, Engine, Input},
+    http::thresholds::registry::Registry,
     pipeline::evaluation::{self, Channels, Question},
+    store::Store,
 };
 
 /// The engine at work, and what leads to it and from it.
@@ -20,6 +23,12 @@ pub(super) struct Judging {
 }
 
 impl Judging {
+    /// Where thresholds are changed, of which it is told.
+    pub(super) fn registry(&self, plan: &Plan, store: &Store, clock: &Clock) -> Registry {
+        let engine = (&self.inputs, self.questions.clone());
+        Registry::new(plan, store.clone(), clock.clone(), engine)
+    }
+
     /// Starts an engine; what its restoring led to goes first.
     pub(super) fn start(
         engine: Engine,

@@ -11,9 +11,10 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{
-        Effects, Engine, Past, Problem, SYSTEM, Standing,
+        Effects, Engine, Input, Past, Problem, SYSTEM, Standing,
         log::{LogCursor, LogRule},
     },
+    http::thresholds::registry::in_force,
     people,
     store::{Store, StoreError},
 };
@@ -36,10 +37,14 @@ pub(super) async fn restore(
     clock: &Clock,
 ) -> Result<Restored, StartError> {
     let timings = plan.sources.iter().map(Source::timing).collect();
-    let engine = Engine::new(timings, plan.thresholds.clone(), clock.now());
+    let now = clock.now();
+    let engine = Engine::new(timings, plan.thresholds.clone(), now);
     let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
     let engine = engine.with_logs(plan.logs.clone());
-    let engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+    let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+    // Nothing is judged, nor restored, by numbers that are not in force.
+    let overrides = in_force(&plan.overrides, &plan.thresholds, &store.thresholds().await?);
+    engine.step(Input::Overrides(overrides), now);
     let handlings = store.handlings().await?.into_iter();
     let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
     // What people said is known before anything is judged.

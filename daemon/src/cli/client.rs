@@ -16,25 +16,45 @@ pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T,
     ask(common, path, None)
 }
 
-/// Deletes `path`; likewise.
-pub(super) fn delete<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
-    ask(common, path, Some((Method::DELETE, Vec::new())))
-}
-
 /// Sends `body` to `path`; likewise.
 pub(super) fn post<T: DeserializeOwned>(
     common: &Common,
     path: &str,
     body: &impl Serialize,
 ) -> Result<T, u8> {
-    ask(common, path, Some((Method::POST, serde_json::to_vec(body).unwrap_or_default())))
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    ask(common, path, Some(Change { method: Method::POST, seen: None, body }))
 }
 
-fn ask<T: DeserializeOwned>(
+/// Puts `body` at `path` in the place of the version that was seen; likewise.
+pub(super) fn put<T: DeserializeOwned>(
     common: &Common,
     path: &str,
-    change: Option<(Method, Vec<u8>)>,
+    seen: Option<i64>,
+    body: &impl Serialize,
 ) -> Result<T, u8> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    ask(common, path, Some(Change { method: Method::PUT, seen, body }))
+}
+
+/// Deletes `path`, if there are versions of it then the one that was seen; likewise.
+pub(super) fn delete<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    seen: Option<i64>,
+) -> Result<T, u8> {
+    ask(common, path, Some(Change { method: Method::DELETE, seen, body: Vec::new() }))
+}
+
+/// What changes something.
+struct Change {
+    method: Method,
+    /// The version that was seen.
+    seen: Option<i64>,
+    body: Vec<u8>,
+}
+
+fn ask<T: DeserializeOwned>(common: &Common, path: &str, change: Option<Change>) -> Result<T, u8> {
     let socket = socket(common);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -52,8 +72,13 @@ fn ask<T: DeserializeOwned>(
         let url = format!("http://haetae{path}");
         let request = match change {
             None => client.get(url),
-            Some((method, body)) => {
-                client.request(method, url).header("content-type", "application/json").body(body)
+            Some(Change { method, seen, body }) => {
+                let request = client.request(method, url).body(body);
+                let request = request.header("content-type", "application/json");
+                match seen {
+                    Some(version) => request.header("if-match", format!("\"{version}\"")),
+                    None => request,
+                }
             }
         };
         let answer = request.send().await;
@@ -69,9 +94,9 @@ fn ask<T: DeserializeOwned>(
             say(format!("the daemon answered {status}"));
         }
         Err(match status.as_u16() {
-            400 => exit::USAGE,
+            400 | 422 => exit::USAGE,
             404 => exit::NOT_FOUND,
-            409 => exit::REFUSED,
+            409 | 412 | 428 => exit::REFUSED,
             _ => exit::UNREACHABLE,
         })
     })

@@ -134,7 +134,7 @@ fn end(common: &Common, id: &str) -> Result<(), u8> {
         output::say(format!("`{id}` is no id of a silence; see `haetae silence list`"));
         return Err(exit::NOT_FOUND);
     }
-    let ended: StoredSilence = client::delete(common, &format!("/api/v1/silences/{id}"))?;
+    let ended: StoredSilence = client::delete(common, &format!("/api/v1/silences/{id}"), None)?;
     if common.is_json() {
         output::json(&ended);
     } else {

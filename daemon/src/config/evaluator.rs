@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    file,
+    expect, file,
     language::Language,
     problem::{Code, Problem, nearest},
     rule_test, schema,
@@ -26,8 +26,9 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
     let judged = schema::own::<file::Evaluator>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
-    let warning = file.warning.and_then(|one| level(&section, "/warning", &one, problems));
-    let critical = file.critical.and_then(|one| level(&section, "/critical", &one, problems));
+    let warning = file.warning.as_ref().and_then(|one| level(&section, "/warning", one, problems));
+    let critical =
+        file.critical.as_ref().and_then(|one| level(&section, "/critical", one, problems));
     // One that is there and wrong, even misspelt, has been told.
     if nearly_none(section.table, ["warning", "critical"]) {
         problems.push(Problem::new(Code::NoLevel, section.head()).with("section", section));
@@ -42,6 +43,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         let length = length.map_or(Duration::MAX, |length| *length);
         too_short(&section, pointer, length, problems);
     }
+    let expect = expect::read(&section, &file, problems);
     let threshold = Threshold {
         name: section.name.into(),
         inputs: file.inputs,
@@ -62,6 +64,8 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         every: file.every.map(|every| *every),
         summary: summary(file.summary).into(),
         runbook: file.runbook,
+        expect,
+        judged_by: None,
     };
     let tests = rule_test::read(&section, file.tests, &threshold, problems);
     Draft { section, threshold, tests }
@@ -87,7 +91,7 @@ fn flap(
     Some(Flap { start, stop, decay })
 }
 
-fn level(
+pub(super) fn level(
     section: &Section<'_>,
     pointer: &str,
     file: &file::Level,
@@ -137,21 +141,37 @@ fn level(
 }
 
 /// What two levels must keep to be one evaluator's.
-fn together(section: &Section<'_>, warning: &Level, critical: &Level, problems: &mut Vec<Problem>) {
-    let key = match warning.side {
-        Side::Above => "/warning/above",
-        Side::Below => "/warning/below",
+pub(super) fn together(
+    section: &Section<'_>,
+    warning: &Level,
+    critical: &Level,
+    problems: &mut Vec<Problem>,
+) {
+    // Of an override that names one of them, the other is the evaluator's.
+    let merged = |problem: Problem| {
+        let both = section.has("/warning") && section.has("/critical");
+        if both { problem } else { problem.cured_by("merged") }
     };
+    let (level, side) = if section.has("/warning") {
+        ("warning", warning.side)
+    } else {
+        ("critical", critical.side)
+    };
+    let key = match side {
+        Side::Above => format!("/{level}/above"),
+        Side::Below => format!("/{level}/below"),
+    };
+    let key = key.as_str();
     if warning.side != critical.side {
-        problems.push(Problem::new(Code::MixedSides, section.key(key)));
+        problems.push(merged(Problem::new(Code::MixedSides, section.key(key))));
     } else if beyond(warning.side, warning.raise, critical.raise) {
         let problem = Problem::new(Code::WarningBeyondCritical, section.value(key))
             .with("warning", warning.raise)
             .with("critical", critical.raise);
-        problems.push(match warning.side {
+        problems.push(merged(match warning.side {
             Side::Above => problem,
             Side::Below => problem.cured_by("below"),
-        });
+        }));
     }
 }
 

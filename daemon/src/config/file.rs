@@ -18,7 +18,7 @@ pub(super) use self::{
     rule_test::{Expect, RuleTest, Stand},
     telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
-use super::language::Language;
+use super::{expect, language::Language};
 use crate::engine::{matcher, threshold};
 
 /// `[daemon]`.
@@ -151,6 +151,7 @@ pub(super) struct Evaluator {
     pub(super) warning: Option<Level>,
     pub(super) critical: Option<Level>,
     pub(super) no_data: NoData,
+    pub(super) expect: Option<expect::Expect>,
     pub(super) over: Option<Duration>,
     /// A thousand.
     #[schemars(range(min = 1))]
@@ -194,6 +195,8 @@ pub(super) struct NoData {
     /// Three intervals of the source.
     pub(super) after: Option<Duration>,
     pub(super) then: Then,
+    /// A day; of what was learned.
+    pub(super) forget: Option<Duration>,
 }
 
 /// `flap`: numbers, or none of it.

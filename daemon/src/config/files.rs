@@ -145,24 +145,9 @@ impl Files {
         let of = |part| all.iter().filter(move |section| section.part == part).copied();
         let daemon = daemon(of(Part::Daemon).next(), &mut problems);
         let zone = daemon.zone.as_deref();
-        let mut wiring = Wiring {
-            sources: of(Part::Sources)
-                .map(|section| source::read(section, kinds, &mut problems))
-                .collect(),
-            evaluators: of(Part::Evaluators)
-                .filter(|section| !log::is_log(section))
-                .map(|section| evaluator::read(section, &mut problems))
-                .collect(),
-            logs: of(Part::Evaluators)
-                .filter(log::is_log)
-                .map(|section| log::read(section, &mut problems))
-                .collect(),
-            sinks: of(Part::Sinks)
-                .map(|section| sink::read(section, kinds, zone, &mut problems))
-                .collect(),
-            complete: self.problems.is_empty(),
-        };
+        let mut wiring = self.wiring(&all, kinds, zone, &mut problems);
         wiring.check(&mut problems);
+        let overrides = wiring.overrides(of(Part::Thresholds), &mut problems);
         let tests = wiring.tests(&mut problems);
         let inhibits = of(Part::Inhibit);
         let inhibits = inhibits.map(|one| telling::inhibit(&one, &mut problems)).collect();
@@ -189,10 +174,39 @@ impl Files {
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            overrides,
             logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),
         });
         Checked { plan, problems, files }
+    }
+
+    /// All instances, each read by itself.
+    fn wiring<'a>(
+        &self,
+        all: &[Section<'a>],
+        kinds: &dyn Kinds,
+        zone: Option<&str>,
+        problems: &mut Vec<Problem>,
+    ) -> Wiring<'a> {
+        let of = |part| all.iter().filter(move |section| section.part == part).copied();
+        Wiring {
+            sources: of(Part::Sources)
+                .map(|section| source::read(section, kinds, problems))
+                .collect(),
+            evaluators: of(Part::Evaluators)
+                .filter(|section| !log::is_log(section))
+                .map(|section| evaluator::read(section, problems))
+                .collect(),
+            logs: of(Part::Evaluators)
+                .filter(log::is_log)
+                .map(|section| log::read(section, problems))
+                .collect(),
+            sinks: of(Part::Sinks)
+                .map(|section| sink::read(section, kinds, zone, problems))
+                .collect(),
+            complete: self.problems.is_empty(),
+        }
     }
 
     /// In the order in which people read the files.

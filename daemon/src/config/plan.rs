@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::{language::Language, rule_test::RuleTest};
+use super::{language::Language, rule_test::RuleTest, threshold::ThresholdText};
 use crate::engine::{
-    SYSTEM, SourceTiming,
+    self, SYSTEM, SourceTiming,
     log::LogRule,
     matcher::Matcher,
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
@@ -28,6 +28,8 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
     pub thresholds: Vec<Threshold>,
+    /// `[[thresholds]]`, in their order.
+    pub overrides: Vec<Override>,
     /// `[evaluators.*]` of kind `log`, by name.
     pub logs: Vec<LogRule>,
     /// `[[evaluators.*.test]]`.
@@ -40,6 +42,15 @@ pub struct Plan {
     pub maintenance: Vec<Silence>,
     /// Where each source, evaluator and sink stands in the text: `haetae.toml:12`.
     pub places: BTreeMap<String, String>,
+}
+
+/// A threshold that the configuration sets for a scope.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// Its numbers; its id is its place: `haetae.toml:12`.
+    pub numbers: engine::Override,
+    /// As it was written.
+    pub text: ThresholdText,
 }
 
 /// The daemon itself.

@@ -112,6 +112,12 @@ pub enum Code {
     NoMode,
     MixedModes,
     WithoutNew,
+    UnknownEvaluator,
+    ExpectWithoutBy,
+    ExpectBesideBy,
+    ForgetWithoutLearned,
+    OverridesNothing,
+    OverridesLog,
     BadSeries,
     BadExpectation,
     TestOfOtherMetric,
@@ -119,6 +125,7 @@ pub enum Code {
     TestBetweenSlots,
     TestTooLong,
     UnreadSource,
+    ExpectHolds,
     UnknownMetric,
 }
 
@@ -239,7 +246,7 @@ impl Code {
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::UnreadSource | Self::UnknownMetric => Severity::Warning,
+            Self::UnreadSource | Self::UnknownMetric | Self::ExpectHolds => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -289,6 +296,12 @@ impl Code {
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
             Self::FlapNeverSettles => ("HT0245", "flap-never-settles"),
+            Self::UnknownEvaluator => ("HT0251", "unknown-evaluator"),
+            Self::ExpectWithoutBy => ("HT0252", "expect-without-by"),
+            Self::ExpectBesideBy => ("HT0253", "expect-beside-by"),
+            Self::ForgetWithoutLearned => ("HT0254", "forget-without-learned"),
+            Self::OverridesNothing => ("HT0255", "overrides-nothing"),
+            Self::OverridesLog => ("HT0256", "overrides-log"),
             Self::InputYieldsNoLogs => ("HT0261", "input-yields-no-logs"),
             Self::NoMode => ("HT0262", "no-mode"),
             Self::MixedModes => ("HT0263", "mixed-modes"),
@@ -299,6 +312,7 @@ impl Code {
             Self::TestTooLong => ("HT0284", "test-too-long"),
             Self::UnreadSource => ("HT0301", "unread-source"),
             Self::UnknownMetric => ("HT0302", "unknown-metric"),
+            Self::ExpectHolds => ("HT0303", "expect-holds"),
             _ => self.of_one_value(),
         }
     }
@@ -351,7 +365,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 67] = [
+    const ALL: [Code; 74] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -411,6 +425,12 @@ mod tests {
         Code::NoMode,
         Code::MixedModes,
         Code::WithoutNew,
+        Code::UnknownEvaluator,
+        Code::ExpectWithoutBy,
+        Code::ExpectBesideBy,
+        Code::ForgetWithoutLearned,
+        Code::OverridesNothing,
+        Code::OverridesLog,
         Code::BadSeries,
         Code::BadExpectation,
         Code::TestOfOtherMetric,
@@ -418,6 +438,7 @@ mod tests {
         Code::TestBetweenSlots,
         Code::TestTooLong,
         Code::UnreadSource,
+        Code::ExpectHolds,
         Code::UnknownMetric,
     ];
 

@@ -30,18 +30,20 @@ pub(super) enum Part {
     Sources,
     Evaluators,
     Sinks,
+    Thresholds,
     Inhibit,
     Maintenance,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Daemon,
         Self::Http,
         Self::Plugins,
         Self::Sources,
         Self::Evaluators,
         Self::Sinks,
+        Self::Thresholds,
         Self::Inhibit,
         Self::Maintenance,
     ];
@@ -54,6 +56,7 @@ impl Part {
             Self::Sources => "sources",
             Self::Evaluators => "evaluators",
             Self::Sinks => "sinks",
+            Self::Thresholds => "thresholds",
             Self::Inhibit => "inhibit",
             Self::Maintenance => "maintenance",
         }
@@ -73,9 +76,9 @@ impl Part {
         matches!(self, Self::Sources | Self::Evaluators | Self::Sinks)
     }
 
-    /// Whether it is a list of tables: `[[inhibit]]`.
+    /// Whether it is a list of tables: `[[thresholds]]`.
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Self::Inhibit | Self::Maintenance)
+        matches!(self, Self::Thresholds | Self::Inhibit | Self::Maintenance)
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use haetae_plugin::{Metric, Records};
 
 use super::{
-    evaluator, log, names,
+    evaluator, log, names, plan,
     problem::{Code, Place, Problem, nearest},
     rule_test::RuleTest,
-    sink, source,
+    section::Section,
+    sink, source, threshold,
 };
 
 /// All instances, as far as they could be read.
@@ -22,6 +23,18 @@ pub(super) struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
+    /// The numbers that stand in for those of evaluators.
+    pub(super) fn overrides<'a>(
+        &self,
+        sections: impl Iterator<Item = Section<'a>>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<plan::Override> {
+        let evaluators = self.evaluators.iter().map(|draft| &draft.threshold).collect();
+        let logs = self.logs.iter().map(|draft| draft.section.name).collect();
+        let known = threshold::Known { evaluators, logs, complete: self.complete };
+        sections.filter_map(|section| threshold::read(&section, &known, problems)).collect()
+    }
+
     /// Judges all connections.
     pub(super) fn check(&self, problems: &mut Vec<Problem>) {
         // Names that a misspelt input was probably meant to be: they are not unread as well.

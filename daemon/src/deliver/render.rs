@@ -296,6 +296,7 @@ mod tests {
             unit: String::new(),
             summaries: <_>::default(),
             runbook: None,
+            threshold: None,
             reason: Some("rule removed".into()),
             excerpts: Vec::new(),
         };

@@ -49,6 +49,10 @@ pub struct AlarmView {
     pub summaries: Arc<BTreeMap<String, String>>,
     /// Where it says what to do.
     pub runbook: Option<String>,
+    /// The threshold that its numbers are of: an id, or a place such as `haetae.toml:12`; none: they
+    /// are its evaluator's own.
+    #[serde(default)]
+    pub threshold: Option<String>,
     /// Why it ended (`cleared`, `ended`, `no data ok`, `rule removed` …), or why it fires without a
     /// value.
     pub reason: Option<String>,

@@ -3,7 +3,7 @@
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    AlarmView, Engine, EvaluatorStatus,
+    AlarmView, Engine, EvaluatorStatus, Override, Preview,
     evaluator::Evaluator,
     log::LogEvaluator,
     notify::{Explanation, Views},
@@ -42,6 +42,15 @@ impl Engine {
         let own = self.evaluators.iter().flat_map(Evaluator::firing);
         let logs = self.logs.iter().flat_map(LogEvaluator::firing);
         self.system.firing().chain(own).chain(logs).filter(|one| *one == severity).count()
+    }
+
+    /// What other overrides would do now; `id` is the one in question.
+    pub fn preview(&self, overrides: &[Override], id: &str) -> Preview {
+        let mut preview = Preview::default();
+        for evaluator in &self.evaluators {
+            evaluator.preview(overrides, id, &mut preview);
+        }
+        preview
     }
 
     /// How each evaluator is doing, in the order in which they were given.

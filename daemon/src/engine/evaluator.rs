@@ -1,9 +1,13 @@
 //! An evaluator at work: its slots, its alarms, and what it counted.
 
+mod expected;
 mod judging;
+mod reload;
+mod renumber;
+mod restore;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -11,15 +15,16 @@ use std::{
 use haetae_plugin::{Series, Severity, Timestamp};
 
 use super::{
-    alarm::{AlarmView, CHANGED, Change, Condition, Transition},
+    alarm::AlarmView,
     identity::Identity,
     labels::Labels,
     member::Member,
     missed::Misses,
     occurrence::{Fingerprint, Occurrences},
+    overrides::Overrides,
     slot::Slots,
     source::Source,
-    standing::{Changes, Kept, Standing},
+    standing::Changes,
     status::EvaluatorStatus,
     system::Problem,
     threshold::Threshold,
@@ -32,6 +37,11 @@ const MOST_WAITING: u64 = 1000;
 #[derive(Debug)]
 pub(super) struct Evaluator {
     threshold: Threshold,
+    overrides: Overrides,
+    /// The identities that it names as expected.
+    named: BTreeSet<Labels>,
+    /// Those of them that may not be there yet.
+    unmet: BTreeSet<Labels>,
     inputs: Vec<Feed>,
     slots: Slots,
     /// The interval of its slowest source.
@@ -119,6 +129,9 @@ impl Evaluator {
             identities: BTreeMap::new(),
             unit: "".into(),
             status,
+            overrides: Overrides::default(),
+            unmet: expected::named(&threshold),
+            named: expected::named(&threshold),
             threshold,
         }
     }
@@ -172,52 +185,35 @@ impl Evaluator {
         input.series += 1;
         self.status.series += 1;
         let unit = self.unit(series.unit());
-        let identity = match self.identities.entry(labels) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(free) => {
-                let fingerprint = Fingerprint::of(&self.threshold.name, free.key());
-                let occurrence = occurrences.next(fingerprint);
-                free.insert(Box::new(Identity::new(fingerprint, occurrence, unit)))
-            }
-        };
-        identity.add(Member::new(source, place, series.clone()));
+        let member = Member::new(source, place, series.clone());
+        self.identity(labels, unit, occurrences).add(member);
         true
     }
 
-    /// Goes on with an alarm that was stored, whose series are still to speak; the answer is why
-    /// it can't.
-    pub(super) fn restore(
+    /// The identity with these labels; a new one if there is none.
+    fn identity(
         &mut self,
-        standing: &Standing,
-        now: Timestamp,
-        changes: &mut Changes,
-    ) -> Option<&'static str> {
-        let labels = Labels::from(&standing.labels);
-        let kept = standing.kept(&self.threshold);
-        let by = self.threshold.by.as_deref();
-        let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
-        let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
-        let goes_on = kept != Kept::default() && before.is_some() == kept.severity().is_some();
-        if !fits || !goes_on || self.identities.contains_key(&labels) {
-            return Some(CHANGED);
+        labels: Labels,
+        unit: Arc<str>,
+        occurrences: &Occurrences,
+    ) -> &mut Identity {
+        let known = self.identities.len();
+        match self.identities.entry(labels) {
+            Entry::Occupied(known) => {
+                let identity = known.into_mut();
+                identity.measured_in(unit);
+                identity
+            }
+            Entry::Vacant(free) => {
+                let fingerprint = Fingerprint::of(&self.threshold.name, free.key());
+                let occurrence = occurrences.next(fingerprint);
+                let mut identity = Identity::new(fingerprint, occurrence, unit);
+                identity.numbers = self.overrides.resolve(&self.threshold, free.key());
+                identity.expected =
+                    expected::of(&self.threshold, &self.named, &self.inputs, (free.key(), known));
+                free.insert(Box::new(identity))
+            }
         }
-        let fingerprint = Fingerprint::parse(&standing.fingerprint)
-            .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
-        let unit = self.unit(&standing.alarm.unit);
-        let identity = Identity::restored(fingerprint, standing, kept, unit);
-        let stands =
-            kept.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
-        let AlarmView { condition, severity, .. } = standing.alarm;
-        // Of a level that was taken away nothing is left.
-        if stands != (condition != Condition::Ok).then_some((condition, severity)) {
-            let alarm = identity.view(&self.threshold, &labels);
-            let better = |alarm| Transition { change: Change::Better, alarm, at: now };
-            let lesser = before > kept.severity();
-            changes.transitions.extend(alarm.filter(|_| lesser).map(better));
-            changes.store(identity.standing(&self.threshold, &labels));
-        }
-        self.identities.insert(labels, Box::new(identity));
-        None
     }
 
     /// Forgets slots that a clock, which went back to `now`, ran ahead to.
@@ -295,7 +291,8 @@ impl Evaluator {
     /// The alarm that these labels identify, if it is not ok.
     pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        let view = self.identities.get(labels)?.view(&self.threshold, labels)?;
+        let identity = self.identities.get(labels)?;
+        let view = identity.view(identity.under(&self.threshold), labels)?;
         Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
     }
 

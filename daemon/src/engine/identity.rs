@@ -1,5 +1,6 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
+mod renumber;
 mod verdict;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
@@ -7,8 +8,9 @@ use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    alarm::{AlarmView, Change, Condition},
+    alarm::{AlarmView, CHANGED, Change, Condition},
     evidence::Evidence,
+    expected::Expected,
     flap::Flaps,
     labels::Labels,
     levels::{Levels, top},
@@ -38,6 +40,10 @@ pub(super) struct Identity {
     unit: Arc<str>,
     /// Why it is ok again.
     ending: Ending,
+    /// Its evaluator with other numbers, if it is not judged by the evaluator's own.
+    pub(super) numbers: Option<Arc<Threshold>>,
+    /// That it must be there, if it must.
+    pub(super) expected: Option<Box<Expected>>,
     /// What stands in for its series until they speak again after a restart.
     awaited: Option<Box<Awaited>>,
 }
@@ -68,6 +74,8 @@ enum Ending {
     Cleared,
     Ended,
     NoDataOk,
+    Forgotten,
+    RuleChanged,
 }
 
 impl Identity {
@@ -87,6 +95,8 @@ impl Identity {
             value: None,
             unit,
             ending: Ending::Cleared,
+            numbers: None,
+            expected: None,
             awaited: None,
         }
     }
@@ -101,7 +111,7 @@ impl Identity {
         let alarm = &standing.alarm;
         let state = standing.state.clone().unwrap_or_default();
         let (series, seen) = (state.series, state.seen);
-        let Kept { levels, flaps, waits } = kept;
+        let Kept { levels, flaps, waits, .. } = kept;
         // All series of one that merely remembers its changes may have ended.
         let awaits = series > 0 || !levels.is_ok() || standing.state.is_none();
         let awaited = || Box::new(Awaited { series, seen, silent: Duration::ZERO });
@@ -134,6 +144,18 @@ impl Identity {
         self.awaited.take_if(|awaited| awaited.series <= spoken);
     }
 
+    /// The evaluator as it is judged: with its own numbers, or with those of an override.
+    pub(super) fn under<'a>(&'a self, own: &'a Threshold) -> &'a Threshold {
+        self.numbers.as_deref().unwrap_or(own)
+    }
+
+    /// Takes the unit of a series, if none had spoken.
+    pub(super) fn measured_in(&mut self, unit: Arc<str>) {
+        if self.unit.is_empty() {
+            self.unit = unit;
+        }
+    }
+
     /// Whether it goes on from before the restart and not all of its series have spoken.
     pub(super) fn awaits(&self) -> bool {
         self.awaited.is_some()
@@ -152,8 +174,10 @@ impl Identity {
         for member in &mut self.members {
             member.read(slot);
         }
+        let seen = self.expected.as_ref().and_then(|_| self.seen());
         self.let_go(slot, gone);
         self.weigh(slot);
+        self.expect(slot, seen);
         let after = self.levels.severity();
         self.waits &= after.is_some();
         if before.is_none() && after.is_some() && !may {
@@ -204,7 +228,9 @@ impl Identity {
         let silent = matches!(self.evidence, Evidence::NoData { .. })
             && !self.members.iter().any(Member::has_value);
         let nothing = self.members.is_empty() && self.awaited.is_none();
-        self.levels.is_ok() && self.flaps == Flaps::default() && (nothing || silent)
+        let spare = self.expected.as_ref().is_none_or(|expected| expected.is_forgotten());
+        let calm = self.flaps == Flaps::default();
+        self.levels.is_ok() && calm && spare && (nothing || silent)
     }
 
     /// Hands out its series.
@@ -214,7 +240,7 @@ impl Identity {
 
     /// What it looks like beside its evaluator; `None` if it is ok.
     pub(super) fn view(&self, threshold: &Threshold, labels: &Labels) -> Option<AlarmView> {
-        let now = Kept { levels: self.levels, flaps: self.flaps, waits: self.waits };
+        let now = Kept { levels: self.levels, waits: self.waits, ..Kept::default() };
         let (condition, severity, since) = now.standing(self.since)?;
         let mut view = self.blank(threshold, labels, severity);
         view.condition = condition;
@@ -246,14 +272,17 @@ impl Identity {
 
     /// What of it a later slot can depend on.
     pub(super) fn kept(&self, threshold: &Threshold) -> Kept {
-        Kept { levels: self.levels.kept(threshold), flaps: self.flaps, waits: self.waits }
+        let silence = self.expected.as_ref().and_then(|expected| expected.remembered());
+        let (levels, flaps, waits) = (self.levels.kept(threshold), self.flaps, self.waits);
+        Kept { levels, flaps, waits, silence }
     }
 
     /// What is stored of it while it goes on.
     pub(super) fn standing(&self, threshold: &Threshold, labels: &Labels) -> Standing {
         let alarm = self.shown(threshold, labels);
-        let state = Some(AlarmState::new(self.kept(threshold), self.series(), self.seen()));
-        Standing { state, ..self.stored(labels, alarm) }
+        let mut state = AlarmState::new(self.kept(threshold), self.series(), self.seen());
+        state.silent = self.expected.as_ref().map(|expected| expected.silent).unwrap_or_default();
+        Standing { state: Some(state), ..self.stored(labels, alarm) }
     }
 
     /// What is stored of it when it has ended.
@@ -279,6 +308,7 @@ impl Identity {
             unit: (*self.unit).into(),
             summaries: Arc::clone(&threshold.summary),
             runbook: threshold.runbook.clone(),
+            threshold: threshold.judged_by.clone(),
             reason: if self.waits {
                 Some("over the limit".into())
             } else {
@@ -307,6 +337,8 @@ impl Ending {
             Self::Cleared => "cleared",
             Self::Ended => "ended",
             Self::NoDataOk => "no data ok",
+            Self::Forgotten => "forgotten",
+            Self::RuleChanged => CHANGED,
         }
     }
 }

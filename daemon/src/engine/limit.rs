@@ -21,9 +21,11 @@ pub(super) fn let_in(
     let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
     waiting.sort_by_key(|(_, one)| one.waiting_order());
     for (labels, identity) in waiting.into_iter().take(room) {
+        let numbers = identity.numbers.clone();
+        let slot = slot.under(numbers.as_deref());
         let before = identity.kept(slot.threshold);
-        let turn = identity.let_fire(slot);
-        record(slot, labels, identity, before, turn, changes);
+        let turn = identity.let_fire(&slot);
+        record((slot.threshold, slot.at), labels, identity, before, turn, changes);
     }
 }
 

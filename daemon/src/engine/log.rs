@@ -6,6 +6,7 @@
 mod entry;
 mod lane;
 mod matching;
+mod reload;
 mod rule;
 mod tally;
 

@@ -63,6 +63,16 @@ impl Matcher {
         Ok(Self { label: label.into(), operator, value, regex })
     }
 
+    /// Whether it asks for one value: `=`.
+    pub fn is_equality(&self) -> bool {
+        self.operator == Operator::Equal
+    }
+
+    /// The value or pattern that it compares with.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
     /// The label that it looks at.
     pub fn label(&self) -> &str {
         &self.label

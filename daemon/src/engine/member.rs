@@ -51,7 +51,15 @@ pub(super) struct Slot<'a> {
     pub(super) passed: Duration,
 }
 
-impl Slot<'_> {
+impl<'a> Slot<'a> {
+    /// The same for an identity with numbers of its own, if it has.
+    pub(super) fn under<'b>(self, numbers: Option<&'b Threshold>) -> Slot<'b>
+    where
+        'a: 'b,
+    {
+        Slot { threshold: numbers.unwrap_or(self.threshold), ..self }
+    }
+
     /// How long a series with this interval may be silent.
     pub(super) fn silence(&self, interval: Duration) -> Duration {
         let default = || interval.saturating_mul(SILENT_INTERVALS);
@@ -70,6 +78,16 @@ impl Member {
     pub(super) fn new(source: usize, place: usize, series: Series) -> Self {
         let (seen, silent, reading) = (None, Duration::ZERO, Reading::Absent);
         Self { source, place, series, seen, silent, reading }
+    }
+
+    /// The same in a new plan: its series is tracked elsewhere.
+    pub(super) fn moved(self, source: usize, place: usize) -> Self {
+        Self { source, place, ..self }
+    }
+
+    /// Its series.
+    pub(super) fn series(&self) -> &Series {
+        &self.series
     }
 
     /// Where it stands among the members of its identity.

@@ -12,6 +12,7 @@ mod mute;
 mod notifier;
 mod out;
 mod pace;
+mod reload;
 mod restore;
 mod stored;
 mod tell;

@@ -1,25 +1,26 @@
 //! Records: what a slot changed of an alarm, told to people and to the store.
 
+use haetae_plugin::Timestamp;
+
 use super::{
     alarm::Transition,
     identity::{Identity, Turn},
     labels::Labels,
-    member::Slot,
     standing::{Changes, Kept},
+    threshold::Threshold,
 };
 
-/// Records what a slot changed of an identity that stood as `before`; one that ended
-/// makes way for the next occurrence. A standing is stored exactly while what is kept is not the
-/// default.
+/// Records what a slot, or another number, changed of an identity that stood as `before`; one that
+/// ended makes way for the next occurrence. A standing is stored exactly while what is kept is not
+/// the default.
 pub(super) fn record(
-    slot: &Slot<'_>,
+    (threshold, at): (&Threshold, Timestamp),
     labels: &Labels,
     identity: &mut Identity,
     before: Kept,
     turn: Turn,
     changes: &mut Changes,
 ) {
-    let threshold = slot.threshold;
     let mut was_stored = before != Kept::default();
     let mut shown = None;
     if let Some((change, severity)) = turn.changed {
@@ -35,12 +36,12 @@ pub(super) fn record(
         if turn.pace.is_some() {
             shown.clone_from(&alarm);
         }
-        let transition = |alarm| Transition { change, alarm, at: slot.at };
+        let transition = |alarm| Transition { change, alarm, at };
         changes.transitions.extend(alarm.map(transition));
     }
     if let Some(change) = turn.pace {
         let alarm = shown.unwrap_or_else(|| identity.shown(threshold, labels));
-        changes.transitions.push(Transition { change, alarm, at: slot.at });
+        changes.transitions.push(Transition { change, alarm, at });
     }
     let after = identity.kept(threshold);
     let is_stored = after != Kept::default() && !identity.is_over();

@@ -111,6 +111,55 @@ impl Source {
         }
     }
 
+    /// Goes on with what the same source knew before the plan was replaced: where each series is
+    /// now, by where it was. `wanted` says whether an evaluator of the new plan reads it.
+    pub(super) fn succeed(
+        &mut self,
+        before: Self,
+        wanted: impl Fn(usize, &Series) -> bool,
+    ) -> HashMap<usize, usize> {
+        (self.watermark, self.down, self.outage) = (before.watermark, before.down, before.outage);
+        (self.recalled, self.made) = (before.recalled, before.made);
+        let mut moved = HashMap::new();
+        for (was, tracked) in before.tracked.into_iter().enumerate() {
+            let Some(Tracked { series, window, .. }) = tracked.map(|tracked| *tracked) else {
+                continue;
+            };
+            let routes = self.routes.get(series.name()).into_iter().flatten();
+            let wanting = routes.filter(|route| wanted(route.evaluator, &series));
+            let wanting: Vec<_> = wanting.copied().collect();
+            if wanting.is_empty() {
+                continue;
+            }
+            let place = self.track(&series, &wanting);
+            if let Some(Some(tracked)) = self.tracked.get_mut(place) {
+                tracked.window = window;
+            }
+            moved.insert(was, place);
+        }
+        moved
+    }
+
+    /// An evaluator has the series at `place` already.
+    pub(super) fn attached(&mut self, place: usize, evaluator: usize) {
+        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
+        let reader = tracked.readers.iter_mut().find(|reader| reader.evaluator == evaluator);
+        if let Some(reader) = reader.filter(|reader| !reader.attached) {
+            reader.attached = true;
+            tracked.unread -= 1;
+        }
+    }
+
+    /// Keeps series that nobody has for as long as somebody can use their past; they are offered
+    /// when they speak again.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        let mut tracked = self.tracked.iter().flatten();
+        if tracked.any(|tracked| tracked.unread == tracked.readers.len()) {
+            let keep = self.routes.values().flatten().map(|route| route.keep).max();
+            self.recalled = self.recalled.max(Some(now.after(keep.unwrap_or_default())));
+        }
+    }
+
     /// Adds an evaluator that reads `metric`.
     pub(super) fn route(&mut self, metric: &str, route: Route) {
         self.routes.entry(metric.into()).or_default().push(route);

@@ -1,6 +1,6 @@
 //! Standings: what of an alarm outlives the process, and what a step changes of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -78,6 +78,9 @@ pub struct AlarmState {
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
     pub(super) seen: Option<Timestamp>,
+    /// How long it has been silent, if it is expected.
+    #[serde(skip_serializing_if = "is_default")]
+    pub(super) silent: Duration,
     /// What a log evaluator knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) log: Option<Tally>,
@@ -91,6 +94,8 @@ pub(super) struct Kept {
     pub(super) flaps: Flaps,
     /// Whether it would fire if there were fewer.
     pub(super) waits: bool,
+    /// Of one that was learned: for how long it has been silent, roughly.
+    pub(super) silence: Option<u32>,
 }
 
 impl Kept {
@@ -175,15 +180,15 @@ impl Standing {
         };
         let levels = state.levels.kept(threshold);
         let waits = state.waits && levels.severity().is_some();
-        Kept { levels, flaps: state.flaps, waits }
+        Kept { levels, flaps: state.flaps, waits, silence: None }
     }
 }
 
 impl AlarmState {
     /// The state of an alarm that stands so.
     pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
-        let Kept { levels, flaps, waits } = kept;
-        Self { version: VERSION, levels, flaps, waits, series, seen, log: None }
+        let Kept { levels, flaps, waits, .. } = kept;
+        Self { version: VERSION, levels, flaps, waits, series, seen, ..Self::default() }
     }
 
     /// The state of an alarm of a log evaluator.

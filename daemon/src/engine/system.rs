@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    alarm::{AlarmView, Change, Condition, Transition},
+    alarm::{AlarmView, Change, Condition, INSTANCE_REMOVED, Transition},
     evidence::Evidence,
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
@@ -192,6 +192,16 @@ impl System {
         changes.transitions.push(Transition { change: Change::Resolved, alarm, at: now });
     }
 
+    /// Closes the alarms of an instance that is gone.
+    pub(super) fn retire(&mut self, instance: &str, now: Timestamp, changes: &mut Changes) {
+        let gone = |key: &(String, Problem), _: &mut Firing| key.0 == instance;
+        for (key, firing) in self.firing.extract_if(.., gone) {
+            let alarm = firing.view(&key).over(now, INSTANCE_REMOVED);
+            changes.store(firing.standing(&key, alarm.clone()));
+            changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
+        }
+    }
+
     /// Goes on with an alarm that was stored; `None` if it is of no problem that is known.
     pub(super) fn restore(&mut self, standing: &Standing) -> Option<Problem> {
         let alarm = &standing.alarm;
@@ -249,6 +259,7 @@ impl Firing {
             unit: String::new(),
             summaries: key.1.summaries().into(),
             runbook: None,
+            threshold: None,
             reason: Some(self.detail.clone()),
             excerpts: Vec::new(),
         }

@@ -39,6 +39,25 @@ pub struct Threshold {
     pub summary: Arc<BTreeMap<String, String>>,
     /// Where it says what to do.
     pub runbook: Option<String>,
+    /// Which identities must be there.
+    pub expect: Expect,
+    /// The id or place of the override that its numbers are of; `None`: they are its own.
+    pub judged_by: Option<String>,
+}
+
+/// Which identities must be there: what is silent of them is no data, also if it never spoke.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// None: what stops is no data, and is then forgotten unless it is an alarm.
+    #[default]
+    Nobody,
+    /// Those with these labels, as many as `by` names.
+    Named(Vec<BTreeMap<String, String>>),
+    /// Each that was ever seen, until it has been silent for that long.
+    Learned {
+        /// How long.
+        forget: Duration,
+    },
 }
 
 /// One severity's numbers.

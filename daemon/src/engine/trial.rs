@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::{Point, Samples, Series, Timestamp};
 
 use super::{
-    AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Past, SYSTEM, SourceTiming,
-    Standing, Transition,
+    AlarmView, Change, Condition, Effects, Engine, Evidence, Input, Override, Past, SYSTEM,
+    Setting, SourceTiming, Standing, Transition,
     slot::Slots,
-    threshold::{Across, Debounce, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
+    threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
 };
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
@@ -85,6 +85,8 @@ pub(super) fn threshold(minutes: u32) -> Threshold {
         every: None,
         summary: <_>::default(),
         runbook: None,
+        expect: Expect::Nobody,
+        judged_by: None,
     }
 }
 
@@ -110,15 +112,53 @@ impl Trial {
     /// The engine is killed, and another one starts with these evaluators after `down` slots;
     /// its windows are refilled with what was said before if `refilled`.
     pub(super) fn restart(&mut self, thresholds: Vec<Threshold>, down: u32, refilled: bool) {
-        self.slot = self.slot.after(MINUTE * down);
+        self.restart_with(thresholds, Vec::new(), down);
         let now = self.slot.after(Duration::from_secs(2));
-        self.engine = Engine::new(vec![timing("s")], thresholds, now);
-        let instances = ["s".to_owned(), "cpu".to_owned()].into();
-        let effects = self.engine.restore(self.stored.past(), &instances, now);
-        self.take(effects);
         for samples in self.said.clone().into_iter().filter(|_| refilled) {
             self.step(Input::History { source: "s".into(), samples }, now);
         }
+    }
+
+    /// The same, under overrides that are given to the engine first; no window is refilled.
+    pub(super) fn restart_with(
+        &mut self,
+        thresholds: Vec<Threshold>,
+        overrides: Vec<Override>,
+        down: u32,
+    ) {
+        self.slot = self.slot.after(MINUTE * down);
+        let now = self.slot.after(Duration::from_secs(2));
+        self.engine = Engine::new(vec![timing("s")], thresholds, now);
+        let effects = self.engine.step(Input::Overrides(overrides), now);
+        assert!(effects.is_empty(), "{effects:?}");
+        let instances = ["s".to_owned(), "cpu".to_owned()].into();
+        let effects = self.engine.restore(self.stored.past(), &instances, now);
+        self.take(effects);
+    }
+
+    /// The plan is replaced by these evaluators while the engine runs.
+    pub(super) fn reload(&mut self, thresholds: Vec<Threshold>) -> Effects {
+        self.reload_with(vec![timing("s")], thresholds, Vec::new())
+    }
+
+    /// The same with other sources and overrides.
+    pub(super) fn reload_with(
+        &mut self,
+        sources: Vec<SourceTiming>,
+        thresholds: Vec<Threshold>,
+        overrides: Vec<Override>,
+    ) -> Effects {
+        let now = self.slot.after(Duration::from_secs(2));
+        let setting = Setting { sources, thresholds, overrides, ..Setting::default() };
+        let effects = self.engine.reload(setting, now);
+        self.stored.write(&effects);
+        self.transitions.extend(effects.transitions.iter().cloned());
+        effects
+    }
+
+    /// These overrides, in the place of all that were before.
+    pub(super) fn override_with(&mut self, overrides: Vec<Override>) {
+        self.step(Input::Overrides(overrides), self.slot.after(Duration::from_secs(2)));
     }
 
     fn take(&mut self, effects: Effects) {

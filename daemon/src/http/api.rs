@@ -12,7 +12,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{View, explain, outbox, people};
+use super::{View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
@@ -142,6 +142,7 @@ pub fn router(view: View) -> Router {
         .merge(explain::router())
         .merge(outbox::router())
         .merge(people::router())
+        .merge(thresholds::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path", "see /api/v1/status") })
         .with_state(view)
 }

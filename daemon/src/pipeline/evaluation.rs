@@ -16,7 +16,9 @@ use tokio::{
 
 use crate::{
     clock::{Clock, Watch, monotonic},
-    engine::{AlarmView, Effects, Engine, EvaluatorStatus, Input, notify::Explanation},
+    engine::{
+        AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, notify::Explanation,
+    },
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -35,6 +37,15 @@ pub enum Question {
     Overview(oneshot::Sender<Overview>),
     /// Numbers: of many alarms, everything is much.
     Counts(oneshot::Sender<Counts>),
+    /// What other thresholds would do.
+    Preview {
+        /// All that there would be.
+        overrides: Vec<Override>,
+        /// The one in question.
+        id: String,
+        /// Who asks.
+        reply: oneshot::Sender<Preview>,
+    },
     /// Why each sink is told of an alarm, by its id, or not.
     Explain(String, oneshot::Sender<Vec<Explanation>>),
 }
@@ -138,6 +149,9 @@ fn answer(engine: &Engine, question: Question) {
         Question::Overview(asker) => {
             let evaluators = engine.evaluators();
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
+        }
+        Question::Preview { overrides, id, reply } => {
+            drop(reply.send(engine.preview(&overrides, &id)));
         }
         Question::Counts(asker) => {
             let firing = [Severity::Critical, Severity::Warning];

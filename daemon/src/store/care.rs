@@ -7,8 +7,18 @@ use sqlx::{AnyPool, AssertSqlSafe, Row, query};
 
 use super::{Location, Store, StoreError, pool};
 
-const TABLES: [&str; 8] =
-    ["alarms", "journal", "outbox", "notice_alarms", "groups", "told", "handling", "silences"];
+const TABLES: [&str; 10] = [
+    "alarms",
+    "journal",
+    "outbox",
+    "notice_alarms",
+    "groups",
+    "told",
+    "handling",
+    "silences",
+    "thresholds",
+    "thresholds_history",
+];
 
 /// What a look through the store found.
 #[derive(Clone, Debug, Serialize)]

@@ -13,6 +13,7 @@ const CHANGES: &[(i64, &str, &str)] = &[
     (2, "many alarms", include_str!("migrations/0002_many_alarms.sql")),
     (3, "groups", include_str!("migrations/0003_groups.sql")),
     (4, "people", include_str!("migrations/0004_people.sql")),
+    (5, "thresholds", include_str!("migrations/0005_thresholds.sql")),
     (6, "logs", include_str!("migrations/0006_logs.sql")),
 ];
 

@@ -34,6 +34,7 @@ statements! {
     FORGET_LOG_CURSOR = "DELETE FROM log_cursors WHERE evaluator = $1 AND source = $2";
 
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal
+        UNION ALL SELECT coalesce(max(id), '') AS id FROM thresholds_history
         UNION ALL SELECT coalesce(max(id), '') AS id FROM outbox) AS ids";
     RECORD = "INSERT INTO journal (id, at, alarm, actor, act, detail) VALUES ($1, $2, $3, $4, $5, $6)";
     HISTORY = "SELECT at, actor, act, detail, before, after FROM journal WHERE alarm = $1
@@ -202,4 +203,18 @@ statements! {
     SINKS_TOLD = "SELECT DISTINCT sink FROM told WHERE state = 'open'";
     COUNT_OBLIGATIONS = "SELECT state, CAST(count(*) AS BIGINT) FROM told WHERE owes = 1
         AND state <> 'closed' GROUP BY state";
+
+    THRESHOLDS = "SELECT id, evaluator, matchers, levels, author, reason, created, updated, version
+        FROM thresholds WHERE removed = 0 ORDER BY id LIMIT $1";
+    ADD_THRESHOLD = "INSERT INTO thresholds (id, evaluator, matchers, levels, author, reason, created,
+        updated, version, removed) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 1, 0)";
+    CHANGE_THRESHOLD = "UPDATE thresholds SET evaluator = $3, matchers = $4, levels = $5, author = $6,
+        reason = $7, updated = $8, version = version + 1
+        WHERE id = $1 AND version = $2 AND removed = 0";
+    REMOVE_THRESHOLD = "UPDATE thresholds SET removed = $3, updated = $3, version = version + 1
+        WHERE id = $1 AND version = $2 AND removed = 0";
+    NOTE_THRESHOLD = "INSERT INTO thresholds_history (id, threshold, at, actor, act, before, after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    THRESHOLD_HISTORY = "SELECT at, actor, act, before, after FROM thresholds_history
+        WHERE threshold = $1 ORDER BY id LIMIT $2";
 }

@@ -27,6 +27,7 @@ impl Evaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) -> Vec<Member> {
+        self.introduce(occurrences);
         let every = self.slots.interval();
         let follows =
             !self.jumped && self.status.judged_slot.is_some_and(|before| before.after(every) == at);
@@ -46,10 +47,12 @@ impl Evaluator {
         let (mut firing, mut waiting) = (0, false);
         let mut gone = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
+            let numbers = identity.numbers.clone();
+            let slot = slot.under(numbers.as_deref());
             let before = identity.kept(slot.threshold);
             let turn = identity.judge(&slot, roomy, &mut gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record(&slot, labels, identity, before, turn, changes);
+            record((slot.threshold, slot.at), labels, identity, before, turn, changes);
             firing += usize::from(identity.severity().is_some());
             waiting |= identity.waits();
             identity.is_over()

@@ -1,5 +1,7 @@
 //! The verdict on an identity: from what its series say at a slot to where its levels stand.
 
+use std::time::Duration;
+
 use haetae_plugin::Timestamp;
 
 use super::{Awaited, Ending, Identity};
@@ -54,10 +56,33 @@ impl Identity {
             Effect::JudgePart => self.step(slot, Extent::Partial),
             Effect::End => self.end(Ending::Ended),
             Effect::EndSilent => self.end(Ending::NoDataOk),
-            // What never had a fresh point has not stopped.
-            Effect::Raise if since.is_some() => self.raise(slot),
-            Effect::Raise | Effect::Hold => {}
+            // What never had a fresh point has not stopped, unless it is known by name.
+            Effect::Raise if since.is_some() || self.is_named() => self.raise(slot),
+            Effect::Hold | Effect::Raise => {}
         }
+    }
+
+    /// Counts how long what is expected is silent; `seen` is when it spoke last.
+    pub(super) fn expect(&mut self, slot: &Slot<'_>, seen: Option<Timestamp>) {
+        let speaks = self.members.iter().any(Member::has_value);
+        let seen = self.seen().max(seen);
+        let Some(expected) = self.expected.as_mut() else { return };
+        expected.hear(
+            speaks,
+            seen.is_some(),
+            if slot.was_down() { Duration::ZERO } else { slot.passed },
+        );
+        if expected.is_forgotten() {
+            if self.levels.by_absence {
+                self.end(Ending::Forgotten);
+            }
+        } else if self.members.is_empty() && self.awaited.is_none() {
+            self.awaited = Some(Box::new(Awaited { series: 1, seen, silent: Duration::ZERO }));
+        }
+    }
+
+    fn is_named(&self) -> bool {
+        self.expected.as_ref().is_some_and(|expected| expected.is_named())
     }
 
     /// Whether series from before the restart count as one that is absent: whether that one is

@@ -136,6 +136,7 @@ impl Entry {
             summaries: self.summaries(rule, &labels).into(),
             labels,
             runbook: rule.runbook.clone(),
+            threshold: None,
             reason: None,
             flapping: false,
             excerpts: self.tally.excerpts.clone(),

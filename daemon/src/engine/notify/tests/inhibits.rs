@@ -29,6 +29,7 @@ fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {
         unit: String::new(),
         summaries: <_>::default(),
         runbook: None,
+        threshold: None,
         reason: None,
         flapping: false,
         excerpts: Vec::new(),

@@ -1,0 +1,76 @@
+//! Reload of a log evaluator: it goes on with what the one of the same name knew.
+
+use haetae_plugin::Timestamp;
+
+use super::{
+    LogEvaluator,
+    rule::{LogRule, Watch},
+};
+use crate::engine::{
+    alarm::{CHANGED, Change, Transition},
+    occurrence::Occurrences,
+    standing::Changes,
+};
+
+impl LogEvaluator {
+    /// Goes on with the alarms of `before`, and where it was in the queues that it reads on.
+    pub(in crate::engine) fn succeed(
+        &mut self,
+        mut before: Self,
+        now: Timestamp,
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) {
+        if identifying(&self.rule) != identifying(&before.rule) {
+            before.close_all(CHANGED, now, occurrences, changes);
+            return;
+        }
+        for lane in &mut self.lanes {
+            let known = before.lanes.iter().position(|known| known.source == lane.source);
+            if let Some(at) = known {
+                *lane = before.lanes.swap_remove(at);
+            }
+        }
+        let (rule, lanes) = (self.rule.clone(), std::mem::take(&mut self.lanes));
+        *self = Self { rule, lanes, ..before };
+        // Numbers may have changed: all are judged as soon as time moves.
+        self.due_all_now();
+    }
+
+    /// Ends all alarms: nothing judges them any more.
+    pub(in crate::engine) fn close_all(
+        &self,
+        reason: &str,
+        now: Timestamp,
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) {
+        for id in &self.gone {
+            changes.delete(id.clone());
+        }
+        for (labels, entry) in &self.entries {
+            let mut last = entry.occurrence - 1;
+            if let Some(view) = entry.view(&self.rule, labels) {
+                let alarm = view.over(now, reason);
+                changes.store(entry.stored(labels, entry.occurrence, alarm.clone()));
+                changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
+                last = entry.occurrence;
+            } else if entry.stored {
+                changes.delete(entry.id());
+            }
+            if last > 0 {
+                occurrences.remember(entry.fingerprint, last);
+            }
+        }
+    }
+}
+
+/// What tells the alarms of a rule apart, and what kind of thing it knows of each.
+fn identifying(rule: &LogRule) -> (u8, &[String], Option<&String>) {
+    let (kind, new) = match &rule.watch {
+        Watch::Count(_) => (0, None),
+        Watch::Absence(_) => (1, None),
+        Watch::New { label, .. } => (2, Some(label)),
+    };
+    (kind, &rule.by, new)
+}

@@ -1,0 +1,367 @@
+//! The registry of thresholds: what the configuration says and what people set, changed in one
+//! place, whoever asks.
+
+use std::sync::Arc;
+
+use haetae_plugin::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use crate::{
+    clock::Clock,
+    config::{self, Language, ThresholdText},
+    engine::{Input, Override, Preview, threshold::Threshold as Evaluator},
+    pipeline::evaluation::Question,
+    store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange},
+};
+
+/// The id of a threshold that is not there yet.
+const NEW: &str = "new";
+
+/// All thresholds.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    language: Language,
+    evaluators: Vec<Evaluator>,
+    files: Vec<config::Override>,
+    /// The engine ends when nobody can send to it any more: this one does not count.
+    engine: mpsc::WeakSender<Input>,
+    questions: mpsc::Sender<Question>,
+    /// Held from a change's transaction until the engine has heard, so that it hears them in order.
+    changing: Mutex<()>,
+}
+
+/// A threshold as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// Its id; of one in the configuration, its place: `haetae.toml:12`.
+    pub id: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub text: ThresholdText,
+    /// Whether it stands in a file, and can be changed there only.
+    pub read_only: bool,
+    /// Who changed it last.
+    pub author: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When it was changed last.
+    pub updated: Option<Timestamp>,
+    /// What a change must name.
+    pub version: Option<i64>,
+    /// Why it has no effect now: its evaluator is gone, or has other levels.
+    pub problem: Option<String>,
+}
+
+/// A change as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// `set` or `removed`.
+    pub act: String,
+    /// What it said.
+    pub before: Option<ThresholdText>,
+    /// What it says.
+    pub after: Option<ThresholdText>,
+}
+
+/// What a change led to, or would.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Changed {
+    /// The threshold as it is now; of one that was removed, as it was.
+    pub threshold: Threshold,
+    /// Of a dry run: what it would do. Nothing was changed.
+    pub preview: Option<Preview>,
+}
+
+/// Who changes what.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Who.
+    pub actor: &'a str,
+    /// The version that was seen; none of a new one.
+    pub seen: Option<i64>,
+    /// Whether it is only asked what it would do.
+    pub dry_run: bool,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is none of this id.
+    #[error("no such threshold")]
+    NoSuch,
+    /// It stands in a file.
+    #[error("it stands in the configuration, at {0}")]
+    ReadOnly(String),
+    /// It is not as it was seen.
+    #[error("it was changed meanwhile")]
+    Conflict(Box<Threshold>),
+    /// No version was named.
+    #[error("the version that was seen is needed")]
+    Unseen,
+    /// It is not what a threshold may be.
+    #[error("{}", .0.join("\n"))]
+    Wrong(Vec<String>),
+    /// There are too many.
+    #[error("there are {MOST_THRESHOLDS} thresholds, which is the most")]
+    Full,
+    /// The daemon ends.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// The store does not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Registry {
+    /// The thresholds of a plan and a store.
+    pub fn new(
+        plan: &config::Plan,
+        store: Store,
+        clock: Clock,
+        (engine, questions): (&mpsc::Sender<Input>, mpsc::Sender<Question>),
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            language: plan.daemon.language,
+            evaluators: plan.thresholds.clone(),
+            files: plan.overrides.clone(),
+            engine: engine.downgrade(),
+            questions,
+            changing: Mutex::default(),
+        }))
+    }
+
+    /// All of them: those of the configuration first, then the oldest.
+    pub async fn all(&self) -> Result<Vec<Threshold>, StoreError> {
+        let own = self.0.store.thresholds().await?;
+        let files = self.0.files.iter().map(of_file);
+        Ok(files.chain(own.iter().map(|row| self.shown(row))).collect())
+    }
+
+    /// One of them.
+    pub async fn one(&self, id: &str) -> Result<Threshold, Refused> {
+        self.all().await?.into_iter().find(|one| one.id == id).ok_or(Refused::NoSuch)
+    }
+
+    /// What was changed of one, oldest first; also when it was removed since.
+    pub async fn history(&self, id: &str) -> Result<Vec<Change>, Refused> {
+        let rows = self.0.store.threshold_history(id, MOST_THRESHOLDS).await?;
+        if rows.is_empty() {
+            // One of the configuration has no history here.
+            return self.one(id).await.map(|_| Vec::new());
+        }
+        let text = |json: &str| serde_json::from_str(json).ok();
+        let shown = |row: ThresholdChange| Change {
+            at: row.at,
+            before: text(&row.before),
+            after: text(&row.after),
+            actor: row.actor,
+            act: row.act,
+        };
+        Ok(rows.into_iter().map(shown).collect())
+    }
+
+    /// Sets one: a new one without `id`.
+    pub async fn set(
+        &self,
+        id: Option<&str>,
+        text: &ThresholdText,
+        asked: Asked<'_>,
+    ) -> Result<Changed, Refused> {
+        let numbers = text.numbers(id.unwrap_or(NEW), &self.0.evaluators, self.0.language);
+        let numbers = numbers.map_err(Refused::Wrong)?;
+        let now = self.0.clock.now();
+        let _changing = self.0.changing.lock().await;
+        let mut transaction = self.0.store.begin().await?;
+        let rows = transaction.thresholds().await?;
+        let before = self.seen(&rows, id, asked.seen)?;
+        if before.is_none() && i64::try_from(rows.len()).is_ok_and(|rows| rows >= MOST_THRESHOLDS) {
+            return Err(Refused::Full);
+        }
+        let mut row = stored(text, asked.actor, before, now);
+        if asked.dry_run {
+            let mut overrides = self.overrides(&rows);
+            match overrides.iter_mut().find(|one| id == Some(one.id.as_str())) {
+                Some(known) => *known = numbers.clone(),
+                None => overrides.push(numbers.clone()),
+            }
+            transaction.abandon().await?;
+            let preview = Some(self.preview(overrides, numbers.id).await?);
+            return Ok(Changed { threshold: self.shown(&row), preview });
+        }
+        if before.is_none() {
+            row.id = transaction.add_threshold(&row).await?;
+        } else if !transaction.change_threshold(&row).await? {
+            return Err(Refused::NoSuch);
+        }
+        row.version += i64::from(before.is_some());
+        let change = ThresholdChange {
+            at: now,
+            actor: asked.actor.into(),
+            act: "set".into(),
+            before: before.map(written).unwrap_or_default(),
+            after: written(&row),
+        };
+        transaction.note_threshold(&row.id, &change).await?;
+        let overrides = self.overrides(&transaction.thresholds().await?);
+        transaction.commit().await?;
+        self.tell(overrides).await;
+        Ok(Changed { threshold: self.shown(&row), preview: None })
+    }
+
+    /// Removes one.
+    pub async fn remove(&self, id: &str, asked: Asked<'_>) -> Result<Changed, Refused> {
+        let now = self.0.clock.now();
+        let _changing = self.0.changing.lock().await;
+        let mut transaction = self.0.store.begin().await?;
+        let rows = transaction.thresholds().await?;
+        let row = self.seen(&rows, Some(id), asked.seen)?.ok_or(Refused::NoSuch)?;
+        let mut overrides = self.overrides(&rows);
+        overrides.retain(|one| one.id != id);
+        let threshold = self.shown(row);
+        if asked.dry_run {
+            transaction.abandon().await?;
+            let preview = Some(self.preview(overrides, id.into()).await?);
+            return Ok(Changed { threshold, preview });
+        }
+        if !transaction.remove_threshold(id, row.version, now).await? {
+            return Err(Refused::NoSuch);
+        }
+        let change = ThresholdChange {
+            at: now,
+            actor: asked.actor.into(),
+            act: "removed".into(),
+            before: written(row),
+            after: String::new(),
+        };
+        transaction.note_threshold(id, &change).await?;
+        transaction.commit().await?;
+        self.tell(overrides).await;
+        Ok(Changed { threshold, preview: None })
+    }
+
+    /// The row that is to be changed, if it is as it was seen; `None`: there is to be a new one.
+    fn seen<'a>(
+        &self,
+        rows: &'a [StoredThreshold],
+        id: Option<&str>,
+        seen: Option<i64>,
+    ) -> Result<Option<&'a StoredThreshold>, Refused> {
+        let Some(id) = id else { return Ok(None) };
+        if self.0.files.iter().any(|one| one.numbers.id == id) {
+            return Err(Refused::ReadOnly(id.into()));
+        }
+        let row = rows.iter().find(|row| row.id == id).ok_or(Refused::NoSuch)?;
+        match seen {
+            None => Err(Refused::Unseen),
+            Some(version) if version == row.version => Ok(Some(row)),
+            Some(_) => Err(Refused::Conflict(Box::new(self.shown(row)))),
+        }
+    }
+
+    fn overrides(&self, rows: &[StoredThreshold]) -> Vec<Override> {
+        in_force(&self.0.files, &self.0.evaluators, rows)
+    }
+
+    fn shown(&self, row: &StoredThreshold) -> Threshold {
+        let text = text(row);
+        let wrong = text.numbers(&row.id, &self.0.evaluators, self.0.language).err();
+        Threshold {
+            id: row.id.clone(),
+            text,
+            read_only: false,
+            author: Some(row.author.clone()),
+            created: Some(row.created),
+            updated: Some(row.updated),
+            version: Some(row.version),
+            problem: wrong.map(|wrong| wrong.join("\n")),
+        }
+    }
+
+    async fn preview(&self, overrides: Vec<Override>, id: String) -> Result<Preview, Refused> {
+        let (reply, preview) = oneshot::channel();
+        let question = Question::Preview { overrides, id, reply };
+        self.0.questions.send(question).await.map_err(|_| Refused::Stopping)?;
+        preview.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// The engine judges by what was committed. One that stops reads it when it starts again.
+    async fn tell(&self, overrides: Vec<Override>) {
+        if let Some(engine) = self.0.engine.upgrade() {
+            drop(engine.send(Input::Overrides(overrides)).await);
+        }
+    }
+}
+
+/// What the engine judges by: those of the configuration, then those that people set, the newest
+/// last. What does not fit its evaluator any more has no effect.
+pub fn in_force(
+    files: &[config::Override],
+    evaluators: &[Evaluator],
+    rows: &[StoredThreshold],
+) -> Vec<Override> {
+    let own = |row: &StoredThreshold| text(row).numbers(&row.id, evaluators, Language::En).ok();
+    let files = files.iter().map(|one| one.numbers.clone());
+    files.chain(rows.iter().filter_map(own)).collect()
+}
+
+fn of_file(one: &config::Override) -> Threshold {
+    Threshold {
+        id: one.numbers.id.clone(),
+        text: one.text.clone(),
+        read_only: true,
+        author: None,
+        created: None,
+        updated: None,
+        version: None,
+        problem: None,
+    }
+}
+
+/// A row over the one before, or a new one.
+fn stored(
+    text: &ThresholdText,
+    actor: &str,
+    before: Option<&StoredThreshold>,
+    now: Timestamp,
+) -> StoredThreshold {
+    let levels = [("warning", &text.warning), ("critical", &text.critical)];
+    let levels = levels.into_iter().filter_map(|(key, it)| Some((key.to_owned(), it.clone()?)));
+    StoredThreshold {
+        id: before.map_or_else(|| NEW.into(), |before| before.id.clone()),
+        evaluator: text.evaluator.clone(),
+        matchers: Value::from(text.matchers.clone()).to_string(),
+        levels: Value::Object(levels.collect::<Map<_, _>>()).to_string(),
+        author: actor.into(),
+        reason: text.reason.clone(),
+        created: before.map_or(now, |before| before.created),
+        updated: now,
+        version: before.map_or(1, |before| before.version),
+    }
+}
+
+fn text(row: &StoredThreshold) -> ThresholdText {
+    let levels: Map<String, Value> = serde_json::from_str(&row.levels).unwrap_or_default();
+    ThresholdText {
+        evaluator: row.evaluator.clone(),
+        matchers: serde_json::from_str(&row.matchers).unwrap_or_default(),
+        warning: levels.get("warning").cloned(),
+        critical: levels.get("critical").cloned(),
+        reason: row.reason.clone(),
+    }
+}
+
+fn written(row: &StoredThreshold) -> String {
+    serde_json::to_string(&text(row)).unwrap_or_default()
+}
