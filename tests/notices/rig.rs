@@ -208,6 +208,7 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         unit: "percent".into(),
         summaries: BTreeMap::from([("en".to_owned(), "CPU of {{host}} at {{value}}".to_owned())]),
         runbook: None,
+        threshold: None,
         reason: None,
     }
 }

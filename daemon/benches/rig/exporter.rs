@@ -85,8 +85,8 @@ fn page() -> String {
         for series in 0..SERIES {
             let number = metric * SERIES + series;
             // Their spells do not all begin at once.
-            let beyond = number % OF < RESTLESS
-                && ((now + number as u64) / SPELL).is_multiple_of(2);
+            let beyond =
+                number % OF < RESTLESS && ((now + number as u64) / SPELL).is_multiple_of(2);
             let value = if beyond { 95 } else { 20 + (number as u64 + now) % 50 };
             page += &format!(
                 "bench_{metric}{{host=\"host-{series}.example.com\",plane=\"paas\",resource=\"cpu\"}} {value}\n"

@@ -163,13 +163,7 @@ impl Files {
             complete: self.problems.is_empty(),
         };
         wiring.check(&mut problems);
-        let overrides = {
-            let evaluators = wiring.evaluators.iter().map(|draft| &draft.threshold).collect();
-            let logs = wiring.logs.iter().map(|draft| draft.section.name).collect();
-            let known = threshold::Known { evaluators, logs, complete: wiring.complete };
-            let read = |section| threshold::read(&section, &known, &mut problems);
-            of(Part::Thresholds).filter_map(read).collect()
-        };
+        let overrides = threshold::read_all(of(Part::Thresholds), &wiring, &mut problems);
         let tests = wiring.tests(&mut problems);
         let inhibits: Vec<_> =
             of(Part::Inhibit).map(|one| telling::inhibit(&one, &mut problems)).collect();

@@ -15,6 +15,7 @@ use super::{
     problem::{Code, Problem, nearest},
     schema,
     section::{Section, sections},
+    wiring::Wiring,
 };
 use crate::engine::{Override, threshold::Threshold};
 
@@ -57,6 +58,18 @@ pub(super) struct Known<'a> {
     pub(super) logs: Vec<&'a str>,
     /// Whether none can be missing because its file is broken.
     pub(super) complete: bool,
+}
+
+/// Reads all, beside the evaluators that they are about.
+pub(super) fn read_all<'a>(
+    sections: impl Iterator<Item = Section<'a>>,
+    wiring: &Wiring<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<plan::Override> {
+    let evaluators = wiring.evaluators.iter().map(|draft| &draft.threshold).collect();
+    let logs = wiring.logs.iter().map(|draft| draft.section.name).collect();
+    let known = Known { evaluators, logs, complete: wiring.complete };
+    sections.filter_map(|section| read(&section, &known, problems)).collect()
 }
 
 /// Reads one.
