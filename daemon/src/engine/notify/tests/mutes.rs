@@ -17,7 +17,7 @@ use crate::engine::{
     trial::MINUTE,
 };
 
-fn closed() -> Handling {
+pub(super) fn closed() -> Handling {
     let state = HandlingState::Closed { by: "kim".into(), code: CloseCode::Noise };
     Handling { state, owner: None }
 }
