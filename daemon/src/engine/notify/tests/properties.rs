@@ -181,10 +181,13 @@ proptest! {
                 if !matches!(event, Event::Restart | Event::Rule(_) | Event::Routes(_)) {
                     apply(&mut rig, event);
                 }
+                // Not within a moment in which something else happens.
+                rig.wait(Duration::from_secs(1));
                 if *restart && restarts {
                     rig.restart();
                     rig.hear();
                 }
+                rig.wait(Duration::from_secs(1));
             }
             rig.wait(MINUTE * 10);
             // What is told in one moment has no order.
