@@ -197,7 +197,7 @@ impl Arm {
         }
         let Some(alarm) = scene.views.view(id, live) else { return };
         let mut against = scene.mutes.against(id, &alarm, scene.alarms, scene.at);
-        let stops = |why| escalate.unless_acknowledged || !matches!(why, Why::Handled { .. });
+        let stops = |why: &Why| escalate.unless_acknowledged || !matches!(why, Why::Handled { .. });
         match against.find(stops) {
             None => look.escalated.push(id),
             // It is looked at again when that ends; of the pace of an alarm that is known.
