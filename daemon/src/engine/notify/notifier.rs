@@ -130,6 +130,10 @@ impl Notifier {
             }
             arm.wake_alarm(id, now, &mut self.out);
         }
+        // While it was closed it may have become one that a sink does not want.
+        if let (true, Some(view)) = (was && !is, &view) {
+            self.offer(id, view, now);
+        }
     }
 
     /// A source has spoken, or is known to be down.
