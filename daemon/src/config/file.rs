@@ -1,25 +1,27 @@
 //! The file: it mirrors the text, and may be wrong.
 
 mod log;
+mod matcher;
 mod rule_test;
 mod telling;
 
-use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration as Std};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
 use haetae_plugin::{
     Secret,
     options::{Duration, Size},
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
+    matcher::Matcher,
     rule_test::{Expect, RuleTest, Stand},
     telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
 use super::{expect, language::Language};
-use crate::engine::{matcher, threshold};
+use crate::engine::threshold;
 
 /// `[daemon]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -327,37 +329,6 @@ impl Default for Sink {
             quiet: None,
             escalate: None,
         }
-    }
-}
-
-/// An element of `match`.
-#[derive(Clone, Debug)]
-pub(super) struct Matcher(pub(super) matcher::Matcher);
-
-impl Matcher {
-    /// The name of the schema's format.
-    pub(super) const FORMAT: &'static str = "haetae-matcher";
-}
-
-impl<'de> Deserialize<'de> for Matcher {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let matcher = matcher::Matcher::parse(&text);
-        matcher.map(Self).map_err(|error| de::Error::custom(format!("`{text}`: {error:?}")))
-    }
-}
-
-impl JsonSchema for Matcher {
-    fn schema_name() -> Cow<'static, str> {
-        "Matcher".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "format": Self::FORMAT })
     }
 }
 
