@@ -301,9 +301,12 @@ impl Arm {
         let key = format!("{}#{id}", group.key());
         let member = self.members.get(&id).filter(|member| member.group == number);
         let end = self.ends.get(&(number, id)).cloned();
-        let told =
-            |member: &&Member| member.told.is_some() || member.again.is_some() || member.why != 0;
-        let member = member.filter(told).copied();
+        // One that was handed on is in no group that would be found again without its row.
+        let matters = |member: &&Member| {
+            let Member { told, again, why, foreign, .. } = **member;
+            told.is_some() || again.is_some() || why != 0 || foreign
+        };
+        let member = member.filter(matters).copied();
         if member.is_none() && end.is_none() {
             return out.forget(&self.route.sink, key);
         }

@@ -11,6 +11,17 @@ use super::{
 };
 
 impl Arm {
+    /// Whether a group has an alarm that nobody took up and that nothing held back so far: it
+    /// does not wait for more.
+    pub(super) fn is_handed_on(&self, number: u32) -> bool {
+        let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
+        let mut members = self.within.range(all).filter_map(|(_, id)| self.members.get(id));
+        members.any(|member| {
+            let handed = matches!(member.again, Some(Again::Escalated | Again::EscalatedAnyway));
+            handed && member.why == 0
+        })
+    }
+
     /// This sink is told of alarms that another one was told of. Those that it is told of anyway
     /// stay where they are, so that each of them ends once.
     pub(super) fn take_over(

@@ -194,9 +194,14 @@ impl Arm {
         }
         let Some(alarm) = scene.views.view(id, live) else { return };
         let mut against = scene.mutes.against(id, &alarm, scene.alarms, scene.at);
-        let stops = |why| escalate.unless_acknowledged || !matches!(why, Why::Handled { .. });
-        if !against.any(stops) {
-            look.escalated.push(id);
+        let stops = |why: &Why| escalate.unless_acknowledged || !matches!(why, Why::Handled { .. });
+        match against.find(stops) {
+            None => look.escalated.push(id),
+            // It is looked at again when that ends; of the pace of an alarm that is known.
+            Some(why) if member.why == 0 && why != Why::Flapping => {
+                look.withheld.push((id, Some(why)));
+            }
+            Some(_) => {}
         }
     }
 }

@@ -132,6 +132,10 @@ impl Notifier {
             }
             arm.wake_alarm(id, now, &mut self.out);
         }
+        // While it was closed it may have become one that a sink does not want.
+        if let (true, Some(view)) = (was && !is, &view) {
+            self.offer(id, view, now);
+        }
     }
 
     /// A source has spoken, or is known to be down.
@@ -355,9 +359,13 @@ impl Notifier {
     fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
         let Self { alarms, mutes, arms, out, .. } = self;
         let scene = Scene { alarms, mutes, views, at };
-        let mut escalated = Vec::new();
-        for arm in arms.iter_mut() {
-            let index = arm.index;
+        // Those that hand alarms on come first, so that whoever takes them over is told once.
+        let hands_on =
+            |index: &usize| arms.get(*index).is_none_or(|it| it.route.escalate.is_none());
+        let mut order: Vec<_> = (0..arms.len()).collect();
+        order.sort_by_key(hands_on);
+        for index in order {
+            let Some(arm) = arms.get_mut(index) else { continue };
             let own = groups.range((index, 0)..=(index, u32::MAX)).map(|(_, number)| *number);
             let own: Vec<_> = own.collect();
             for number in &own {
@@ -367,11 +375,10 @@ impl Notifier {
                 continue;
             }
             let alarms = arm.attempt(own, scene, out);
-            if let (Some(escalate), false) = (arm.route.escalate.clone(), alarms.is_empty()) {
-                escalated.push((arm.route.sink.clone(), escalate, alarms));
-            }
-        }
-        for (from, escalate, alarms) in escalated {
+            let Some(escalate) = arm.route.escalate.clone().filter(|_| !alarms.is_empty()) else {
+                continue;
+            };
+            let from = arm.route.sink.clone();
             if let Some(arm) = arms.iter_mut().find(|arm| arm.route.sink == escalate.to) {
                 arm.take_over(&from, &escalate, &alarms, at, out);
             }

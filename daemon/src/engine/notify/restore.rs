@@ -120,6 +120,9 @@ impl Arm {
         for number in self.groups.keys().copied().collect::<Vec<_>>() {
             self.schedule(number, None, out);
             self.wake(number, now, out);
+            if self.is_handed_on(number) {
+                self.schedule(number, Some(now), out);
+            }
             self.close_if_over(number, out);
         }
     }

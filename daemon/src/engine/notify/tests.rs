@@ -1,5 +1,6 @@
 //! What is told, and what is not.
 
+mod flapping;
 mod groups;
 mod inhibits;
 mod mutes;

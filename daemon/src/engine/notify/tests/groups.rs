@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use haetae_plugin::Severity;
 
-use super::rig::{Rig, acknowledged, plan, prompt, route, word};
+use super::rig::{Rig, acknowledged, plan, prompt, route, silence, word};
 use crate::engine::{
     Input, Problem,
     notify::{Escalate, GroupBy, Rate, Route},
+    silence::Span,
     trial::MINUTE,
 };
 
@@ -73,7 +74,7 @@ fn without_resolved_no_end_is_told_and_none_is_owed() {
 }
 
 #[test]
-fn a_repeat_is_told_at_its_own_time_not_rounded_up_to_the_interval_as_alertmanager_does() {
+fn alertmanager_differs_a_repeat_of_7m_with_an_interval_of_5m_is_told_after_7m_not_10m() {
     let repeat = vec![MINUTE * 7];
     let mut rig = Rig::new(plan(vec![Route { repeat, ..route("mail") }]));
     rig.slot("~..");
@@ -124,6 +125,48 @@ fn what_nobody_takes_up_is_told_to_another_sink_and_its_end_too() {
     rig.handle(1, acknowledged(Some(rig.start.after(MINUTE * 30)), false));
     rig.wait(MINUTE * 40);
     assert_eq!(rig.told(), ["90 mail first +0 +1", "1800 boss escalated +1"]);
+}
+
+#[test]
+fn what_is_silenced_when_it_is_to_be_handed_on_is_handed_on_when_the_silence_ends() {
+    let escalate = Escalate {
+        place: "haetae.toml:9".into(),
+        after: MINUTE * 2,
+        to: "boss".into(),
+        unless_acknowledged: true,
+    };
+    let boss = Route { inputs: Vec::new(), system: false, ..route("boss") };
+    let mut rig = Rig::new(plan(vec![Route { escalate: Some(escalate), ..prompt("page") }, boss]));
+    rig.slot("#..");
+    let until = rig.start.after(MINUTE * 7);
+    rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
+    rig.wait(MINUTE * 9);
+    assert_eq!(rig.told(), ["60 page first +0", "420 boss escalated +0"]);
+}
+
+#[test]
+fn alertmanager_differs_a_group_has_no_ticker_a_change_is_told_as_soon_as_it_may() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    rig.slot("~..");
+    rig.wait(MINUTE * 7);
+    assert_eq!(rig.told(), ["90 mail first +0"]);
+    // Its tick would be at 690.
+    rig.slot("~~.");
+    rig.wait(Duration::from_secs(1));
+    assert_eq!(rig.told(), ["540 mail new-alarms =0 +1"]);
+}
+
+#[test]
+fn alertmanager_differs_nothing_is_told_after_a_start_before_it_is_known_what_fires() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    rig.slot("~..");
+    // What waited is long due, but nobody knows whether it still fires.
+    rig.restart();
+    rig.wait(Duration::from_secs(50));
+    assert_eq!(rig.told(), [""; 0]);
+    rig.slot("...");
+    rig.wait(MINUTE * 10);
+    assert_eq!(rig.told(), [""; 0]);
 }
 
 #[test]

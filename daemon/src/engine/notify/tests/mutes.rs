@@ -17,7 +17,7 @@ use crate::engine::{
     trial::MINUTE,
 };
 
-fn closed() -> Handling {
+pub(super) fn closed() -> Handling {
     let state = HandlingState::Closed { by: "kim".into(), code: CloseCode::Noise };
     Handling { state, owner: None }
 }
@@ -84,6 +84,7 @@ fn maintenance_is_a_silence_of_the_configuration() {
     rig.slot("~#.");
     assert_eq!(rig.told(), ["60 mail first +1"]);
     assert_eq!(rig.held(), ["mail maintenance haetae.toml:7"]);
+    assert_eq!(whys(&rig, 0), ["maintenance haetae.toml:7"]);
     rig.slot("##.");
     assert_eq!(rig.told(), ["120 mail first +0"]);
 }

@@ -210,6 +210,30 @@ impl Rig {
         self.take(effects);
     }
 
+    /// The source `s` speaks again after a start, and has nothing new to say.
+    pub(super) fn hear(&mut self) {
+        let alarms = self.engine.alarms();
+        let mut alarms = alarms.iter().filter(|one| one.labels.get("instance").is_some());
+        let down =
+            alarms.any(|one| one.labels.get("problem").is_some_and(|it| it == "source-down"));
+        let source = "s".into();
+        self.input(if down {
+            Input::SourceDown { source, reason: String::new() }
+        } else {
+            Input::Samples { source, samples: Samples::at(self.now) }
+        });
+    }
+
+    /// The configuration has other sinks. The ends that one which is gone is owed are the
+    /// writer's.
+    pub(super) fn routes(&mut self, routes: Vec<Route>) {
+        self.plan.routes.clone_from(&routes);
+        let Plan { inhibits, maintenance, .. } = self.plan.clone();
+        self.input(Input::Routes { routes, inhibits, maintenance });
+        let routes = &self.plan.routes;
+        self.known.retain(|(sink, _)| routes.iter().any(|route| route.sink == *sink));
+    }
+
     fn take(&mut self, effects: Effects) {
         for standing in &effects.standings {
             let text = serde_json::to_string(standing).unwrap();
@@ -242,6 +266,7 @@ impl Rig {
         assert!(flush.news.iter().all(|id| ids.contains(id)));
         for alarm in &flush.alarms {
             let pair = (flush.sink.clone(), alarm.id.clone());
+            assert!(self.standings.contains_key(&alarm.id), "no state of {}", alarm.id);
             if alarm.is_firing() {
                 let key = (flush.sink.clone(), flush.key.clone());
                 assert!(self.groups.contains_key(&key), "no state of {key:?}");
