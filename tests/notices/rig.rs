@@ -205,6 +205,7 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         updated: at(0),
         ended: None,
         value: Some(95.0),
+        threshold: None,
         unit: "percent".into(),
         summaries: BTreeMap::from([("en".to_owned(), "CPU of {{host}} at {{value}}".to_owned())])
             .into(),

@@ -93,6 +93,7 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
         updated: at(0),
         ended: None,
         value: Some(95.0),
+        threshold: None,
         unit: String::new(),
         summaries: <_>::default(),
         runbook: None,

@@ -19,6 +19,8 @@ use crate::{
 
 /// Effects that become durable in one transaction at the most.
 const TOGETHER: usize = 256;
+/// Alarms that they are about, so many that no more effects are added.
+const HEAVY: usize = 1024;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
 /// What the alarm of a full disk says when it was not the store that met it first.
@@ -90,10 +92,13 @@ impl Outbox {
                     continue;
                 }
             };
+            let mut weight = first.standings.len();
             let mut together = vec![first];
             while together.len() < TOGETHER
+                && weight < HEAVY
                 && let Ok(next) = effects.try_recv()
             {
+                weight += next.standings.len();
                 together.push(next);
             }
             self.keep(&together, &mut trouble).await;

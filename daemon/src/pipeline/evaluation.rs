@@ -25,8 +25,9 @@ use crate::{
 pub const INPUTS: usize = 64;
 /// Questions that wait. Full: whoever asks waits.
 pub const QUESTIONS: usize = 16;
-/// Effects that wait for the store. Full: the engine waits, and answers questions meanwhile.
-pub const EFFECTS: usize = 64;
+/// Effects that wait for the store. Full: the engine waits, and answers questions meanwhile. Few:
+/// in a storm, each is a thousand alarms and more.
+pub const EFFECTS: usize = 4;
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
 
