@@ -97,7 +97,6 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
         unit: String::new(),
         summaries: <_>::default(),
         runbook: None,
-        threshold: None,
         reason: None,
         flapping: false,
         excerpts: Vec::new(),
