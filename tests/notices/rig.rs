@@ -210,7 +210,6 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         summaries: BTreeMap::from([("en".to_owned(), "CPU of {{host}} at {{value}}".to_owned())])
             .into(),
         runbook: None,
-        threshold: None,
         reason: None,
     }
 }
