@@ -53,12 +53,9 @@ impl Arm {
         }
         against.extend(scene.mutes.against(id, alarm, scene.alarms, scene.at));
         against.extend(self.quiet(alarm, scene.at));
-        match member.again {
-            // That it is handled does not matter to whom it is escalated.
-            Some(Again::EscalatedAnyway) => {
-                against.retain(|why| !matches!(why, Why::Handled { .. }));
-            }
-            _ => {}
+        // That it is handled does not matter to whom it is escalated.
+        if member.again == Some(Again::EscalatedAnyway) {
+            against.retain(|why| !matches!(why, Why::Handled { .. }));
         }
         if self.announces(id, scene) {
             against.retain(|why| *why != Why::Flapping);

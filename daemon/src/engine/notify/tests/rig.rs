@@ -213,7 +213,7 @@ impl Rig {
     /// The source `s` speaks again after a start, and has nothing new to say.
     pub(super) fn hear(&mut self) {
         let alarms = self.engine.alarms();
-        let mut alarms = alarms.iter().filter(|one| one.labels.get("instance").is_some());
+        let mut alarms = alarms.iter().filter(|one| one.labels.contains_key("instance"));
         let down =
             alarms.any(|one| one.labels.get("problem").is_some_and(|it| it == "source-down"));
         let source = "s".into();
