@@ -10,6 +10,7 @@ use haetae_plugin::Timestamp;
 use super::{
     Engine, Problem, SYSTEM,
     alarm::{Change, INSTANCE_REMOVED, REMOVED, Transition},
+    log::LogCursor,
     notify::Views,
     occurrence::Fingerprint,
     source::Source,
@@ -34,11 +35,7 @@ impl Engine {
         for (fingerprint, last) in past.occurrences {
             self.remember(&fingerprint, last);
         }
-        for cursor in past.cursors {
-            if let Some(log) = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator) {
-                log.resume(cursor);
-            }
-        }
+        self.recall_cursors(past.cursors);
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
@@ -81,6 +78,15 @@ impl Engine {
         notifier.take(&effects, now, views);
         notifier.drain(&mut effects);
         effects
+    }
+
+    fn recall_cursors(&mut self, cursors: Vec<LogCursor>) {
+        for cursor in cursors {
+            let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
+            if let Some(reader) = reader {
+                reader.resume(cursor);
+            }
+        }
     }
 
     /// What sinks were told goes on, and nobody is told anything before every source has spoken.

@@ -242,8 +242,14 @@ impl Arm {
         self.store_member(group, id, out);
     }
 
-    /// It is not: if the sink has not heard of the end, there was none.
+    /// It is not: if the sink has not heard of the end, there was none. While it was closed the
+    /// sink may have ceased to want it.
     pub(super) fn reopen(&mut self, id: AlarmId, again: Option<Again>, out: &mut Out) {
+        if !self.members.contains_key(&id) {
+            let owed = self.ends.keys().find(|(_, one)| *one == id);
+            let Some(group) = owed.map(|(group, _)| *group) else { return };
+            self.enter(id, Member { group, ..Member::default() });
+        }
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(end) = self.ends.remove(&(member.group, id)) {
             (member.told, member.since, member.digest) = (Some(end.told), end.since, end.digest);

@@ -165,7 +165,8 @@ impl Arm {
             return;
         }
         if member.told.is_none() {
-            member.since = at;
+            // A new beginning, of which others have not been told either.
+            (member.since, member.escalated) = (at, false);
         }
         (member.told, member.again, member.digest) = (Some(alarm.severity), None, digest);
         let group = member.group;
