@@ -21,7 +21,7 @@ impl Engine {
         notifier.explain(alarm, now, Views { evaluators, sources, system })
     }
 
-    /// When [`Input::Tick`] is wanted at the latest.
+    /// When [`super::Input::Tick`] is wanted at the latest.
     pub fn next_due(&self) -> Option<Timestamp> {
         let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
         let logs = self.logs.iter().filter_map(LogEvaluator::next_due);
