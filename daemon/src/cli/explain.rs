@@ -58,6 +58,9 @@ fn explain(common: &Common, arguments: &Arguments) -> Result<(), u8> {
     }
     let (style, voice) = (common.style(), Voice { language: Language::En, zone: zone() });
     head(&answer, &voice, style);
+    if answer.sinks.is_empty() {
+        output::line("  no sink is told of alarms");
+    }
     for sink in &answer.sinks {
         output::line("");
         match arguments.at {
