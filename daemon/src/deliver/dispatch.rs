@@ -71,7 +71,9 @@ impl Dispatch {
             if stopping {
                 return;
             }
-            if turned {
+            // Of a sink that took nothing, the oldest come first: what is laid on the desk would
+            // overtake them, and with a sink that goes on failing it would do so for ever.
+            if turned && self.clock.now() >= work.not_before {
                 sink.desk.open();
             }
             let nap = self.until_due(work.not_before).await;
