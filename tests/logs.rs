@@ -198,7 +198,7 @@ fn batches_that_are_judged_twice_are_found() {
     let daemon = home.start();
     judged(&home, &daemon, now().after(Duration::from_secs(6)));
     assert!(daemon.stop(), "it ends well");
-    kept::set_back(&home.path("state/haetae.db"), 5);
+    kept::set_back(&home.path("state/haetae.db"), 3);
     let (kept, lines) = finish(&home, seed);
     let faults = reckoning::faults(&lines, &kept);
     assert!(faults.iter().any(|fault| fault.contains("matches")), "{faults:#?}");
