@@ -68,6 +68,7 @@ plugin = "written"
 path = "{}"
 interval = "1s"
 [evaluators.levels]
+flap = false
 inputs = ["written"]
 metric = "written_value"
 by = ["id"]
