@@ -13,7 +13,7 @@ mod support;
 use std::{fs, time::Duration};
 
 use serde_json::Value;
-use support::{Home, within};
+use support::{Home, user, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -122,11 +122,6 @@ impl Explained {
         });
         said.unwrap_or_else(|| panic!("{sink}: {wanted:?} is not in\n{}", ask()))
     }
-}
-
-fn user() -> String {
-    let output = std::process::Command::new("id").arg("-un").output().expect("id");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 #[test]

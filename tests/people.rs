@@ -13,7 +13,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::Value;
-use support::{Home, within};
+use support::{Home, user, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -62,11 +62,6 @@ fn ids(home: &Home, arguments: &[&str], count: usize) -> Vec<String> {
             .then(|| alarms.iter().map(|alarm| alarm["id"].as_str().unwrap().to_owned()).collect())
     });
     found.unwrap_or_else(|| panic!("{arguments:?}: {:#?}", listed(home, arguments)))
-}
-
-fn user() -> String {
-    let output = std::process::Command::new("id").arg("-un").output().expect("id");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 #[test]

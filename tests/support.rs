@@ -214,6 +214,12 @@ pub fn built() -> PathBuf {
     test.parent().map(Path::to_path_buf).expect("target/…/deps")
 }
 
+/// Who runs this: the journal's actor.
+pub fn user() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Asks again and again until there is an answer or the time is up.
 pub fn within<T>(limit: Duration, ask: impl FnMut() -> Option<T>) -> Option<T> {
     every(Duration::from_millis(50), limit, ask)
