@@ -52,7 +52,11 @@ fn now() -> Timestamp {
 }
 
 fn home(seed: u64) -> Home {
-    let home = Home::with_plugins(&["demo"]);
+    home_with(seed, &["demo"], "")
+}
+
+fn home_with(seed: u64, plugins: &[&str], more: &str) -> Home {
+    let home = Home::with_plugins(plugins);
     home.configure(&format!(
         r#"
 [sources.stream]
@@ -82,7 +86,7 @@ by = ["application"]
 new = "version"
 learn = "0s"
 warning = {{ within = "1500ms" }}
-"#
+{more}"#
     ));
     home
 }
@@ -190,15 +194,17 @@ fn lines_that_the_source_drops_are_missed() {
     assert!(faults.iter().any(|fault| fault.contains("matches")), "{faults:#?}");
 }
 
-/// A control: the store's cursor is set back, so that batches are judged again.
+/// A control: the store's cursor is set back, so that batches are judged again. A sink that takes
+/// nothing makes the queue keep them, and they are more than a cycle of the stream.
 #[test]
 fn batches_that_are_judged_twice_are_found() {
     let seed = seed();
-    let home = home(seed);
+    let sink = "[sinks.never]\nplugin = \"faulty\"\nfault = \"error\"\ninputs = [\"stream\"]\n";
+    let home = home_with(seed, &["demo", "faulty"], sink);
     let daemon = home.start();
-    judged(&home, &daemon, now().after(Duration::from_secs(6)));
+    judged(&home, &daemon, now().after(2 * CYCLE));
     assert!(daemon.stop(), "it ends well");
-    kept::set_back(&home.path("state/haetae.db"), 3);
+    kept::set_back(&home.path("state/haetae.db"), 6);
     let (kept, lines) = finish(&home, seed);
     let faults = reckoning::faults(&lines, &kept);
     assert!(faults.iter().any(|fault| fault.contains("matches")), "{faults:#?}");
