@@ -21,7 +21,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::telemetry;
+use crate::{memory, telemetry};
 
 /// Exit codes; the manual documents them.
 pub mod exit {
@@ -146,6 +146,7 @@ enum Verb {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    memory::hold_little();
     let Cli { common, verb } = Cli::parse();
     let quiet = common.quiet
         || !matches!(verb, Verb::Run(_))
