@@ -282,11 +282,11 @@ impl LogEvaluator {
         self.moved || !self.dirty.is_empty() || !self.gone.is_empty()
     }
 
-    /// At the first word of any source the one record that all are waiting for is expected.
+    /// At the first word of any source the one record that all are waiting for is expected, also
+    /// where it was another rule that had begun under this name before a restart.
     fn begin(&mut self, found: &Found, occurrences: &Occurrences) {
-        let first = found.span.map(|(first, _)| first).or(found.vouched);
-        let (None, Some(first)) = (self.begun, first) else { return };
-        self.begun = Some(first);
+        let Some(first) = found.span.map(|(first, _)| first).or(found.vouched) else { return };
+        self.begun.get_or_insert(first);
         let none = Labels::default();
         if matches!(self.rule.watch, Watch::Absence(_))
             && self.rule.by.is_empty()

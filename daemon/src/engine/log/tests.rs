@@ -141,7 +141,11 @@ impl Trial {
     }
 
     fn hear(&mut self, millis: i64, vouched: bool) {
-        let heard = Input::Heard { source: "s".into(), until: at(millis), vouched };
+        self.hear_of("s", millis, vouched);
+    }
+
+    fn hear_of(&mut self, source: &str, millis: i64, vouched: bool) {
+        let heard = Input::Heard { source: source.into(), until: at(millis), vouched };
         let effects = self.engine.step(heard, at(millis));
         self.write(effects);
     }
@@ -277,6 +281,24 @@ fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it(
         trial.hear(93_000, vouched);
         assert_eq!(trial.written.len(), fired.max(1), "{vouched}: {:?}", trial.told());
     }
+}
+
+#[test]
+fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
+    let mut trial = Trial::new(vec![rule(
+        "none",
+        "beat",
+        &["host"],
+        Watch::Count(levels(None, Some(count(9, 1)))),
+    )]);
+    trial.say(&[(0, "a", "beat".into())], None, at(0));
+    trial.rules = rules()[2..3].to_vec();
+    trial.killed(at(100));
+    trial.hear(200, false);
+    trial.hear(4_199, false);
+    assert_eq!(trial.told(), [""; 0]);
+    trial.hear(4_200, false);
+    assert_eq!(trial.told(), ["4200 none [] fired critical"]);
 }
 
 #[test]
