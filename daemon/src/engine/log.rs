@@ -63,6 +63,8 @@ pub(super) struct LogEvaluator {
     due: BTreeSet<(Timestamp, Labels)>,
     clock: Timestamp,
     begun: Option<Timestamp>,
+    /// Up to when time in which nobody listened was left out.
+    left_out: Timestamp,
     /// What is to be written, and to be deleted.
     dirty: BTreeSet<Labels>,
     gone: BTreeSet<String>,
@@ -83,6 +85,7 @@ impl LogEvaluator {
             due: BTreeSet::new(),
             clock: Timestamp::default(),
             begun: None,
+            left_out: Timestamp::default(),
             dirty: BTreeSet::new(),
             gone: BTreeSet::new(),
             moved: false,
@@ -200,6 +203,7 @@ impl LogEvaluator {
     /// Takes what a clock that went back to `now` has stamped out of the future.
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
         self.saved = self.saved.min(now);
+        self.left_out = self.left_out.min(now);
         if self.clock <= now {
             return;
         }
@@ -297,12 +301,17 @@ impl LogEvaluator {
         }
     }
 
-    /// What nobody listened to was not absent.
+    /// What nobody listened to was not absent. What several sources missed at a time is one gap.
     fn close_gap(&mut self, lane: usize, found: &Found) {
         let gap = self.lanes.get_mut(lane).and_then(|lane| lane.gap(found));
-        let (Some(gap), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
+        let (Some((from, until)), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
+        let from = from.max(self.left_out);
+        if from >= until {
+            return;
+        }
+        self.left_out = until;
         for (labels, entry) in &mut self.entries {
-            entry.tally.skip(gap);
+            entry.tally.skip(from, until);
             self.dirty.insert(labels.clone());
         }
         self.due_all_now();

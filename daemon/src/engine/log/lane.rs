@@ -1,6 +1,6 @@
 //! A lane: how far a log evaluator has read one source's queue, and how far that source has spoken.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -101,13 +101,13 @@ impl Lane {
         self.state.vouched.is_some_and(|vouched| time <= vouched)
     }
 
-    /// For how long nobody had listened when it spoke again: a source that vouches for the time
-    /// before has missed nothing of it.
-    pub(super) fn gap(&mut self, found: &Found) -> Option<Duration> {
+    /// From when to when nobody had listened when it spoke again: a source that vouches for the
+    /// time before has missed nothing of it.
+    pub(super) fn gap(&mut self, found: &Found) -> Option<(Timestamp, Timestamp)> {
         let first = found.span.map(|(first, _)| first).or(found.vouched)?;
         let broken = std::mem::take(&mut self.broken);
         let before = self.state.heard.filter(|_| broken && found.vouched.is_none())?;
-        Some(first.since(before)).filter(|gap| !gap.is_zero())
+        Some((before, first))
     }
 
     /// It was heard up to `at`.

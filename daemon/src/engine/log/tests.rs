@@ -284,6 +284,28 @@ fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it(
 }
 
 #[test]
+fn time_in_which_some_source_did_not_listen_is_left_out_once() {
+    let both = LogRule { inputs: vec!["s".into(), "t".into()], ..rules()[1].clone() };
+    for (down, beat) in [(&["s", "t"][..], None), (&["t"], Some(59_000))] {
+        let mut trial = Trial::new(vec![both.clone()]);
+        trial.say(&[(0, "a", "beat".into())], None, at(0));
+        trial.hear_of("t", 0, false);
+        for source in down {
+            let down = Input::SourceDown { source: (*source).into(), reason: "gone".into() };
+            drop(trial.engine.step(down, at(100)));
+        }
+        if let Some(beat) = beat {
+            trial.say(&[(beat, "a", "beat".into())], None, at(beat));
+        }
+        for millis in [60_000, 62_999, 64_000] {
+            trial.hear_of("s", millis, false);
+            trial.hear_of("t", millis, false);
+        }
+        assert_eq!(trial.told(), ["63000 quiet [a] fired warning"], "{down:?}");
+    }
+}
+
+#[test]
 fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
     let mut trial = Trial::new(vec![rule(
         "none",
