@@ -169,6 +169,11 @@ impl LogEvaluator {
         self.lanes.iter_mut().filter(|lane| lane.source == source).for_each(Lane::breaks);
     }
 
+    /// The clock jumped, or the machine was suspended: nobody listened meanwhile.
+    pub(super) fn jump(&mut self) {
+        self.lanes.iter_mut().for_each(Lane::breaks);
+    }
+
     /// Goes on in a queue where an earlier run has ended.
     pub(super) fn resume(&mut self, cursor: LogCursor) {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {

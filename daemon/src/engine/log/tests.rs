@@ -306,6 +306,18 @@ fn time_in_which_some_source_did_not_listen_is_left_out_once() {
 }
 
 #[test]
+fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
+    for (vouched, fired) in [(false, 0), (true, 2)] {
+        let mut trial = Trial::new(rules()[1..2].to_vec());
+        trial.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
+        let effects = trial.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
+        trial.write(effects);
+        trial.hear(60_000, vouched);
+        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+    }
+}
+
+#[test]
 fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
     let mut trial = Trial::new(vec![rule(
         "none",
