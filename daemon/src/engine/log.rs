@@ -174,11 +174,12 @@ impl LogEvaluator {
         self.lanes.iter_mut().for_each(Lane::breaks);
     }
 
-    /// Goes on in a queue where an earlier run has ended.
-    pub(super) fn resume(&mut self, cursor: LogCursor) {
+    /// Goes on in a queue where an earlier run has ended, whose clock may have run ahead of `now`.
+    pub(super) fn resume(&mut self, mut cursor: LogCursor, now: Timestamp) {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {
             return;
         };
+        cursor.state.follow_clock(now);
         self.clock = self.clock.max(cursor.state.clock);
         self.begun = match (self.begun, cursor.state.begun) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -188,13 +189,14 @@ impl LogEvaluator {
     }
 
     /// Goes on with a label set that was stored; the answer is why it can't.
-    pub(super) fn restore(&mut self, standing: &Standing) -> Option<&'static str> {
+    pub(super) fn restore(&mut self, standing: &Standing, now: Timestamp) -> Option<&'static str> {
         let labels = Labels::from(&standing.labels);
         let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
         let tally = standing.state.as_ref().and_then(|state| state.log.clone());
-        let Some(tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
+        let Some(mut tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
             return Some(CHANGED);
         };
+        tally.follow_clock(now);
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
             .unwrap_or_else(|| Fingerprint::of(&self.rule.name, &labels));
         let mut entry = Entry::restored(fingerprint, standing, tally);
@@ -209,11 +211,12 @@ impl LogEvaluator {
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
         self.saved = self.saved.min(now);
         self.left_out = self.left_out.min(now);
+        self.begun = self.begun.map(|begun| begun.min(now));
+        self.lanes.iter_mut().for_each(|lane| lane.state.follow_clock(now));
         if self.clock <= now {
             return;
         }
         self.clock = now;
-        self.lanes.iter_mut().for_each(|lane| lane.follow_clock(now));
         for (labels, entry) in &mut self.entries {
             entry.tally.follow_clock(now);
             self.dirty.insert(labels.clone());

@@ -35,7 +35,7 @@ impl Engine {
         for (fingerprint, last) in past.occurrences {
             self.remember(&fingerprint, last);
         }
-        self.recall_cursors(past.cursors);
+        self.recall_cursors(past.cursors, now);
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
@@ -49,7 +49,7 @@ impl Engine {
             } else if let Some(log) =
                 self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
             {
-                log.restore(&standing)
+                log.restore(&standing, now)
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
@@ -80,11 +80,11 @@ impl Engine {
         effects
     }
 
-    fn recall_cursors(&mut self, cursors: Vec<LogCursor>) {
+    fn recall_cursors(&mut self, cursors: Vec<LogCursor>, now: Timestamp) {
         for cursor in cursors {
             let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
             if let Some(reader) = reader {
-                reader.resume(cursor);
+                reader.resume(cursor, now);
             }
         }
     }

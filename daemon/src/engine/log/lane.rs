@@ -122,10 +122,13 @@ impl Lane {
         self.state.vouched = self.state.vouched.max(found.vouched);
         self.state.records += found.records;
     }
+}
 
+impl LaneState {
     /// Takes what a clock that went back to `now` has stamped out of the future.
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
-        for time in [&mut self.state.heard, &mut self.state.vouched, &mut self.state.begun] {
+        self.clock = self.clock.min(now);
+        for time in [&mut self.heard, &mut self.vouched, &mut self.begun] {
             *time = time.map(|time| time.min(now));
         }
     }

@@ -1,6 +1,6 @@
 //! A tally: what is known of the matches of one label set, and what follows from it at a time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};

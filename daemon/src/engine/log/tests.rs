@@ -318,6 +318,34 @@ fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
 }
 
 #[test]
+fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
+    let years = 100_000_000_000;
+    for restarted in [false, true] {
+        let mut trial = Trial::new(rules());
+        trial.say(&[(years, "a", "v=1".into())], Some(years), at(years));
+        if restarted {
+            trial.killed(at(0));
+        } else {
+            let effects = trial.engine.step(Input::Tick, at(0));
+            trial.write(effects);
+        }
+        for millis in [5_000, 5_500] {
+            let lines = [(millis, "a", "kill 1 v=9".to_owned())];
+            trial.say(&lines, Some(millis), at(millis));
+        }
+        let told = trial.told().into_iter().filter(|one| one.contains("fired"));
+        let expected = [
+            "4000 none [] fired critical",
+            "5000 new [9] fired warning",
+            "5500 count [a] fired warning 2",
+        ];
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        assert_eq!(told, expected, "{restarted}");
+    }
+}
+
+#[test]
 fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
     let mut trial = Trial::new(vec![rule(
         "none",
