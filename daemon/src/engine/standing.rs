@@ -1,6 +1,9 @@
 //! Standings: what of an alarm outlives the process, and what a step changes of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -135,8 +138,14 @@ pub struct Past {
 }
 
 impl Effects {
-    /// Adds what a later one led to.
+    /// Adds what a later one led to. What it stores is not deleted by what came before: whoever
+    /// writes them stores first.
     pub fn extend(&mut self, later: Self) {
+        if !self.gone.is_empty() {
+            let stored = later.standings.iter().map(|standing| standing.alarm.id.as_str());
+            let stored: BTreeSet<_> = stored.collect();
+            self.gone.retain(|id| !stored.contains(id.as_str()));
+        }
         self.transitions.extend(later.transitions);
         self.standings.extend(later.standings);
         self.gone.extend(later.gone);
@@ -233,5 +242,27 @@ impl Changes {
             }
         }
         effects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::trial::{run, threshold};
+
+    #[test]
+    fn of_a_deletion_and_what_is_stored_after_it_the_later_counts() {
+        let (trial, ..) = run(threshold(5), "#");
+        let row = trial.stored.rows().next().unwrap();
+        let id = row.alarm.id.clone();
+        let stored = || Effects { standings: vec![row.clone()], ..Effects::default() };
+        let deleted = || Effects { gone: vec![id.clone()], ..Effects::default() };
+        // Whoever writes them stores first and deletes then.
+        let both = |mut one: Effects, later| {
+            one.extend(later);
+            (one.standings.len(), one.gone.len())
+        };
+        assert_eq!(both(stored(), deleted()), (1, 1));
+        assert_eq!(both(deleted(), stored()), (1, 0));
     }
 }
