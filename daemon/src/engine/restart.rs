@@ -6,8 +6,8 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    AlarmView, Change, Condition, Engine, Evidence, Input, Past, Problem, SYSTEM, Standing,
-    Transition,
+    AlarmView, Change, Condition, Engine, Evidence, Input, Past, Problem, SYSTEM, SourceTiming,
+    Standing, Transition,
     properties::{any_threshold, config, words},
     threshold::{Across, Debounce, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
@@ -184,6 +184,25 @@ fn what_nothing_judges_any_more_is_closed() {
     // What never fired is only forgotten.
     let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
+}
+
+#[test]
+fn what_an_alarm_waits_for_is_not_turned_away_because_others_spoke_first() {
+    let mut trial = Trial::new(Vec::new());
+    let engine = |trial: &Trial| {
+        let one = SourceTiming { max_series: 1, ..timing("s") };
+        Engine::new(vec![one], vec![threshold(0)], trial.slot)
+    };
+    trial.engine = engine(&trial);
+    trial.slot("#");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    trial.engine = engine(&trial);
+    let past = Past { standings, ..Past::default() };
+    trial.engine.restore(past, &["s".to_owned()].into(), trial.slot);
+    trial.slot("x.");
+    trial.slot("..");
+    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
+    assert_eq!(trial.engine.evaluators()[0].ignored, 0);
 }
 
 #[test]
