@@ -80,7 +80,7 @@ impl Overrides {
         // As in an alarm's view, what the evaluator adds comes last.
         let value = |name: &str| {
             let added = own.labels.get(name).map(String::as_str);
-            added.or_else(|| labels.iter().find(|(known, _)| *known == name).map(|(_, it)| it))
+            added.or_else(|| labels.get(name))
         };
         let fits = |matcher: &Matcher| matcher.matches(value(matcher.label()));
         let found = self.0.iter().find(|(matchers, _)| matchers.iter().all(fits));

@@ -6,8 +6,8 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    AlarmView, Change, Condition, Engine, Evidence, Input, Past, Problem, SYSTEM, SourceTiming,
-    Standing, Transition,
+    AlarmView, Change, Condition, Engine, Evidence, Input, Matcher, Past, Problem, SYSTEM,
+    SourceTiming, Standing, Transition,
     properties::{any_threshold, config, words},
     threshold::{Across, Debounce, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
@@ -184,6 +184,35 @@ fn what_nothing_judges_any_more_is_closed() {
     // What never fired is only forgotten.
     let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
+}
+
+#[test]
+fn what_no_series_can_speak_for_any_more_is_closed_as_a_reload_would() {
+    let matching = |by: Option<&[&str]>, text: &str| Threshold {
+        by: by.map(|by| by.iter().map(|name| (*name).into()).collect()),
+        matchers: vec![Matcher::parse(text).unwrap()],
+        ..threshold(0)
+    };
+    let by = |names: &[&str]| matching(Some(names), "id=0");
+    let closed = ["Fired", "Closed: rule changed"];
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id!=0")),
+        (by(&["id"]), matching(Some(&["id"]), "id=7")),
+        (by(&["id"]), by(&["id", "zone"])),
+        (by(&["id", "zone"]), by(&["id"])),
+        (by(&["id"]), matching(None, "id=0")),
+        (matching(None, "id=0"), by(&["id"])),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), closed, "{after:?}");
+    }
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id=~\"0|1\"")),
+        (by(&["id", "zone"]), by(&["zone", "id"])),
+        // What is not among its labels may fit yet.
+        (by(&["id"]), matching(Some(&["id"]), "zone=a")),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), ["Fired"], "{after:?}");
+    }
 }
 
 #[test]

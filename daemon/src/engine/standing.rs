@@ -21,7 +21,9 @@ use super::{
 };
 
 /// The form of [`AlarmState`]; a later one reads the earlier.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one that says which labels identify it.
+const IDENTIFYING: u32 = 2;
 
 /// What a step led to. It is written in one transaction, so that after a restart either all of
 /// it has happened or nothing.
@@ -77,6 +79,9 @@ pub struct AlarmState {
     /// Whether it would fire if there were fewer.
     #[serde(skip_serializing_if = "is_default")]
     waits: bool,
+    /// The labels that its evaluator told alarms apart by, in order; none: all labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<Vec<String>>,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
@@ -195,9 +200,24 @@ impl Standing {
 
 impl AlarmState {
     /// The state of an alarm that stands so.
-    pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
+    pub(super) fn new(
+        threshold: &Threshold,
+        kept: Kept,
+        series: usize,
+        seen: Option<Timestamp>,
+    ) -> Self {
         let Kept { levels, flaps, waits, .. } = kept;
-        Self { version: VERSION, levels, flaps, waits, series, seen, ..Self::default() }
+        let by = threshold.identifying();
+        let by = by.map(|by| by.into_iter().map(String::from).collect());
+        Self { version: VERSION, levels, flaps, waits, by, series, seen, ..Self::default() }
+    }
+
+    /// Whether its alarm was told apart by the labels that this evaluator tells its own apart by,
+    /// as far as is known.
+    pub(super) fn is_identified_as_by(&self, threshold: &Threshold) -> bool {
+        let own = threshold.identifying();
+        let by = self.by.as_ref().map(|by| by.iter().map(String::as_str).collect());
+        self.version < IDENTIFYING || own == by
     }
 
     /// The state of an alarm of a log evaluator.

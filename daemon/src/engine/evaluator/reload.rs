@@ -21,7 +21,7 @@ impl Evaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) -> Vec<(usize, usize)> {
-        if before.threshold.by != self.threshold.by {
+        if before.threshold.identifying() != self.threshold.identifying() {
             before.close_all(CHANGED, now, occurrences, changes);
             return Vec::new();
         }
@@ -40,7 +40,8 @@ impl Evaluator {
             let stored = identity.kept(identity.under(&before.threshold));
             self.take_series(&mut identity, &before, moves, &mut attached);
             self.expect_as_before(&mut identity, &labels);
-            if identity.is_orphaned() {
+            let unread = identity.expected.is_none() && !self.threshold.may_read(&labels);
+            if unread || identity.is_orphaned() {
                 let threshold = identity.under(&before.threshold);
                 identity.close((threshold, stored), &labels, CHANGED, now, changes);
                 remember(&identity, occurrences);
