@@ -266,6 +266,17 @@ fn system_alarms_go_on_until_they_are_ended() {
 }
 
 #[test]
+fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_a_restart() {
+    let mut trial = Trial::new(vec![threshold(0)]);
+    trial.slot("!");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    let now = trial.slot.before(MINUTE * 60);
+    let mut engine = Engine::new(vec![timing("s")], vec![threshold(0)], now);
+    engine.restore(Past { standings, ..Past::default() }, &["s".to_owned()].into(), now);
+    assert_eq!(engine.sources[0].down, Some(now));
+}
+
+#[test]
 fn a_row_without_state_or_of_a_later_version_is_still_understood() {
     let trial = same(&threshold(0), "#", "F");
     let row = trial.stored.rows().next().unwrap();

@@ -45,7 +45,7 @@ impl Engine {
                 self.remember(&standing.fingerprint, standing.occurrence);
                 continue;
             } else if standing.alarm.evaluator == SYSTEM {
-                self.restore_problem(&standing, instances)
+                self.restore_problem(&standing, instances, now)
             } else if let Some(log) =
                 self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
             {
@@ -108,6 +108,7 @@ impl Engine {
         &mut self,
         standing: &Standing,
         instances: &BTreeSet<String>,
+        now: Timestamp,
     ) -> Option<&'static str> {
         let Some(instance) = standing.labels.get("instance").filter(|it| instances.contains(*it))
         else {
@@ -116,7 +117,7 @@ impl Engine {
         let Some(problem) = self.system.restore(standing) else { return Some(REMOVED) };
         self.remember(&standing.fingerprint, standing.occurrence);
         if let (Problem::SourceDown, Some(source)) = (problem, self.source(instance)) {
-            source.outage(standing.alarm.since);
+            source.outage(standing.alarm.since.min(now));
         }
         None
     }
