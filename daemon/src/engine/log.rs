@@ -63,6 +63,8 @@ pub(super) struct LogEvaluator {
     due: BTreeSet<(Timestamp, Labels)>,
     clock: Timestamp,
     begun: Option<Timestamp>,
+    /// Whether what was stored is of a rule that told alarms apart by other labels or kinds.
+    strange: bool,
     /// Up to when time in which nobody listened was left out.
     left_out: Timestamp,
     /// What is to be written, and to be deleted.
@@ -85,6 +87,7 @@ impl LogEvaluator {
             due: BTreeSet::new(),
             clock: Timestamp::default(),
             begun: None,
+            strange: false,
             left_out: Timestamp::default(),
             dirty: BTreeSet::new(),
             gone: BTreeSet::new(),
@@ -181,7 +184,10 @@ impl LogEvaluator {
         };
         cursor.state.follow_clock(now);
         self.clock = self.clock.max(cursor.state.clock);
-        self.begun = match (self.begun, cursor.state.begun) {
+        self.strange |= cursor.state.rule.take().is_some_and(|rule| rule != self.rule.identity());
+        // Another kind of thing begins anew.
+        let begun = cursor.state.begun.filter(|_| !self.strange);
+        self.begun = match (self.begun, begun) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
@@ -192,6 +198,7 @@ impl LogEvaluator {
     pub(super) fn restore(&mut self, standing: &Standing, now: Timestamp) -> Option<&'static str> {
         let labels = Labels::from(&standing.labels);
         let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
+        let fits = fits && !self.strange;
         let tally = standing.state.as_ref().and_then(|state| state.log.clone());
         let Some(mut tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
             return Some(CHANGED);
@@ -240,7 +247,8 @@ impl LogEvaluator {
             }
         }
         for lane in self.lanes.iter().filter(|lane| !lane.queue.is_empty()) {
-            let state = LaneState { begun: self.begun, clock: self.clock, ..lane.state.clone() };
+            let (begun, rule) = (self.begun, Some(self.rule.identity()));
+            let state = LaneState { begun, rule, clock: self.clock, ..lane.state.clone() };
             changes.cursors.push(LogCursor {
                 evaluator: self.rule.name.clone(),
                 source: lane.source.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::matching::Found;
+use super::{matching::Found, rule::RuleIdentity};
 
 /// Where a log evaluator goes on in the queue of a source. It is written with what followed from
 /// the batches up to there.
@@ -43,6 +43,9 @@ pub struct LaneState {
     pub(super) vouched: Option<Timestamp>,
     /// When the evaluator began.
     pub(super) begun: Option<Timestamp>,
+    /// What told alarms apart; none: it was not written down yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rule: Option<RuleIdentity>,
     /// The time up to which it has judged.
     pub(super) clock: Timestamp,
     /// Records of this source.
