@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     labels::Labels,
     matcher::Matcher,
-    threshold::{Level, Threshold},
+    threshold::{Expect, Level, Threshold},
 };
 
 /// Numbers for some of an evaluator's alarms.
@@ -95,6 +95,8 @@ impl Override {
             warning: self.warning.or(own.warning),
             critical: self.critical.or(own.critical),
             judged_by: Some(self.id.clone()),
+            // Whom it expects is asked of the evaluator itself, and may be thousands.
+            expect: Expect::Nobody,
             ..own.clone()
         }
     }
