@@ -159,6 +159,12 @@ fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
         seen.extend([trial.condition(), trial.evidence()]);
     }
     assert_eq!(seen, "FlFlFl--");
+    // All have ended, one after the other.
+    let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
+    trial.slot("#.");
+    trial.restart(vec![together(Across::Worst, 0)], 0, false);
+    ["e", "x", "x", "xe"].iter().for_each(|slot| trial.slot(slot));
+    assert_eq!(trial.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
     let trial = same(&together(Across::Worst, 0), "#|e#", "F|-F");
     assert_eq!(trial.changes(), ["Fired", "Resolved: ended", "Fired"]);
