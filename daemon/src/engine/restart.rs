@@ -163,7 +163,9 @@ fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
     let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
     trial.slot("#.");
     trial.restart(vec![together(Across::Worst, 0)], 0, false);
-    ["e", "x", "x", "xe"].iter().for_each(|slot| trial.slot(slot));
+    for slot in ["e", "x", "x", "xe"] {
+        trial.slot(slot);
+    }
     assert_eq!(trial.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
     let trial = same(&together(Across::Worst, 0), "#|e#", "F|-F");
