@@ -7,6 +7,7 @@ mod entry;
 mod lane;
 mod matching;
 mod reload;
+mod restore;
 mod rule;
 mod tally;
 
@@ -22,17 +23,17 @@ use haetae_plugin::{Severity, Timestamp};
 
 use self::{entry::Entry, lane::Lane, matching::Hit};
 pub use self::{
-    lane::{LaneState, LogCursor, Positions},
+    lane::{LaneState, LogCursor, Positions, Records},
     matching::{EXCERPT, Found, Matching},
     rule::{Count, Levels, LogRule, Watch},
     tally::{EXCERPTS, Tally},
 };
 use super::{
-    alarm::{AlarmView, CHANGED, Transition},
+    alarm::{AlarmView, Transition},
     evidence::Evidence,
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
-    standing::{Changes, Standing},
+    standing::Changes,
     status::EvaluatorStatus,
 };
 
@@ -40,19 +41,6 @@ use super::{
 pub const MOST_SETS: usize = 10_000;
 /// How long what changed may wait to be written when nobody is told of anything.
 const SAVE: Duration = Duration::from_secs(1);
-
-/// A batch of a source's queue, as far as log evaluators want it.
-#[derive(Clone, Debug)]
-pub struct Records {
-    /// The source.
-    pub source: String,
-    /// The id of its queue.
-    pub queue: String,
-    /// The batch's sequence.
-    pub position: i64,
-    /// What was found in it.
-    pub found: Found,
-}
 
 /// A log evaluator and all that it knows.
 #[derive(Debug)]
@@ -175,43 +163,6 @@ impl LogEvaluator {
     /// The clock jumped, or the machine was suspended: nobody listened meanwhile.
     pub(super) fn jump(&mut self) {
         self.lanes.iter_mut().for_each(Lane::breaks);
-    }
-
-    /// Goes on in a queue where an earlier run has ended, whose clock may have run ahead of `now`.
-    pub(super) fn resume(&mut self, mut cursor: LogCursor, now: Timestamp) {
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {
-            return;
-        };
-        cursor.state.follow_clock(now);
-        self.clock = self.clock.max(cursor.state.clock);
-        self.strange |= cursor.state.rule.take().is_some_and(|rule| rule != self.rule.identity());
-        // Another kind of thing begins anew.
-        let begun = cursor.state.begun.filter(|_| !self.strange);
-        self.begun = match (self.begun, begun) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        lane.resume(cursor);
-    }
-
-    /// Goes on with a label set that was stored; the answer is why it can't.
-    pub(super) fn restore(&mut self, standing: &Standing, now: Timestamp) -> Option<&'static str> {
-        let labels = Labels::from(&standing.labels);
-        let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
-        let fits = fits && !self.strange;
-        let tally = standing.state.as_ref().and_then(|state| state.log.clone());
-        let Some(mut tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
-            return Some(CHANGED);
-        };
-        tally.follow_clock(now);
-        let fingerprint = Fingerprint::parse(&standing.fingerprint)
-            .unwrap_or_else(|| Fingerprint::of(&self.rule.name, &labels));
-        let mut entry = Entry::restored(fingerprint, standing, tally);
-        // Numbers may have changed: it is judged as soon as time moves.
-        entry.due = Some(self.clock);
-        self.due.insert((self.clock, labels.clone()));
-        self.entries.insert(labels, Box::new(entry));
-        None
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.

@@ -7,6 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{matching::Found, rule::RuleIdentity};
 
+/// A batch of a source's queue, as far as log evaluators want it.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// The source.
+    pub source: String,
+    /// The id of its queue.
+    pub queue: String,
+    /// The batch's sequence.
+    pub position: i64,
+    /// What was found in it.
+    pub found: Found,
+}
+
 /// Where a log evaluator goes on in the queue of a source. It is written with what followed from
 /// the batches up to there.
 #[derive(Clone, Debug, PartialEq)]

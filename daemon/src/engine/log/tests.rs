@@ -8,7 +8,8 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, SourceTiming, Transition, standing::Effects,
+    Change, Engine, Input, Matcher, Past, SourceTiming, Transition,
+    standing::{Effects, Standing},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
