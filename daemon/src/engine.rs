@@ -188,6 +188,7 @@ impl Engine {
             }
             Input::Jumped { from } => {
                 self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
+                self.logs.iter_mut().for_each(LogEvaluator::jump);
             }
             Input::Tick => {}
         }

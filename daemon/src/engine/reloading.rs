@@ -109,6 +109,13 @@ fn what_nothing_judges_any_more_is_closed() {
     let trial = check(threshold(5), &together(Across::Worst, 5), "##|#", "pp|p");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 1));
 
+    let by = |names: &[&str]| Threshold {
+        by: Some(names.iter().map(|name| (*name).into()).collect()),
+        ..threshold(0)
+    };
+    // In another order they are the same labels.
+    assert_eq!(check(by(&["id", "b"]), &by(&["b", "id"]), "#|#", "F|F").changes(), ["Fired"]);
+
     let none = Matcher::parse("id=7").unwrap();
     let other = Threshold { matchers: vec![none], ..threshold(0) };
     let trial = check(threshold(0), &other, "#|##", "F|--");

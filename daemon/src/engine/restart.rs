@@ -6,8 +6,8 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    AlarmView, Change, Condition, Engine, Evidence, Input, Past, Problem, SYSTEM, Standing,
-    Transition,
+    AlarmView, Change, Condition, Engine, Evidence, Input, Matcher, Past, Problem, SYSTEM,
+    SourceTiming, Standing, Transition,
     properties::{any_threshold, config, words},
     threshold::{Across, Debounce, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
@@ -159,6 +159,14 @@ fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
         seen.extend([trial.condition(), trial.evidence()]);
     }
     assert_eq!(seen, "FlFlFl--");
+    // All have ended, one after the other.
+    let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
+    trial.slot("#.");
+    trial.restart(vec![together(Across::Worst, 0)], 0, false);
+    for slot in ["e", "x", "x", "xe"] {
+        trial.slot(slot);
+    }
+    assert_eq!(trial.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
     let trial = same(&together(Across::Worst, 0), "#|e#", "F|-F");
     assert_eq!(trial.changes(), ["Fired", "Resolved: ended", "Fired"]);
@@ -184,6 +192,54 @@ fn what_nothing_judges_any_more_is_closed() {
     // What never fired is only forgotten.
     let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
+}
+
+#[test]
+fn what_no_series_can_speak_for_any_more_is_closed_as_a_reload_would() {
+    let matching = |by: Option<&[&str]>, text: &str| Threshold {
+        by: by.map(|by| by.iter().map(|name| (*name).into()).collect()),
+        matchers: vec![Matcher::parse(text).unwrap()],
+        ..threshold(0)
+    };
+    let by = |names: &[&str]| matching(Some(names), "id=0");
+    let closed = ["Fired", "Closed: rule changed"];
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id!=0")),
+        (by(&["id"]), matching(Some(&["id"]), "id=7")),
+        (by(&["id"]), by(&["id", "zone"])),
+        (by(&["id", "zone"]), by(&["id"])),
+        (by(&["id"]), matching(None, "id=0")),
+        (matching(None, "id=0"), by(&["id"])),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), closed, "{after:?}");
+    }
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id=~\"0|1\"")),
+        (by(&["id", "zone"]), by(&["zone", "id"])),
+        // What is not among its labels may fit yet.
+        (by(&["id"]), matching(Some(&["id"]), "zone=a")),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), ["Fired"], "{after:?}");
+    }
+}
+
+#[test]
+fn what_an_alarm_waits_for_is_not_turned_away_because_others_spoke_first() {
+    let mut trial = Trial::new(Vec::new());
+    let engine = |trial: &Trial| {
+        let one = SourceTiming { max_series: 1, ..timing("s") };
+        Engine::new(vec![one], vec![threshold(0)], trial.slot)
+    };
+    trial.engine = engine(&trial);
+    trial.slot("#");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    trial.engine = engine(&trial);
+    let past = Past { standings, ..Past::default() };
+    trial.engine.restore(past, &["s".to_owned()].into(), trial.slot);
+    trial.slot("x.");
+    trial.slot("..");
+    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
+    assert_eq!(trial.engine.evaluators()[0].ignored, 0);
 }
 
 #[test]
@@ -215,6 +271,17 @@ fn system_alarms_go_on_until_they_are_ended() {
     assert_eq!(system(&trial), ["s store-failing"]);
     trial.step(problem("s", None), trial.slot.after(MINUTE));
     assert_eq!(system(&trial), [""; 0]);
+}
+
+#[test]
+fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_a_restart() {
+    let mut trial = Trial::new(vec![threshold(0)]);
+    trial.slot("!");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    let now = trial.slot.before(MINUTE * 60);
+    let mut engine = Engine::new(vec![timing("s")], vec![threshold(0)], now);
+    engine.restore(Past { standings, ..Past::default() }, &["s".to_owned()].into(), now);
+    assert_eq!(engine.sources[0].down, Some(now));
 }
 
 #[test]
