@@ -25,7 +25,8 @@ const ALL: usize = LANES * ALARMS;
 const SECONDS: usize = 20;
 const MEBIBYTES: u64 = 200;
 
-/// A daemon with as many evaluators as lanes, and a sink that is told of them together.
+/// A daemon with as many evaluators as lanes, and a sink that is told of them together; of itself,
+/// as of slots that a busy machine missed, it tells another one, which is owed no end.
 fn stormy(control: &Control) -> Home {
     let home = Home::with_plugins(&["scripted", "file"]);
     let lane = |lane: usize| {
@@ -36,9 +37,10 @@ fn stormy(control: &Control) -> Home {
     let lanes: String = (0..LANES).map(lane).collect();
     let names: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
     home.configure(&format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n",
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\nresolved = false\n",
         control.address,
         home.path("log.jsonl").display(),
+        home.path("aside.jsonl").display(),
     ));
     home
 }
