@@ -273,7 +273,9 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
     assert_eq!(told, Some((90, "first".into())));
     assert_eq!(whys(&rig, 0), ["repeat not due haetae.toml:4"]);
     let again = rig.start.after(Duration::from_secs(3690));
-    assert!(matches!(rig.explain(0).against[0], Why::RepeatNotDue { due: Some(due), .. } if due == again));
+    assert!(
+        matches!(rig.explain(0).against[0], Why::RepeatNotDue { due: Some(due), .. } if due == again)
+    );
     assert_eq!(next(&rig, 0).as_deref(), Some("3690 repeat"));
     rig.handle(0, acknowledged(None, false));
     assert_eq!(whys(&rig, 0)[0], "acknowledged kim");
