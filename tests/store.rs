@@ -129,6 +129,23 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
 }
 
 #[test]
+fn what_waits_behind_another_is_not_due_before_that() {
+    on_both("behind", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
+        let first = claim(&store, "mail", at(1)).await.remove(0);
+        assert_eq!(store.next_due("mail").await.unwrap(), Some(first.lease));
+        let mut transaction = store.begin().await.unwrap();
+        assert!(transaction.retry(&first, at(90), &first.notification, "busy").await.unwrap());
+        transaction.commit().await.unwrap();
+        assert!(claim(&store, "mail", at(2)).await.is_empty(), "the end waits for the beginning");
+        assert_eq!(store.next_due("mail").await.unwrap(), Some(at(90)));
+        assert_eq!(store.next_due("slack").await.unwrap(), None);
+    });
+}
+
+#[test]
 fn many_claim_at_once_and_each_row_goes_to_one() {
     on_both("races", async |location| {
         let store = open(&location).await;

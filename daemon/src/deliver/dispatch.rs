@@ -114,8 +114,12 @@ impl Dispatch {
 
     /// How long nothing is due.
     async fn until_due(&self, not_before: Timestamp) -> Duration {
+        let alone = self.clock.until(not_before);
+        if !alone.is_zero() {
+            return alone.min(NAP);
+        }
         let due = self.store.next_due(&self.name).await.ok().flatten();
-        due.map_or(NAP, |due| self.clock.until(due.max(not_before)).min(NAP))
+        due.map_or(NAP, |due| self.clock.until(due).min(NAP))
     }
 
     async fn round(

@@ -257,7 +257,7 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// When something of a sink is due; `None`: nothing waits.
+    /// When something of a sink can be claimed; `None`: nothing waits.
     pub async fn next_due(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
         let query = query(statements::NEXT_DUE).bind(sink);
         let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;

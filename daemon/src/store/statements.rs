@@ -87,9 +87,10 @@ statements! {
             ORDER BY o.id LIMIT $5)
         AND lease < $4
         RETURNING id, alarm, kind, payload, expires, attempts, fence";
-    /// When the next row of a sink is due: of rows that nobody holds.
-    NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN lease > due THEN lease ELSE due END), 0) AS BIGINT)
-        FROM outbox WHERE sink = $1 AND dead = 0";
+    /// When the next row of a sink can be claimed: of each thread the first, once nobody holds it.
+    NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN o.lease > o.due THEN o.lease ELSE o.due END), 0)
+        AS BIGINT) FROM outbox o WHERE o.sink = $1 AND o.dead = 0 AND NOT EXISTS (SELECT 1 FROM
+        outbox e WHERE e.sink = o.sink AND e.thread = o.thread AND e.dead = 0 AND e.id < o.id)";
     DELIVERED = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
         DELETE FROM outbox WHERE id IN (SELECT id FROM held)
         AND (id, fence) IN (SELECT id, fence FROM held) RETURNING id";
