@@ -278,6 +278,62 @@ async fn what_no_group_tells_any_more_is_told_by_itself() {
 }
 
 #[tokio::test]
+async fn what_is_told_again_after_its_end_was_told_gets_another_end() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let tell = |reason, alarm, second, go_on| Effects {
+        flushes: vec![flush("mail", reason, &[alarm], second)],
+        groups: members(&["mail"], &["a"], go_on),
+        ..Effects::default()
+    };
+    let mut fired = changed(Change::Fired, &[firing("a")], 0);
+    fired.extend(tell(Reason::First, firing("a"), 30, true));
+    rig.step(30, fired).await;
+    // A person closes it, and opens it again.
+    rig.step(60, tell(Reason::Closed, ended("a", 60), 60, true)).await;
+    assert_eq!(rig.debts().await, ["mail a-1 Closed"]);
+    rig.step(90, tell(Reason::Reopened, firing("a"), 90, true)).await;
+    assert_eq!(rig.debts().await, ["mail a-1 Open"]);
+    let mut over = changed(Change::Resolved, &[ended("a", 120)], 120);
+    over.extend(tell(Reason::Resolved, ended("a", 120), 120, false));
+    rig.step(120, over).await;
+    let told = rig.taken("mail").into_iter().map(|told| told.reason);
+    let reasons = [Reason::First, Reason::Closed, Reason::Reopened, Reason::Resolved];
+    assert_eq!(told.collect::<Vec<_>>(), reasons, "{:?}", rig.journal("a-1").await);
+    assert_eq!(rig.debts().await, ["mail a-1 Closed"]);
+}
+
+#[tokio::test]
+async fn an_end_in_another_thread_than_its_beginning_is_told_once() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    rig.says("mail", Some(Verdict::Retry { reason: "down".into(), after: None }));
+    let alarms = [firing("a"), firing("b")];
+    let mut digest = flush("mail", Reason::Digest, &alarms, 30);
+    digest.key = "digest@30".into();
+    let effects = Effects {
+        flushes: vec![digest],
+        groups: members(&["mail"], &["a", "b"], true),
+        ..changed(Change::Fired, &alarms, 0)
+    };
+    rig.step(30, effects).await;
+    let over = [ended("a", 60), ended("b", 60)];
+    let effects = Effects {
+        flushes: vec![flush("mail", Reason::Resolved, &over, 60)],
+        groups: members(&["mail"], &["a", "b"], false),
+        ..changed(Change::Resolved, &over, 60)
+    };
+    rig.step(60, effects).await;
+    rig.says("mail", None);
+    rig.set(60 + LONG);
+    rig.turn().await;
+    let told = rig.taken("mail");
+    assert_eq!(
+        titles(&told),
+        ["[DIGEST, CRITICAL] cpu: 2 alarms (zone=a)", "[RESOLVED] cpu: 2 alarms ended (zone=a)"]
+    );
+    assert_eq!(rig.debts().await, ["mail a-1 Closed", "mail b-1 Closed"]);
+}
+
+#[tokio::test]
 async fn why_a_sink_is_not_told_is_in_the_journal_with_who_or_which_line_says_so() {
     let mut rig = Rig::new(&plan(MAIL)).await;
     let why = [

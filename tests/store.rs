@@ -240,6 +240,12 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let [debt] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
+        let mut transaction = store.begin().await.unwrap();
+        transaction.tell("mail", &[told], at(70)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "it was told after the end");
+        transaction.commit().await.unwrap();
+        let again = store.obligations(false, 10).await.unwrap();
+        assert_eq!((again[0].state, again[0].ended), (DebtState::Open, None));
     });
 }
 

@@ -76,6 +76,7 @@ impl Dispatch {
         // Of a row that is not among them, another daemon will say what became of it.
         let ours = transaction.delivered(&delivered).await?;
         told.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
+        told.sort_by(|one, other| one.id.cmp(&other.id));
         let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
         self.told(&mut transaction, sink, &told, now).await?;
         let mut claimed = Vec::new();
@@ -100,15 +101,21 @@ impl Dispatch {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
             record(transaction, about, Act::Told, &detail, now).await?;
             for About { alarm, ends } in *about {
-                let of = if *ends { &mut closing } else { &mut firing };
-                of.insert(alarm.as_str());
+                let alarm = alarm.as_str();
+                if *ends {
+                    closing.insert(alarm);
+                } else {
+                    firing.insert(alarm);
+                    closing.remove(alarm);
+                }
             }
         }
-        let closing: Vec<_> = closing.into_iter().collect();
-        transaction.close(&self.name, &closing, "told", now).await?;
         let owes = sink.plan.resolved;
         let told = firing.iter().map(|alarm| Told { alarm, owes });
         transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
+        // Of an alarm that begins and ends in these rows, what came last counts.
+        let closing: Vec<_> = closing.into_iter().collect();
+        transaction.close(&self.name, &closing, "told", now).await?;
         // Some may have ended while it was not known that they would be told of.
         let firing: Vec<_> = firing.into_iter().collect();
         let ended = transaction.unsettled_of(&self.name, &firing).await?;

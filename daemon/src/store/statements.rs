@@ -151,9 +151,11 @@ statements! {
     FORGET_GROUP = "DELETE FROM groups WHERE (sink, key) IN (VALUES ($1, $2))";
     GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
 
+    /// Who is told again after the end is to be told of another one.
     TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
         VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
-        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1";
+        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1, state = 'open',
+        ended = 0, reason = ''";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2
