@@ -334,6 +334,26 @@ async fn an_end_in_another_thread_than_its_beginning_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_is_new_to_a_sink_does_not_overtake_what_waits_in_its_thread() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let tell = |reason, alarm, second| Effects {
+        flushes: vec![flush("mail", reason, &[alarm], second)],
+        groups: members(&["mail"], &["a"], true),
+        ..Effects::default()
+    };
+    let mut fired = changed(Change::Fired, &[firing("a")], 0);
+    fired.extend(tell(Reason::First, firing("a"), 30));
+    rig.step(30, fired).await;
+    // A person closes it; then it gets worse, while its sink waits for work.
+    rig.outbox.write(&[tell(Reason::Closed, ended("a", 60), 60)]).await.unwrap();
+    rig.idle("mail");
+    rig.step(60, tell(Reason::First, firing("a"), 60)).await;
+    let told = rig.taken("mail").into_iter().map(|told| told.reason);
+    assert_eq!(told.collect::<Vec<_>>(), [Reason::First, Reason::Closed, Reason::First]);
+    assert_eq!(rig.debts().await, ["mail a-1 Open"]);
+}
+
+#[tokio::test]
 async fn why_a_sink_is_not_told_is_in_the_journal_with_who_or_which_line_says_so() {
     let mut rig = Rig::new(&plan(MAIL)).await;
     let why = [

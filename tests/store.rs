@@ -230,7 +230,7 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
         let known = transaction.known(&pairs).await.unwrap();
         assert_eq!(known.len(), 2, "{known:?}");
-        assert!(!transaction.pending("mail", "group").await.unwrap());
+        assert!(transaction.pending(&[("mail", "group")]).await.unwrap().is_empty());
         transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
         transaction.lose("mail", &["a-1"], "too late", at(61)).await.unwrap();
         transaction.forget_told(&["a-1".into()]).await.unwrap();
@@ -352,7 +352,8 @@ fn a_notice_of_many_alarms_is_about_each_of_them() {
         assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
         assert!(about.iter().all(|about| !about.ends));
         assert_eq!(owed(&mut transaction, "1499-1").await, ["mail"], "it will know");
-        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
         transaction.delivered(&[&row]).await.unwrap();
         assert!(owed(&mut transaction, "1499-1").await.is_empty(), "nothing of it is left");
         transaction.commit().await.unwrap();
@@ -368,7 +369,8 @@ fn the_end_of_what_never_arrived_is_not_told() {
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
-        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
         assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
         transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
         transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();

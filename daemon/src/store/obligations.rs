@@ -64,8 +64,8 @@ struct Ending<'a> {
     reason: &'a str,
 }
 
-/// A sink and an alarm.
-struct Pair<'a>(&'a str, &'a str);
+/// A sink and an alarm or a group.
+pub(super) struct Pair<'a>(pub(super) &'a str, pub(super) &'a str);
 
 impl Written for Telling<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
@@ -224,7 +224,7 @@ impl Store {
     }
 }
 
-fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
+pub(super) fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
     let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
     read().map_err(StoreError::unreadable)
 }

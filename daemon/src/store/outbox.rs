@@ -9,6 +9,7 @@ use sqlx::{Row as _, any::AnyRow, query};
 use super::{
     Store, StoreError, Transaction, millis,
     notice::written,
+    obligations::{Pair, pair},
     rows::{Bound, Row},
     statements,
 };
@@ -218,11 +219,13 @@ impl Transaction<'_> {
         Ok(gone.len())
     }
 
-    /// Whether something of a group waits for a sink already.
-    pub async fn pending(&mut self, sink: &str, group: &str) -> Result<bool, StoreError> {
-        let rows = self.fetch(query(statements::PENDING).bind(sink).bind(group)).await?;
-        let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0));
-        count.map(|count| count > 0).map_err(StoreError::unreadable)
+    /// Of sinks and groups, those where something of the group waits for the sink already.
+    pub async fn pending(
+        &mut self,
+        groups: &[(&str, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let groups: Vec<_> = groups.iter().map(|(sink, group)| Pair(sink, group)).collect();
+        self.each(statements::PENDING, &(), &groups).await?.iter().map(pair).collect()
     }
 
     /// What an earlier run of this daemon held is free, and all that waits is due.

@@ -135,9 +135,10 @@ statements! {
                 WHERE e.alarm = n.alarm AND e.sink = n.sink AND e.ends = 0 AND f.dead = 0
                 AND e.notice < outbox.id)))
         RETURNING id";
-    /// Whether something of a group waits for a sink.
-    PENDING = "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM outbox WHERE sink = $1
-        AND thread = $2 AND dead = 0 LIMIT 1) AS waiting";
+    /// Of sinks and groups, those where something of the group waits for the sink.
+    PENDING = "WITH these (sink, thread) AS (VALUES ($1, $2)) SELECT sink, thread FROM these WHERE
+        EXISTS (SELECT 1 FROM outbox o WHERE o.sink = these.sink AND o.thread = these.thread
+            AND o.dead = 0)";
 
     NAME_ALARM = "INSERT INTO notice_alarms (notice, sink, alarm, ends) VALUES ($1, $2, $3, $4)";
     /// Another row is about the same alarms.
