@@ -161,7 +161,7 @@ impl Arm {
         if self.waiting.contains(&number) {
             return;
         }
-        let due = self.may_tell(number).max(now);
+        let due = self.may_tell(number, now).max(now);
         if group.due.is_none_or(|known| due < known) {
             self.schedule(number, Some(due), out);
         }
@@ -170,12 +170,12 @@ impl Arm {
         }
     }
 
-    /// From when on a group may be told of.
-    pub(super) fn may_tell(&self, number: u32) -> Timestamp {
+    /// From when on a group may be told of; what lies in the future is of a clock that went back.
+    pub(super) fn may_tell(&self, number: u32, now: Timestamp) -> Timestamp {
         let Route { group_wait, group_interval, .. } = self.route;
         self.groups.get(&number).map_or_else(Timestamp::default, |group| match group.told {
-            None => group.opened.after(group_wait),
-            Some((at, _)) => at.after(group_interval),
+            None => group.opened.min(now).after(group_wait),
+            Some((at, _)) => at.min(now).after(group_interval),
         })
     }
 

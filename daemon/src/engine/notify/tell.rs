@@ -64,9 +64,12 @@ impl Arm {
         }
         let most = usize::try_from(rate.most).unwrap_or(usize::MAX);
         let free = if most == 0 { usize::MAX } else { most.saturating_sub(self.recent.len()) };
+        // The turn of what waits is in this very moment, but has not come.
+        let known: BTreeSet<_> = ready.iter().map(|(_, look)| look.number).collect();
+        let is_early = free > 0 && !self.waiting.is_subset(&known);
         let mut ready = ready.into_iter();
         let alone = match ready.len() {
-            _ if free == 0 => 0,
+            _ if free == 0 || is_early => 0,
             all if self.waiting.is_empty() && all <= free => all,
             _ if self.waiting.is_empty() => free - 1,
             _ => 0,
@@ -74,28 +77,19 @@ impl Arm {
         for (reason, look) in ready.by_ref().take(alone) {
             self.tell(reason, vec![look], at, out);
         }
-        let mut rest: Vec<_> = ready.collect();
+        let rest: Vec<_> = ready.collect();
         if rest.is_empty() {
             return;
         }
-        if free == 0 {
+        if free == 0 || is_early {
             for (_, look) in rest {
                 self.schedule(look.number, None, out);
                 self.waiting.insert(look.number);
             }
             let frees = self.recent.front().map(|told| told.after(rate.per));
+            let frees = if is_early { Some(at) } else { frees };
             out.timers.extend(frees.map(|frees| (frees, Timer::Rate(self.index))));
             return;
-        }
-        // Whatever waits was looked at too.
-        let known: BTreeSet<_> = rest.iter().map(|(_, look)| look.number).collect();
-        let waiting: Vec<_> =
-            self.waiting.iter().copied().filter(|it| !known.contains(it)).collect();
-        for number in waiting {
-            let look = self.look(number, scene);
-            if let Verdict::Tell(reason) = look.verdict {
-                rest.push((reason, look));
-            }
         }
         self.waiting.clear();
         let first = rest.first().map_or(Reason::Digest, |(reason, _)| *reason);
