@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use haetae_plugin::{Reason, Timestamp};
 
 use super::{
-    Flush, Why, Withheld,
+    Flush, Withheld,
     arm::{Arm, Group, digest_key},
     dedup::Verdict,
     live::AlarmId,
     look::{Look, Scene},
     out::{Out, Timer},
-    stored::Row,
+    stored::{Row, hash},
 };
 use crate::engine::AlarmView;
 
@@ -189,7 +189,10 @@ impl Arm {
     /// Notes what is withheld, if that is not known yet.
     fn withhold(&mut self, look: &Look, at: Timestamp, out: &mut Out) {
         for (id, why) in &look.withheld {
-            let hash = why.as_ref().map_or(0, hash);
+            let hash = why.as_ref().map_or(0, |why| {
+                // Zero is kept for nothing.
+                hash(&serde_json::to_vec(why).unwrap_or_default()).max(1)
+            });
             let Some(member) = self.members.get_mut(id).filter(|member| member.why != hash) else {
                 continue;
             };
@@ -199,16 +202,6 @@ impl Arm {
             self.store_member(look.number, *id, out);
         }
     }
-}
-
-/// A hash that the next version of the program knows too: FNV-1a. It is never zero.
-fn hash(why: &Why) -> u64 {
-    let text = serde_json::to_vec(why).unwrap_or_default();
-    let start = 0xcbf2_9ce4_8422_2325_u64;
-    let hash = text
-        .iter()
-        .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    hash.max(1)
 }
 
 /// The labels that all have.
