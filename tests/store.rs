@@ -403,6 +403,34 @@ fn the_end_of_what_never_arrived_is_not_told() {
     });
 }
 
+#[test]
+fn whatever_a_peer_says_can_be_kept() {
+    on_both("words", async |location| {
+        let store = open(&location).await;
+        for alarm in ["a-1", "b-1"] {
+            enqueue(&store, "mail", alarm, Kind::Problem, at(0)).await;
+        }
+        let [retried, buried] = &claim(&store, "mail", at(1)).await[..] else { panic!("two") };
+        let said = "it says \0\u{1}\u{fffd}";
+        let mut transaction = store.begin().await.unwrap();
+        transaction.record(at(1), "a-1", HAETAE, Act::Buried, said).await.unwrap();
+        transaction.retry(retried, at(9), &retried.notification, said).await.unwrap();
+        transaction.bury_part(retried, &retried.notification, said, at(1)).await.unwrap();
+        assert!(transaction.bury(buried, &buried.notification, said).await.unwrap());
+        let again = transaction.bury(buried, &buried.notification, said).await.unwrap();
+        assert!(!again, "it is dead already: what follows from that has followed");
+        transaction.tell("mail", &[Told { alarm: "a-1", owes: true }], at(1)).await.unwrap();
+        transaction.lose("mail", &["a-1"], said, at(1)).await.unwrap();
+        transaction.lose_all("mail", said, at(1)).await.unwrap();
+        transaction.commit().await.unwrap();
+        let kept = "it says \u{fffd}\u{1}\u{fffd}";
+        assert_eq!(store.history("a-1", 9).await.unwrap()[0].detail, kept);
+        let reasons = store.waiting("", 9).await.unwrap().into_iter().map(|row| row.reason);
+        assert_eq!(reasons.collect::<Vec<_>>(), [kept; 3]);
+        assert_eq!(store.obligations(false, 9).await.unwrap()[0].reason, kept);
+    });
+}
+
 async fn left_id(store: &Store) -> String {
     let rows = store.waiting("", 10).await.unwrap();
     rows.into_iter().find(|row| row.sink == "slack").unwrap().id

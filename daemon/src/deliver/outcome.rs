@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Records, Timestamp};
 use tracing::{debug, warn};
 
 use super::{
@@ -79,6 +79,10 @@ impl Dispatch {
         told.sort_by(|one, other| one.id.cmp(&other.id));
         let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
         self.told(&mut transaction, sink, &told, now).await?;
+        if buried.is_some() {
+            // Once for all of them: it looks through all that waits.
+            transaction.withdraw(&self.name).await?;
+        }
         let mut claimed = Vec::new();
         if next > 0 {
             let lease = now.after(sink.plan.deadline + GRACE);
@@ -153,11 +157,10 @@ impl Dispatch {
         let ends = about.iter().filter(|about| about.ends);
         let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
         transaction.lose(&self.name, &ends, reason, now).await?;
-        if ends.len() < about.len() {
-            transaction.withdraw(&self.name).await?;
-        }
         let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
-        if let Some(fallback) = fallback {
+        // One that takes none would keep it for ever.
+        let takes = |sink: &&Recipient| sink.takes.contains(&Records::Notifications);
+        if let Some(fallback) = fallback.filter(takes) {
             let plan = &fallback.plan;
             transaction.forward(row, &plan.name, plan.give_up, now).await?;
             warn!(sink = self.name, fallback = plan.name, reason, "not delivered: to the fallback");

@@ -8,7 +8,7 @@ use sqlx::{Row, any::AnyRow, query};
 
 use super::{
     Store, StoreError, Transaction, alarms, millis,
-    rows::{Bound, Row as Written},
+    rows::{Bound, Row as Written, plain},
     statements,
 };
 use crate::engine::AlarmView;
@@ -120,6 +120,7 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
+        let reason = &plain(reason);
         self.each(statements::LOSE, &Ending { now, reason }, &pairs).await.map(drop)
     }
 
@@ -130,7 +131,8 @@ impl Transaction<'_> {
         reason: &str,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let query = query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(reason);
+        let query =
+            query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(plain(reason));
         self.execute(query).await
     }
 

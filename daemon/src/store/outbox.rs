@@ -10,7 +10,7 @@ use super::{
     Store, StoreError, Transaction, millis,
     notice::written,
     obligations::{Pair, pair},
-    rows::{Bound, Row},
+    rows::{Bound, Row, plain},
     statements,
 };
 
@@ -158,7 +158,7 @@ impl Transaction<'_> {
             .bind(row.fence)
             .bind(millis(due))
             .bind(written(left)?)
-            .bind(reason);
+            .bind(plain(reason));
         Ok(self.execute(query).await? > 0)
     }
 
@@ -169,8 +169,11 @@ impl Transaction<'_> {
         left: &Notification,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let query =
-            query(statements::BURY).bind(&row.id).bind(row.fence).bind(written(left)?).bind(reason);
+        let query = query(statements::BURY)
+            .bind(&row.id)
+            .bind(row.fence)
+            .bind(written(left)?)
+            .bind(plain(reason));
         Ok(self.execute(query).await? > 0)
     }
 
@@ -183,8 +186,11 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let id = self.id(now);
-        let query =
-            query(statements::BURY_PART).bind(&id).bind(written(part)?).bind(reason).bind(&row.id);
+        let query = query(statements::BURY_PART)
+            .bind(&id)
+            .bind(written(part)?)
+            .bind(plain(reason))
+            .bind(&row.id);
         self.execute(query).await?;
         self.name_the_same(&id, &row.sink, &row.id).await
     }

@@ -99,7 +99,9 @@ statements! {
         UPDATE outbox SET lease = 0, attempts = attempts - 1 WHERE id IN (SELECT id FROM held)
         AND (id, fence) IN (SELECT id, fence FROM held)";
     RETRY = "UPDATE outbox SET due = $3, lease = 0, payload = $4, reason = $5 WHERE id = $1 AND fence = $2";
-    BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4 WHERE id = $1 AND fence = $2";
+    /// Once: what follows must not follow again where nobody knows whether a commit arrived.
+    BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4
+        WHERE id = $1 AND fence = $2 AND dead = 0";
     /// A part of a notification that was rejected, beside the part that was delivered.
     BURY_PART = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
         attempts, lease, fence, owner, dead, reason)
