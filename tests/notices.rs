@@ -15,7 +15,7 @@ mod rig;
 
 use haetae::engine::{
     Change, Effects,
-    notify::{StoredGroup, Why, Withheld},
+    notify::{Flush, StoredGroup, Why, Withheld},
 };
 use haetae_plugin::{Notification, Reason, Severity, Status, Verdict};
 use rig::{LONG, Rig, at, changed, ended, firing, flush, member, plan};
@@ -351,6 +351,24 @@ async fn what_is_new_to_a_sink_does_not_overtake_what_waits_in_its_thread() {
     let told = rig.taken("mail").into_iter().map(|told| told.reason);
     assert_eq!(told.collect::<Vec<_>>(), [Reason::First, Reason::Closed, Reason::First]);
     assert_eq!(rig.debts().await, ["mail a-1 Open"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_leaves_no_sink_alone_for_longer() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let wait = std::time::Duration::from_secs(60);
+    rig.says("mail", Some(Verdict::Retry { reason: "busy".into(), after: Some(wait) }));
+    let tell = |host, second| Effects {
+        flushes: vec![Flush { key: host, ..flush("mail", Reason::First, &[firing("a")], second) }],
+        ..Effects::default()
+    };
+    rig.step(LONG, tell("one".into(), LONG)).await;
+    rig.says("mail", None);
+    rig.step(LONG + 1, tell("two".into(), LONG)).await;
+    assert!(rig.taken("mail").is_empty(), "it asked for a pause");
+    rig.step(30, tell("three".into(), 30)).await;
+    let keys = rig.taken("mail").into_iter().map(|told| told.key);
+    assert_eq!(keys.collect::<Vec<_>>(), ["three"]);
 }
 
 #[tokio::test]
