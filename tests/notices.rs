@@ -15,7 +15,7 @@ mod rig;
 
 use haetae::engine::{
     Change, Effects,
-    notify::{StoredGroup, Why, Withheld},
+    notify::{Flush, StoredGroup, Why, Withheld},
 };
 use haetae_plugin::{Notification, Reason, Severity, Status, Verdict};
 use rig::{LONG, Rig, at, changed, ended, firing, flush, member, plan};
@@ -275,6 +275,100 @@ async fn what_no_group_tells_any_more_is_told_by_itself() {
     rig.turn().await;
     assert_eq!(titles(&rig.taken("mail")), ["[RESOLVED] CPU of b at 95 %"]);
     assert_eq!(rig.debts().await[1], "mail b-1 Closed");
+}
+
+#[tokio::test]
+async fn what_is_told_again_after_its_end_was_told_gets_another_end() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let tell = |reason, alarm, second, go_on| Effects {
+        flushes: vec![flush("mail", reason, &[alarm], second)],
+        groups: members(&["mail"], &["a"], go_on),
+        ..Effects::default()
+    };
+    let mut fired = changed(Change::Fired, &[firing("a")], 0);
+    fired.extend(tell(Reason::First, firing("a"), 30, true));
+    rig.step(30, fired).await;
+    // A person closes it, and opens it again.
+    rig.step(60, tell(Reason::Closed, ended("a", 60), 60, true)).await;
+    assert_eq!(rig.debts().await, ["mail a-1 Closed"]);
+    rig.step(90, tell(Reason::Reopened, firing("a"), 90, true)).await;
+    assert_eq!(rig.debts().await, ["mail a-1 Open"]);
+    let mut over = changed(Change::Resolved, &[ended("a", 120)], 120);
+    over.extend(tell(Reason::Resolved, ended("a", 120), 120, false));
+    rig.step(120, over).await;
+    let told = rig.taken("mail").into_iter().map(|told| told.reason);
+    let reasons = [Reason::First, Reason::Closed, Reason::Reopened, Reason::Resolved];
+    assert_eq!(told.collect::<Vec<_>>(), reasons, "{:?}", rig.journal("a-1").await);
+    assert_eq!(rig.debts().await, ["mail a-1 Closed"]);
+}
+
+#[tokio::test]
+async fn an_end_in_another_thread_than_its_beginning_is_told_once() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    rig.says("mail", Some(Verdict::Retry { reason: "down".into(), after: None }));
+    let alarms = [firing("a"), firing("b")];
+    let mut digest = flush("mail", Reason::Digest, &alarms, 30);
+    digest.key = "digest@30".into();
+    let effects = Effects {
+        flushes: vec![digest],
+        groups: members(&["mail"], &["a", "b"], true),
+        ..changed(Change::Fired, &alarms, 0)
+    };
+    rig.step(30, effects).await;
+    let over = [ended("a", 60), ended("b", 60)];
+    let effects = Effects {
+        flushes: vec![flush("mail", Reason::Resolved, &over, 60)],
+        groups: members(&["mail"], &["a", "b"], false),
+        ..changed(Change::Resolved, &over, 60)
+    };
+    rig.step(60, effects).await;
+    rig.says("mail", None);
+    rig.set(60 + LONG);
+    rig.turn().await;
+    let told = rig.taken("mail");
+    assert_eq!(
+        titles(&told),
+        ["[DIGEST, CRITICAL] cpu: 2 alarms (zone=a)", "[RESOLVED] cpu: 2 alarms ended (zone=a)"]
+    );
+    assert_eq!(rig.debts().await, ["mail a-1 Closed", "mail b-1 Closed"]);
+}
+
+#[tokio::test]
+async fn what_is_new_to_a_sink_does_not_overtake_what_waits_in_its_thread() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let tell = |reason, alarm, second| Effects {
+        flushes: vec![flush("mail", reason, &[alarm], second)],
+        groups: members(&["mail"], &["a"], true),
+        ..Effects::default()
+    };
+    let mut fired = changed(Change::Fired, &[firing("a")], 0);
+    fired.extend(tell(Reason::First, firing("a"), 30));
+    rig.step(30, fired).await;
+    // A person closes it; then it gets worse, while its sink waits for work.
+    rig.outbox.write(&[tell(Reason::Closed, ended("a", 60), 60)]).await.unwrap();
+    rig.idle("mail");
+    rig.step(60, tell(Reason::First, firing("a"), 60)).await;
+    let told = rig.taken("mail").into_iter().map(|told| told.reason);
+    assert_eq!(told.collect::<Vec<_>>(), [Reason::First, Reason::Closed, Reason::First]);
+    assert_eq!(rig.debts().await, ["mail a-1 Open"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_leaves_no_sink_alone_for_longer() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    let wait = std::time::Duration::from_secs(60);
+    rig.says("mail", Some(Verdict::Retry { reason: "busy".into(), after: Some(wait) }));
+    let tell = |host, second| Effects {
+        flushes: vec![Flush { key: host, ..flush("mail", Reason::First, &[firing("a")], second) }],
+        ..Effects::default()
+    };
+    rig.step(LONG, tell("one".into(), LONG)).await;
+    rig.says("mail", None);
+    rig.step(LONG + 1, tell("two".into(), LONG)).await;
+    assert!(rig.taken("mail").is_empty(), "it asked for a pause");
+    rig.step(30, tell("three".into(), 30)).await;
+    let keys = rig.taken("mail").into_iter().map(|told| told.key);
+    assert_eq!(keys.collect::<Vec<_>>(), ["three"]);
 }
 
 #[tokio::test]

@@ -129,6 +129,23 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
 }
 
 #[test]
+fn what_waits_behind_another_is_not_due_before_that() {
+    on_both("behind", async |location| {
+        let store = open(&location).await;
+        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
+        let first = claim(&store, "mail", at(1)).await.remove(0);
+        assert_eq!(store.next_due("mail").await.unwrap(), Some(first.lease));
+        let mut transaction = store.begin().await.unwrap();
+        assert!(transaction.retry(&first, at(90), &first.notification, "busy").await.unwrap());
+        transaction.commit().await.unwrap();
+        assert!(claim(&store, "mail", at(2)).await.is_empty(), "the end waits for the beginning");
+        assert_eq!(store.next_due("mail").await.unwrap(), Some(at(90)));
+        assert_eq!(store.next_due("slack").await.unwrap(), None);
+    });
+}
+
+#[test]
 fn many_claim_at_once_and_each_row_goes_to_one() {
     on_both("races", async |location| {
         let store = open(&location).await;
@@ -213,7 +230,7 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
         let known = transaction.known(&pairs).await.unwrap();
         assert_eq!(known.len(), 2, "{known:?}");
-        assert!(!transaction.pending("mail", "group").await.unwrap());
+        assert!(transaction.pending(&[("mail", "group")]).await.unwrap().is_empty());
         transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
         transaction.lose("mail", &["a-1"], "too late", at(61)).await.unwrap();
         transaction.forget_told(&["a-1".into()]).await.unwrap();
@@ -223,6 +240,12 @@ fn an_obligation_is_opened_once_and_closed_once() {
         let [debt] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
+        let mut transaction = store.begin().await.unwrap();
+        transaction.tell("mail", &[told], at(70)).await.unwrap();
+        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "it was told after the end");
+        transaction.commit().await.unwrap();
+        let again = store.obligations(false, 10).await.unwrap();
+        assert_eq!((again[0].state, again[0].ended), (DebtState::Open, None));
     });
 }
 
@@ -329,7 +352,8 @@ fn a_notice_of_many_alarms_is_about_each_of_them() {
         assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
         assert!(about.iter().all(|about| !about.ends));
         assert_eq!(owed(&mut transaction, "1499-1").await, ["mail"], "it will know");
-        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
         transaction.delivered(&[&row]).await.unwrap();
         assert!(owed(&mut transaction, "1499-1").await.is_empty(), "nothing of it is left");
         transaction.commit().await.unwrap();
@@ -345,7 +369,8 @@ fn the_end_of_what_never_arrived_is_not_told() {
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
-        assert!(transaction.pending("mail", &row.notification.key).await.unwrap());
+        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
         assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
         transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
         transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();
@@ -375,6 +400,34 @@ fn the_end_of_what_never_arrived_is_not_told() {
         assert!(transaction.drop_row(&left_id(&store).await).await.unwrap());
         transaction.commit().await.unwrap();
         assert_eq!(alarms(&claim(&store, "mail", at(9)).await), ["a-1"]);
+    });
+}
+
+#[test]
+fn whatever_a_peer_says_can_be_kept() {
+    on_both("words", async |location| {
+        let store = open(&location).await;
+        for alarm in ["a-1", "b-1"] {
+            enqueue(&store, "mail", alarm, Kind::Problem, at(0)).await;
+        }
+        let [retried, buried] = &claim(&store, "mail", at(1)).await[..] else { panic!("two") };
+        let said = "it says \0\u{1}\u{fffd}";
+        let mut transaction = store.begin().await.unwrap();
+        transaction.record(at(1), "a-1", HAETAE, Act::Buried, said).await.unwrap();
+        transaction.retry(retried, at(9), &retried.notification, said).await.unwrap();
+        transaction.bury_part(retried, &retried.notification, said, at(1)).await.unwrap();
+        assert!(transaction.bury(buried, &buried.notification, said).await.unwrap());
+        let again = transaction.bury(buried, &buried.notification, said).await.unwrap();
+        assert!(!again, "it is dead already: what follows from that has followed");
+        transaction.tell("mail", &[Told { alarm: "a-1", owes: true }], at(1)).await.unwrap();
+        transaction.lose("mail", &["a-1"], said, at(1)).await.unwrap();
+        transaction.lose_all("mail", said, at(1)).await.unwrap();
+        transaction.commit().await.unwrap();
+        let kept = "it says \u{fffd}\u{1}\u{fffd}";
+        assert_eq!(store.history("a-1", 9).await.unwrap()[0].detail, kept);
+        let reasons = store.waiting("", 9).await.unwrap().into_iter().map(|row| row.reason);
+        assert_eq!(reasons.collect::<Vec<_>>(), [kept; 3]);
+        assert_eq!(store.obligations(false, 9).await.unwrap()[0].reason, kept);
     });
 }
 

@@ -137,6 +137,11 @@ impl Rig {
         }
     }
 
+    /// A sink has nothing to do: what is written for it is laid on its desk.
+    pub(crate) fn idle(&self, sink: &str) {
+        self.outbox.recipients.get(sink).unwrap().desk.open();
+    }
+
     /// What a sink says from now on; none: it takes everything.
     pub(crate) fn says(&self, sink: &str, verdict: Option<Verdict>) {
         self.boxes[sink].lock().unwrap().says = verdict;

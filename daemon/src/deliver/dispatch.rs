@@ -92,7 +92,8 @@ impl Dispatch {
     pub async fn turn(&self, work: &mut Work) -> bool {
         let Some(sink) = self.recipients.get(&self.name) else { return false };
         let now = self.clock.now();
-        if now < work.not_before {
+        // A clock that went back leaves nobody alone for longer.
+        if work.refused <= now && now < work.not_before {
             return false;
         }
         match self.round(sink, now, work).await {
@@ -101,12 +102,12 @@ impl Dispatch {
             Ok(Round::Refused(wait)) => {
                 work.together = work.together.max(OF_THE_REFUSED);
                 let own = jittered(work.pause.failed());
-                let wait = wait.map_or(own, |wait| wait.max(own));
-                work.not_before = self.clock.now().after(wait);
+                work.leave(wait.map_or(own, |wait| wait.max(own)), self.clock.now());
             }
             Err(error) => {
                 warn!(sink = self.name, %error, "the outbox cannot be used now");
-                work.not_before = self.clock.now().after(jittered(work.pause.failed()));
+                let wait = jittered(work.pause.failed());
+                work.leave(wait, self.clock.now());
             }
         }
         true
@@ -114,8 +115,12 @@ impl Dispatch {
 
     /// How long nothing is due.
     async fn until_due(&self, not_before: Timestamp) -> Duration {
+        let alone = self.clock.until(not_before);
+        if !alone.is_zero() {
+            return alone.min(NAP);
+        }
         let due = self.store.next_due(&self.name).await.ok().flatten();
-        due.map_or(NAP, |due| self.clock.until(due.max(not_before)).min(NAP))
+        due.map_or(NAP, |due| self.clock.until(due).min(NAP))
     }
 
     async fn round(
@@ -249,6 +254,8 @@ pub struct Work {
     together: usize,
     /// Of a sink that took nothing.
     pause: Backoff,
+    /// When it took nothing last.
+    refused: Timestamp,
     /// Until then the sink is left alone.
     not_before: Timestamp,
 }
@@ -259,12 +266,18 @@ impl Default for Work {
             settled: None,
             together: FEWEST,
             pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
+            refused: Timestamp::default(),
             not_before: Timestamp::default(),
         }
     }
 }
 
 impl Work {
+    /// The sink is left alone for so long.
+    fn leave(&mut self, wait: Duration, now: Timestamp) {
+        (self.refused, self.not_before) = (now, now.after(wait));
+    }
+
     /// A sink that took all of a batch in a small part of its time is given more at once, one
     /// that needed much of it fewer.
     fn took(&mut self, count: usize, time: Duration, deadline: Duration) {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Records, Timestamp};
 use tracing::{debug, warn};
 
 use super::{
@@ -76,8 +76,13 @@ impl Dispatch {
         // Of a row that is not among them, another daemon will say what became of it.
         let ours = transaction.delivered(&delivered).await?;
         told.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
+        told.sort_by(|one, other| one.id.cmp(&other.id));
         let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
         self.told(&mut transaction, sink, &told, now).await?;
+        if buried.is_some() {
+            // Once for all of them: it looks through all that waits.
+            transaction.withdraw(&self.name).await?;
+        }
         let mut claimed = Vec::new();
         if next > 0 {
             let lease = now.after(sink.plan.deadline + GRACE);
@@ -100,15 +105,21 @@ impl Dispatch {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
             record(transaction, about, Act::Told, &detail, now).await?;
             for About { alarm, ends } in *about {
-                let of = if *ends { &mut closing } else { &mut firing };
-                of.insert(alarm.as_str());
+                let alarm = alarm.as_str();
+                if *ends {
+                    closing.insert(alarm);
+                } else {
+                    firing.insert(alarm);
+                    closing.remove(alarm);
+                }
             }
         }
-        let closing: Vec<_> = closing.into_iter().collect();
-        transaction.close(&self.name, &closing, "told", now).await?;
         let owes = sink.plan.resolved;
         let told = firing.iter().map(|alarm| Told { alarm, owes });
         transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
+        // Of an alarm that begins and ends in these rows, what came last counts.
+        let closing: Vec<_> = closing.into_iter().collect();
+        transaction.close(&self.name, &closing, "told", now).await?;
         // Some may have ended while it was not known that they would be told of.
         let firing: Vec<_> = firing.into_iter().collect();
         let ended = transaction.unsettled_of(&self.name, &firing).await?;
@@ -146,11 +157,10 @@ impl Dispatch {
         let ends = about.iter().filter(|about| about.ends);
         let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
         transaction.lose(&self.name, &ends, reason, now).await?;
-        if ends.len() < about.len() {
-            transaction.withdraw(&self.name).await?;
-        }
         let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
-        if let Some(fallback) = fallback {
+        // One that takes none would keep it for ever.
+        let takes = |sink: &&Recipient| sink.takes.contains(&Records::Notifications);
+        if let Some(fallback) = fallback.filter(takes) {
             let plan = &fallback.plan;
             transaction.forward(row, &plan.name, plan.give_up, now).await?;
             warn!(sink = self.name, fallback = plan.name, reason, "not delivered: to the fallback");

@@ -163,7 +163,7 @@ impl<'a> Writing<'a> {
         let group = (flush.sink.clone(), flush.key.clone());
         if flush.reason == Reason::Repeat
             && (heard.groups.contains(&group)
-                || self.transaction.pending(&flush.sink, &flush.key).await?)
+                || !self.transaction.pending(&[(&flush.sink, &flush.key)]).await?.is_empty())
         {
             let why = "not told again: the sink is failing and an earlier notice still waits";
             self.unsaid(flush, flush.alarms.iter(), why).await?;
@@ -209,13 +209,15 @@ impl<'a> Writing<'a> {
         &mut self,
         flushes: &[(&'a Recipient, Cow<'_, Flush>)],
     ) -> Result<(), StoreError> {
+        let mut behind = self.behind(flushes).await?;
         let mut notices = Vec::new();
         let mut rooms = BTreeMap::new();
         for (sink, flush) in flushes {
             let name = sink.plan.name.as_str();
             let room = rooms.entry(name).or_insert_with(|| self.room(sink));
-            // Nothing of a new group can wait yet, so this is the first of its thread.
-            let held = *room > 0 && flush.reason == Reason::First;
+            // It is the first of its thread, and what comes after it is not.
+            let first = behind.insert((name.into(), flush.key.clone()));
+            let held = *room > 0 && first && flush.reason == Reason::First;
             *room -= usize::from(held);
             let lease = held.then(|| self.now.after(sink.plan.deadline + GRACE));
             notices.push(Notice { lease, ..notice(sink, flush, self.now) });
@@ -228,6 +230,20 @@ impl<'a> Writing<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Sinks and groups of which something waits already, among those that may be held.
+    async fn behind(
+        &mut self,
+        flushes: &[(&'a Recipient, Cow<'_, Flush>)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let mut groups = Vec::new();
+        for (sink, flush) in flushes {
+            if flush.reason == Reason::First && sink.desk.is_open() {
+                groups.push((sink.plan.name.as_str(), flush.key.as_str()));
+            }
+        }
+        self.transaction.pending(&groups).await
     }
 
     /// How many more rows are held for a sink.

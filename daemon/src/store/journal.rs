@@ -6,7 +6,7 @@ use sqlx::{Row, query};
 
 use super::{
     Store, StoreError, Transaction, millis,
-    rows::{Bound, Row as Written},
+    rows::{Bound, Row as Written, plain},
     statements,
 };
 
@@ -105,7 +105,10 @@ impl Transaction<'_> {
         &mut self,
         records: impl IntoIterator<Item = Record<'_>>,
     ) -> Result<(), StoreError> {
-        let named = records.into_iter().map(|record| Named(self.id(record.at), record));
+        let named = records.into_iter().map(|record| {
+            let detail = plain(&record.detail);
+            Named(self.id(record.at), Record { detail, ..record })
+        });
         let named: Vec<_> = named.collect();
         self.each(statements::RECORD, &(), &named).await.map(drop)
     }

@@ -8,7 +8,7 @@ use sqlx::{Row, any::AnyRow, query};
 
 use super::{
     Store, StoreError, Transaction, alarms, millis,
-    rows::{Bound, Row as Written},
+    rows::{Bound, Row as Written, plain},
     statements,
 };
 use crate::engine::AlarmView;
@@ -67,8 +67,8 @@ struct Ending<'a> {
     reason: &'a str,
 }
 
-/// A sink and an alarm.
-struct Pair<'a>(&'a str, &'a str);
+/// A sink and an alarm or a group.
+pub(super) struct Pair<'a>(pub(super) &'a str, pub(super) &'a str);
 
 impl Written for Telling<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
@@ -123,6 +123,7 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
+        let reason = &plain(reason);
         self.each(statements::LOSE, &Ending { now, reason }, &pairs).await.map(drop)
     }
 
@@ -133,7 +134,8 @@ impl Transaction<'_> {
         reason: &str,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let query = query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(reason);
+        let query =
+            query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(plain(reason));
         self.execute(query).await
     }
 
@@ -233,7 +235,7 @@ impl Store {
     }
 }
 
-fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
+pub(super) fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
     let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
     read().map_err(StoreError::unreadable)
 }

@@ -9,7 +9,8 @@ use sqlx::{Row as _, any::AnyRow, query};
 use super::{
     Store, StoreError, Transaction, millis,
     notice::written,
-    rows::{Bound, Row},
+    obligations::{Pair, pair},
+    rows::{Bound, Row, plain},
     statements,
 };
 
@@ -157,7 +158,7 @@ impl Transaction<'_> {
             .bind(row.fence)
             .bind(millis(due))
             .bind(written(left)?)
-            .bind(reason);
+            .bind(plain(reason));
         Ok(self.execute(query).await? > 0)
     }
 
@@ -168,8 +169,11 @@ impl Transaction<'_> {
         left: &Notification,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let query =
-            query(statements::BURY).bind(&row.id).bind(row.fence).bind(written(left)?).bind(reason);
+        let query = query(statements::BURY)
+            .bind(&row.id)
+            .bind(row.fence)
+            .bind(written(left)?)
+            .bind(plain(reason));
         Ok(self.execute(query).await? > 0)
     }
 
@@ -182,8 +186,11 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let id = self.id(now);
-        let query =
-            query(statements::BURY_PART).bind(&id).bind(written(part)?).bind(reason).bind(&row.id);
+        let query = query(statements::BURY_PART)
+            .bind(&id)
+            .bind(written(part)?)
+            .bind(plain(reason))
+            .bind(&row.id);
         self.execute(query).await?;
         self.name_the_same(&id, &row.sink, &row.id).await
     }
@@ -218,11 +225,13 @@ impl Transaction<'_> {
         Ok(gone.len())
     }
 
-    /// Whether something of a group waits for a sink already.
-    pub async fn pending(&mut self, sink: &str, group: &str) -> Result<bool, StoreError> {
-        let rows = self.fetch(query(statements::PENDING).bind(sink).bind(group)).await?;
-        let count = rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0));
-        count.map(|count| count > 0).map_err(StoreError::unreadable)
+    /// Of sinks and groups, those where something of the group waits for the sink already.
+    pub async fn pending(
+        &mut self,
+        groups: &[(&str, &str)],
+    ) -> Result<HashSet<(String, String)>, StoreError> {
+        let groups: Vec<_> = groups.iter().map(|(sink, group)| Pair(sink, group)).collect();
+        self.each(statements::PENDING, &(), &groups).await?.iter().map(pair).collect()
     }
 
     /// What an earlier run of this daemon held is free, and all that waits is due.
@@ -257,7 +266,7 @@ impl Transaction<'_> {
 }
 
 impl Store {
-    /// When something of a sink is due; `None`: nothing waits.
+    /// When something of a sink can be claimed; `None`: nothing waits.
     pub async fn next_due(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
         let query = query(statements::NEXT_DUE).bind(sink);
         let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;

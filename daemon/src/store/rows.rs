@@ -61,6 +61,12 @@ impl Row for String {
     }
 }
 
+/// A text of others as both databases take it: PostgreSQL has no NUL in a text, and what can't be
+/// written would be tried for ever.
+pub(super) fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// The statement with its tuple written `rows` times, each with parameters of its own.
 fn repeated(statement: &str, rows: usize) -> String {
     const HEAD: &str = "VALUES (";

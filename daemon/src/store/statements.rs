@@ -87,9 +87,10 @@ statements! {
             ORDER BY o.id LIMIT $5)
         AND lease < $4
         RETURNING id, alarm, kind, payload, expires, attempts, fence";
-    /// When the next row of a sink is due: of rows that nobody holds.
-    NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN lease > due THEN lease ELSE due END), 0) AS BIGINT)
-        FROM outbox WHERE sink = $1 AND dead = 0";
+    /// When the next row of a sink can be claimed: of each thread the first, once nobody holds it.
+    NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN o.lease > o.due THEN o.lease ELSE o.due END), 0)
+        AS BIGINT) FROM outbox o WHERE o.sink = $1 AND o.dead = 0 AND NOT EXISTS (SELECT 1 FROM
+        outbox e WHERE e.sink = o.sink AND e.thread = o.thread AND e.dead = 0 AND e.id < o.id)";
     DELIVERED = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
         DELETE FROM outbox WHERE id IN (SELECT id FROM held)
         AND (id, fence) IN (SELECT id, fence FROM held) RETURNING id";
@@ -98,7 +99,9 @@ statements! {
         UPDATE outbox SET lease = 0, attempts = attempts - 1 WHERE id IN (SELECT id FROM held)
         AND (id, fence) IN (SELECT id, fence FROM held)";
     RETRY = "UPDATE outbox SET due = $3, lease = 0, payload = $4, reason = $5 WHERE id = $1 AND fence = $2";
-    BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4 WHERE id = $1 AND fence = $2";
+    /// Once: what follows must not follow again where nobody knows whether a commit arrived.
+    BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4
+        WHERE id = $1 AND fence = $2 AND dead = 0";
     /// A part of a notification that was rejected, beside the part that was delivered.
     BURY_PART = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
         attempts, lease, fence, owner, dead, reason)
@@ -134,9 +137,10 @@ statements! {
                 WHERE e.alarm = n.alarm AND e.sink = n.sink AND e.ends = 0 AND f.dead = 0
                 AND e.notice < outbox.id)))
         RETURNING id";
-    /// Whether something of a group waits for a sink.
-    PENDING = "SELECT CAST(count(*) AS BIGINT) FROM (SELECT 1 FROM outbox WHERE sink = $1
-        AND thread = $2 AND dead = 0 LIMIT 1) AS waiting";
+    /// Of sinks and groups, those where something of the group waits for the sink.
+    PENDING = "WITH these (sink, thread) AS (VALUES ($1, $2)) SELECT sink, thread FROM these WHERE
+        EXISTS (SELECT 1 FROM outbox o WHERE o.sink = these.sink AND o.thread = these.thread
+            AND o.dead = 0)";
 
     NAME_ALARM = "INSERT INTO notice_alarms (notice, sink, alarm, ends) VALUES ($1, $2, $3, $4)";
     /// Another row is about the same alarms.
@@ -150,9 +154,11 @@ statements! {
     FORGET_GROUP = "DELETE FROM groups WHERE (sink, key) IN (VALUES ($1, $2))";
     GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
 
+    /// Who is told again after the end is to be told of another one.
     TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
         VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
-        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1";
+        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1, state = 'open',
+        ended = 0, reason = ''";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2

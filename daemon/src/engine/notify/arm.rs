@@ -11,9 +11,12 @@ use super::{
     GroupBy, Route, Why, Withheld,
     live::{AlarmId, fits, label},
     out::{Out, Timer},
-    stored::{Again, End, GroupRow, Member, MemberRow, Row},
+    stored::{Again, End, GroupRow, Member, MemberRow, Row, hash},
 };
 use crate::engine::{AlarmView, SYSTEM};
+
+/// The most bytes of a text that makes a group.
+const LONGEST: usize = 500;
 
 /// A sink and its groups.
 #[derive(Debug)]
@@ -161,7 +164,7 @@ impl Arm {
         if self.waiting.contains(&number) {
             return;
         }
-        let due = self.may_tell(number).max(now);
+        let due = self.may_tell(number, now).max(now);
         if group.due.is_none_or(|known| due < known) {
             self.schedule(number, Some(due), out);
         }
@@ -170,12 +173,12 @@ impl Arm {
         }
     }
 
-    /// From when on a group may be told of.
-    pub(super) fn may_tell(&self, number: u32) -> Timestamp {
+    /// From when on a group may be told of; what lies in the future is of a clock that went back.
+    pub(super) fn may_tell(&self, number: u32, now: Timestamp) -> Timestamp {
         let Route { group_wait, group_interval, .. } = self.route;
         self.groups.get(&number).map_or_else(Timestamp::default, |group| match group.told {
-            None => group.opened.after(group_wait),
-            Some((at, _)) => at.after(group_interval),
+            None => group.opened.min(now).after(group_wait),
+            Some((at, _)) => at.min(now).after(group_interval),
         })
     }
 
@@ -333,9 +336,15 @@ pub(super) fn digest_key(at: Timestamp) -> String {
     format!("digest@{}", at.nanos())
 }
 
-/// `evaluator="cpu",host="a"`: those labels of an alarm.
+/// `evaluator="cpu",host="a"`: those labels of an alarm. A very long text is cut, so that whatever
+/// it is a key of can be looked up by it.
 fn text(names: &[String], alarm: &AlarmView) -> String {
     let value = |name: &str| label(alarm, name).unwrap_or_default().to_owned();
     let pairs = names.iter().map(|name| format!("{name}={:?}", value(name)));
-    pairs.collect::<Vec<_>>().join(",")
+    let text = pairs.collect::<Vec<_>>().join(",");
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let start = &text[..text.floor_char_boundary(LONGEST)];
+    format!("{start}…{:016x}", hash(text.as_bytes()))
 }

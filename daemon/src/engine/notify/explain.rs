@@ -49,7 +49,7 @@ impl Arm {
             let announces = self.announces(id, scene);
             let is_news = announces || member.is_news(live.severity());
             let due = if is_news {
-                Some(self.may_tell(member.group))
+                Some(self.may_tell(member.group, scene.at))
             } else {
                 self.repeat_at(member.group)
             };
@@ -92,7 +92,7 @@ impl Arm {
         let at = scene.at;
         let ((number, _), end) = self.ends.iter().find(|((_, ended), _)| *ended == id)?;
         let (group, place) = (self.groups.get(number)?, self.route.place.clone());
-        let due = self.may_tell(*number).max(at);
+        let due = self.may_tell(*number, at).max(at);
         let mut against = vec![Why::Grouped { place: place.clone(), due }];
         against.extend(self.quiet(&end.alarm, at));
         let flaps = scene.mutes.flapping.contains(&id.fingerprint());

@@ -57,17 +57,20 @@ impl Inhibits {
         }
     }
 
-    /// An alarm, as it was when it was added, is over. The answer is those that it muted.
+    /// An alarm, as it was when it was added, is over. The answer is those that it muted as the
+    /// last one.
     pub(super) fn remove(&mut self, id: AlarmId, alarm: &AlarmView) -> Vec<AlarmId> {
         let mut freed = Vec::new();
         for (index, rule) in self.rules.iter().enumerate() {
             let key = (index, equal(rule, alarm));
             let Some(sides) = self.sides.get_mut(&key) else { continue };
             sides.targets.remove(&id);
-            let was_both = sides.both.remove(&id);
-            if sides.sources.remove(&id) {
-                freed.extend(sides.targets.iter().chain(&sides.both));
-            } else if was_both {
+            let (was_source, was_both) = (sides.sources.remove(&id), sides.both.remove(&id));
+            // As long as another one mutes the same, it need not be looked at: many may end at once.
+            if was_source && sides.sources.is_empty() {
+                freed.extend(&sides.both);
+            }
+            if (was_source || was_both) && sides.sources.is_empty() && sides.both.is_empty() {
                 freed.extend(&sides.targets);
             }
             if sides.targets.is_empty() && sides.both.is_empty() && sides.sources.is_empty() {

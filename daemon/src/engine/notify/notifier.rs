@@ -145,7 +145,7 @@ impl Notifier {
 
     /// Takes what alarms did in a step.
     pub(in crate::engine) fn take(&mut self, effects: &Effects, now: Timestamp, views: Views<'_>) {
-        let mut paced = BTreeSet::new();
+        let (mut paced, mut ended) = (BTreeSet::new(), false);
         for transition in &effects.transitions {
             let Transition { alarm, change, .. } = transition;
             let Some(id) = AlarmId::parse(&alarm.id) else { continue };
@@ -158,6 +158,7 @@ impl Notifier {
             let labels = row.map_or(&alarm.labels, |row| &row.labels);
             if change.is_end() {
                 self.end(id, transition, now);
+                ended = true;
             } else {
                 self.fire(id, alarm, Labels::from(labels), now, views);
                 self.change_handling(id, *change, now, views);
@@ -167,6 +168,10 @@ impl Notifier {
             if *change == Change::Closed && self.mutes.flapping.contains(&id.fingerprint()) {
                 self.follow_pace(id, Change::Settled, &mut paced);
             }
+        }
+        // Once, however many of them ended.
+        if ended && self.mutes.ends_with_alarms() {
+            self.wake_withheld(now);
         }
         self.forget_pace(effects, &mut paced);
         self.wake_paced(&paced, now);
@@ -226,9 +231,6 @@ impl Notifier {
             arm.end(id, Some((alarm.clone(), closed)), now, &mut self.out);
         }
         self.wake_freed(freed, now);
-        if self.mutes.ends_with_alarms() {
-            self.wake_withheld(now);
-        }
     }
 
     /// What was said of a lesser trouble does not hold for a worse one.

@@ -107,9 +107,13 @@ impl Notifier {
             for group in arm.groups.values_mut() {
                 group.told = group.told.map(|(at, reason)| (at.min(now), reason));
             }
+            for member in arm.members.values_mut() {
+                member.since = member.since.min(now);
+            }
             arm.go_on_all(now, &mut self.out);
         }
         self.start.until = self.start.until.map(|until| until.min(now.after(self.start.most)));
+        self.watch_silences(now);
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use haetae_plugin::{Reason, Timestamp};
 
 use super::{
-    Flush, Why, Withheld,
+    Flush, Withheld,
     arm::{Arm, Group, digest_key},
     dedup::Verdict,
     live::AlarmId,
     look::{Look, Scene},
     out::{Out, Timer},
-    stored::Row,
+    stored::{Row, hash},
 };
 use crate::engine::AlarmView;
 
@@ -64,9 +64,12 @@ impl Arm {
         }
         let most = usize::try_from(rate.most).unwrap_or(usize::MAX);
         let free = if most == 0 { usize::MAX } else { most.saturating_sub(self.recent.len()) };
+        // The turn of what waits is in this very moment, but has not come.
+        let known: BTreeSet<_> = ready.iter().map(|(_, look)| look.number).collect();
+        let is_early = free > 0 && !self.waiting.is_subset(&known);
         let mut ready = ready.into_iter();
         let alone = match ready.len() {
-            _ if free == 0 => 0,
+            _ if free == 0 || is_early => 0,
             all if self.waiting.is_empty() && all <= free => all,
             _ if self.waiting.is_empty() => free - 1,
             _ => 0,
@@ -74,28 +77,19 @@ impl Arm {
         for (reason, look) in ready.by_ref().take(alone) {
             self.tell(reason, vec![look], at, out);
         }
-        let mut rest: Vec<_> = ready.collect();
+        let rest: Vec<_> = ready.collect();
         if rest.is_empty() {
             return;
         }
-        if free == 0 {
+        if free == 0 || is_early {
             for (_, look) in rest {
                 self.schedule(look.number, None, out);
                 self.waiting.insert(look.number);
             }
             let frees = self.recent.front().map(|told| told.after(rate.per));
+            let frees = if is_early { Some(at) } else { frees };
             out.timers.extend(frees.map(|frees| (frees, Timer::Rate(self.index))));
             return;
-        }
-        // Whatever waits was looked at too.
-        let known: BTreeSet<_> = rest.iter().map(|(_, look)| look.number).collect();
-        let waiting: Vec<_> =
-            self.waiting.iter().copied().filter(|it| !known.contains(it)).collect();
-        for number in waiting {
-            let look = self.look(number, scene);
-            if let Verdict::Tell(reason) = look.verdict {
-                rest.push((reason, look));
-            }
         }
         self.waiting.clear();
         let first = rest.first().map_or(Reason::Digest, |(reason, _)| *reason);
@@ -195,7 +189,10 @@ impl Arm {
     /// Notes what is withheld, if that is not known yet.
     fn withhold(&mut self, look: &Look, at: Timestamp, out: &mut Out) {
         for (id, why) in &look.withheld {
-            let hash = why.as_ref().map_or(0, hash);
+            let hash = why.as_ref().map_or(0, |why| {
+                // Zero is kept for nothing.
+                hash(&serde_json::to_vec(why).unwrap_or_default()).max(1)
+            });
             let Some(member) = self.members.get_mut(id).filter(|member| member.why != hash) else {
                 continue;
             };
@@ -205,16 +202,6 @@ impl Arm {
             self.store_member(look.number, *id, out);
         }
     }
-}
-
-/// A hash that the next version of the program knows too: FNV-1a. It is never zero.
-fn hash(why: &Why) -> u64 {
-    let text = serde_json::to_vec(why).unwrap_or_default();
-    let start = 0xcbf2_9ce4_8422_2325_u64;
-    let hash = text
-        .iter()
-        .fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
-    hash.max(1)
 }
 
 /// The labels that all have.

@@ -210,3 +210,59 @@ fn a_group_by_alarm_may_wait_too() {
     rig.wait(MINUTE);
     assert_eq!(rig.told().len(), 2);
 }
+
+fn fails(rig: &mut Rig, instance: &str, second: u64) {
+    let now = rig.start.after(Duration::from_secs(second));
+    let (instance, detail) = (instance.into(), Some(String::new()));
+    rig.step(Input::Problem { instance, problem: Problem::Hung, detail }, now);
+}
+
+#[test]
+fn what_is_silenced_while_it_waits_for_the_rate_is_told_when_the_silence_ends() {
+    let rate = Rate { most: 1, per: MINUTE };
+    let mut rig = Rig::new(plan(vec![Route { rate, ..prompt("mail") }]));
+    rig.slot("~..");
+    fails(&mut rig, "x", 70);
+    let until = rig.start.after(Duration::from_secs(200));
+    rig.silence(vec![silence("problem=hung", Span::Between(rig.start, until))]);
+    // In the very moment in which it may be told again.
+    rig.slot("~~.");
+    rig.wait(MINUTE * 5);
+    assert_eq!(rig.told(), ["60 mail first +0", "120 mail first +1", "200 mail first +hung"]);
+}
+
+#[test]
+fn a_clock_that_goes_back_delays_nothing() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    fails(&mut rig, "x", 600);
+    let back = rig.start.after(MINUTE);
+    rig.step(Input::Tick, back);
+    rig.wait(MINUTE);
+    assert_eq!(rig.told(), ["90 mail first +hung"]);
+}
+
+#[test]
+fn a_silence_that_was_over_before_the_clock_went_back_ends_again() {
+    let mut rig = Rig::new(plan(vec![prompt("mail")]));
+    let (from, until) = (rig.start.after(MINUTE * 10), rig.start.after(MINUTE * 11));
+    rig.silence(vec![silence("evaluator!=none", Span::Between(from, until))]);
+    rig.wait(MINUTE * 12);
+    fails(&mut rig, "x", 630);
+    rig.wait(MINUTE);
+    assert_eq!(rig.told(), ["660 mail first +hung"]);
+}
+
+/// PostgreSQL has no more room than 2,700 bytes for what it looks rows up by.
+#[test]
+fn a_group_of_very_long_labels_has_a_short_key_of_its_own() {
+    let group_by = GroupBy::Labels(vec!["instance".into(), "problem".into()]);
+    let mut rig = Rig::new(plan(vec![Route { group_by, ..route("mail") }]));
+    for end in ["a", "b"] {
+        let instance = format!("{}{end}", "ü".repeat(1000));
+        fails(&mut rig, &instance, 10);
+    }
+    rig.wait(MINUTE);
+    assert_eq!(rig.told(), ["40 mail first +hung", "40 mail first +hung"]);
+    let longest = rig.groups.keys().map(|(_, key)| key.len()).max();
+    assert!(longest.is_some_and(|longest| longest < 600), "{longest:?}");
+}

@@ -97,7 +97,7 @@ proptest! {
                 let expected = model(&rule, &firing, at);
                 prop_assert_eq!(is, expected, "{} of {:?}", at, firing);
                 let is_free = before[at] && !expected && at != index;
-                prop_assert!(!is_free || freed.contains(&id(at)), "{} was not freed", at);
+                prop_assert_eq!(is_free, freed.contains(&id(at)), "{} of {:?}", at, firing);
             }
         }
     }
