@@ -18,11 +18,13 @@ const PLAN: &str = include_str!("scenarios/haetae.toml");
 const RENAMED: &str = include_str!("scenarios/renamed.toml");
 const MEAN: &str = include_str!("scenarios/mean.toml");
 const LOWER: &str = include_str!("scenarios/lower.toml");
+const ENDLESS: &str = include_str!("scenarios/endless.toml");
 
 fn played(text: &str) -> Output {
     let home = Home::with_plugins(&[]);
     let plans = [("haetae", PLAN), ("renamed", RENAMED), ("mean", MEAN), ("lower", LOWER)];
-    for (name, text) in plans.into_iter().chain([("s", text)]) {
+    let plans = plans.into_iter().chain([("endless", ENDLESS), ("s", text)]);
+    for (name, text) in plans {
         let name = &format!("{name}.toml");
         fs::write(home.path(name), text).unwrap();
     }
@@ -53,7 +55,7 @@ fn a_reload_replaces_the_plan_of_the_engine_that_runs() {
     let output = played(reloads);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    assert!(text.ends_with("0 failed, 3 passed\n"), "{text}");
+    assert!(text.ends_with("0 failed, 4 passed\n"), "{text}");
     let doctored = [
         ("do = \"reload\", config = \"lower.toml\"", "do = \"restart\"", "- mail first@31m30s"),
         ("config = \"lower.toml\"", "config = \"mean.toml\"", "- mail first@31m30s"),
