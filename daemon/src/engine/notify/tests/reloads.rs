@@ -78,7 +78,11 @@ fn a_group_that_is_left_and_joined_in_one_moment_goes_on_whatever_came_first() {
         let mut rig = Rig::new(Plan {
             sources: vec!["s", "t"],
             thresholds: vec![team("cpu"), team("mem")],
-            ..plan(vec![Route { group_by: group_by.clone(), group_wait: MINUTE * 5, ..route("mail") }])
+            ..plan(vec![Route {
+                group_by: group_by.clone(),
+                group_wait: MINUTE * 5,
+                ..route("mail")
+            }])
         });
         let mut slots = vec![("s", 95.0), ("t", 10.0), ("s", 10.0), ("t", 95.0)];
         if swap {

@@ -241,11 +241,12 @@ impl Rig {
         let (silences, handlings) = (self.silences.clone(), self.handlings.clone());
         let groups = groups.collect();
         let handlings = handlings.into_iter().collect();
-        let cursor = |((evaluator, source), (position, state)): (&(String, String), &(i64, String))| {
-            let (evaluator, source, queue) = (evaluator.clone(), source.clone(), "q".into());
-            let state = serde_json::from_str(state).unwrap();
-            LogCursor { evaluator, source, queue, position: *position, state }
-        };
+        let cursor =
+            |((evaluator, source), (position, state)): (&(String, String), &(i64, String))| {
+                let (evaluator, source, queue) = (evaluator.clone(), source.clone(), "q".into());
+                let state = serde_json::from_str(state).unwrap();
+                LogCursor { evaluator, source, queue, position: *position, state }
+            };
         let cursors: Vec<_> = self.cursors.iter().map(cursor).collect();
         let past = Past { standings, occurrences, floor: 0, handlings, silences, groups, cursors };
         let Plan { sources, thresholds, routes, .. } = &self.plan;
