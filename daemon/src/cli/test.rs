@@ -39,7 +39,8 @@ A scenario is the whole way: series, rule, mute, group, sink, with a store of it
   series = ['vm_cpu{ip="a"} 95x300']        # [interval, unit, lasts = "6h"]
   steps = [
     { at = "10m", do = "sink_down", sink = "mail" },      # sink_up, sink_rejects, sink_slow (for = "10m")
-    { at = "2h", do = "restart", for = "5m" },            # reload (config), clock_jump (for, or back), source_down, source_up (source)
+    { at = "2h", do = "restart", for = "5m" },            # clock_jump (for, or back), source_down, source_up (source)
+    { at = "2h30m", do = "reload", config = "next.toml" },  # the plan is replaced while the daemon runs: windows, groups and timers go on
     { at = "3h", do = "silence", match = ['ip="a"'], for = "1h", by = "kim" },     # ack (match, by)
   ]
   expect = ["mail first@2h5m..2h10m{ip='a'}", "mail withheld silenced@3h"]    # every notice; of what is withheld only what is asked

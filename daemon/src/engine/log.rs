@@ -225,6 +225,11 @@ impl LogEvaluator {
         })
     }
 
+    /// The alarm that these labels identify, if it fires.
+    pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
+        self.entries.get(labels)?.view(&self.rule, labels)
+    }
+
     /// The severities of all alarms that fire.
     pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
         self.entries.values().filter_map(|entry| entry.severity)

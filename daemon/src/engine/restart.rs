@@ -9,7 +9,7 @@ use super::{
     AlarmView, Change, Condition, Engine, Evidence, Input, Matcher, Past, Problem, SYSTEM,
     SourceTiming, Standing, Transition,
     properties::{any_threshold, config, words},
-    threshold::{Across, Debounce, Level, NoData, Over, Then, Threshold, Value},
+    threshold::{Across, Debounce, Flap, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
 };
 
@@ -366,7 +366,7 @@ fn history_fills_windows_and_is_no_evidence_by_itself() {
 }
 
 /// A word a slot, and whether the engine is killed after it.
-fn with_cuts(
+pub(super) fn with_cuts(
     alphabet: &'static str,
     nothing: &'static [&'static str],
 ) -> impl Strategy<Value = Vec<(String, bool)>> {
@@ -376,7 +376,7 @@ fn with_cuts(
 }
 
 /// What is shown is what is stored.
-fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
+pub(super) fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     let key = |alarm: &AlarmView| {
         let since = (alarm.since, alarm.severity, alarm.condition.as_str());
         (alarm.id.clone(), (alarm.evaluator.clone(), alarm.labels.clone(), since))
@@ -388,7 +388,7 @@ fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
+pub(super) fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
     let mut fires: BTreeMap<&str, bool> = BTreeMap::new();
     let mut flaps: BTreeMap<&str, bool> = BTreeMap::new();
     for one in transitions {
@@ -407,6 +407,40 @@ fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// That restarts after slots, as many as is said behind each, change nothing.
+fn changes_nothing(threshold: Threshold, slots: &[(String, usize)]) -> Result<(), TestCaseError> {
+    // With slots of its own, an evaluator may be killed while one waits to be judged.
+    let threshold = Threshold { every: None, ..threshold };
+    let run = |killed: bool| {
+        let mut trial = Trial::new(vec![threshold.clone()]);
+        for (word, cuts) in slots {
+            trial.slot(word);
+            for _ in 0..if killed { *cuts } else { 0 } {
+                trial.restart(vec![threshold.clone()], 0, true);
+            }
+        }
+        trial.slot("#.8");
+        trial
+    };
+    let (one, other) = (run(false), run(true));
+    // What is over or can't be judged shows the value that was judged last or stored last.
+    let shown = |one: &AlarmView| {
+        let ended = one.reason.as_deref() == Some("ended");
+        let settled = one.condition == Condition::Ok && one.ended.is_none();
+        let judged = one.evidence == Evidence::Fresh && !ended && !settled;
+        AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
+    };
+    let told = |trial: &Trial| -> Vec<_> {
+        let all = trial.transitions.iter();
+        all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
+    };
+    prop_assert_eq!(told(&one), told(&other));
+    let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
+    prop_assert_eq!(alarms(&one), alarms(&other));
+    prop_assert_eq!(one.stored.0.len(), other.stored.0.len());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -415,35 +449,25 @@ proptest! {
         threshold in any_threshold(),
         slots in with_cuts("#~.8ne", &["!", " "]),
     ) {
-        // With slots of its own, an evaluator may be killed while one waits to be judged.
-        let threshold = Threshold { every: None, ..threshold };
-        let run = |cuts: bool| {
-            let mut trial = Trial::new(vec![threshold.clone()]);
-            for (word, cut) in &slots {
-                trial.slot(word);
-                if *cut && cuts {
-                    trial.restart(vec![threshold.clone()], 0, true);
-                }
-            }
-            trial.slot("#.8");
-            trial
-        };
-        let (one, other) = (run(false), run(true));
-        // What is over or can't be judged shows the value that was judged last or stored last.
-        let shown = |one: &AlarmView| {
-            let ended = one.reason.as_deref() == Some("ended");
-            let settled = one.condition == Condition::Ok && one.ended.is_none();
-            let judged = one.evidence == Evidence::Fresh && !ended && !settled;
-            AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
-        };
-        let told = |trial: &Trial| -> Vec<_> {
-            let all = trial.transitions.iter();
-            all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
-        };
-        prop_assert_eq!(told(&one), told(&other));
-        let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
-        prop_assert_eq!(alarms(&one), alarms(&other));
-        prop_assert_eq!(one.stored.0.len(), other.stored.0.len());
+        let slots: Vec<_> = slots.into_iter().map(|(word, cut)| (word, usize::from(cut))).collect();
+        changes_nothing(threshold, &slots)?;
+    }
+
+    #[test]
+    fn the_same_of_what_comes_and_goes_and_is_killed_all_the_time(
+        (threshold, minutes) in (any_threshold(), 0_u32..3),
+        (start, band, decay) in (0_u32..60, 0_u32..30, proptest::option::of(1_u32..40)),
+        slots in vec(
+            (select(vec!["###", "...", "#.#", ".#.", "e#.", "#e.", ".n#", "eee", "!", " "]), 0_usize..3),
+            10..50,
+        ),
+    ) {
+        let decay = decay.map(|minutes| MINUTE * minutes);
+        let (start, stop) = (f64::from(start), f64::from(start.saturating_sub(band)));
+        let flap = Some(Flap { start, stop, decay });
+        let critical = Some(level(90.0, 90.0, minutes / 2));
+        let slots: Vec<_> = slots.into_iter().map(|(word, cuts)| (word.into(), cuts)).collect();
+        changes_nothing(Threshold { flap, critical, ..threshold }, &slots)?;
     }
 
     #[test]

@@ -70,8 +70,8 @@ impl Engine {
             }
         }
         let mut effects = changes.into_effects();
-        let Self { evaluators, sources, system, notifier, .. } = self;
-        let views = Views { evaluators, sources, system };
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let views = Views { evaluators, sources, system, logs };
         for standing in &firing {
             notifier.resume(standing, now, views);
         }

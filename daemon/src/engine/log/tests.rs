@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, SourceTiming, Transition,
+    Change, Engine, Input, Matcher, Past, Setting, SourceTiming, Transition,
     standing::{Effects, Standing},
 };
 
@@ -81,6 +81,7 @@ fn logs(lines: &[Said], vouched: Option<i64>) -> Logs {
 struct Trial {
     engine: Engine,
     rules: Vec<LogRule>,
+    matching: Matching,
     batches: Vec<Logs>,
     standings: BTreeMap<String, String>,
     cursors: BTreeMap<(String, String), String>,
@@ -88,16 +89,23 @@ struct Trial {
     written: Vec<Transition>,
 }
 
+fn timing() -> SourceTiming {
+    SourceTiming { name: "s".into(), interval: SECOND, deadline: SECOND, max_series: 9 }
+}
+
+fn matching(rules: &[LogRule]) -> Matching {
+    Matching::new("s", BTreeMap::new(), rules).unwrap()
+}
+
 fn engine(rules: &[LogRule]) -> Engine {
-    let timing =
-        SourceTiming { name: "s".into(), interval: SECOND, deadline: SECOND, max_series: 9 };
-    Engine::new(vec![timing], Vec::new(), at(0)).with_logs(rules.to_vec())
+    Engine::new(vec![timing()], Vec::new(), at(0)).with_logs(rules.to_vec())
 }
 
 impl Trial {
     fn new(rules: Vec<LogRule>) -> Self {
         Self {
             engine: engine(&rules),
+            matching: matching(&rules),
             rules,
             batches: Vec::new(),
             standings: BTreeMap::new(),
@@ -112,8 +120,7 @@ impl Trial {
             let stored = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
             assert!(stored, "not stored: {one:?}");
             let cursor = effects.cursors.iter().any(|row| row.evaluator == one.alarm.evaluator);
-            let restored = one.change == Change::Closed;
-            assert!(cursor || restored, "written without its cursor: {one:?}");
+            assert!(cursor || one.change == Change::Closed, "written without its cursor: {one:?}");
         }
         for id in &effects.gone {
             assert!(self.standings.remove(id).is_some(), "deleted what was not stored: {id}");
@@ -129,8 +136,7 @@ impl Trial {
     }
 
     fn input(&mut self, sequence: usize) -> Input {
-        let matching = Matching::new("s", BTreeMap::new(), &self.rules).unwrap();
-        let found = matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
+        let found = self.matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
         let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(sequence).unwrap());
         Input::Records(Records { source, queue, position, found })
     }
@@ -179,6 +185,16 @@ impl Trial {
             let effects = self.engine.step(input, now);
             self.write(effects);
         }
+    }
+
+    /// The plan is replaced by these rules while the engine runs.
+    fn reload(&mut self, rules: Vec<LogRule>, now: Timestamp) {
+        let setting =
+            Setting { sources: vec![timing()], logs: rules.clone(), ..Setting::default() };
+        self.matching = matching(&rules);
+        self.rules = rules;
+        let effects = self.engine.reload(setting, now);
+        self.write(effects);
     }
 
     /// Each transition: when, of whom, how.
@@ -544,6 +560,74 @@ proptest! {
         whole.sort();
         parts.sort();
         prop_assert_eq!(whole, parts);
+    }
+}
+
+/// What a reload may make of the rules.
+fn others(choice: usize) -> Vec<LogRule> {
+    let mut all = rules();
+    match choice {
+        0 => all.truncate(2),
+        1 => all[0].watch = Watch::Count(levels(None, Some(count(1, 2)))),
+        2 => all.iter_mut().for_each(|rule| rule.by.clear()),
+        3 => all[1].labels = BTreeMap::from([("team".into(), "x".into())]),
+        4 => all[3].watch = Watch::Absence(levels(Some(SECOND), None)),
+        5 => all.clear(),
+        _ => {}
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_reload_of_the_same_rules_changes_nothing(
+        lines in stream(),
+        reloads in prop::collection::vec(any::<bool>(), 60),
+    ) {
+        let run = |reloads: &[bool]| {
+            let mut trial = Trial::new(rules());
+            for (index, line) in lines.iter().enumerate() {
+                let now = at(line.0);
+                trial.say(std::slice::from_ref(line), None, now);
+                if reloads.get(index) == Some(&true) {
+                    trial.reload(rules(), now);
+                }
+            }
+            trial.hear(lines.last().unwrap().0 + 20_000, false);
+            trial.told()
+        };
+        prop_assert_eq!(run(&[]), run(&reloads));
+    }
+
+    #[test]
+    fn whatever_the_rules_become_and_whenever_it_is_killed_each_alarm_begins_and_ends_once(
+        lines in stream(),
+        fates in prop::collection::vec(0..12_usize, 60),
+    ) {
+        let mut trial = Trial::new(rules());
+        for (line, fate) in lines.iter().zip(fates) {
+            let now = at(line.0);
+            trial.say(std::slice::from_ref(line), Some(line.0 - 1), now);
+            match fate {
+                0..8 => trial.reload(others(fate), now),
+                8 => trial.killed(now),
+                _ => {}
+            }
+        }
+        trial.reload(Vec::new(), at(lines.last().unwrap().0));
+        prop_assert!(trial.engine.alarms().is_empty());
+        let mut fires = BTreeMap::new();
+        for one in &trial.written {
+            let before = fires.insert(one.alarm.id.clone(), !one.change.is_end());
+            let expected = (one.change != Change::Fired).then_some(true);
+            prop_assert_eq!(before, expected, "{:?}", one);
+        }
+        prop_assert!(fires.values().all(|fires| !fires), "{:?}", fires);
+        let left = trial.standings.values().map(|text| serde_json::from_str::<Standing>(text).unwrap());
+        let left: Vec<_> = left.filter(|row| row.alarm.ended.is_none()).collect();
+        prop_assert!(left.is_empty(), "{:?}", left);
     }
 }
 
