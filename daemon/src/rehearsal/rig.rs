@@ -25,7 +25,7 @@ use crate::{
         recipient::{Recipient, Recipients},
         render::Voice,
     },
-    engine::{Effects, Engine, Past, SourceTiming, log::Positions},
+    engine::{Effects, Engine, Input, Past, SourceTiming, log::Positions},
     plugin::event::Event,
     store::{Location, Store, health::Health, reserve::Reserve},
 };
@@ -151,6 +151,7 @@ async fn engine(
     let engine = Engine::new(timings, plan.thresholds.clone(), now);
     let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
     let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+    engine.step(Input::Overrides(plan.numbers()), now);
     let sources = plan.sources.iter().map(|source| source.name.clone());
     let instances = sources.chain(plan.sinks.iter().map(|sink| sink.name.clone()));
     let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
