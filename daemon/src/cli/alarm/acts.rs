@@ -151,13 +151,13 @@ impl Act {
             Self::Assign { which, to, comment } => {
                 (which, Said::Assign { owner: to.clone() }, comment)
             }
-            Self::Note { which, note } => (which, Said::Note, note),
-            Self::Progress { which, note } => (which, Said::Progress, note),
+            Self::Note { which, note } => (which, Said::Note {}, note),
+            Self::Progress { which, note } => (which, Said::Progress {}, note),
             Self::Close { which, code, note } => {
                 (which, Said::Close { code: (*code).into() }, note)
             }
-            Self::Reopen { which, note } => (which, Said::Reopen, note),
-            Self::Seen { which, note } => (which, Said::Seen, note),
+            Self::Reopen { which, note } => (which, Said::Reopen {}, note),
+            Self::Seen { which, note } => (which, Said::Seen {}, note),
         }
     }
 
@@ -193,7 +193,7 @@ pub(super) fn run(common: &Common, act: &Act) -> Result<(), u8> {
 fn many(common: &Common, act: &Act, said: Said, comment: String) -> Result<(), u8> {
     let (which, ..) = act.parts();
     // Nothing else can be marked as seen.
-    let unseen = which.unseen || said == Said::Seen;
+    let unseen = which.unseen || said == (Said::Seen {});
     let (matchers, dry_run) = (which.matchers.clone(), which.dry_run);
     let request = BulkRequest { said, comment, matchers, unseen, dry_run };
     let answer: BulkAnswer = client::post(common, "/api/v1/alarms/acts", &request)?;
