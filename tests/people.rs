@@ -87,6 +87,13 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     let (code, _, err) = say(&home, &["alarm", "seen", &critical]);
     assert_eq!((code, err.contains("still fires")), (5, true), "{err}");
     assert_eq!(say(&home, &["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
+    // A note may have lines; it does nothing to a terminal.
+    assert_eq!(say(&home, &["alarm", "note", &critical, "--note", "one\n\u{1b}[2Jtwo"]).0, 0);
+    let (_, shown, _) = say(&home, &["alarm", "show", &critical]);
+    assert!(shown.contains("  note       one\n             ␛[2Jtwo\n"), "{shown}");
+    assert!(shown.contains("noted        one ␛[2Jtwo  ("), "{shown}");
+    let exact = home.json(&["alarm", "show", &critical]).unwrap();
+    assert_eq!(exact["handling"]["note"], "one\n\u{1b}[2Jtwo");
     assert_eq!(say(&home, &["alarm", "ack", "ffffffffffffffff-9"]).0, 3);
     assert_eq!(say(&home, &["alarm", "ack", "--match", "severity"]).0, 2);
     assert_eq!(say(&home, &["alarm", "close", &critical]).0, 2, "a code is needed");
@@ -114,7 +121,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     assert_eq!(again["handling"]["state"], "in-progress");
     let (_, history, _) = say(&home, &["alarm", "history", &critical]);
     assert!(history.contains(&format!("acknowledged disk ordered  ({me})")), "{history}");
-    assert!(history.contains(&format!("in progress replacing  ({me})")), "{history}");
+    assert!(history.contains(&format!("in progress  replacing  ({me})")), "{history}");
 
     // They end: two were closed, one was worked on, so none is unseen; a new one is.
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 99)]);
@@ -123,7 +130,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
     assert_eq!(ids(&home, &["--unseen"], 1), [fresh.as_str()]);
     let (_, text, _) = say(&home, &["alarm", "list", "--unseen"]);
-    assert!(text.contains("unseen"), "{text}");
+    assert!(text.contains("unseen") && text.contains("  ended  "), "{text}");
     assert_eq!(ids(&home, &["--all", "--match", "condition=ended"], 4).len(), 4);
     assert_eq!(say(&home, &["alarm", "seen", &fresh, "--note", "a burst"]).0, 0);
     ids(&home, &["--unseen"], 0);
@@ -155,7 +162,7 @@ fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
     assert_eq!(held, ["a", "c"]);
     let (_, history, _) = say(&home, &["alarm", "history", &timed]);
     let lapsed = history.lines().find(|line| line.contains("lapsed")).unwrap_or(&history);
-    assert!(lapsed.ends_with("lapsed    acknowledged  (haetae)  → unhandled"), "{history}");
+    assert!(lapsed.ends_with("lapsed       acknowledged  (haetae)  → unhandled"), "{history}");
     assert!(daemon.stop());
 }
 

@@ -125,6 +125,7 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
     let first = ["set", &id, "--warning", "above=30", "--if-version", "1"];
     assert_eq!(say(&home, &first).0, 0);
     fire(&home, &[("a", Some(&id)), ("c", None)]);
+    explained(&home, &id);
     let (code, _, told) = say(&home, &["set", &id, "--warning", "above=75", "--if-version", "1"]);
     assert_eq!((code, told.contains("made it version 2")), (5, true), "{told}");
 
@@ -218,4 +219,16 @@ fn unread(home: &Home) {
     }
     let all = home.json(&["threshold", "list"]).unwrap();
     assert_eq!(all["thresholds"].as_array().unwrap().len(), 1);
+}
+
+/// Explain names whose numbers an alarm is judged by: a person's, who says why.
+fn explained(home: &Home, threshold: &str) {
+    let alarms = home.json(&["alarm", "list", "--match", "id=a"]).unwrap();
+    let alarm = alarms["alarms"][0]["id"].as_str().unwrap();
+    let by = format!("numbers of threshold {threshold} ({}: batch)", support::user());
+    let output = home.output(&["explain", alarm]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&by), "{by} in\n{told}");
+    let shown = String::from_utf8(home.output(&["alarm", "show", alarm]).stdout).unwrap();
+    assert!(shown.contains(&format!("  threshold  {threshold}\n")), "{shown}");
 }

@@ -53,11 +53,7 @@ impl Feed {
             let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
             let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
             engine.step(Input::Overrides(plan.numbers()), needs.from);
-            Judged {
-                engine,
-                tally: Tally::new(evaluators, sinks),
-                now: needs.from,
-            }
+            Judged { engine, tally: Tally::new(evaluators, sinks), now: needs.from }
         };
         let voice = |stream: &Stream| Voice {
             intake: Intake::new(&stream.source),

@@ -85,7 +85,19 @@ fn head(answer: &ExplainAnswer, voice: &Voice, style: Style) {
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
     let (evidence, since) = alarm.evidence.words();
     let since = since.map(|since| format!(" since {}", voice.time(since))).unwrap_or_default();
-    output::line(format!("  judged by {}{place}, evidence {evidence}{since}", alarm.evaluator));
+    let who = answer.threshold.as_ref().and_then(|one| {
+        let reason = Some(&one.text.reason).filter(|reason| !reason.is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some(format!(" ({}{reason})", one.author.as_ref()?))
+    });
+    let who = who.unwrap_or_default();
+    let numbers =
+        alarm.threshold.as_ref().map(|id| format!(", by the numbers of threshold {id}{who}"));
+    let numbers = output::in_one_line(&numbers.unwrap_or_default());
+    output::line(format!(
+        "  judged by {}{place}{numbers}, evidence {evidence}{since}",
+        alarm.evaluator
+    ));
 }
 
 /// What is so now.
@@ -96,7 +108,8 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, voice: &Voice, style: Style
     let verdict = if sink.debt.is_some() { style.good(&verdict) } else { style.bad(&verdict) };
     output::line(format!("  {verdict}"));
     for notice in &sink.waiting {
-        output::line(format!("  {}", failing(notice, &explanation.place, voice)));
+        let words = failing(notice, &explanation.place, voice);
+        output::line(format!("  {}", output::in_one_line(&words)));
     }
     for why in &explanation.against {
         let words = match (why, &sink.debt) {
@@ -104,7 +117,7 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, voice: &Voice, style: Style
             (Why::RepeatNotDue { .. }, None) => continue,
             _ => against(why, answer, voice),
         };
-        output::line(format!("  against telling it now: {words}"));
+        output::line(format!("  against telling it now: {}", output::in_one_line(&words)));
     }
     if let Some((at, reason)) = explanation.next {
         let at = voice.time(at);
@@ -171,6 +184,7 @@ fn then(sink: &ExplainedSink, answer: &ExplainAnswer, at: Timestamp, voice: &Voi
         return;
     };
     let Entry { at, actor, act, detail, .. } = last;
+    let detail = output::in_one_line(detail);
     output::line(format!("  {act} at {}: {detail}  ({actor})", voice.time(*at)));
 }
 

@@ -145,8 +145,8 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         ("left", row.notification.recipients.join(", ")),
         ("key", row.notification.idempotency_key),
     ];
-    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        output::line(format!("  {name:<10} {value}"));
+    for (name, value) in rows {
+        output::row(name, &value);
     }
     output::line("");
     output::line(row.notification.text);
