@@ -191,3 +191,30 @@ fn silences(home: &Home, me: &str) {
     assert_eq!(every.len(), 3);
     assert!(every.iter().all(|one| one["author"] == me && one["reason"] == "patching"));
 }
+
+/// systemd gives the daemon a directory for its socket, and a person's shell knows nothing of it.
+#[test]
+fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
+    let home = home();
+    std::fs::create_dir(home.path("runtime")).unwrap();
+    let runtime = home.path("runtime");
+    let daemon = home.start_with(|command| {
+        command.env("RUNTIME_DIRECTORY", &runtime);
+    });
+    assert!(home.path("runtime/admin.sock").exists());
+    assert!(daemon.stop());
+    // By hand, where the link still is.
+    let daemon = home.start();
+    assert!(!home.path("state/admin.sock").is_symlink());
+    assert!(daemon.stop());
+    let socket = home.path("other.sock").display().to_string();
+    let daemon = home.start_with(|command| {
+        command.args(["--socket", &socket]);
+    });
+    assert_eq!(say(&home, &["alarm", "list"]).0, 0);
+    // The one of another daemon is not taken for that of this configuration.
+    let mut asked = home.command(&["status"]);
+    let asked = asked.env("RUNTIME_DIRECTORY", home.path("none")).output().unwrap();
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    assert!(daemon.stop());
+}

@@ -81,7 +81,7 @@ struct Common {
     /// When text is coloured
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     color: Colour,
-    /// The daemon's admin socket (default: the one of systemd's unit, else admin.sock in the state directory)
+    /// The daemon's admin socket (default: admin.sock in the configuration's state directory)
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Log more; twice for everything

@@ -132,13 +132,11 @@ fn root(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// `--socket`, else systemd's, else the one of the configuration's state directory.
+/// `--socket`, else the one in the configuration's state directory, where the daemon leaves a link if
+/// its own is elsewhere.
 fn socket(common: &Common) -> PathBuf {
     if let Some(socket) = &common.socket {
         return socket.clone();
-    }
-    if let Some(socket) = config::runtime_socket().filter(|socket| socket.exists()) {
-        return socket;
     }
     let state = Files::read(&common.config).map(|files| files.state());
     state.unwrap_or_else(|_| PathBuf::from(config::STATE)).join("admin.sock")
