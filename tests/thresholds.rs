@@ -107,7 +107,11 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
     let low = ["set", "--evaluator", "load", "--match", "id=~\"[ab]\"", "--warning", "above=40"];
     let (code, out, _) = say(&home, &[&low[..], &["--dry-run"]].concat());
     // b stays with the file's: = is more specific.
-    assert_eq!((code, out.contains("would apply to 1 now")), (0, true), "{out}");
+    assert_eq!(
+        (code, out.contains("would apply to 1 thing that is watched now")),
+        (0, true),
+        "{out}"
+    );
     let high =
         ["set", "--evaluator", "load", "--match", "id=\"a\"", "--warning", "above=70,for=0s"];
     let (code, out, _) = say(&home, &[&high[..], &["--dry-run"]].concat());

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SINK")]
     sink: Option<String>,
     /// How it was then, after the journal: 2026-11-25T03:12 here, or with an offset
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
     at: Option<Timestamp>,
 }
 
@@ -56,7 +56,8 @@ fn explain(common: &Common, arguments: &Arguments) -> Result<(), u8> {
         output::json(&answer);
         return Ok(());
     }
-    let (style, voice) = (common.style(), Voice { language: Language::En, zone: zone() });
+    let (style, voice) =
+        (common.style(), Voice { language: Language::En, zone: jiff::tz::TimeZone::system() });
     head(&answer, &voice, style);
     if answer.sinks.is_empty() {
         output::line("  no sink is told of alarms");
@@ -186,22 +187,4 @@ fn then(sink: &ExplainedSink, answer: &ExplainAnswer, at: Timestamp, voice: &Voi
     let Entry { at, actor, act, detail, .. } = last;
     let detail = output::in_one_line(detail);
     output::line(format!("  {act} at {}: {detail}  ({actor})", voice.time(*at)));
-}
-
-fn zone() -> jiff::tz::TimeZone {
-    jiff::tz::TimeZone::system()
-}
-
-/// A time with an offset, or as the clock here shows it.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let with_offset = text.parse::<jiff::Timestamp>().ok();
-    let here = || {
-        let civil: jiff::civil::DateTime = text.parse().ok()?;
-        zone().to_timestamp(civil).ok()
-    };
-    let found = with_offset.or_else(here).ok_or_else(|| {
-        format!("`{text}` is no time: write 2026-11-25T03:12, or 2026-11-25T03:12+09:00")
-    })?;
-    let nanos = i64::try_from(found.as_nanosecond()).map_err(|error| error.to_string())?;
-    Ok(Timestamp::from_nanos(nanos))
 }

@@ -161,6 +161,12 @@ fn change(common: &Common, verb: &str, done: &str, which: &Which) -> Result<(), 
     } else {
         output::line(format!("{} {done}", answer.changed));
     }
+    if answer.changed < which.ids.len() {
+        output::say(
+            "the others are not there: they may have been delivered, or are no dead letters",
+        );
+        return Err(super::exit::PARTLY);
+    }
     Ok(())
 }
 

@@ -212,7 +212,12 @@ fn tell(common: &Common, changed: &Changed, done: &str) {
         output::line(format!("{} {done}", changed.threshold.id));
         return;
     };
-    output::line(format!("nothing was changed; it would apply to {} now", preview.applies));
+    let things = if preview.applies == 1 { "thing" } else { "things" };
+    output::line(format!(
+        "nothing was changed; it would apply to {} {things} that {} watched now",
+        preview.applies,
+        if preview.applies == 1 { "is" } else { "are" },
+    ));
     if preview.changes.is_empty() {
         output::line("no alarm would change at its last value");
         return;
