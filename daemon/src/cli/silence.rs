@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 pub(super) enum Verb {
     /// Silence alarms that match
     #[command(
-        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence add --match zone=z1 --from 2026-11-28T22:00 --until 2026-11-29T06:00 --reason 'power works'\n  haetae silence add --match plane=paas --until-resolved --reason 'known, ticket 4711' --dry-run\n  haetae silence add --match severity=warning --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --reason 'nobody is up'"
+        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence add --match zone=z1 --from 2026-11-28T22:00 --for 8h --reason 'power works'\n  haetae silence add --match plane=paas --until-resolved --reason 'known, ticket 4711' --dry-run\n  haetae silence add --match zone=z1 --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --reason backup"
     )]
     Add(Add),
     /// List silences that hold or will
