@@ -218,3 +218,25 @@ fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
     assert!(daemon.stop());
 }
+
+/// A filter looks through more than a list shows: what it means is not hidden by what it does not.
+#[test]
+fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
+    let home = home();
+    home.write_values(&[("old", 60)]);
+    let daemon = home.start();
+    ids(&home, &["--match", "condition=firing"], 1);
+    let names: Vec<_> = (0..1001).map(|number| format!("n{number}")).collect();
+    let all = |value| {
+        let others = names.iter().map(|name| (name.as_str(), value));
+        others.chain([("old", 1)]).collect::<Vec<_>>()
+    };
+    home.write_values(&all(60));
+    ids(&home, &["--match", "condition=firing"], 1001);
+    ids(&home, &["--unseen"], 1);
+    home.write_values(&all(1));
+    ids(&home, &["--unseen"], 1000);
+    ids(&home, &["--unseen", "--match", "id=old"], 1);
+    assert_eq!(say(&home, &["alarm", "seen", "--match", "id=old"]).0, 0);
+    assert!(daemon.stop());
+}

@@ -88,7 +88,6 @@ fn add(common: &Common, add: &Add) -> Result<(), u8> {
         every: add.every.clone(),
         zone: add.zone.clone(),
         dry_run: add.dry_run,
-        ..SilenceRequest::default()
     };
     let answer: SilenceAnswer = client::post(common, "/api/v1/silences", &request)?;
     if common.is_json() {
@@ -157,8 +156,11 @@ fn end(common: &Common, id: &str) -> Result<(), u8> {
 fn span(silence: &StoredSilence, voice: &Voice) -> String {
     // One that was made for now needs not say so.
     let begins = |from: Timestamp| {
-        let later = from > silence.created.after(std::time::Duration::from_secs(1));
-        later.then(|| format!("from {} ", voice.time(from))).unwrap_or_default()
+        if from > silence.created.after(std::time::Duration::from_secs(1)) {
+            format!("from {} ", voice.time(from))
+        } else {
+            String::new()
+        }
     };
     match &silence.span {
         StoredSpan::Between { from, until } => {

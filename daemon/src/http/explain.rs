@@ -132,7 +132,7 @@ async fn answer(
         None => None,
     };
     let now = parts.clock.now();
-    Ok(ExplainAnswer { handling, now, sinks, threshold, places, history, alarm })
+    Ok(ExplainAnswer { alarm, handling, now, sinks, threshold, places, history })
 }
 
 /// Takes what is of one sink.

@@ -24,6 +24,8 @@ use crate::{
 const BACK: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 /// Alarms that have ended in one answer at the most.
 const ENDED: i64 = 1000;
+/// Those that a filter looks through: what it means may have ended before many others.
+const LOOKED_THROUGH: i64 = 20_000;
 
 /// The answer of `GET /api/v1/alarms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,16 +119,17 @@ async fn listed(view: &View, wanted: &Wanted) -> Result<Option<Vec<ListedAlarm>>
         }));
     }
     if wanted.unseen || wanted.all {
-        alarms.extend(ended(view, wanted.unseen).await?);
+        let most = if wanted.matchers.is_empty() { ENDED } else { LOOKED_THROUGH };
+        alarms.extend(ended(view, wanted.unseen, most).await?);
     }
     alarms.retain(|one| filter.fits(&one.alarm, &one.handling.handling));
     Ok(Some(alarms))
 }
 
 /// Alarms that ended of late; `unseen`: those that nobody did anything about.
-async fn ended(view: &View, unseen: bool) -> Result<Vec<ListedAlarm>, StoreError> {
+async fn ended(view: &View, unseen: bool, most: i64) -> Result<Vec<ListedAlarm>, StoreError> {
     let since = view.parts().clock.now().before(BACK);
-    let ended = view.parts().store.ended(since, unseen, ENDED).await?;
+    let ended = view.parts().store.ended(since, unseen, most).await?;
     let listed = ended
         .into_iter()
         .map(|(standing, handling)| ListedAlarm { alarm: standing.alarm, handling });
