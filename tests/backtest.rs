@@ -339,6 +339,7 @@ fn what_can_not_be_judged_is_told() {
         assert_eq!(output.status.code(), Some(2), "{more:?}: {told}");
         assert!(told.contains(expected), "{more:?}: {told}");
     }
+    thresholds_count(&home);
     // Its server is down: which chunk is told, and that nothing is lost.
     influx.stop();
     let (code, told) = said(&[]);
@@ -356,4 +357,21 @@ fn what_can_not_be_judged_is_told() {
         code == Some(1) && told.contains("source `own` (plugin `host`) has no reader"),
         "{told}"
     );
+}
+
+/// What the configuration says of some alarms is what the daemon judges them by.
+fn thresholds_count(home: &Home) {
+    let fired = |proposed: &str| {
+        fs::write(home.path("proposed.toml"), proposed).expect("it is written");
+        let path = home.path("proposed.toml").display().to_string();
+        let set = ["--set", "newest.critical.for=0s", "--proposed", &path];
+        let answer = json(&backtest(home, &set).output().expect("it runs"));
+        counted(&answer["proposed"], "newest").fired
+    };
+    let threshold = |host: &str| {
+        format!(
+            "[[thresholds]]\nevaluator = \"newest\"\nmatch = ['host=\"{host}\"']\ncritical = {{ above = 99.5 }}\n"
+        )
+    };
+    assert_eq!((fired(&threshold("h0002")), fired(&threshold("h0001"))), (1, 0));
 }

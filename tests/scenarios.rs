@@ -117,6 +117,19 @@ fn what_is_no_scenario_is_told_at_its_line() {
 }
 
 #[test]
+fn thresholds_of_the_configuration_count() {
+    let home = Home::with_plugins(&[]);
+    let threshold = "[[thresholds]]\nevaluator = \"vm-cpu\"\nmatch = ['ip=\"big\"']\ncritical = { above = 97 }\n";
+    fs::write(home.path("haetae.toml"), format!("{PLAN}{threshold}")).unwrap();
+    let file = home.path("s.toml");
+    let text = "[[scenario]]\nname = \"n\"\nconfig = \"haetae.toml\"\nseries = ['vm_cpu{ip=\"big\"} 95x9', 'vm_cpu{ip=\"a\"} 20x4 95x5']\nexpect = [\"ops first@7m30s\", \"mail first@7m30s\"]\n";
+    fs::write(&file, text).unwrap();
+    let output = home.output(&["test", "--scenario", file.to_str().unwrap()]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}");
+}
+
+#[test]
 fn programs_get_every_line() {
     let home = Home::with_plugins(&[]);
     fs::write(home.path("haetae.toml"), PLAN).unwrap();

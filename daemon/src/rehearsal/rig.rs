@@ -174,7 +174,7 @@ fn setting(plan: &Plan, intervals: &BTreeMap<String, std::time::Duration>) -> Se
     Setting {
         sources: plan.sources.iter().map(timing).collect(),
         thresholds: plan.thresholds.clone(),
-        overrides: plan.overrides.iter().map(|one| one.numbers.clone()).collect(),
+        overrides: plan.numbers(),
         logs: Vec::new(),
         routes: plan.routes(),
         inhibits: plan.inhibits.clone(),
