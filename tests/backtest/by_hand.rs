@@ -209,7 +209,9 @@ impl Rule {
             for (at, changes) in changes {
                 let now = begin + (at - first) as i64 * every;
                 group.tell_before(now, pace, &mut notices);
-                changes.into_iter().for_each(|(alarm, fires)| group.change(alarm, fires, now));
+                for (alarm, fires) in changes {
+                    group.change(alarm, fires, now);
+                }
             }
             group.tell_before(end.nanos(), pace, &mut notices);
         }

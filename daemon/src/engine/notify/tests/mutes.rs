@@ -295,7 +295,9 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
 
 /// What is said of an alarm that is over, in seconds since the start: what stands against telling
 /// the end, until when the group waits, what the sink was told, what comes next.
-fn of_the_end(rig: &Rig, alarm: &str) -> (Vec<String>, u64, Option<Reason>, Option<(u64, Reason)>) {
+type OfTheEnd = (Vec<String>, u64, Option<Reason>, Option<(u64, Reason)>);
+
+fn of_the_end(rig: &Rig, alarm: &str) -> OfTheEnd {
     let end = rig.engine.explain(alarm, rig.now).remove(0);
     assert!(end.group.is_some(), "{end:?}");
     let Why::Grouped { due, .. } = end.against[0] else { panic!("{end:?}") };
