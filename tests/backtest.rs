@@ -26,7 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use by_hand::{Count, Rule};
+use by_hand::{Count, Notices, Pace, Rule};
 use chance::Chance;
 use serde_json::Value;
 use server::Influx;
@@ -79,7 +79,27 @@ warning = { above = 70, for = "HOLDs" }
 plugin = "file"
 path = "PATH"
 inputs = ["newest", "paas"]
+
+[sinks.each]
+plugin = "file"
+path = "PATH"
+inputs = ["own-window"]
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+repeat = ["1h", "2h"]
+
+[sinks.hosts]
+plugin = "file"
+path = "PATH"
+inputs = ["pushed-down"]
+group_by = ["host"]
+rate = { most = 0 }
 "#;
+
+/// When they are told; what `CONFIGURATION` does not say is the default.
+const GROUPED: Pace = Pace { wait: 30, interval: 300, repeat: &[4 * 3600] };
+const EACH: Pace = Pace { wait: 0, interval: 0, repeat: &[3600, 2 * 3600] };
 
 /// How far apart points and slots are, in seconds: in `tests/soak` closer.
 fn step() -> i64 {
@@ -203,6 +223,10 @@ fn counted(side: &Value, evaluator: &str) -> Count {
     }
 }
 
+fn notices(side: &Value, sink: &str) -> Notices {
+    serde_json::from_value(side["sinks"][sink].clone()).unwrap_or_else(|_| panic!("{side:#}"))
+}
+
 #[test]
 fn seven_days_of_a_thousand_series_count_as_by_hand_also_when_interrupted() {
     let points = usize::try_from((DAYS * 86_400 + BEFORE) / step() + 1).expect("small");
@@ -230,19 +254,30 @@ fn seven_days_of_a_thousand_series_count_as_by_hand_also_when_interrupted() {
     let (from, begin, step) = (END - DAYS * 86_400, begin(), step());
     let rule = Rule { from, to: END, begin, step, source: "paas" };
     let newest = |above| rule.newest(&values, above, 80, 2 * step, step);
-    for (side, above) in [("current", 90), ("proposed", 89)] {
-        assert_eq!(counted(&whole[side], "newest"), newest(above), "{side}");
-        let own = rule.own_window(&values, 3, 80.0, 75.0, step);
-        assert_eq!(counted(&whole[side], "own-window"), own, "{side}");
-    }
-    for (side, hold) in [("current", 2 * step), ("proposed", 0)] {
+    let own = rule.own_window(&values, 3, 80.0, 75.0, step);
+    for (side, above, hold) in [("current", 90, 2 * step), ("proposed", 89, 0)] {
+        let (newest, counts) = (newest(above), &whole[side]);
         let mean = rule.pushed_down(&values[..MEANS], 6, 70.0, hold);
-        assert_eq!(counted(&whole[side], "pushed-down"), mean, "{side}");
+        assert_eq!(counted(counts, "newest"), rule.count(&newest), "{side}");
+        assert_eq!(counted(counts, "own-window"), rule.count(&own), "{side}");
+        assert_eq!(counted(counts, "pushed-down"), rule.count(&mean), "{side}");
+        // Who was told how often, and why.
+        for (sink, expected) in [
+            ("file", rule.notices(&newest, GROUPED, |_, _| "one")),
+            ("each", rule.notices(&own, EACH, |alarm, _| alarm)),
+            ("hosts", rule.notices(&mean, GROUPED, |_, alarm| alarm.host)),
+        ] {
+            assert_eq!(notices(counts, sink), expected, "{side} {sink}");
+            println!("{side} {sink}: {expected:?}");
+        }
+        assert_eq!(notices(counts, "each")["first"], rule.count(&own).fired, "{side}");
     }
     // A control: by one off, or by a slot, it is not the same.
-    assert_ne!(newest(90), newest(91));
-    assert_ne!(newest(90), rule.newest(&values, 90, 80, 3 * step, step));
-    assert!(newest(90).fired > 500 && newest(90).open > 0, "{:?}", newest(90));
+    let counted = |above, hold| rule.count(&rule.newest(&values, above, 80, hold, step));
+    assert_ne!(counted(90, 2 * step), counted(91, 2 * step));
+    assert_ne!(counted(90, 2 * step), counted(90, 3 * step));
+    let ours = counted(90, 2 * step);
+    assert!(ours.fired > 500 && ours.open > 0, "{ours:?}");
 
     // Interrupted, killed, gone on with.
     let state = home.path("run").display().to_string();
@@ -304,6 +339,7 @@ fn what_can_not_be_judged_is_told() {
         assert_eq!(output.status.code(), Some(2), "{more:?}: {told}");
         assert!(told.contains(expected), "{more:?}: {told}");
     }
+    thresholds_count(&home);
     // Its server is down: which chunk is told, and that nothing is lost.
     influx.stop();
     let (code, told) = said(&[]);
@@ -321,4 +357,21 @@ fn what_can_not_be_judged_is_told() {
         code == Some(1) && told.contains("source `own` (plugin `host`) has no reader"),
         "{told}"
     );
+}
+
+/// What the configuration says of some alarms is what the daemon judges them by.
+fn thresholds_count(home: &Home) {
+    let fired = |proposed: &str| {
+        fs::write(home.path("proposed.toml"), proposed).expect("it is written");
+        let path = home.path("proposed.toml").display().to_string();
+        let set = ["--set", "newest.critical.for=0s", "--proposed", &path];
+        let answer = json(&backtest(home, &set).output().expect("it runs"));
+        counted(&answer["proposed"], "newest").fired
+    };
+    let threshold = |host: &str| {
+        format!(
+            "[[thresholds]]\nevaluator = \"newest\"\nmatch = ['host=\"{host}\"']\ncritical = {{ above = 99.5 }}\n"
+        )
+    };
+    assert_eq!((fired(&threshold("h0002")), fired(&threshold("h0001"))), (1, 0));
 }

@@ -79,6 +79,19 @@ url = "http://127.0.0.1:1/"
 inputs = ["load"]
 group_by = "alarm"
 group_wait = "0s"
+
+[sinks.rejects]
+plugin = "faulty"
+fault = "reject"
+inputs = ["load"]
+group_by = "alarm"
+group_wait = "0s"
+fallback = "spare"
+
+[sinks.spare]
+plugin = "file"
+path = "HOME/spare.jsonl"
+inputs = []
 "#;
 
 struct Explained {
@@ -89,7 +102,7 @@ struct Explained {
 
 impl Explained {
     fn new() -> Self {
-        let home = Home::with_plugins(&["lent", "file", "scripted"]);
+        let home = Home::with_plugins(&["lent", "file", "scripted", "faulty"]);
         home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
         let text = fs::read_to_string(home.path("haetae.toml")).expect("just written");
         Self { home, text }
@@ -171,12 +184,23 @@ fn each_reason_names_its_line_or_its_person() {
         "broken",
         &["not told yet", "first waits since ", "the sink fails, try ", &broken],
     );
+    let text = it.says(&told, "broken", &["the sink fails, try "]);
+    assert!(!text.contains("try 0") && !text.contains("given up"), "{text}");
+    assert!(!text.contains("against telling it now: told at "), "nobody there heard it: {text}");
+    // It rejects: its fallback, which no evaluator names, is told.
+    let (rejects, spare) = (it.line("[sinks.rejects]"), it.line("[sinks.spare]"));
+    let given_up = ["not told\n", "first was given up: rejected", "outbox show", &rejects];
+    it.says(&told, "rejects", &given_up);
+    it.says(&told, "spare", &["told at ", &spare]);
     // A person has it in hand.
     assert!(it.home.output(&["alarm", "ack", &told, "--for", "1h"]).status.success());
     it.says(&told, "prompt", &["told at ", &format!("acknowledged by {me} until ")]);
 
     source_down(&it);
     backward(&it, &hush, &told);
+    // It ends, and that is told.
+    it.home.write_values(&[("told", 10), ("boss", 95), ("hush", 95), ("child", 95)]);
+    it.says(&told, "prompt", &["ended at ", "told at ", "; of its end at "]);
     assert!(daemon.stop());
 }
 
@@ -201,6 +225,8 @@ fn backward(it: &Explained, hush: &str, told: &str) {
     assert!(far.contains("withheld at ") && far.contains("disk swap"), "{far}");
     let far = text(&["explain", told, "--sink", "prompt", "--at", "2200-01-01T00:00:00Z"]);
     assert!(far.contains("told at ") || far.contains("withheld at "), "{far}");
+    let other = text(&["explain", told, "--sink", "choosy", "--at", "2200-01-01T00:00"]);
+    assert!(other.contains("nothing was said or withheld until then"), "{other}");
     let long_ago = text(&["explain", told, "--sink", "prompt", "--at", "2000-01-01T00:00"]);
     assert!(long_ago.contains("nothing was said or withheld until then"), "{long_ago}");
     let answer = it.home.json(&["explain", told]).expect("JSON");

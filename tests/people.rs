@@ -87,6 +87,13 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     let (code, _, err) = say(&home, &["alarm", "seen", &critical]);
     assert_eq!((code, err.contains("still fires")), (5, true), "{err}");
     assert_eq!(say(&home, &["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
+    // A note may have lines; it does nothing to a terminal.
+    assert_eq!(say(&home, &["alarm", "note", &critical, "--note", "one\n\u{1b}[2Jtwo"]).0, 0);
+    let (_, shown, _) = say(&home, &["alarm", "show", &critical]);
+    assert!(shown.contains("  note       one\n             ␛[2Jtwo\n"), "{shown}");
+    assert!(shown.contains("noted        one ␛[2Jtwo  ("), "{shown}");
+    let exact = home.json(&["alarm", "show", &critical]).unwrap();
+    assert_eq!(exact["handling"]["note"], "one\n\u{1b}[2Jtwo");
     assert_eq!(say(&home, &["alarm", "ack", "ffffffffffffffff-9"]).0, 3);
     assert_eq!(say(&home, &["alarm", "ack", "--match", "severity"]).0, 2);
     assert_eq!(say(&home, &["alarm", "close", &critical]).0, 2, "a code is needed");
@@ -114,7 +121,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     assert_eq!(again["handling"]["state"], "in-progress");
     let (_, history, _) = say(&home, &["alarm", "history", &critical]);
     assert!(history.contains(&format!("acknowledged disk ordered  ({me})")), "{history}");
-    assert!(history.contains(&format!("in progress replacing  ({me})")), "{history}");
+    assert!(history.contains(&format!("in progress  replacing  ({me})")), "{history}");
 
     // They end: two were closed, one was worked on, so none is unseen; a new one is.
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 99)]);
@@ -123,7 +130,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
     assert_eq!(ids(&home, &["--unseen"], 1), [fresh.as_str()]);
     let (_, text, _) = say(&home, &["alarm", "list", "--unseen"]);
-    assert!(text.contains("unseen"), "{text}");
+    assert!(text.contains("unseen") && text.contains("  ended  "), "{text}");
     assert_eq!(ids(&home, &["--all", "--match", "condition=ended"], 4).len(), 4);
     assert_eq!(say(&home, &["alarm", "seen", &fresh, "--note", "a burst"]).0, 0);
     ids(&home, &["--unseen"], 0);
@@ -155,7 +162,7 @@ fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
     assert_eq!(held, ["a", "c"]);
     let (_, history, _) = say(&home, &["alarm", "history", &timed]);
     let lapsed = history.lines().find(|line| line.contains("lapsed")).unwrap_or(&history);
-    assert!(lapsed.ends_with("lapsed    acknowledged  (haetae)  → unhandled"), "{history}");
+    assert!(lapsed.ends_with("lapsed       acknowledged  (haetae)  → unhandled"), "{history}");
     assert!(daemon.stop());
 }
 
@@ -183,4 +190,53 @@ fn silences(home: &Home, me: &str) {
     let every = every["silences"].as_array().unwrap();
     assert_eq!(every.len(), 3);
     assert!(every.iter().all(|one| one["author"] == me && one["reason"] == "patching"));
+}
+
+/// systemd gives the daemon a directory for its socket, and a person's shell knows nothing of it.
+#[test]
+fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
+    let home = home();
+    std::fs::create_dir(home.path("runtime")).unwrap();
+    let runtime = home.path("runtime");
+    let daemon = home.start_with(|command| {
+        command.env("RUNTIME_DIRECTORY", &runtime);
+    });
+    assert!(home.path("runtime/admin.sock").exists());
+    assert!(daemon.stop());
+    // By hand, where the link still is.
+    let daemon = home.start();
+    assert!(!home.path("state/admin.sock").is_symlink());
+    assert!(daemon.stop());
+    let socket = home.path("other.sock").display().to_string();
+    let daemon = home.start_with(|command| {
+        command.args(["--socket", &socket]);
+    });
+    assert_eq!(say(&home, &["alarm", "list"]).0, 0);
+    // The one of another daemon is not taken for that of this configuration.
+    let mut asked = home.command(&["status"]);
+    let asked = asked.env("RUNTIME_DIRECTORY", home.path("none")).output().unwrap();
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
+    assert!(daemon.stop());
+}
+
+/// A filter looks through more than a list shows: what it means is not hidden by what it does not.
+#[test]
+fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
+    let home = home();
+    home.write_values(&[("old", 60)]);
+    let daemon = home.start();
+    ids(&home, &["--match", "condition=firing"], 1);
+    let names: Vec<_> = (0..1001).map(|number| format!("n{number}")).collect();
+    let all = |value| {
+        let others = names.iter().map(|name| (name.as_str(), value));
+        others.chain([("old", 1)]).collect::<Vec<_>>()
+    };
+    home.write_values(&all(60));
+    ids(&home, &["--match", "condition=firing"], 1001);
+    ids(&home, &["--unseen"], 1);
+    home.write_values(&all(1));
+    ids(&home, &["--unseen"], 1000);
+    ids(&home, &["--unseen", "--match", "id=old"], 1);
+    assert_eq!(say(&home, &["alarm", "seen", "--match", "id=old"]).0, 0);
+    assert!(daemon.stop());
 }

@@ -145,6 +145,25 @@ fn what_differs_is_told_at_its_line_beside_what_happened() {
     assert!(text.contains("          ppWWCC  {ip=\"a\"}\n"), "{text}");
 }
 
+/// Who judges by other numbers in the daemon is judged by them here.
+#[test]
+fn thresholds_of_the_configuration_count() {
+    let home = home(&format!(
+        r#"{RULE}
+[[thresholds]]
+evaluator = "vm-cpu"
+match = ['ip="big"']
+warning = {{ above = 96 }}
+critical = {{ above = 97 }}
+[[evaluators.vm-cpu.test]]
+series = ['{{ip="big"}} 95x9', '{{ip="a"}} 95x9']
+expect = ["warning@1m{{ip='a'}}", "critical@2m{{ip='a'}}"]
+"#
+    ));
+    let answer = home.json(&["test"]).unwrap();
+    assert_eq!((&answer["ok"], &answer["passed"]), (&json!(true), &json!(1)), "{answer:#}");
+}
+
 #[test]
 fn without_tests_it_says_how_to_write_one_and_that_one_can_be_run() {
     let home = home(RULE);

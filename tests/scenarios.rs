@@ -16,10 +16,16 @@ use support::Home;
 
 const PLAN: &str = include_str!("scenarios/haetae.toml");
 const RENAMED: &str = include_str!("scenarios/renamed.toml");
+const MEAN: &str = include_str!("scenarios/mean.toml");
+const LOWER: &str = include_str!("scenarios/lower.toml");
+const ENDLESS: &str = include_str!("scenarios/endless.toml");
 
 fn played(text: &str) -> Output {
     let home = Home::with_plugins(&[]);
-    for (name, text) in [("haetae.toml", PLAN), ("renamed.toml", RENAMED), ("s.toml", text)] {
+    let plans = [("haetae", PLAN), ("renamed", RENAMED), ("mean", MEAN), ("lower", LOWER)];
+    let plans = plans.into_iter().chain([("endless", ENDLESS), ("s", text)]);
+    for (name, text) in plans {
+        let name = &format!("{name}.toml");
         fs::write(home.path(name), text).unwrap();
     }
     let file = home.path("s.toml");
@@ -40,6 +46,27 @@ fn people_reloads_restarts_and_clocks_do_what_they_are_meant_to() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     assert!(text.ends_with("0 failed, 6 passed\n"), "{text}");
+}
+
+/// A control: with a restart in place of the reload, or a reload to what is there already, they fail.
+#[test]
+fn a_reload_replaces_the_plan_of_the_engine_that_runs() {
+    let reloads = include_str!("scenarios/reload.toml");
+    let output = played(reloads);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.ends_with("0 failed, 4 passed\n"), "{text}");
+    let doctored = [
+        ("do = \"reload\", config = \"lower.toml\"", "do = \"restart\"", "- mail first@31m30s"),
+        ("config = \"lower.toml\"", "config = \"mean.toml\"", "- mail first@31m30s"),
+        ("config = \"renamed.toml\"", "config = \"haetae.toml\"", "- ops closed@10m10s"),
+    ];
+    for (from, to, told) in doctored {
+        let output = played(&reloads.replace(from, to));
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{from}");
+        assert!(shown.contains(told), "{told} in\n{shown}");
+    }
 }
 
 /// Each expectation of the scenarios is needed: without it, or a little off, they fail.
@@ -87,6 +114,19 @@ fn what_is_no_scenario_is_told_at_its_line() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(told), "{told} in\n{said}");
     }
+}
+
+#[test]
+fn thresholds_of_the_configuration_count() {
+    let home = Home::with_plugins(&[]);
+    let threshold = "[[thresholds]]\nevaluator = \"vm-cpu\"\nmatch = ['ip=\"big\"']\ncritical = { above = 97 }\n";
+    fs::write(home.path("haetae.toml"), format!("{PLAN}{threshold}")).unwrap();
+    let file = home.path("s.toml");
+    let text = "[[scenario]]\nname = \"n\"\nconfig = \"haetae.toml\"\nseries = ['vm_cpu{ip=\"big\"} 95x9', 'vm_cpu{ip=\"a\"} 20x4 95x5']\nexpect = [\"ops first@7m30s\", \"mail first@7m30s\"]\n";
+    fs::write(&file, text).unwrap();
+    let output = home.output(&["test", "--scenario", file.to_str().unwrap()]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{shown}");
 }
 
 #[test]

@@ -25,7 +25,8 @@ const ALL: usize = LANES * ALARMS;
 const SECONDS: usize = 20;
 const MEBIBYTES: u64 = 200;
 
-/// A daemon with as many evaluators as lanes, and a sink that is told of them together.
+/// A daemon with as many evaluators as lanes, and a sink that is told of them together; of itself,
+/// as of slots that a busy machine missed, it tells another one, which is owed no end.
 fn stormy(control: &Control) -> Home {
     let home = Home::with_plugins(&["scripted", "file"]);
     let lane = |lane: usize| {
@@ -36,9 +37,10 @@ fn stormy(control: &Control) -> Home {
     let lanes: String = (0..LANES).map(lane).collect();
     let names: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
     home.configure(&format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n",
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\nresolved = false\n",
         control.address,
         home.path("log.jsonl").display(),
+        home.path("aside.jsonl").display(),
     ));
     home
 }
@@ -90,13 +92,15 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
     assert!(told.is_some(), "{} are told of: {:#?}", open(&home), daemon.lines());
     let notices = home.notifications("log.jsonl");
     assert!((1..=20).contains(&notices.len()), "{} notices", notices.len());
-    let listed = home.json(&["alarm", "list"]).expect("a list");
+    let listed = home.json(&["alarm", "list", "--match", "plane=p"]).expect("a list");
     let fire = |alarm: &&Value| alarm["condition"] == "firing";
     let firing = listed["alarms"].as_array().expect("a list").iter().filter(fire);
     let firing: BTreeSet<_> =
         firing.map(|alarm| alarm["id"].as_str().expect("an id").to_owned()).collect();
     assert_eq!(firing.len(), ALL);
-    assert!(owed(&home, "log", "open") == firing, "each alarm is named by a notice");
+    let named = owed(&home, "log", "open");
+    let other: Vec<_> = named.symmetric_difference(&firing).collect();
+    assert!(other.is_empty(), "each alarm is named by a notice, and no other: {other:?}");
     let last = notices.last().expect("some");
     assert_eq!(last["alarms"].as_array().map(Vec::len), Some(1000), "at most that many are shown");
     assert_eq!(last["more"], ALL - 1000, "and it says how many more there are");

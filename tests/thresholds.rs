@@ -81,7 +81,9 @@ fn ask(home: &Home, request: &str, body: &str) -> (u16, String) {
     let mut socket = UnixStream::connect(home.path("state/admin.sock")).expect("the admin socket");
     let head = "Host: haetae\r\nConnection: close\r\nContent-Type: application/json";
     let length = body.len();
-    write!(socket, "{request}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+    let text = format!("{request}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    // At once: what is refused by its head is answered before its body is read.
+    socket.write_all(text.as_bytes()).unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
@@ -105,7 +107,11 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
     let low = ["set", "--evaluator", "load", "--match", "id=~\"[ab]\"", "--warning", "above=40"];
     let (code, out, _) = say(&home, &[&low[..], &["--dry-run"]].concat());
     // b stays with the file's: = is more specific.
-    assert_eq!((code, out.contains("would apply to 1 now")), (0, true), "{out}");
+    assert_eq!(
+        (code, out.contains("would apply to 1 thing that is watched now")),
+        (0, true),
+        "{out}"
+    );
     let high =
         ["set", "--evaluator", "load", "--match", "id=\"a\"", "--warning", "above=70,for=0s"];
     let (code, out, _) = say(&home, &[&high[..], &["--dry-run"]].concat());
@@ -123,6 +129,7 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
     let first = ["set", &id, "--warning", "above=30", "--if-version", "1"];
     assert_eq!(say(&home, &first).0, 0);
     fire(&home, &[("a", Some(&id)), ("c", None)]);
+    explained(&home, &id);
     let (code, _, told) = say(&home, &["set", &id, "--warning", "above=75", "--if-version", "1"]);
     assert_eq!((code, told.contains("made it version 2")), (5, true), "{told}");
 
@@ -172,6 +179,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     refused(&["set", place, "--warning", "above=1"], 5, "configuration");
     refused(&["remove", place], 5, "configuration");
 
+    unread(&home);
     let body = r#"{"evaluator":"load","match":["id=\"a\""],"warning":{"above":70}}"#;
     let (code, answer) = ask(&home, "POST /api/v1/thresholds HTTP/1.1", body);
     assert!(code == 201 && answer.contains("etag: \"1\""), "{answer}");
@@ -189,4 +197,42 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
         1
     );
     daemon.stop();
+}
+
+/// What nobody reads in a request is refused, with words that a program can read: a dry run that is
+/// misspelt changes nothing.
+fn unread(home: &Home) {
+    let body = r#"{"evaluator":"load","warning":{"above":70}}"#;
+    let cases = [
+        ("POST /api/v1/thresholds?dryrun=true", body, "dryrun"),
+        ("POST /api/v1/thresholds?dry_run=yes", body, "dry_run"),
+        ("POST /api/v1/thresholds", "{\"evaluatr\":\"load\"}", "evaluatr"),
+        ("POST /api/v1/outbox/drop", "{\"id\":\"x\"}", "id"),
+        ("GET /api/v1/outbox?dead=maybe", "", "dead"),
+        ("GET /api/v1/obligations?alll=true", "", "alll"),
+        ("GET /api/v1/alarms?severity=critical", "", "severity"),
+        ("GET /api/v1/alarms?unseen=maybe", "", "unseen"),
+        ("GET /api/v1/silences?al=true", "", "al"),
+        ("POST /api/v1/alarms/acts", "{\"act\":\"nod\",\"match\":[]}", "nod"),
+    ];
+    for (request, body, named) in cases {
+        let (code, answer) = ask(home, &format!("{request} HTTP/1.1"), body);
+        assert!(code == 400 && answer.contains("application/problem+json"), "{request}: {answer}");
+        let why = answer.split("detail").nth(1).unwrap_or_default();
+        assert!(why.contains(named), "{request}: {answer}");
+    }
+    let all = home.json(&["threshold", "list"]).unwrap();
+    assert_eq!(all["thresholds"].as_array().unwrap().len(), 1);
+}
+
+/// Explain names whose numbers an alarm is judged by: a person's, who says why.
+fn explained(home: &Home, threshold: &str) {
+    let alarms = home.json(&["alarm", "list", "--match", "id=a"]).unwrap();
+    let alarm = alarms["alarms"][0]["id"].as_str().unwrap();
+    let by = format!("numbers of threshold {threshold} ({}: batch)", support::user());
+    let output = home.output(&["explain", alarm]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(&by), "{by} in\n{told}");
+    let shown = String::from_utf8(home.output(&["alarm", "show", alarm]).stdout).unwrap();
+    assert!(shown.contains(&format!("  threshold  {threshold}\n")), "{shown}");
 }

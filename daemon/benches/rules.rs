@@ -1,8 +1,11 @@
 //! Evaluation: a thousand rules over ten thousand series every two seconds; beside it Prometheus on
-//! the pages of the same exporter, in turn. Some nine hundred alerts fire at any time and change
-//! each half minute; ours are durable, and a sink takes notices of them, grouped as by default.
+//! the pages of the same exporter. Some nine hundred alerts fire at any time and change each half
+//! minute; ours are durable, and a sink takes notices of them, grouped as by default.
 //!
-//! `cargo bench -p haetae --bench rules`; `RUNS=1` for one run of each, `SECONDS=60` for longer ones.
+//! Both run at once, for a quarter of an hour before it counts: what either takes grows at first,
+//! and a daemon runs for months. `cargo bench -p haetae --bench rules`; `AGE=75` to measure when each
+//! alert has just fired and ended once, `RUNS=1` for one measurement, `SECONDS=20` for short ones,
+//! `ALONE=1` without Prometheus.
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
@@ -33,8 +36,8 @@ use process::{cpu, kilobytes, median};
 use prometheus::Prometheus;
 use support::Home;
 
-/// What they do before it counts: each alert has fired and ended once.
-const WARM_UP: Duration = Duration::from_secs(75);
+/// How long they run before it counts, in seconds.
+const AGE: u64 = 15 * 60;
 /// Of ten thousand series about every eleventh one is beyond its limit at any time.
 const LEAST_FIRING: usize = METRICS * SERIES / 13;
 
@@ -52,41 +55,111 @@ fn main() {
     let number =
         |name, default: u64| env::var(name).map_or(default, |text| text.parse().expect("a number"));
     let (runs, seconds) = (number("RUNS", 3), Duration::from_secs(number("SECONDS", 60)));
+    let age = number("AGE", AGE);
     let exporter = Exporter::start();
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let home = Home::with_plugins(&["scripted", "file"]);
+    home.configure(&configuration(&exporter));
+    let daemon = home.start();
+    let peer = env::var_os("ALONE").is_none().then(|| Prometheus::start(exporter.address, METRICS));
+    let ours = haetae(&home, daemon.id());
+    let theirs = peer.as_ref().map(prometheus);
+    let both: Vec<&Side<'_>> = [Some(&ours), theirs.as_ref()].into_iter().flatten().collect();
+    grow(&both, age);
+    let mut measured = vec![Vec::new(); both.len()];
     for run in 1..=runs {
         println!("run {run} of {runs}");
-        ours.push(haetae(&exporter, seconds));
-        if env::var_os("ALONE").is_none() {
-            theirs.push(peer(&exporter, seconds));
+        let before: Vec<_> = both.iter().map(|side| side.now()).collect();
+        let pages = exporter.pages();
+        thread::sleep(seconds);
+        let pages = exporter.pages() - pages;
+        let least = both.len() as u64 * (seconds.as_secs() / 2 - 2);
+        assert!(pages >= least, "only {pages} pages were read");
+        for ((side, before), measured) in both.iter().zip(before).zip(&mut measured) {
+            measured.push(side.since(before, seconds));
         }
     }
     println!(
-        "\nmedians of {runs} runs of {seconds:?}, {METRICS} rules, {} series",
+        "\nafter {age} s, medians of {runs} runs of {seconds:?}, {METRICS} rules, {} series",
         METRICS * SERIES
     );
     println!("{:<34} {:>10} {:>13}  ratio", "", "haetae", "prometheus");
     for row in [CPU, CORE, RSS, ANON, RATE, FIRING] {
-        let of = |runs: &[Run]| (!runs.is_empty()).then(|| median(runs.iter().map(|run| run[row])));
-        let (our, their) = (of(&ours).unwrap_or(f64::NAN), of(&theirs).unwrap_or(f64::NAN));
+        let of = |runs: Option<&Vec<Run>>| {
+            runs.map_or(f64::NAN, |runs| median(runs.iter().map(|run| run[row])))
+        };
+        let (our, their) = (of(measured.first()), of(measured.get(1)));
         println!("{row:<34} {our:>10.3} {their:>13.3}  {:.3}", our / their);
+    }
+    drop((ours, theirs));
+    assert!(daemon.stop(), "it ends well");
+}
+
+/// Lets both run, and says now and then how much they hold.
+fn grow(both: &[&Side<'_>], age: u64) {
+    for second in 1..=age {
+        thread::sleep(Duration::from_secs(1));
+        if second.is_multiple_of(60) {
+            let held =
+                |side: &&Side<'_>| format!("{} {:.1} MB", side.name, side.megabytes("VmRSS"));
+            let held: Vec<_> = both.iter().map(held).collect();
+            println!("after {second} s: {}", held.join(", "));
+        }
     }
 }
 
-fn haetae(exporter: &Exporter, seconds: Duration) -> Run {
-    let home = Home::with_plugins(&["scripted", "file"]);
-    home.configure(&configuration(exporter));
-    let daemon = home.start();
-    let judged = || {
-        let status = home.json(&["status"]).expect("it answers");
+/// One of the two.
+struct Side<'a> {
+    name: &'static str,
+    id: u32,
+    judged: Box<dyn Fn() -> f64 + 'a>,
+    firing: Box<dyn Fn() -> usize + 'a>,
+}
+
+impl Side<'_> {
+    /// Evaluations and CPU seconds so far.
+    fn now(&self) -> (f64, f64) {
+        ((self.judged)(), cpu(self.id))
+    }
+
+    fn megabytes(&self, name: &str) -> f64 {
+        kilobytes(self.id, name) / 1024.0
+    }
+
+    /// What it did since, while nobody asked it anything.
+    fn since(&self, before: (f64, f64), time: Duration) -> Run {
+        let spent = cpu(self.id) - before.1;
+        let (rss, anon) = (self.megabytes("VmRSS"), self.megabytes("RssAnon"));
+        let (evaluations, firing) = ((self.judged)() - before.0, (self.firing)());
+        assert!(firing >= LEAST_FIRING, "only {firing} fire");
+        println!(
+            "  {}: {spent:.2} CPU s for {evaluations} evaluations, {rss:.1} MB, {firing} fire",
+            self.name
+        );
+        Run::from([
+            (CPU, spent * 1e3 / evaluations),
+            (CORE, spent * 100.0 / time.as_secs_f64()),
+            (RSS, rss),
+            (ANON, anon),
+            (RATE, evaluations / time.as_secs_f64()),
+            (FIRING, firing as f64),
+        ])
+    }
+}
+
+fn haetae(home: &Home, id: u32) -> Side<'_> {
+    let status = || home.json(&["status"]).expect("it answers");
+    let judged = move || {
+        let status = status();
         let evaluators = status["evaluators"].as_array().expect("evaluators");
         evaluators.iter().map(|one| one["judged"].as_f64().expect("n")).sum()
     };
-    let firing = || home.json(&["status"]).expect("it answers")["firing"].as_u64().expect("n");
-    let firing = || usize::try_from(firing()).expect("few");
-    let run = measured(daemon.id(), seconds, exporter, judged, firing);
-    assert!(daemon.stop(), "it ends well");
-    run
+    let firing = move || usize::try_from(status()["firing"].as_u64().expect("n")).expect("few");
+    Side { name: "haetae", id, judged: Box::new(judged), firing: Box::new(firing) }
+}
+
+fn prometheus(peer: &Prometheus) -> Side<'_> {
+    let (judged, firing) = (|| peer.judged(), || peer.firing());
+    Side { name: "prometheus", id: peer.id(), judged: Box::new(judged), firing: Box::new(firing) }
 }
 
 fn configuration(exporter: &Exporter) -> String {
@@ -102,37 +175,4 @@ fn configuration(exporter: &Exporter) -> String {
         names.push(format!("bench-{metric}"));
     }
     text + &format!("[sinks.file]\nplugin = \"file\"\npath = \"/dev/null\"\ninputs = {names:?}\n")
-}
-
-fn peer(exporter: &Exporter, seconds: Duration) -> Run {
-    let peer = Prometheus::start(exporter.address, METRICS);
-    measured(peer.id(), seconds, exporter, || peer.judged(), || peer.firing())
-}
-
-/// What a process does while nobody asks it anything.
-fn measured(
-    id: u32,
-    seconds: Duration,
-    exporter: &Exporter,
-    judged: impl Fn() -> f64,
-    firing: impl Fn() -> usize,
-) -> Run {
-    thread::sleep(WARM_UP);
-    let (evaluations, pages, before) = (judged(), exporter.pages(), cpu(id));
-    thread::sleep(seconds);
-    let spent = cpu(id) - before;
-    let (pages, evaluations) = (exporter.pages() - pages, judged() - evaluations);
-    let (rss, anon) = (kilobytes(id, "VmRSS") / 1024.0, kilobytes(id, "RssAnon") / 1024.0);
-    let firing = firing();
-    assert!(pages >= seconds.as_secs() / 2 - 2, "only {pages} pages were read");
-    assert!(firing >= LEAST_FIRING, "only {firing} fire");
-    println!("  {spent:.2} CPU s for {evaluations} evaluations, {rss:.1} MB, {firing} fire");
-    Run::from([
-        (CPU, spent * 1e3 / evaluations),
-        (CORE, spent * 100.0 / seconds.as_secs_f64()),
-        (RSS, rss),
-        (ANON, anon),
-        (RATE, evaluations / seconds.as_secs_f64()),
-        (FIRING, firing as f64),
-    ])
 }

@@ -20,8 +20,9 @@ mod threshold;
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use haetae_plugin::Timestamp;
 
-use crate::telemetry;
+use crate::{config, memory, telemetry};
 
 /// Exit codes; the manual documents them.
 pub mod exit {
@@ -65,6 +66,7 @@ Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
 struct Common {
     /// The configuration; drop-ins are read from `conf.d` beside it
     #[arg(
@@ -81,7 +83,7 @@ struct Common {
     /// When text is coloured
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     color: Colour,
-    /// The daemon's admin socket (default: the one of systemd's unit, else admin.sock in the state directory)
+    /// The daemon's admin socket (default: admin.sock in the configuration's state directory)
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Log more; twice for everything
@@ -121,22 +123,40 @@ enum Verb {
     /// Run the rule tests of the configuration in virtual time; starts nothing, reads no secret
     Test(test::Arguments),
     /// Look at plugins
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae plugin list\n  haetae plugin doc influx"
+    )]
     Plugin(plugin::Verb),
     /// Look at alarms, and handle them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae alarm list\n  haetae alarm show 3f9c2a\n  haetae alarm ack 3f9c2a --for 2h --comment 'disk ordered'\n  haetae alarm close --match evaluator=cpu --code noise --dry-run\n\nWhy a sink was told of one or not: haetae explain 3f9c2a"
+    )]
     Alarm(alarm::Verb),
     /// Silence alarms for a while
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae silence add --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence list\n  haetae silence end 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n\n`haetae silence add --help` shows those until resolved and those that come again."
+    )]
     Silence(silence::Verb),
     /// Look at thresholds, set and remove them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae threshold list\n  haetae threshold set --evaluator vm-cpu --match 'ip=\"10.0.0.1\"' --critical above=95,clear=90 --reason 'batch host'\n  haetae threshold history 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B"
+    )]
     Threshold(threshold::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae outbox list\n  haetae outbox redrive --all --sink mail"
+    )]
     Outbox(outbox::Verb),
     /// Check and back up the store
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  haetae db check\n  haetae db backup /var/backups/haetae.db"
+    )]
     Db(db::Verb),
     /// Say why each sink was told of an alarm or not, and what it is told next
     Explain(explain::Arguments),
@@ -144,8 +164,16 @@ enum Verb {
     Status(status::Arguments),
 }
 
+/// A time as a person gives it: with an offset, or as the clock here shows it.
+fn time(text: &str) -> Result<Timestamp, String> {
+    config::moment(text, &jiff::tz::TimeZone::system()).ok_or_else(|| {
+        format!("`{text}` is no time: write 2026-11-25T03:12, or 2026-11-25T03:12+09:00")
+    })
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
+    memory::hold_little();
     let Cli { common, verb } = Cli::parse();
     let quiet = common.quiet
         || !matches!(verb, Verb::Run(_))

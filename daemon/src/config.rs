@@ -9,6 +9,7 @@ mod files;
 mod kind;
 mod language;
 mod log;
+mod moment;
 mod names;
 mod notation;
 mod place;
@@ -36,6 +37,7 @@ pub use self::{
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,
+    moment::moment,
     notation::{Spoken, Stand, Word},
     plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source, Telling},
     problem::{Code, Finding, Problem, Severity},

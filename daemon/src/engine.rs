@@ -179,8 +179,8 @@ impl Engine {
                 }
             }
             Input::Handled { alarm, handling } => {
-                let Self { evaluators, sources, system, notifier, .. } = self;
-                notifier.handle(&alarm, handling, now, Views { evaluators, sources, system });
+                let Self { evaluators, sources, system, logs, notifier, .. } = self;
+                notifier.handle(&alarm, handling, now, Views { evaluators, sources, system, logs });
             }
             Input::Silences(silences) => self.notifier.silence(silences, now),
             Input::Routes { routes, inhibits, maintenance } => {
@@ -188,6 +188,7 @@ impl Engine {
             }
             Input::Jumped { from } => {
                 self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
+                self.logs.iter_mut().for_each(LogEvaluator::jump);
             }
             Input::Tick => {}
         }
@@ -206,8 +207,8 @@ impl Engine {
     /// Effects, with who is told of them.
     fn tell(&mut self, changes: Changes, now: Timestamp) -> Effects {
         let mut effects = changes.into_effects();
-        let Self { evaluators, sources, system, notifier, .. } = self;
-        let views = Views { evaluators, sources, system };
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let views = Views { evaluators, sources, system, logs };
         notifier.take(&effects, now, views);
         notifier.prompt(now, views);
         notifier.drain(&mut effects);
@@ -230,9 +231,9 @@ impl Engine {
     }
 
     fn tell_due(&mut self, now: Timestamp) {
-        let Self { evaluators, sources, system, notifier, .. } = self;
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
         notifier.settle(now);
-        notifier.due(now, Views { evaluators, sources, system });
+        notifier.due(now, Views { evaluators, sources, system, logs });
     }
 
     fn route(
@@ -242,8 +243,8 @@ impl Engine {
         maintenance: Vec<Silence>,
         now: Timestamp,
     ) {
-        let Self { evaluators, sources, system, notifier, .. } = self;
-        let views = Views { evaluators, sources, system };
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let views = Views { evaluators, sources, system, logs };
         let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
         let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
         let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one))).collect();

@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod outbox;
 mod peer;
 pub mod people;
+mod request;
 pub mod thresholds;
 
 use std::{

@@ -8,6 +8,7 @@ pub mod config;
 pub mod deliver;
 pub mod engine;
 pub mod http;
+pub mod memory;
 pub mod people;
 pub mod pipeline;
 pub mod plugin;

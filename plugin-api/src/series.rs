@@ -1,6 +1,6 @@
 //! A series: what a value is a value of.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use abi_stable::{
     StableAbi,
@@ -15,21 +15,50 @@ use abi_stable::{
 #[derive(StableAbi, Clone)]
 pub struct Series(RArc<Identity>);
 
+/// What a series is. One text holds all its parts: there are many series, and a part of its own
+/// would take more room than what it says.
 #[repr(C)]
 #[derive(StableAbi)]
 pub struct Identity {
-    name: RString,
-    labels: RVec<Label>,
-    unit: RString,
+    /// The name, then each label's name and value, then the unit.
+    text: RString,
+    /// Where each of them ends.
+    ends: RVec<u32>,
     kind: Kind,
     reserved: u64,
 }
 
-#[repr(C)]
-#[derive(StableAbi, Clone, PartialEq, Eq)]
-struct Label {
-    name: RString,
-    value: RString,
+impl Identity {
+    fn new<'a>(parts: impl Iterator<Item = &'a str> + Clone, kind: Kind) -> Self {
+        let mut text = String::with_capacity(parts.clone().map(str::len).sum());
+        let mut ends = Vec::with_capacity(parts.clone().count());
+        for part in parts {
+            text.push_str(part);
+            ends.push(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        }
+        Self { text: text.into(), ends: ends.into(), kind, reserved: 0 }
+    }
+
+    /// How many parts stand before the unit.
+    fn named(&self) -> usize {
+        self.ends.len().saturating_sub(1)
+    }
+
+    fn end(&self, part: usize) -> usize {
+        self.ends.get(part).map_or(0, |end| usize::try_from(*end).unwrap_or(usize::MAX))
+    }
+
+    fn part(&self, part: usize) -> &str {
+        let start = part.checked_sub(1).map_or(0, |before| self.end(before));
+        self.text.get(start..self.end(part)).unwrap_or_default()
+    }
+
+    /// All but the unit and the kind.
+    fn identity(&self) -> (Option<&str>, Option<&[u32]>) {
+        let named = self.named();
+        let text = named.checked_sub(1).and_then(|last| self.text.get(..self.end(last)));
+        (text, self.ends.get(..named))
+    }
 }
 
 /// How the values of a series are to be read. A code: it may grow.
@@ -84,12 +113,12 @@ impl Series {
 
     /// The name.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.0.part(0)
     }
 
     /// The unit.
     pub fn unit(&self) -> &str {
-        &self.0.unit
+        self.0.part(self.0.named())
     }
 
     /// The kind.
@@ -99,13 +128,13 @@ impl Series {
 
     /// Labels, sorted by name, each name once.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.0.labels.iter().map(|label| (label.name.as_str(), label.value.as_str()))
+        let labels = self.0.named().saturating_sub(1) / 2;
+        (0..labels).map(|label| (self.0.part(2 * label + 1), self.0.part(2 * label + 2)))
     }
 
     /// The value of the label `name`.
     pub fn label(&self, name: &str) -> Option<&str> {
-        let found = self.0.labels.binary_search_by(|label| label.name.as_str().cmp(name)).ok()?;
-        self.0.labels.get(found).map(|label| label.value.as_str())
+        self.labels().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Whether both are one handle, hence one series; the reverse need not hold.
@@ -121,7 +150,7 @@ impl Series {
 
 impl PartialEq for Series {
     fn eq(&self, other: &Self) -> bool {
-        self.same_handle(other) || (self.0.name == other.0.name && self.0.labels == other.0.labels)
+        self.same_handle(other) || self.0.identity() == other.0.identity()
     }
 }
 
@@ -129,10 +158,7 @@ impl Eq for Series {}
 
 impl std::hash::Hash for Series {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
-        for label in self.labels() {
-            label.hash(state);
-        }
+        self.0.identity().hash(state);
     }
 }
 
@@ -180,18 +206,9 @@ impl SeriesBuilder {
         self.labels.sort_by(|(one, _), (other, _)| one.cmp(other));
         self.labels.dedup_by(|(later, _), (kept, _)| later == kept);
         self.labels.retain(|(name, value)| !name.is_empty() && !value.is_empty());
-        let labels = self
-            .labels
-            .into_iter()
-            .map(|(name, value)| Label { name: name.into(), value: value.into() })
-            .collect();
-        Series(RArc::new(Identity {
-            name: self.name.into(),
-            labels,
-            unit: self.unit.into(),
-            kind: self.kind,
-            reserved: 0,
-        }))
+        let labels = self.labels.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let parts = iter::once(self.name.as_str()).chain(labels).chain([self.unit.as_str()]);
+        Series(RArc::new(Identity::new(parts, self.kind)))
     }
 }
 
@@ -214,5 +231,16 @@ mod tests {
         assert!(!one.same_handle(&two));
         assert_eq!(one.label("a"), Some("1"));
         assert_eq!(one.label("b"), None);
+        assert_eq!((one.name(), one.unit(), two.unit()), ("cpu", "percent", "1"));
+        // The same text with its parts apart elsewhere is another series.
+        let other = |name: &str, label: &str, value: &str| {
+            Series::gauge(name, "").label(label, value).build()
+        };
+        let series = other("cpu", "ab", "c");
+        assert_eq!(series, other("cpu", "ab", "c"));
+        for differs in [other("cp", "uab", "c"), other("cpu", "a", "bc"), other("cpua", "b", "c")] {
+            assert_ne!(series, differs);
+        }
+        assert_eq!(Series::gauge("", "").build().labels().len(), 0);
     }
 }

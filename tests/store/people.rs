@@ -143,15 +143,15 @@ fn an_act_is_stored_journalled_and_told_and_who_is_slower_changes_nothing() {
         assert_eq!(scene.heard(), ["a-1 acknowledged"]);
         // Two people looked at version 1; the first works on it.
         let request = |said| ActRequest { said, comment: String::new(), version: Some(1) };
-        let first = scene.people.act(&one, &request(Said::Progress), "kim").await.unwrap();
+        let first = scene.people.act(&one, &request(Said::Progress {}), "kim").await.unwrap();
         assert_eq!((first.handling.version, first.handling.note.as_str()), (2, "words"));
         let close = request(Said::Close { code: CloseCode::Noise });
         let second = scene.people.act(&one, &close, "lee").await;
         assert!(matches!(second, Err(PeopleError::Conflict)), "{second:?}");
         // A note changes nothing that the engine wants to know.
-        scene.act(&one, Said::Note).await.unwrap();
+        scene.act(&one, Said::Note {}).await.unwrap();
         assert_eq!(scene.heard(), ["a-1 in progress"]);
-        let refused = scene.act(&one, Said::Seen).await;
+        let refused = scene.act(&one, Said::Seen {}).await;
         assert!(matches!(refused, Err(PeopleError::Refused(_))), "{refused:?}");
         assert_eq!(
             scene.journal("a-1").await,
@@ -195,7 +195,7 @@ fn what_ends_by_itself_is_journalled_and_what_a_person_did_meanwhile_stands() {
         lapse(60).await;
         assert_eq!(store.handling("a-1").await.unwrap().handling, Handling::default());
         scene.set(61);
-        scene.act(&one, Said::Progress).await.unwrap();
+        scene.act(&one, Said::Progress {}).await.unwrap();
         lapse(62).await;
         let stands = store.handling("a-1").await.unwrap();
         assert_eq!((stands.handling.state.as_str(), stands.version), ("in progress", 3));
@@ -260,10 +260,10 @@ fn what_ended_while_nobody_had_taken_it_up_is_unseen_until_somebody_looks() {
         assert_eq!(ids(true, 0).await, ["c-1", "a-1"]);
         assert_eq!(ids(true, 10).await, ["c-1"], "those of late alone");
         assert_eq!(ids(false, 0).await, ["c-1", "b-1", "a-1"]);
-        scene.act(&over[2], Said::Seen).await.unwrap();
+        scene.act(&over[2], Said::Seen {}).await.unwrap();
         assert_eq!(ids(true, 0).await, ["a-1"]);
         // One that somebody put back is unseen again.
-        scene.act(&over[1], Said::Reopen).await.unwrap();
+        scene.act(&over[1], Said::Reopen {}).await.unwrap();
         assert_eq!(ids(true, 0).await, ["b-1", "a-1"]);
         assert!(store.handlings().await.unwrap().is_empty(), "the engine needs them no more");
     });

@@ -62,10 +62,11 @@ pub fn places(files: &[File]) -> Vec<String> {
             }
         }
         let unsafe_at = Regex::new(r"\bunsafe (\{|impl|fn|extern)").expect("a pattern");
-        let may = path.starts_with("plugin-api/src/abi") || path == "daemon/src/plugin/catalog.rs";
+        let may = path.starts_with("plugin-api/src/abi")
+            || ["daemon/src/plugin/catalog.rs", "daemon/src/memory.rs"].contains(&path.as_str());
         if unsafe_at.is_match(&code) && !may {
             found.push(format!(
-                "{path}: `unsafe` stands in the boundary and in plugin/catalog alone"
+                "{path}: `unsafe` stands in the boundary, plugin/catalog and memory alone"
             ));
         }
         let lines: Vec<&str> = text.lines().collect();

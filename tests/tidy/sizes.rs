@@ -22,7 +22,7 @@ pub fn sizes(files: &[File]) -> Vec<String> {
         if !is_code(&file.path) || is_test(&file.path, files) {
             continue;
         }
-        let text = file.text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let text = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         if lines.len() > 400 {
             found.push(format!(

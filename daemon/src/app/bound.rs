@@ -31,10 +31,25 @@ pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, 
     let listen = |source| StartError::Listen { address: plan.http.listen.to_string(), source };
     let tcp = TcpListener::bind(plan.http.listen).await.map_err(listen)?;
     let address = tcp.local_addr().map_err(listen)?;
-    let socket = socket.unwrap_or_else(|| plan.daemon.state.join("admin.sock"));
+    let usual = plan.daemon.state.join("admin.sock");
+    let socket = socket.unwrap_or_else(|| usual.clone());
     let unix = http::bind_socket(&socket)
+        .and_then(|unix| link(&socket, &usual).map(|()| unix))
         .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
     Ok(Bound { lock, tcp, address, unix, socket })
+}
+
+/// A socket that is elsewhere is found by the state directory: whoever asks knows the configuration,
+/// and nothing of the directory that systemd made.
+fn link(socket: &Path, usual: &Path) -> io::Result<()> {
+    let socket = fs::canonicalize(socket)?;
+    if fs::canonicalize(usual).is_ok_and(|found| found == socket) {
+        return Ok(());
+    }
+    match fs::remove_file(usual) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => std::os::unix::fs::symlink(socket, usual),
+    }
 }
 
 /// Takes the state directory for this process.

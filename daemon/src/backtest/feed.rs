@@ -49,15 +49,11 @@ impl Feed {
             let evaluators = plan.thresholds.iter().map(|one| one.name.clone());
             let sinks = plan.sinks.iter().map(|sink| sink.name.clone());
             let timings = plan.sources.iter().map(crate::config::Source::timing).collect();
-            Judged {
-                engine: Engine::new(timings, plan.thresholds.clone(), needs.from).with_routes(
-                    plan.routes(),
-                    plan.inhibits.clone(),
-                    plan.maintenance.clone(),
-                ),
-                tally: Tally::new(evaluators, sinks),
-                now: needs.from,
-            }
+            let engine = Engine::new(timings, plan.thresholds.clone(), needs.from);
+            let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
+            let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+            engine.step(Input::Overrides(plan.numbers()), needs.from);
+            Judged { engine, tally: Tally::new(evaluators, sinks), now: needs.from }
         };
         let voice = |stream: &Stream| Voice {
             intake: Intake::new(&stream.source),

@@ -125,14 +125,18 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         ("judged", voice.time(alarm.updated)),
         ("value", alarm.value.map_or_else(|| "none".into(), |value| quantity(value, &alarm.unit))),
         ("evaluator", alarm.evaluator.clone()),
+        ("threshold", alarm.threshold.clone().unwrap_or_default()),
         ("why", alarm.reason.clone().unwrap_or_default()),
         ("runbook", alarm.runbook.clone().unwrap_or_default()),
     ];
-    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        output::line(format!("  {name:<10} {value}"));
+    for (name, value) in rows {
+        output::row(name, &value);
     }
     for (name, value) in &alarm.labels {
-        output::line(format!("  {:<10} {name}={value}", "label"));
+        output::row("label", &format!("{name}={value}"));
+    }
+    for line in &alarm.excerpts {
+        output::row("line", line);
     }
     output::line("");
     happened(&history, &voice);
@@ -154,7 +158,9 @@ fn happened(history: &[Entry], voice: &Voice) {
         let after = serde_json::from_str(after).ok();
         let after = after.map(|after| format!("  → {}", handling(&after, false, voice)));
         let after = after.unwrap_or_default();
-        let line = format!("  {}  {act:<9} {detail}  ({actor}){after}", voice.time(*at));
+        let detail = Some(output::in_one_line(detail) + "  ").filter(|_| !detail.is_empty());
+        let detail = detail.unwrap_or_default();
+        let line = format!("  {}  {act:<12} {detail}({actor}){after}", voice.time(*at));
         output::line(line);
     }
 }
@@ -202,6 +208,9 @@ fn obligations(common: &Common, all: bool) -> Result<(), u8> {
 }
 
 fn condition(alarm: &AlarmView, style: Style) -> String {
+    if alarm.ended.is_some() {
+        return style.good("ended");
+    }
     let text = alarm.condition.as_str();
     if alarm.is_firing() { style.severity(alarm.severity, text) } else { text.into() }
 }

@@ -28,7 +28,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "What a source's reader knows of the range is judged slot by slot as the daemon would have judged it,
-in an engine of its own: nothing is sent, and a running daemon is not asked. A run that was
+in an engine of its own: nothing is sent, and a running daemon is not asked: thresholds count that
+stand in the configuration, not those that people set. A run that was
 interrupted goes on where it was when the same command is given again.
 
 Examples:
@@ -96,6 +97,9 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
     if !arguments.fail_if.is_empty() && !proposes {
         return Err(("--fail-if compares: add --proposed or --set".into(), exit::USAGE));
     }
+    // Before plugins are looked for.
+    Range::parse(&arguments.from, &arguments.to, Clock::System.now())
+        .map_err(|text| (text, exit::USAGE))?;
     let files = read(common)?;
     let storage = Storage::Memory;
     let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
@@ -179,7 +183,13 @@ fn planned(common: &Common, files: &Files, catalog: &Catalog, which: &str) -> Re
 fn choose(plans: &mut [Plan], names: &[String], catalog: &Catalog) -> Result<(), Early> {
     let known: BTreeSet<String> =
         plans.iter().flat_map(|plan| &plan.thresholds).map(|one| one.name.clone()).collect();
+    let logs: BTreeSet<String> =
+        plans.iter().flat_map(|plan| &plan.logs).map(|one| one.name.clone()).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(*name)) {
+        if logs.contains(name) {
+            let text = format!("`{name}` is of kind \"log\": a backtest judges thresholds alone");
+            return Err((text, exit::NOT_FOUND));
+        }
         let known = known.into_iter().collect::<Vec<_>>().join(", ");
         return Err((format!("no evaluator `{name}`; there are: {known}"), exit::NOT_FOUND));
     }
@@ -195,18 +205,25 @@ fn choose(plans: &mut [Plan], names: &[String], catalog: &Catalog) -> Result<(),
             left_out.extend(other.into_iter().map(|one| one.name));
         }
     }
+    let all = names.is_empty();
     let names = left_out.into_iter().collect::<Vec<_>>().join(", ");
     if plans.iter().all(|plan| plan.thresholds.is_empty()) {
         let text = match names.as_str() {
             "" => "there is no evaluator to judge by".to_owned(),
             names => {
-                format!("nobody knows the past of what these read, no source has a reader: {names}")
+                format!(
+                    "nobody knows the past of what these read, no source has a reader: {names}; `haetae plugin list` says which plugins have one"
+                )
             }
         };
         return Err((text, exit::FOUND));
     }
     if !names.is_empty() {
         output::say(format!("left out, as their sources have no reader: {names}"));
+    }
+    if !logs.is_empty() && all {
+        let logs = logs.into_iter().collect::<Vec<_>>().join(", ");
+        output::say(format!("left out, as no reader answers with lines of a log: {logs}"));
     }
     Ok(())
 }

@@ -5,15 +5,24 @@ use std::path::PathBuf;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Common, exit, output::say};
+use super::{
+    Common, exit,
+    output::{plain, plain_answer, say},
+};
 use crate::{
     config::{self, Files},
     http::api::ProblemAnswer,
 };
 
-/// Asks `path`; an error has been said, and its exit code is returned.
+/// Asks `path`; an error has been said, and its exit code is returned. Texts of an answer that is
+/// for people are such that a terminal may show them.
 pub(super) fn get<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
-    ask(common, path, None)
+    ask(common, path, None, common.is_json())
+}
+
+/// The same, with the answer's texts as they are: it is to be sent back.
+pub(super) fn exact<T: DeserializeOwned>(common: &Common, path: &str) -> Result<T, u8> {
+    ask(common, path, None, true)
 }
 
 /// Sends `body` to `path`; likewise.
@@ -23,7 +32,7 @@ pub(super) fn post<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u8> {
     let body = serde_json::to_vec(body).unwrap_or_default();
-    ask(common, path, Some(Change { method: Method::POST, seen: None, body }))
+    ask(common, path, Some(Change { method: Method::POST, seen: None, body }), common.is_json())
 }
 
 /// Puts `body` at `path` in the place of the version that was seen; likewise.
@@ -34,7 +43,7 @@ pub(super) fn put<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u8> {
     let body = serde_json::to_vec(body).unwrap_or_default();
-    ask(common, path, Some(Change { method: Method::PUT, seen, body }))
+    ask(common, path, Some(Change { method: Method::PUT, seen, body }), common.is_json())
 }
 
 /// Deletes `path`, if there are versions of it then the one that was seen; likewise.
@@ -43,7 +52,8 @@ pub(super) fn delete<T: DeserializeOwned>(
     path: &str,
     seen: Option<i64>,
 ) -> Result<T, u8> {
-    ask(common, path, Some(Change { method: Method::DELETE, seen, body: Vec::new() }))
+    let change = Change { method: Method::DELETE, seen, body: Vec::new() };
+    ask(common, path, Some(change), common.is_json())
 }
 
 /// What changes something.
@@ -54,7 +64,12 @@ struct Change {
     body: Vec<u8>,
 }
 
-fn ask<T: DeserializeOwned>(common: &Common, path: &str, change: Option<Change>) -> Result<T, u8> {
+fn ask<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    change: Option<Change>,
+    exact: bool,
+) -> Result<T, u8> {
     let socket = socket(common);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
@@ -86,10 +101,16 @@ fn ask<T: DeserializeOwned>(common: &Common, path: &str, change: Option<Change>)
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| unreachable(&root(&error)))?;
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| unreachable(&error));
+            let read = if exact {
+                serde_json::from_slice(&body)
+            } else {
+                serde_json::from_slice(&body)
+                    .and_then(|it| serde_json::from_value(plain_answer(it)))
+            };
+            return read.map_err(|error| unreachable(&error));
         }
         if let Ok(problem) = serde_json::from_slice::<ProblemAnswer>(&body) {
-            say(format!("{}: {}", problem.title, problem.detail));
+            say(plain(&format!("{}: {}", problem.title, problem.detail)));
         } else {
             say(format!("the daemon answered {status}"));
         }
@@ -111,13 +132,11 @@ fn root(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// `--socket`, else systemd's, else the one of the configuration's state directory.
+/// `--socket`, else the one in the configuration's state directory, where the daemon leaves a link if
+/// its own is elsewhere.
 fn socket(common: &Common) -> PathBuf {
     if let Some(socket) = &common.socket {
         return socket.clone();
-    }
-    if let Some(socket) = config::runtime_socket().filter(|socket| socket.exists()) {
-        return socket;
     }
     let state = Files::read(&common.config).map(|files| files.state());
     state.unwrap_or_else(|_| PathBuf::from(config::STATE)).join("admin.sock")

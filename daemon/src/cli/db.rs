@@ -75,7 +75,7 @@ async fn check(common: &Common, location: &Location) -> Result<(), String> {
     }
     output::line(format!("{location}: whole"));
     for (name, rows) in findings.rows {
-        output::line(format!("  {name:<10} {rows} rows"));
+        output::line(format!("  {name:<18} {rows} rows"));
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ fn shown(transition: &Transition, voice: &Voice, style: Style) -> String {
         _ => style.severity(alarm.severity, &format!("{:<8}", alarm.severity.as_str())),
     };
     let value = alarm.value.map_or_else(String::new, |value| quantity(value, &alarm.unit));
-    let what = voice.summary(alarm);
+    let what = output::plain(&output::in_one_line(&voice.summary(alarm)));
     let since = voice.time(alarm.since);
     let since = since.split(' ').nth(1).unwrap_or(&since);
     let at = voice.time(transition.at);

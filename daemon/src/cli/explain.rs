@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SINK")]
     sink: Option<String>,
     /// How it was then, after the journal: 2026-11-25T03:12 here, or with an offset
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
     at: Option<Timestamp>,
 }
 
@@ -56,7 +56,8 @@ fn explain(common: &Common, arguments: &Arguments) -> Result<(), u8> {
         output::json(&answer);
         return Ok(());
     }
-    let (style, voice) = (common.style(), Voice { language: Language::En, zone: zone() });
+    let (style, voice) =
+        (common.style(), Voice { language: Language::En, zone: jiff::tz::TimeZone::system() });
     head(&answer, &voice, style);
     if answer.sinks.is_empty() {
         output::line("  no sink is told of alarms");
@@ -85,7 +86,19 @@ fn head(answer: &ExplainAnswer, voice: &Voice, style: Style) {
     let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
     let (evidence, since) = alarm.evidence.words();
     let since = since.map(|since| format!(" since {}", voice.time(since))).unwrap_or_default();
-    output::line(format!("  judged by {}{place}, evidence {evidence}{since}", alarm.evaluator));
+    let who = answer.threshold.as_ref().and_then(|one| {
+        let reason = Some(&one.text.reason).filter(|reason| !reason.is_empty());
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Some(format!(" ({}{reason})", one.author.as_ref()?))
+    });
+    let who = who.unwrap_or_default();
+    let numbers =
+        alarm.threshold.as_ref().map(|id| format!(", by the numbers of threshold {id}{who}"));
+    let numbers = output::in_one_line(&numbers.unwrap_or_default());
+    output::line(format!(
+        "  judged by {}{place}{numbers}, evidence {evidence}{since}",
+        alarm.evaluator
+    ));
 }
 
 /// What is so now.
@@ -96,7 +109,8 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, voice: &Voice, style: Style
     let verdict = if sink.debt.is_some() { style.good(&verdict) } else { style.bad(&verdict) };
     output::line(format!("  {verdict}"));
     for notice in &sink.waiting {
-        output::line(format!("  {}", failing(notice, &explanation.place, voice)));
+        let words = failing(notice, &explanation.place, voice);
+        output::line(format!("  {}", output::in_one_line(&words)));
     }
     for why in &explanation.against {
         let words = match (why, &sink.debt) {
@@ -104,7 +118,7 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, voice: &Voice, style: Style
             (Why::RepeatNotDue { .. }, None) => continue,
             _ => against(why, answer, voice),
         };
-        output::line(format!("  against telling it now: {words}"));
+        output::line(format!("  against telling it now: {}", output::in_one_line(&words)));
     }
     if let Some((at, reason)) = explanation.next {
         let at = voice.time(at);
@@ -171,23 +185,6 @@ fn then(sink: &ExplainedSink, answer: &ExplainAnswer, at: Timestamp, voice: &Voi
         return;
     };
     let Entry { at, actor, act, detail, .. } = last;
+    let detail = output::in_one_line(detail);
     output::line(format!("  {act} at {}: {detail}  ({actor})", voice.time(*at)));
-}
-
-fn zone() -> jiff::tz::TimeZone {
-    jiff::tz::TimeZone::system()
-}
-
-/// A time with an offset, or as the clock here shows it.
-fn time(text: &str) -> Result<Timestamp, String> {
-    let with_offset = text.parse::<jiff::Timestamp>().ok();
-    let here = || {
-        let civil: jiff::civil::DateTime = text.parse().ok()?;
-        zone().to_timestamp(civil).ok()
-    };
-    let found = with_offset.or_else(here).ok_or_else(|| {
-        format!("`{text}` is no time: write 2026-11-25T03:12, or 2026-11-25T03:12+09:00")
-    })?;
-    let nanos = i64::try_from(found.as_nanosecond()).map_err(|error| error.to_string())?;
-    Ok(Timestamp::from_nanos(nanos))
 }

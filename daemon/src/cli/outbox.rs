@@ -145,8 +145,8 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         ("left", row.notification.recipients.join(", ")),
         ("key", row.notification.idempotency_key),
     ];
-    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        output::line(format!("  {name:<10} {value}"));
+    for (name, value) in rows {
+        output::row(name, &value);
     }
     output::line("");
     output::line(row.notification.text);
@@ -160,6 +160,12 @@ fn change(common: &Common, verb: &str, done: &str, which: &Which) -> Result<(), 
         output::json(&answer);
     } else {
         output::line(format!("{} {done}", answer.changed));
+    }
+    if answer.changed < which.ids.len() {
+        output::say(
+            "the others are not there: they may have been delivered, or are no dead letters",
+        );
+        return Err(super::exit::PARTLY);
     }
     Ok(())
 }

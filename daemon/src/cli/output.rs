@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use haetae_plugin::Severity;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::Unreadable;
 
@@ -16,6 +17,49 @@ pub(super) fn line(text: impl AsRef<str>) {
 /// Prints an answer as JSON.
 pub(super) fn json(answer: &impl Serialize) {
     line(serde_json::to_string_pretty(answer).unwrap_or_default());
+}
+
+/// Prints a name and its value, lines of it below each other; nothing without a value.
+pub(super) fn row(name: &str, value: &str) {
+    for (at, part) in value.lines().enumerate() {
+        line(format!("  {:<10} {part}", if at == 0 { name } else { "" }).trim_end());
+    }
+}
+
+/// A text of several lines in one.
+pub(super) fn in_one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(" ")
+}
+
+/// A text from elsewhere as a terminal may show it: a control character, but for the end of a line,
+/// becomes the picture of it, so that nobody's comment or log line moves a cursor or hides a line.
+pub(super) fn plain(text: &str) -> String {
+    let picture = |c: char| match c {
+        '\n' => c,
+        '\t' => ' ',
+        '\u{7f}' => '␡',
+        c if c < ' ' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
+        c if c.is_control() || is_turn(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(picture).collect()
+}
+
+/// Whether it turns the direction of what follows.
+const fn is_turn(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The same for each text in an answer.
+pub(super) fn plain_answer(answer: Value) -> Value {
+    match answer {
+        Value::String(text) => Value::String(plain(&text)),
+        Value::Array(all) => all.into_iter().map(plain_answer).collect(),
+        Value::Object(all) => {
+            all.into_iter().map(|(name, value)| (plain(&name), plain_answer(value))).collect()
+        }
+        other => other,
+    }
 }
 
 /// Says why the configuration can't be read, and what to do.
@@ -80,5 +124,20 @@ pub(super) fn table(head: &[&str]) -> comfy_table::Table {
 pub(super) fn show(table: &comfy_table::Table) {
     for row in table.lines() {
         line(row.trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_elsewhere_does_nothing_to_a_terminal() {
+        let answer =
+            serde_json::json!({ "note": ["a\u{1b}[2Jb\r\nc\t\u{7f}\u{9b}\u{202e}해태", 7] });
+        let shown = plain_answer(answer);
+        assert_eq!(shown["note"][0], "a␛[2Jb␍\nc ␡\u{fffd}\u{fffd}해태");
+        assert_eq!(shown["note"][1], 7);
+        assert_eq!(in_one_line("a\nb\n"), "a b");
     }
 }

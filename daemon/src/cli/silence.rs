@@ -1,7 +1,7 @@
 //! `haetae silence`: what nobody wants to hear of for a while.
 
 use clap::{Args, Subcommand};
-use haetae_plugin::options::Duration;
+use haetae_plugin::{Timestamp, options::Duration};
 
 use super::{Common, client, exit, output};
 use crate::{
@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 pub(super) enum Verb {
     /// Silence alarms that match
     #[command(
-        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence add --match plane=paas --until-resolved --reason 'known, ticket 4711' --dry-run\n  haetae silence add --match severity=warning --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --reason 'nobody is up'"
+        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence add --match zone=z1 --from 2026-11-28T22:00 --for 8h --reason 'power works'\n  haetae silence add --match plane=paas --until-resolved --reason 'known, ticket 4711' --dry-run\n  haetae silence add --match zone=z1 --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --reason backup"
     )]
     Add(Add),
     /// List silences that hold or will
@@ -46,10 +46,16 @@ pub(super) struct Add {
     #[arg(long)]
     reason: String,
     /// For how long, like 90m or 2h; with --every, of the whole
-    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["until_resolved", "every"])]
+    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["until", "until_resolved", "every"])]
     lasts: Option<Duration>,
+    /// Until when, like 2026-11-26T09:00; with --every, of the whole
+    #[arg(long, value_name = "TIME", conflicts_with = "lasts", value_parser = super::time)]
+    until: Option<Timestamp>,
+    /// From when; without it, from now on
+    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    from: Option<Timestamp>,
     /// Until all that fire and match now have ended
-    #[arg(long, conflicts_with_all = ["lasts", "every"])]
+    #[arg(long, conflicts_with_all = ["lasts", "until", "from", "every"])]
     until_resolved: bool,
     /// Days and hours that come again
     #[arg(long, value_name = "HOURS", requires = "zone")]
@@ -75,12 +81,13 @@ fn add(common: &Common, add: &Add) -> Result<(), u8> {
     let request = SilenceRequest {
         matchers: add.matchers.clone(),
         reason: add.reason.clone(),
+        from: add.from,
         lasts: add.lasts,
+        until: add.until,
         until_resolved: add.until_resolved,
         every: add.every.clone(),
         zone: add.zone.clone(),
         dry_run: add.dry_run,
-        ..SilenceRequest::default()
     };
     let answer: SilenceAnswer = client::post(common, "/api/v1/silences", &request)?;
     if common.is_json() {
@@ -93,12 +100,15 @@ fn add(common: &Common, add: &Add) -> Result<(), u8> {
     for id in answer.alarms.iter().take(NAMED) {
         output::say(format!("  {id}"));
     }
-    let alarms = if answer.mutes == 1 { "alarm that fires" } else { "alarms that fire" };
-    let (mutes, when) = (answer.mutes, span(&answer.silence.stored.span, &voice()));
+    let (mutes, when) = (answer.mutes, span(&answer.silence.stored, &voice()));
+    let (alarms, match_) = match mutes {
+        1 => ("alarm that fires", "matches"),
+        _ => ("alarms that fire", "match"),
+    };
     output::say(if answer.dry_run {
         format!("{mutes} {alarms} would be silenced {when}. Nothing changed.")
     } else {
-        format!("{mutes} {alarms} match: silenced {when}.")
+        format!("{mutes} {alarms} {match_}: silenced {when}.")
     });
     Ok(())
 }
@@ -119,7 +129,7 @@ fn list(common: &Common, all: bool) -> Result<(), u8> {
         table.add_row([
             stored.id.clone(),
             state.as_str().into(),
-            span(&stored.span, &voice),
+            span(stored, &voice),
             stored.matchers.join(" "),
             stored.author.clone(),
             stored.reason.clone(),
@@ -143,16 +153,26 @@ fn end(common: &Common, id: &str) -> Result<(), u8> {
     Ok(())
 }
 
-fn span(span: &StoredSpan, voice: &Voice) -> String {
-    match span {
-        StoredSpan::Between { until, .. } => format!("until {}", voice.time(*until)),
+fn span(silence: &StoredSilence, voice: &Voice) -> String {
+    // One that was made for now needs not say so.
+    let begins = |from: Timestamp| {
+        if from > silence.created.after(std::time::Duration::from_secs(1)) {
+            format!("from {} ", voice.time(from))
+        } else {
+            String::new()
+        }
+    };
+    match &silence.span {
+        StoredSpan::Between { from, until } => {
+            format!("{}until {}", begins(*from), voice.time(*until))
+        }
         StoredSpan::UntilResolved { alarms, .. } => match alarms.len() {
             1 => "until 1 alarm has ended".into(),
             count => format!("until {count} alarms have ended"),
         },
-        StoredSpan::Recurring { every, zone, until, .. } => {
+        StoredSpan::Recurring { every, zone, from, until } => {
             let until = until.map(|until| format!(" until {}", voice.time(until)));
-            format!("{every} {zone}{}", until.unwrap_or_default())
+            format!("{}{every} {zone}{}", begins(*from), until.unwrap_or_default())
         }
     }
 }

@@ -26,26 +26,36 @@ A test stands beside its rule and lists all that happens, and nothing else:
 
   [[evaluators.vm-cpu.test]]
   name = "a peak of two minutes is critical"
-  interval = "1m"                         # one value of a series each; default: the source's interval
-  series = ['vm_cpu{ip="a"} 95x3 60x5']   # as promtool: 95 and 3 more, then 60 and 5 more; also 5+10x3, _x2 (gaps), stale
-  expect = ["critical@2m", "ok@4m"]       # also warning@…, pending@…, recovering@…, critical@2m{ip="a"}
-  # or { is = "critical", at = "2m", labels = { ip = "a" }, value = 95, summary = "…", reason = "no data" }
+  interval = "1m"           # of the values; default: the source's interval
+  # as promtool: 95 and 3 more, then 60 and 5 more; also 5+10x3, _x2 (gaps), stale
+  series = ['vm_cpu{ip="a"} 95x3 60x5']
+  # also warning@, pending@, recovering@, and critical@2m{ip="a"}, or as a table:
+  # { is = "critical", at = "2m", labels = { ip = "a" }, value = 95, summary = "…" }
+  expect = ["critical@2m", "ok@4m"]
 
-A scenario is the whole way: series, rule, mute, group, sink, with a store of its own. In night.toml:
+A scenario is the whole way: series, rule, mute, group, sink, with a store of its own.
+In night.toml:
 
   [[scenario]]
   name = "the mail server is down for two hours"
-  config = "haetae.toml"                    # from this file's folder; default: --config
-  series = ['vm_cpu{ip="a"} 95x300']        # [interval, unit, lasts = "6h"]
+  config = "haetae.toml"    # from this file's folder; default: --config
+  series = ['vm_cpu{ip="a"} 95x300']    # also interval, unit, lasts = "6h"
   steps = [
-    { at = "10m", do = "sink_down", sink = "mail" },      # sink_up, sink_rejects, sink_slow (for = "10m")
-    { at = "2h", do = "restart", for = "5m" },            # reload (config), clock_jump (for, or back), source_down, source_up (source)
-    { at = "3h", do = "silence", match = ['ip="a"'], for = "1h", by = "kim" },     # ack (match, by)
+    # also sink_up, sink_rejects, sink_slow (for = "10m")
+    { at = "10m", do = "sink_down", sink = "mail" },
+    # also clock_jump (for, or back), source_down, source_up (source)
+    { at = "2h", do = "restart", for = "5m" },
+    # the plan is replaced while the daemon runs: windows, groups and timers go on
+    { at = "2h30m", do = "reload", config = "next.toml" },
+    # also ack (match, by)
+    { at = "3h", do = "silence", match = ['ip="a"'], for = "1h", by = "kim" },
   ]
-  expect = ["mail first@2h5m..2h10m{ip='a'}", "mail withheld silenced@3h"]    # every notice; of what is withheld only what is asked
+  # every notice; of what is withheld only what is asked
+  expect = ["mail first@2h5m..2h10m{ip='a'}", "mail withheld silenced@3h"]
   left = { obligations = 1, waiting = 0, dead = 0 }
 
-Time 0 is a slot of the evaluator, or of the first source. No plugin is opened and no secret is read; `haetae check` asks the plugins."#;
+Time 0 is a slot of the evaluator, or of the first source. No plugin is opened and no secret
+is read; `haetae check` asks the plugins. What people set in a running daemon does not count."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
@@ -82,6 +92,10 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
         return exit::FOUND;
     };
     if let Some(unknown) = arguments.evaluator.iter().find(|name| !has(plan, name)) {
+        if plan.logs.iter().any(|one| one.name == *unknown) {
+            output::say(format!("`{unknown}` is of kind \"log\": rule tests are of thresholds"));
+            return exit::NOT_FOUND;
+        }
         let known: Vec<_> = plan.thresholds.iter().map(|one| one.name.as_str()).collect();
         output::say(format!("there is no evaluator `{unknown}`; there are {}", known.join(", ")));
         return exit::NOT_FOUND;

@@ -152,8 +152,8 @@ fn details(one: &Threshold) {
         ("version", one.version.map_or_else(String::new, |version| version.to_string())),
         ("no effect", one.problem.clone().unwrap_or_default()),
     ];
-    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_empty()) {
-        output::line(format!("  {name:<10} {value}"));
+    for (name, value) in rows {
+        output::row(name, &value);
     }
 }
 
@@ -169,7 +169,7 @@ fn set(common: &Common, set: &Set) -> Result<(), u8> {
     let (before, mut seen) = match &set.id {
         None => (ThresholdText::default(), None),
         Some(id) => {
-            let known: Threshold = client::get(common, &path(id))?;
+            let known: Threshold = client::exact(common, &path(id))?;
             (known.text, known.version)
         }
     };
@@ -212,7 +212,12 @@ fn tell(common: &Common, changed: &Changed, done: &str) {
         output::line(format!("{} {done}", changed.threshold.id));
         return;
     };
-    output::line(format!("nothing was changed; it would apply to {} now", preview.applies));
+    let things = if preview.applies == 1 { "thing" } else { "things" };
+    output::line(format!(
+        "nothing was changed; it would apply to {} {things} that {} watched now",
+        preview.applies,
+        if preview.applies == 1 { "is" } else { "are" },
+    ));
     if preview.changes.is_empty() {
         output::line("no alarm would change at its last value");
         return;
@@ -264,7 +269,7 @@ fn words(text: &ThresholdText) -> String {
         words.extend(it.as_ref().map(|it| format!("{name} {}", level(Some(it)))));
     }
     words.extend(Some(text.reason.clone()).filter(|reason| !reason.is_empty()));
-    words.join("; ")
+    output::in_one_line(&words.join("; "))
 }
 
 /// `above=85,clear=80,of=3/5` as the configuration has it; what each key may be, the daemon says.

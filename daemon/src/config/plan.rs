@@ -200,6 +200,11 @@ pub struct Telling {
 }
 
 impl Plan {
+    /// What `[[thresholds]]` says, as the engine takes it.
+    pub fn numbers(&self) -> Vec<engine::Override> {
+        self.overrides.iter().map(|one| one.numbers.clone()).collect()
+    }
+
     /// The sinks that are told of alarms, as the engine sees them.
     pub fn routes(&self) -> Vec<Route> {
         let named = |sink: &Sink| sink.inputs.iter().any(|input| input == SYSTEM);

@@ -1,7 +1,7 @@
 //! Who is told when: from the text to the plan.
 
 use haetae_plugin::Timestamp;
-use jiff::{civil::DateTime, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 use super::{
     file, plan,
@@ -186,17 +186,12 @@ fn moment(
     zone: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> Option<Timestamp> {
-    let shown = |text: &str| {
-        let shown: DateTime = text.parse().ok()?;
-        time_zone(zone).to_timestamp(shown).ok()
-    };
-    let time = text.parse::<jiff::Timestamp>().ok().or_else(|| shown(text));
-    let nanos = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
-    if nanos.is_none() {
+    let time = super::moment(text, &time_zone(zone));
+    if time.is_none() {
         let problem = Problem::new(Code::BadTime, section.value(key));
         problems.push(problem.with("given", text));
     }
-    nanos.map(Timestamp::from_nanos)
+    time
 }
 
 /// A zone that is unknown was told already.

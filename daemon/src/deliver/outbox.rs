@@ -20,7 +20,7 @@ use crate::{
 /// Effects that become durable in one transaction at the most.
 const TOGETHER: usize = 256;
 /// Alarms that they are about, so many that no more effects are added.
-const HEAVY: usize = 1024;
+const HEAVY: usize = 512;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
 /// What the alarm of a full disk says when it was not the store that met it first.

@@ -265,8 +265,9 @@ impl<'a> Writing<'a> {
         let mut notices = Vec::new();
         for one in transitions {
             for (sink, thread) in owed.remove(&one.alarm.id).into_iter().flatten() {
-                // A sink that does not tell of ends owes none.
-                let sink = self.recipients.get(&sink).filter(|sink| sink.plan.resolved);
+                // A sink that does not tell of ends owes none, but those of before it was told not to.
+                let owes = |sink: &&Recipient| sink.plan.resolved || thread.is_empty();
+                let sink = self.recipients.get(&sink).filter(owes);
                 let flush = |sink: &Recipient| ending(sink, &one.alarm, &thread, one.at);
                 notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
             }

@@ -17,8 +17,8 @@ impl Engine {
 
     /// Why each sink is told of an alarm or not, and what it is told next.
     pub fn explain(&self, alarm: &str, now: Timestamp) -> Vec<Explanation> {
-        let Self { evaluators, sources, system, notifier, .. } = self;
-        notifier.explain(alarm, now, Views { evaluators, sources, system })
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        notifier.explain(alarm, now, Views { evaluators, sources, system, logs })
     }
 
     /// When [`super::Input::Tick`] is wanted at the latest.

@@ -164,8 +164,8 @@ impl Evaluator {
         matchers.all(|matcher| matcher.matches(series.label(matcher.label())))
     }
 
-    /// Takes a series, unless it has as many of that source as it may. One that has ended is of
-    /// interest only to an alarm that waits for it.
+    /// Takes a series, unless it has as many of that source as it may: an alarm that waits for it
+    /// can't go on without. One that has ended is of interest only to such an alarm.
     pub(super) fn attach(
         &mut self,
         source: usize,
@@ -174,11 +174,12 @@ impl Evaluator {
         occurrences: &Occurrences,
     ) -> bool {
         let labels = identifying(self.threshold.by.as_deref(), series);
-        if ended && !self.identities.get(&labels).is_some_and(|identity| identity.awaits()) {
+        let awaited = self.identities.get(&labels).is_some_and(|identity| identity.awaits());
+        if ended && !awaited {
             return false;
         }
         let input = self.inputs.iter_mut().find(|input| input.source == source);
-        let Some(input) = input.filter(|input| input.series < input.most) else {
+        let Some(input) = input.filter(|input| awaited || input.series < input.most) else {
             self.status.ignored += 1;
             return false;
         };

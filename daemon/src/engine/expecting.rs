@@ -172,3 +172,16 @@ fn no_more_are_learned_than_there_may_be_series() {
     trial.reload(vec![expecting(Expect::Nobody, Then::Alarm)]);
     assert_eq!(trial.stored.0.len(), 0, "{:?}", trial.stored.0);
 }
+
+#[test]
+fn a_series_of_what_is_no_longer_expected_is_offered_again() {
+    let mut trial = Trial::new(vec![named(&["0"], Then::Alarm)]);
+    // All that the series has said is delayed: it fires for want of a fresh word.
+    trial.slots("xxxxd");
+    assert_eq!(trial.changes(), [FIRED]);
+    trial.reload(vec![expecting(Expect::Nobody, Then::Alarm)]);
+    assert_eq!(trial.changes(), [FIRED, "Closed: rule changed"]);
+    assert_eq!(trial.engine.evaluators()[0].series, 0);
+    trial.slot("#");
+    assert_eq!((trial.condition(), trial.engine.evaluators()[0].series), ('F', 1));
+}

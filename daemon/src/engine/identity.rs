@@ -280,7 +280,8 @@ impl Identity {
     /// What is stored of it while it goes on.
     pub(super) fn standing(&self, threshold: &Threshold, labels: &Labels) -> Standing {
         let alarm = self.shown(threshold, labels);
-        let mut state = AlarmState::new(self.kept(threshold), self.series(), self.seen());
+        let kept = self.kept(threshold);
+        let mut state = AlarmState::new(threshold, kept, self.series(), self.seen());
         state.silent = self.expected.as_ref().map(|expected| expected.silent).unwrap_or_default();
         Standing { state: Some(state), ..self.stored(labels, alarm) }
     }

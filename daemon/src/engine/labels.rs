@@ -15,6 +15,11 @@ impl Labels {
         std::iter::from_fn(move || Some((part(&mut rest)?, part(&mut rest)?)))
     }
 
+    /// The value of a name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     /// The same as a map.
     pub(super) fn to_map(&self) -> BTreeMap<String, String> {
         self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()

@@ -147,6 +147,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_waiting_fires_under_the_numbers_that_it_is_judged_by() {
+        use crate::engine::{Matcher, Override};
+        let mut trial = Trial::new(vec![limited(1)]);
+        trial.override_with(vec![Override {
+            id: "own".into(),
+            evaluator: "cpu".into(),
+            matchers: vec![Matcher::parse("id=1").unwrap()],
+            warning: None,
+            critical: Some(level(50.0, 40.0, 0)),
+        }]);
+        check(&mut trial, "##", "0", "1", "1 more alarm than limit = 1");
+        check(&mut trial, ".#", "1", "", "");
+        let fired = trial.transitions.iter().rfind(|one| one.alarm.evaluator != SYSTEM).unwrap();
+        assert_eq!((fired.alarm.labels["id"].as_str(), fired.change.as_str()), ("1", "fired"));
+        assert_eq!(fired.alarm.threshold.as_deref(), Some("own"));
+    }
+
+    #[test]
     fn the_summary_names_what_most_of_those_that_wait_have_in_common() {
         use haetae_plugin::{Samples, Series, Timestamp};
 
@@ -162,13 +180,14 @@ mod tests {
         for index in 0..9 {
             let ip = format!("10.0.0.{}", index / 6);
             let series = Series::gauge("cpu", "percent").label("zone", "a").label("ip", ip);
+            let series = series.label("rack", "r");
             samples.push(&series.label("id", index.to_string()).build(), 95.0);
         }
         engine.step(Input::Samples { source: "s".into(), samples }, slot);
         let alarms = engine.alarms();
         let over = alarms.iter().find(|one| one.evaluator == SYSTEM).unwrap();
         let expected =
-            "7 more alarms than limit = 2; most: zone=a (7), ip=10.0.0.0 (4), ip=10.0.0.1 (3)";
+            "7 more alarms than limit = 2; most: rack=r (7), zone=a (7), ip=10.0.0.0 (4)";
         assert_eq!(over.reason.as_deref(), Some(expected));
         // It is stored when it changes, and not else.
         let quiet = engine.step(Input::Tick, slot.after(std::time::Duration::from_secs(1)));

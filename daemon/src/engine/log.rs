@@ -7,6 +7,7 @@ mod entry;
 mod lane;
 mod matching;
 mod reload;
+mod restore;
 mod rule;
 mod tally;
 
@@ -22,17 +23,17 @@ use haetae_plugin::{Severity, Timestamp};
 
 use self::{entry::Entry, lane::Lane, matching::Hit};
 pub use self::{
-    lane::{LaneState, LogCursor, Positions},
+    lane::{LaneState, LogCursor, Positions, Records},
     matching::{EXCERPT, Found, Matching},
     rule::{Count, Levels, LogRule, Watch},
     tally::{EXCERPTS, Tally},
 };
 use super::{
-    alarm::{AlarmView, CHANGED, Transition},
+    alarm::{AlarmView, Transition},
     evidence::Evidence,
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
-    standing::{Changes, Standing},
+    standing::Changes,
     status::EvaluatorStatus,
 };
 
@@ -40,19 +41,6 @@ use super::{
 pub const MOST_SETS: usize = 10_000;
 /// How long what changed may wait to be written when nobody is told of anything.
 const SAVE: Duration = Duration::from_secs(1);
-
-/// A batch of a source's queue, as far as log evaluators want it.
-#[derive(Clone, Debug)]
-pub struct Records {
-    /// The source.
-    pub source: String,
-    /// The id of its queue.
-    pub queue: String,
-    /// The batch's sequence.
-    pub position: i64,
-    /// What was found in it.
-    pub found: Found,
-}
 
 /// A log evaluator and all that it knows.
 #[derive(Debug)]
@@ -63,6 +51,10 @@ pub(super) struct LogEvaluator {
     due: BTreeSet<(Timestamp, Labels)>,
     clock: Timestamp,
     begun: Option<Timestamp>,
+    /// Whether what was stored is of a rule that told alarms apart by other labels or kinds.
+    strange: bool,
+    /// Up to when time in which nobody listened was left out.
+    left_out: Timestamp,
     /// What is to be written, and to be deleted.
     dirty: BTreeSet<Labels>,
     gone: BTreeSet<String>,
@@ -83,6 +75,8 @@ impl LogEvaluator {
             due: BTreeSet::new(),
             clock: Timestamp::default(),
             begun: None,
+            strange: false,
+            left_out: Timestamp::default(),
             dirty: BTreeSet::new(),
             gone: BTreeSet::new(),
             moved: false,
@@ -166,45 +160,21 @@ impl LogEvaluator {
         self.lanes.iter_mut().filter(|lane| lane.source == source).for_each(Lane::breaks);
     }
 
-    /// Goes on in a queue where an earlier run has ended.
-    pub(super) fn resume(&mut self, cursor: LogCursor) {
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {
-            return;
-        };
-        self.clock = self.clock.max(cursor.state.clock);
-        self.begun = match (self.begun, cursor.state.begun) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        lane.resume(cursor);
-    }
-
-    /// Goes on with a label set that was stored; the answer is why it can't.
-    pub(super) fn restore(&mut self, standing: &Standing) -> Option<&'static str> {
-        let labels = Labels::from(&standing.labels);
-        let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
-        let tally = standing.state.as_ref().and_then(|state| state.log.clone());
-        let Some(tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
-            return Some(CHANGED);
-        };
-        let fingerprint = Fingerprint::parse(&standing.fingerprint)
-            .unwrap_or_else(|| Fingerprint::of(&self.rule.name, &labels));
-        let mut entry = Entry::restored(fingerprint, standing, tally);
-        // Numbers may have changed: it is judged as soon as time moves.
-        entry.due = Some(self.clock);
-        self.due.insert((self.clock, labels.clone()));
-        self.entries.insert(labels, Box::new(entry));
-        None
+    /// The clock jumped, or the machine was suspended: nobody listened meanwhile.
+    pub(super) fn jump(&mut self) {
+        self.lanes.iter_mut().for_each(Lane::breaks);
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
         self.saved = self.saved.min(now);
+        self.left_out = self.left_out.min(now);
+        self.begun = self.begun.map(|begun| begun.min(now));
+        self.lanes.iter_mut().for_each(|lane| lane.state.follow_clock(now));
         if self.clock <= now {
             return;
         }
         self.clock = now;
-        self.lanes.iter_mut().for_each(|lane| lane.follow_clock(now));
         for (labels, entry) in &mut self.entries {
             entry.tally.follow_clock(now);
             self.dirty.insert(labels.clone());
@@ -228,7 +198,8 @@ impl LogEvaluator {
             }
         }
         for lane in self.lanes.iter().filter(|lane| !lane.queue.is_empty()) {
-            let state = LaneState { begun: self.begun, clock: self.clock, ..lane.state.clone() };
+            let (begun, rule) = (self.begun, Some(self.rule.identity()));
+            let state = LaneState { begun, rule, clock: self.clock, ..lane.state.clone() };
             changes.cursors.push(LogCursor {
                 evaluator: self.rule.name.clone(),
                 source: lane.source.clone(),
@@ -252,6 +223,11 @@ impl LogEvaluator {
             view.evidence = Evidence::Fresh.beside(down, false);
             Some(view)
         })
+    }
+
+    /// The alarm that these labels identify, if it fires.
+    pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
+        self.entries.get(labels)?.view(&self.rule, labels)
     }
 
     /// The severities of all alarms that fire.
@@ -282,11 +258,11 @@ impl LogEvaluator {
         self.moved || !self.dirty.is_empty() || !self.gone.is_empty()
     }
 
-    /// At the first word of any source the one record that all are waiting for is expected.
+    /// At the first word of any source the one record that all are waiting for is expected, also
+    /// where it was another rule that had begun under this name before a restart.
     fn begin(&mut self, found: &Found, occurrences: &Occurrences) {
-        let first = found.span.map(|(first, _)| first).or(found.vouched);
-        let (None, Some(first)) = (self.begun, first) else { return };
-        self.begun = Some(first);
+        let Some(first) = found.span.map(|(first, _)| first).or(found.vouched) else { return };
+        self.begun.get_or_insert(first);
         let none = Labels::default();
         if matches!(self.rule.watch, Watch::Absence(_))
             && self.rule.by.is_empty()
@@ -297,12 +273,17 @@ impl LogEvaluator {
         }
     }
 
-    /// What nobody listened to was not absent.
+    /// What nobody listened to was not absent. What several sources missed at a time is one gap.
     fn close_gap(&mut self, lane: usize, found: &Found) {
         let gap = self.lanes.get_mut(lane).and_then(|lane| lane.gap(found));
-        let (Some(gap), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
+        let (Some((from, until)), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
+        let from = from.max(self.left_out);
+        if from >= until {
+            return;
+        }
+        self.left_out = until;
         for (labels, entry) in &mut self.entries {
-            entry.tally.skip(gap);
+            entry.tally.skip(from, until);
             self.dirty.insert(labels.clone());
         }
         self.due_all_now();

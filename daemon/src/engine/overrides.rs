@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     labels::Labels,
     matcher::Matcher,
-    threshold::{Level, Threshold},
+    threshold::{Expect, Level, Threshold},
 };
 
 /// Numbers for some of an evaluator's alarms.
@@ -80,7 +80,7 @@ impl Overrides {
         // As in an alarm's view, what the evaluator adds comes last.
         let value = |name: &str| {
             let added = own.labels.get(name).map(String::as_str);
-            added.or_else(|| labels.iter().find(|(known, _)| *known == name).map(|(_, it)| it))
+            added.or_else(|| labels.get(name))
         };
         let fits = |matcher: &Matcher| matcher.matches(value(matcher.label()));
         let found = self.0.iter().find(|(matchers, _)| matchers.iter().all(fits));
@@ -95,6 +95,8 @@ impl Override {
             warning: self.warning.or(own.warning),
             critical: self.critical.or(own.critical),
             judged_by: Some(self.id.clone()),
+            // Whom it expects is asked of the evaluator itself, and may be thousands.
+            expect: Expect::Nobody,
             ..own.clone()
         }
     }

@@ -6,6 +6,7 @@ use proptest::{prelude::*, sample::select};
 use super::{
     Effects, EvaluatorStatus, Input, Matcher, SourceTiming,
     properties::{any_threshold, config, words},
+    restart::{agrees, told_once, with_cuts},
     slot::Slots,
     threshold::{Across, Debounce, Expect, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, threshold, timing, together},
@@ -108,6 +109,13 @@ fn what_nothing_judges_any_more_is_closed() {
     assert_eq!(trial.changes(), ["Fired", "Closed: rule changed", "Fired"]);
     let trial = check(threshold(5), &together(Across::Worst, 5), "##|#", "pp|p");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 1));
+
+    let by = |names: &[&str]| Threshold {
+        by: Some(names.iter().map(|name| (*name).into()).collect()),
+        ..threshold(0)
+    };
+    // In another order they are the same labels.
+    assert_eq!(check(by(&["id", "b"]), &by(&["b", "id"]), "#|#", "F|F").changes(), ["Fired"]);
 
     let none = Matcher::parse("id=7").unwrap();
     let other = Threshold { matchers: vec![none], ..threshold(0) };
@@ -237,6 +245,37 @@ proptest! {
             prop_assert_eq!(plain.engine.next_due(), reloaded.engine.next_due());
             prop_assert_eq!(&plain.stored.0, &reloaded.stored.0);
         }
+    }
+
+    #[test]
+    fn whatever_the_plan_becomes_no_id_fires_or_ends_twice_and_the_store_says_what_is_shown(
+        (one, two, three) in (any_plan(), any_plan(), any_plan()),
+        slots in with_cuts("#~.8nxde", &["!", " ", "xxx", "eee"]),
+        order in proptest::collection::vec(0_usize..5, 30),
+    ) {
+        let named = |name: &str, plan: &Threshold| Threshold { name: name.into(), ..plan.clone() };
+        let rules = [
+            vec![one.clone()],
+            vec![two.clone()],
+            vec![named("memory", &two), three.clone()],
+            vec![named("memory", &three)],
+            Vec::new(),
+        ];
+        let mut trial = Trial::new(rules[0].clone());
+        for ((word, cut), next) in slots.iter().zip(order) {
+            trial.slot(word);
+            agrees(&trial)?;
+            if *cut {
+                trial.reload(rules[next].clone());
+                agrees(&trial)?;
+            }
+        }
+        told_once(&trial.transitions)?;
+        // With the rules go all alarms but those about the source.
+        trial.reload(Vec::new());
+        prop_assert_eq!(trial.alarms(), []);
+        agrees(&trial)?;
+        told_once(&trial.transitions)?;
     }
 
     #[test]

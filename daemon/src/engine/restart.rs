@@ -6,10 +6,10 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    AlarmView, Change, Condition, Engine, Evidence, Input, Past, Problem, SYSTEM, Standing,
-    Transition,
+    AlarmView, Change, Condition, Engine, Evidence, Input, Matcher, Past, Problem, SYSTEM,
+    SourceTiming, Standing, Transition,
     properties::{any_threshold, config, words},
-    threshold::{Across, Debounce, Level, NoData, Over, Then, Threshold, Value},
+    threshold::{Across, Debounce, Flap, Level, NoData, Over, Then, Threshold, Value},
     trial::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
 };
 
@@ -159,6 +159,14 @@ fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
         seen.extend([trial.condition(), trial.evidence()]);
     }
     assert_eq!(seen, "FlFlFl--");
+    // All have ended, one after the other.
+    let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
+    trial.slot("#.");
+    trial.restart(vec![together(Across::Worst, 0)], 0, false);
+    for slot in ["e", "x", "x", "xe"] {
+        trial.slot(slot);
+    }
+    assert_eq!(trial.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
     let trial = same(&together(Across::Worst, 0), "#|e#", "F|-F");
     assert_eq!(trial.changes(), ["Fired", "Resolved: ended", "Fired"]);
@@ -184,6 +192,54 @@ fn what_nothing_judges_any_more_is_closed() {
     // What never fired is only forgotten.
     let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
     assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
+}
+
+#[test]
+fn what_no_series_can_speak_for_any_more_is_closed_as_a_reload_would() {
+    let matching = |by: Option<&[&str]>, text: &str| Threshold {
+        by: by.map(|by| by.iter().map(|name| (*name).into()).collect()),
+        matchers: vec![Matcher::parse(text).unwrap()],
+        ..threshold(0)
+    };
+    let by = |names: &[&str]| matching(Some(names), "id=0");
+    let closed = ["Fired", "Closed: rule changed"];
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id!=0")),
+        (by(&["id"]), matching(Some(&["id"]), "id=7")),
+        (by(&["id"]), by(&["id", "zone"])),
+        (by(&["id", "zone"]), by(&["id"])),
+        (by(&["id"]), matching(None, "id=0")),
+        (matching(None, "id=0"), by(&["id"])),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), closed, "{after:?}");
+    }
+    for (before, after) in [
+        (matching(None, "id=0"), matching(None, "id=~\"0|1\"")),
+        (by(&["id", "zone"]), by(&["zone", "id"])),
+        // What is not among its labels may fit yet.
+        (by(&["id"]), matching(Some(&["id"]), "zone=a")),
+    ] {
+        assert_eq!(check(before, &after, "#|", "F|").changes(), ["Fired"], "{after:?}");
+    }
+}
+
+#[test]
+fn what_an_alarm_waits_for_is_not_turned_away_because_others_spoke_first() {
+    let mut trial = Trial::new(Vec::new());
+    let engine = |trial: &Trial| {
+        let one = SourceTiming { max_series: 1, ..timing("s") };
+        Engine::new(vec![one], vec![threshold(0)], trial.slot)
+    };
+    trial.engine = engine(&trial);
+    trial.slot("#");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    trial.engine = engine(&trial);
+    let past = Past { standings, ..Past::default() };
+    trial.engine.restore(past, &["s".to_owned()].into(), trial.slot);
+    trial.slot("x.");
+    trial.slot("..");
+    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
+    assert_eq!(trial.engine.evaluators()[0].ignored, 0);
 }
 
 #[test]
@@ -215,6 +271,17 @@ fn system_alarms_go_on_until_they_are_ended() {
     assert_eq!(system(&trial), ["s store-failing"]);
     trial.step(problem("s", None), trial.slot.after(MINUTE));
     assert_eq!(system(&trial), [""; 0]);
+}
+
+#[test]
+fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_a_restart() {
+    let mut trial = Trial::new(vec![threshold(0)]);
+    trial.slot("!");
+    let standings: Vec<_> = trial.stored.rows().collect();
+    let now = trial.slot.before(MINUTE * 60);
+    let mut engine = Engine::new(vec![timing("s")], vec![threshold(0)], now);
+    engine.restore(Past { standings, ..Past::default() }, &["s".to_owned()].into(), now);
+    assert_eq!(engine.sources[0].down, Some(now));
 }
 
 #[test]
@@ -299,7 +366,7 @@ fn history_fills_windows_and_is_no_evidence_by_itself() {
 }
 
 /// A word a slot, and whether the engine is killed after it.
-fn with_cuts(
+pub(super) fn with_cuts(
     alphabet: &'static str,
     nothing: &'static [&'static str],
 ) -> impl Strategy<Value = Vec<(String, bool)>> {
@@ -309,7 +376,7 @@ fn with_cuts(
 }
 
 /// What is shown is what is stored.
-fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
+pub(super) fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     let key = |alarm: &AlarmView| {
         let since = (alarm.since, alarm.severity, alarm.condition.as_str());
         (alarm.id.clone(), (alarm.evaluator.clone(), alarm.labels.clone(), since))
@@ -321,7 +388,7 @@ fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
+pub(super) fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
     let mut fires: BTreeMap<&str, bool> = BTreeMap::new();
     let mut flaps: BTreeMap<&str, bool> = BTreeMap::new();
     for one in transitions {
@@ -340,6 +407,40 @@ fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// That restarts after slots, as many as is said behind each, change nothing.
+fn changes_nothing(threshold: Threshold, slots: &[(String, usize)]) -> Result<(), TestCaseError> {
+    // With slots of its own, an evaluator may be killed while one waits to be judged.
+    let threshold = Threshold { every: None, ..threshold };
+    let run = |killed: bool| {
+        let mut trial = Trial::new(vec![threshold.clone()]);
+        for (word, cuts) in slots {
+            trial.slot(word);
+            for _ in 0..if killed { *cuts } else { 0 } {
+                trial.restart(vec![threshold.clone()], 0, true);
+            }
+        }
+        trial.slot("#.8");
+        trial
+    };
+    let (one, other) = (run(false), run(true));
+    // What is over or can't be judged shows the value that was judged last or stored last.
+    let shown = |one: &AlarmView| {
+        let ended = one.reason.as_deref() == Some("ended");
+        let settled = one.condition == Condition::Ok && one.ended.is_none();
+        let judged = one.evidence == Evidence::Fresh && !ended && !settled;
+        AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
+    };
+    let told = |trial: &Trial| -> Vec<_> {
+        let all = trial.transitions.iter();
+        all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
+    };
+    prop_assert_eq!(told(&one), told(&other));
+    let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
+    prop_assert_eq!(alarms(&one), alarms(&other));
+    prop_assert_eq!(one.stored.0.len(), other.stored.0.len());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -348,35 +449,25 @@ proptest! {
         threshold in any_threshold(),
         slots in with_cuts("#~.8ne", &["!", " "]),
     ) {
-        // With slots of its own, an evaluator may be killed while one waits to be judged.
-        let threshold = Threshold { every: None, ..threshold };
-        let run = |cuts: bool| {
-            let mut trial = Trial::new(vec![threshold.clone()]);
-            for (word, cut) in &slots {
-                trial.slot(word);
-                if *cut && cuts {
-                    trial.restart(vec![threshold.clone()], 0, true);
-                }
-            }
-            trial.slot("#.8");
-            trial
-        };
-        let (one, other) = (run(false), run(true));
-        // What is over or can't be judged shows the value that was judged last or stored last.
-        let shown = |one: &AlarmView| {
-            let ended = one.reason.as_deref() == Some("ended");
-            let settled = one.condition == Condition::Ok && one.ended.is_none();
-            let judged = one.evidence == Evidence::Fresh && !ended && !settled;
-            AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
-        };
-        let told = |trial: &Trial| -> Vec<_> {
-            let all = trial.transitions.iter();
-            all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
-        };
-        prop_assert_eq!(told(&one), told(&other));
-        let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
-        prop_assert_eq!(alarms(&one), alarms(&other));
-        prop_assert_eq!(one.stored.0.len(), other.stored.0.len());
+        let slots: Vec<_> = slots.into_iter().map(|(word, cut)| (word, usize::from(cut))).collect();
+        changes_nothing(threshold, &slots)?;
+    }
+
+    #[test]
+    fn the_same_of_what_comes_and_goes_and_is_killed_all_the_time(
+        (threshold, minutes) in (any_threshold(), 0_u32..3),
+        (start, band, decay) in (0_u32..60, 0_u32..30, proptest::option::of(1_u32..40)),
+        slots in vec(
+            (select(vec!["###", "...", "#.#", ".#.", "e#.", "#e.", ".n#", "eee", "!", " "]), 0_usize..3),
+            10..50,
+        ),
+    ) {
+        let decay = decay.map(|minutes| MINUTE * minutes);
+        let (start, stop) = (f64::from(start), f64::from(start.saturating_sub(band)));
+        let flap = Some(Flap { start, stop, decay });
+        let critical = Some(level(90.0, 90.0, minutes / 2));
+        let slots: Vec<_> = slots.into_iter().map(|(word, cuts)| (word.into(), cuts)).collect();
+        changes_nothing(Threshold { flap, critical, ..threshold }, &slots)?;
     }
 
     #[test]

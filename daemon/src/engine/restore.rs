@@ -35,7 +35,7 @@ impl Engine {
         for (fingerprint, last) in past.occurrences {
             self.remember(&fingerprint, last);
         }
-        self.recall_cursors(past.cursors);
+        self.recall_cursors(past.cursors, now);
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
@@ -45,11 +45,11 @@ impl Engine {
                 self.remember(&standing.fingerprint, standing.occurrence);
                 continue;
             } else if standing.alarm.evaluator == SYSTEM {
-                self.restore_problem(&standing, instances)
+                self.restore_problem(&standing, instances, now)
             } else if let Some(log) =
                 self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
             {
-                log.restore(&standing)
+                log.restore(&standing, now)
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
@@ -70,8 +70,8 @@ impl Engine {
             }
         }
         let mut effects = changes.into_effects();
-        let Self { evaluators, sources, system, notifier, .. } = self;
-        let views = Views { evaluators, sources, system };
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let views = Views { evaluators, sources, system, logs };
         for standing in &firing {
             notifier.resume(standing, now, views);
         }
@@ -80,11 +80,11 @@ impl Engine {
         effects
     }
 
-    fn recall_cursors(&mut self, cursors: Vec<LogCursor>) {
+    fn recall_cursors(&mut self, cursors: Vec<LogCursor>, now: Timestamp) {
         for cursor in cursors {
             let reader = self.logs.iter_mut().find(|log| log.name() == cursor.evaluator);
             if let Some(reader) = reader {
-                reader.resume(cursor);
+                reader.resume(cursor, now);
             }
         }
     }
@@ -108,6 +108,7 @@ impl Engine {
         &mut self,
         standing: &Standing,
         instances: &BTreeSet<String>,
+        now: Timestamp,
     ) -> Option<&'static str> {
         let Some(instance) = standing.labels.get("instance").filter(|it| instances.contains(*it))
         else {
@@ -116,7 +117,7 @@ impl Engine {
         let Some(problem) = self.system.restore(standing) else { return Some(REMOVED) };
         self.remember(&standing.fingerprint, standing.occurrence);
         if let (Problem::SourceDown, Some(source)) = (problem, self.source(instance)) {
-            source.outage(standing.alarm.since);
+            source.outage(standing.alarm.since.min(now));
         }
         None
     }

@@ -206,6 +206,8 @@ impl Source {
         if self.watermark.is_some_and(|watermark| watermark > soon) {
             self.watermark = Some(now);
         }
+        self.down = self.down.map(|since| since.min(now));
+        self.outage = self.outage.map(|(since, until)| (since.min(now), until.min(now)));
         for tracked in self.tracked.iter_mut().flatten() {
             tracked.window.forget_after(soon);
         }
@@ -392,6 +394,24 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_the_clock_was_put_right() {
+        let at = Timestamp::from_seconds;
+        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
+        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
+        let mut source = Source::new(timing);
+        source.outage(at(3700));
+        source.follow_clock(at(100));
+        source.recover(at(120));
+        let down = |source: &Source| [80, 90, 110, 130, 140].map(|slot| source.was_down(at(slot)));
+        assert_eq!(down(&source), [false, true, true, true, false]);
+        // What is over before the clock is put right is over.
+        source.outage(at(3700));
+        source.recover(at(3720));
+        source.follow_clock(at(200));
+        assert!(!source.was_down(at(220)));
+    }
 
     #[test]
     fn a_series_of_which_only_the_past_is_known_is_forgotten_with_it() {

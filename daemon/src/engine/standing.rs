@@ -1,6 +1,9 @@
 //! Standings: what of an alarm outlives the process, and what a step changes of it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,7 +21,9 @@ use super::{
 };
 
 /// The form of [`AlarmState`]; a later one reads the earlier.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one that says which labels identify it.
+const IDENTIFYING: u32 = 2;
 
 /// What a step led to. It is written in one transaction, so that after a restart either all of
 /// it has happened or nothing.
@@ -74,6 +79,9 @@ pub struct AlarmState {
     /// Whether it would fire if there were fewer.
     #[serde(skip_serializing_if = "is_default")]
     waits: bool,
+    /// The labels that its evaluator told alarms apart by, in order; none: all labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<Vec<String>>,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
@@ -135,8 +143,14 @@ pub struct Past {
 }
 
 impl Effects {
-    /// Adds what a later one led to.
+    /// Adds what a later one led to. What it stores is not deleted by what came before: whoever
+    /// writes them stores first.
     pub fn extend(&mut self, later: Self) {
+        if !self.gone.is_empty() {
+            let stored = later.standings.iter().map(|standing| standing.alarm.id.as_str());
+            let stored: BTreeSet<_> = stored.collect();
+            self.gone.retain(|id| !stored.contains(id.as_str()));
+        }
         self.transitions.extend(later.transitions);
         self.standings.extend(later.standings);
         self.gone.extend(later.gone);
@@ -186,9 +200,24 @@ impl Standing {
 
 impl AlarmState {
     /// The state of an alarm that stands so.
-    pub(super) fn new(kept: Kept, series: usize, seen: Option<Timestamp>) -> Self {
+    pub(super) fn new(
+        threshold: &Threshold,
+        kept: Kept,
+        series: usize,
+        seen: Option<Timestamp>,
+    ) -> Self {
         let Kept { levels, flaps, waits, .. } = kept;
-        Self { version: VERSION, levels, flaps, waits, series, seen, ..Self::default() }
+        let by = threshold.identifying();
+        let by = by.map(|by| by.into_iter().map(String::from).collect());
+        Self { version: VERSION, levels, flaps, waits, by, series, seen, ..Self::default() }
+    }
+
+    /// Whether its alarm was told apart by the labels that this evaluator tells its own apart by,
+    /// as far as is known.
+    pub(super) fn is_identified_as_by(&self, threshold: &Threshold) -> bool {
+        let own = threshold.identifying();
+        let by = self.by.as_ref().map(|by| by.iter().map(String::as_str).collect());
+        self.version < IDENTIFYING || own == by
     }
 
     /// The state of an alarm of a log evaluator.
@@ -233,5 +262,27 @@ impl Changes {
             }
         }
         effects
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::trial::{run, threshold};
+
+    #[test]
+    fn of_a_deletion_and_what_is_stored_after_it_the_later_counts() {
+        let (trial, ..) = run(threshold(5), "#");
+        let row = trial.stored.rows().next().unwrap();
+        let id = row.alarm.id.clone();
+        let stored = || Effects { standings: vec![row.clone()], ..Effects::default() };
+        let deleted = || Effects { gone: vec![id.clone()], ..Effects::default() };
+        // Whoever writes them stores first and deletes then.
+        let both = |mut one: Effects, later| {
+            one.extend(later);
+            (one.standings.len(), one.gone.len())
+        };
+        assert_eq!(both(stored(), deleted()), (1, 1));
+        assert_eq!(both(deleted(), stored()), (1, 0));
     }
 }

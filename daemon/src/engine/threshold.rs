@@ -1,8 +1,12 @@
 //! A threshold evaluator, as configured: what it judges, how, and what it raises.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::matcher::Matcher;
+use super::{labels::Labels, matcher::Matcher};
 
 /// An evaluator of kind `threshold`.
 #[derive(Clone, Debug)]
@@ -43,6 +47,21 @@ pub struct Threshold {
     pub expect: Expect,
     /// The id or place of the override that its numbers are of; `None`: they are its own.
     pub judged_by: Option<String>,
+}
+
+impl Threshold {
+    /// The labels that identify its alarms, in an order of their own; `None`: all labels.
+    pub(super) fn identifying(&self) -> Option<BTreeSet<&str>> {
+        self.by.as_ref().map(|by| by.iter().map(String::as_str).collect())
+    }
+
+    /// Whether a series with these identifying labels may be among those that it reads.
+    pub(super) fn may_read(&self, labels: &Labels) -> bool {
+        let by = self.identifying();
+        let known = |label: &str| by.as_ref().is_none_or(|by| by.contains(label));
+        let mut decided = self.matchers.iter().filter(|matcher| known(matcher.label()));
+        decided.all(|matcher| matcher.matches(labels.get(matcher.label())))
+    }
 }
 
 /// Which identities must be there: what is silent of them is no data, also if it never spoke.

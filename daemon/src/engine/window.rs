@@ -325,6 +325,8 @@ mod tests {
             ("20=1 30=2 40=6d", Value::Last, Reading::Absent),
             ("20=1d 30=2d 40=6d", Value::Mean, Reading::Absent),
             ("20=1 30=NaN 40=6", Value::Mean, Reading::Error),
+            ("20=1 30=NaN 40=6", Value::Max, Reading::Error),
+            ("20=NaN 25=end 30=2 40=6", Value::Mean, Reading::Value(4.0)),
             ("20=1 30=2 40=end", Value::Mean, Reading::Ended),
             ("20=90 25=end 30=2 40=6", Value::Mean, Reading::Value(4.0)),
             // It stopped: what is left of the window is no evidence.
@@ -347,6 +349,8 @@ mod tests {
             ("10=9 20=1 30=2 40=6", 5.0, 5.0),
             ("20=5 30=7 40=1", -4.0, 3.0),
             ("15=5 20=0 25=4 30=1 40=3", -2.0, 7.0),
+            ("20=5 30=5 40=5", 0.0, 0.0),
+            ("15=5 20=9 25=end 30=2 40=6", 4.0, 4.0),
         ] {
             for (counter, delta) in [(false, gauge), (true, counter)] {
                 let asked = Asked { counter, ..asked(40, 10) };
@@ -354,6 +358,27 @@ mod tests {
                 assert_eq!(reading, Reading::Value(delta), "{points} {counter}");
             }
         }
+    }
+
+    #[test]
+    fn a_point_alone_tells_no_change_and_stands_for_one_interval_at_most() {
+        let read = |points: &str, value, interval, length| {
+            let interval = Duration::from_secs(interval);
+            let over = Over { length: Duration::from_secs(length), value };
+            window(points).read(Asked { interval, ..asked(40, 10) }, Some(over))
+        };
+        assert_eq!(read("40=1", Value::Last, 20, 30), Reading::Value(1.0));
+        assert_eq!(read("40=1", Value::Delta, 20, 30), Reading::Absent);
+        assert_eq!(read("40=1", Value::Rate, 20, 30), Reading::Absent);
+        assert_eq!(read("5=1 40=3", Value::Delta, 10, 40), Reading::Value(2.0));
+        assert_eq!(read("5=1 40=3", Value::Delta, 10, 42), Reading::Absent);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_leaves_what_is_not_after_it() {
+        let mut window = window("10=1 20=2 30=3");
+        window.forget_after(Timestamp::from_seconds(20));
+        assert_eq!(window.newest(Timestamp::from_seconds(60)), Some(Timestamp::from_seconds(20)));
     }
 
     proptest::proptest! {

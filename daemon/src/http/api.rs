@@ -256,11 +256,12 @@ pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
         // One that has ended is known by its whole id.
         (None, _) => match view.parts().store.alarm(id).await {
             Ok(Some(standing)) => Ok(standing.alarm),
-            _ => Err(problem(
+            Ok(None) => Err(problem(
                 StatusCode::NOT_FOUND,
                 "no such alarm",
-                "see /api/v1/alarms; one that has ended is found by its whole id",
+                "see `haetae alarm list --all`; one that has ended is found by its whole id",
             )),
+            Err(error) => Err(no_answer(&error)),
         },
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 use haetae_plugin::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{View, api};
+use super::{View, api, thresholds::registry::Threshold};
 use crate::{
     engine::{
         AlarmView,
@@ -35,6 +35,9 @@ pub struct ExplainAnswer {
     pub now: Timestamp,
     /// Each sink that could be told, or was.
     pub sinks: Vec<ExplainedSink>,
+    /// The threshold by whose numbers it was judged last, if there still is one.
+    #[serde(default)]
+    pub threshold: Option<Threshold>,
     /// Where what is named here stands in the configuration: its evaluator, sources that are down.
     pub places: BTreeMap<String, String>,
     /// What happened to it, oldest first.
@@ -123,7 +126,13 @@ async fn answer(
     let named = down.chain([alarm.evaluator.as_str()]);
     let place = |name: &str| Some((name.to_owned(), parts.places.get(name)?.clone()));
     let places = named.filter_map(place).collect();
-    Ok(ExplainAnswer { handling, now: parts.clock.now(), sinks, places, history, alarm })
+    let threshold = match &alarm.threshold {
+        // One that was removed since has a history, and no numbers.
+        Some(id) => parts.thresholds.one(id).await.ok(),
+        None => None,
+    };
+    let now = parts.clock.now();
+    Ok(ExplainAnswer { alarm, handling, now, sinks, threshold, places, history })
 }
 
 /// Takes what is of one sink.

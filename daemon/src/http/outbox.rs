@@ -2,14 +2,19 @@
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, Query, State},
+    extract::{ConnectInfo, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{View, api::problem, peer::Peer};
+use super::{
+    View,
+    api::problem,
+    peer::Peer,
+    request::{Body, Parameters},
+};
 use crate::{
     deliver::outbox::dead_letters,
     engine::Problem,
@@ -22,7 +27,7 @@ const PAGE: i64 = 500;
 
 /// What is asked of `GET /api/v1/outbox`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Filter {
     /// Rows after this one.
     pub after: String,
@@ -87,7 +92,7 @@ pub struct Chosen {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Which {
     all: bool,
 }
@@ -102,7 +107,7 @@ pub(super) fn router() -> Router<View> {
         .route("/api/v1/obligations", get(obligations))
 }
 
-async fn list(State(view): State<View>, Query(filter): Query<Filter>) -> Response {
+async fn list(State(view): State<View>, Parameters(filter): Parameters<Filter>) -> Response {
     match page(&view, &filter).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => failed(&error),
@@ -162,7 +167,7 @@ async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn obligations(State(view): State<View>, Query(which): Query<Which>) -> Response {
+async fn obligations(State(view): State<View>, Parameters(which): Parameters<Which>) -> Response {
     match view.parts().store.obligations(which.all, 10_000).await {
         Ok(obligations) => Json(ObligationsAnswer { obligations }).into_response(),
         Err(error) => failed(&error),
@@ -172,7 +177,7 @@ async fn obligations(State(view): State<View>, Query(which): Query<Which>) -> Re
 async fn redrive(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Json(chosen): Json<Chosen>,
+    Body(chosen): Body<Chosen>,
 ) -> Response {
     answer(change(&view, &chosen, Act::Redriven, &peer).await)
 }
@@ -180,7 +185,7 @@ async fn redrive(
 async fn drop_rows(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Json(chosen): Json<Chosen>,
+    Body(chosen): Body<Chosen>,
 ) -> Response {
     answer(change(&view, &chosen, Act::Dropped, &peer).await)
 }

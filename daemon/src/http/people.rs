@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, RawQuery, State, rejection::JsonRejection},
+    extract::{ConnectInfo, Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -13,7 +13,7 @@ use axum::{
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{View, api, api::problem, peer::Peer};
+use super::{View, api, api::problem, peer::Peer, request::Body};
 use crate::{
     engine::AlarmView,
     people::{ActRequest, BulkRequest, Filter, PeopleError, ShownSilence, SilenceRequest},
@@ -24,6 +24,8 @@ use crate::{
 const BACK: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 /// Alarms that have ended in one answer at the most.
 const ENDED: i64 = 1000;
+/// Those that a filter looks through: what it means may have ended before many others.
+const LOOKED_THROUGH: i64 = 20_000;
 
 /// The answer of `GET /api/v1/alarms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -62,17 +64,24 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(query: Option<&str>) -> Self {
+    fn of(query: Option<&str>) -> Result<Self, PeopleError> {
         let mut wanted = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            let yes = || {
+                let wrong = |_| PeopleError::Senseless(format!("`{name}` is true or false"));
+                value.parse().map_err(wrong)
+            };
             match name.as_ref() {
                 "match" => wanted.matchers.push(value.into_owned()),
-                "unseen" => wanted.unseen = value != "false",
-                "all" => wanted.all = value != "false",
-                _ => {}
+                "unseen" => wanted.unseen = yes()?,
+                "all" => wanted.all = yes()?,
+                _ => {
+                    let text = format!("nothing reads `{name}`: ask by `match`, `unseen`, `all`");
+                    return Err(PeopleError::Senseless(text));
+                }
             }
         }
-        wanted
+        Ok(wanted)
     }
 }
 
@@ -86,7 +95,10 @@ pub(super) fn router() -> Router<View> {
 }
 
 pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
-    let wanted = Wanted::of(query.as_deref());
+    let wanted = match Wanted::of(query.as_deref()) {
+        Ok(wanted) => wanted,
+        Err(error) => return failed(&error),
+    };
     match listed(&view, &wanted).await {
         Ok(Some(alarms)) => Json(AlarmsAnswer { alarms }).into_response(),
         Ok(None) => api::stopping(),
@@ -107,16 +119,17 @@ async fn listed(view: &View, wanted: &Wanted) -> Result<Option<Vec<ListedAlarm>>
         }));
     }
     if wanted.unseen || wanted.all {
-        alarms.extend(ended(view, wanted.unseen).await?);
+        let most = if wanted.matchers.is_empty() { ENDED } else { LOOKED_THROUGH };
+        alarms.extend(ended(view, wanted.unseen, most).await?);
     }
     alarms.retain(|one| filter.fits(&one.alarm, &one.handling.handling));
     Ok(Some(alarms))
 }
 
 /// Alarms that ended of late; `unseen`: those that nobody did anything about.
-async fn ended(view: &View, unseen: bool) -> Result<Vec<ListedAlarm>, StoreError> {
+async fn ended(view: &View, unseen: bool, most: i64) -> Result<Vec<ListedAlarm>, StoreError> {
     let since = view.parts().clock.now().before(BACK);
-    let ended = view.parts().store.ended(since, unseen, ENDED).await?;
+    let ended = view.parts().store.ended(since, unseen, most).await?;
     let listed = ended
         .into_iter()
         .map(|(standing, handling)| ListedAlarm { alarm: standing.alarm, handling });
@@ -127,12 +140,8 @@ async fn act(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
-    request: Result<Json<ActRequest>, JsonRejection>,
+    Body(request): Body<ActRequest>,
 ) -> Response {
-    let Json(request) = match request {
-        Ok(request) => request,
-        Err(rejection) => return unread(&rejection),
-    };
     let alarm = match api::find(&view, &id).await {
         Ok(alarm) => alarm,
         Err(response) => return response,
@@ -143,12 +152,8 @@ async fn act(
 async fn act_on_all(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    request: Result<Json<BulkRequest>, JsonRejection>,
+    Body(request): Body<BulkRequest>,
 ) -> Response {
-    let Json(request) = match request {
-        Ok(request) => request,
-        Err(rejection) => return unread(&rejection),
-    };
     if request.matchers.is_empty() {
         let text = "give at least one matcher, like severity=\"warning\"";
         return failed(&PeopleError::Senseless(text.into()));
@@ -167,7 +172,10 @@ async fn act_on_all(
 }
 
 async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
-    let all = Wanted::of(query.as_deref()).all;
+    let all = match Wanted::of(query.as_deref()) {
+        Ok(wanted) => wanted.all,
+        Err(error) => return failed(&error),
+    };
     let Some(overview) = view.overview().await else { return api::stopping() };
     let lives: BTreeSet<_> = overview.alarms.iter().map(|it| it.id.as_str()).collect();
     let silences = view.parts().people.silences(all, |id| lives.contains(id)).await;
@@ -177,12 +185,8 @@ async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Respon
 async fn silence(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    request: Result<Json<SilenceRequest>, JsonRejection>,
+    Body(request): Body<SilenceRequest>,
 ) -> Response {
-    let Json(request) = match request {
-        Ok(request) => request,
-        Err(rejection) => return unread(&rejection),
-    };
     let Some(overview) = view.overview().await else { return api::stopping() };
     answer(view.parts().people.silence(&request, &overview.alarms, peer.name()).await)
 }
@@ -210,10 +214,6 @@ fn failed(error: &PeopleError) -> Response {
         PeopleError::Unknown(_) => (StatusCode::NOT_FOUND, "nothing to end"),
     };
     problem(status, title, &error.to_string())
-}
-
-fn unread(rejection: &JsonRejection) -> Response {
-    problem(StatusCode::BAD_REQUEST, "the request cannot be read", &rejection.body_text())
 }
 
 /// When an alarm is listed: those that have ended by their end.

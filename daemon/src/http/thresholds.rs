@@ -4,7 +4,7 @@ pub mod registry;
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, Query, State},
+    extract::{ConnectInfo, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -16,6 +16,7 @@ use super::{
     View,
     api::{ProblemAnswer, problem},
     peer::Peer,
+    request::{Body, Parameters},
 };
 use crate::config::ThresholdText;
 
@@ -44,7 +45,7 @@ pub struct ConflictAnswer {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct How {
     dry_run: bool,
 }
@@ -82,8 +83,8 @@ async fn history(State(view): State<View>, Path(id): Path<String>) -> Response {
 async fn add(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Query(how): Query<How>,
-    Json(text): Json<ThresholdText>,
+    Parameters(how): Parameters<How>,
+    Body(text): Body<ThresholdText>,
 ) -> Response {
     let asked = Asked { actor: peer.name(), seen: None, dry_run: how.dry_run };
     let status = if how.dry_run { StatusCode::OK } else { StatusCode::CREATED };
@@ -94,9 +95,9 @@ async fn change(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
-    Query(how): Query<How>,
+    Parameters(how): Parameters<How>,
     headers: HeaderMap,
-    Json(text): Json<ThresholdText>,
+    Body(text): Body<ThresholdText>,
 ) -> Response {
     let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };
     answer(StatusCode::OK, view.parts().thresholds.set(Some(&id), &text, asked).await)
@@ -106,7 +107,7 @@ async fn remove(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
-    Query(how): Query<How>,
+    Parameters(how): Parameters<How>,
     headers: HeaderMap,
 ) -> Response {
     let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };

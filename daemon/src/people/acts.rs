@@ -19,9 +19,9 @@ const MOST: usize = 10_000;
 /// The longest comment, in bytes.
 const COMMENT: usize = 4096;
 
-/// What a person says.
+/// What a person says. Those without a key have braces too: serde lets them pass any key else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "kebab-case")]
+#[serde(tag = "act", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Said {
     /// They know.
     Acknowledge {
@@ -42,18 +42,18 @@ pub enum Said {
         owner: Option<String>,
     },
     /// Something worth writing down.
-    Note,
+    Note {},
     /// They work on it.
-    Progress,
+    Progress {},
     /// They are done with it.
     Close {
         /// What it was.
         code: CloseCode,
     },
     /// It is unhandled again.
-    Reopen,
+    Reopen {},
     /// They have looked at one that ended.
-    Seen,
+    Seen {},
 }
 
 /// The body of `POST /api/v1/alarms/{id}/acts`.
@@ -156,11 +156,11 @@ impl Said {
                 let owner = owner.as_deref().map(str::trim).filter(|owner| !owner.is_empty());
                 Act::Assign { owner: owner.map(Into::into) }
             }
-            Self::Note => Act::Note,
-            Self::Progress => Act::Progress,
+            Self::Note {} => Act::Note,
+            Self::Progress {} => Act::Progress,
             Self::Close { code } => Act::Close { code: *code },
-            Self::Reopen => Act::Reopen,
-            Self::Seen => Act::Seen,
+            Self::Reopen {} => Act::Reopen,
+            Self::Seen {} => Act::Seen,
         })
     }
 }
@@ -303,7 +303,7 @@ fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Act, PeopleErr
         let text = format!("the comment has {} bytes, at most {COMMENT} are kept", comment.len());
         return Err(PeopleError::Senseless(text));
     }
-    if *said == Said::Note && comment.trim().is_empty() {
+    if *said == (Said::Note {}) && comment.trim().is_empty() {
         return Err(PeopleError::senseless("a note needs words"));
     }
     let act = said.act(now)?;
@@ -311,5 +311,39 @@ fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Act, PeopleErr
         // Before anything is looked up: it fits no alarm.
         Act::Acknowledge { until: Some(until), .. } if until <= now => Err(Refusal::Past.into()),
         act => Ok(act),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A dry run that is misspelt must not be taken for the act.
+    #[test]
+    fn a_key_that_nobody_reads_is_refused() {
+        let acts = [
+            r#""act":"acknowledge""#,
+            r#""act":"assign""#,
+            r#""act":"note""#,
+            r#""act":"progress""#,
+            r#""act":"close","code":"noise""#,
+            r#""act":"reopen""#,
+            r#""act":"seen""#,
+        ];
+        for act in acts {
+            let bulk = |more: &str| {
+                let text = format!(r#"{{{act},"match":["a=b"]{more}}}"#);
+                serde_json::from_str::<BulkRequest>(&text).map_err(|error| error.to_string())
+            };
+            assert!(bulk("").is_ok_and(|bulk| !bulk.dry_run), "{act}");
+            assert!(bulk(r#","dry_run":true,"unseen":true"#).is_ok_and(|bulk| bulk.dry_run));
+            assert!(bulk(r#","dryrun":true"#).is_err_and(|why| why.contains("dryrun")), "{act}");
+            let one = format!(r#"{{{act},"comment":"c","version":1,"unitl":5}}"#);
+            let one = serde_json::from_str::<ActRequest>(&one).map_err(|error| error.to_string());
+            assert!(one.is_err_and(|why| why.contains("unitl")), "{act}");
+        }
+        let until = r#"{"act":"acknowledge","until":5,"sticky":true}"#;
+        let until = serde_json::from_str::<ActRequest>(until).unwrap().said;
+        assert!(matches!(until, Said::Acknowledge { until: Some(_), sticky: true, .. }));
     }
 }

@@ -280,6 +280,9 @@ fn span(
     if until.is_some_and(|until| until <= from.max(now)) {
         return Err(PeopleError::senseless("the silence would end before it begins"));
     }
+    if request.zone.is_some() && request.every.is_none() {
+        return Err(PeopleError::senseless("`zone` is that of hours: say `every` too"));
+    }
     match (&request.every, request.until_resolved, until) {
         (None, false, Some(until)) => Ok(StoredSpan::Between { from, until }),
         (None, true, None) if muted.is_empty() => {

@@ -28,6 +28,8 @@ pub const QUESTIONS: usize = 16;
 /// Effects that wait for the store. Full: the engine waits, and answers questions meanwhile. Few:
 /// in a storm, each is a thousand alarms and more.
 pub const EFFECTS: usize = 4;
+/// Alarms that effects are about, so many that they wait until nothing else does.
+const HEAVY: usize = 256;
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
 
@@ -132,11 +134,14 @@ impl Channels {
         if effects.is_empty() {
             return true;
         }
+        let told = effects.flushes.iter().map(|flush| flush.alarms.len()).sum::<usize>();
+        let places = if effects.standings.len() + told < HEAVY { 1 } else { EFFECTS };
         loop {
             tokio::select! {
                 biased;
-                place = self.effects.reserve() => {
-                    return place.map(|place| place.send(effects)).is_ok();
+                places = self.effects.reserve_many(places) => {
+                    let place = places.ok().and_then(|mut places| places.next());
+                    return place.map(|place| place.send(effects)).is_some();
                 }
                 Some(question) = self.questions.recv() => answer(engine, question),
             }

@@ -25,7 +25,7 @@ use crate::{
         recipient::{Recipient, Recipients},
         render::Voice,
     },
-    engine::{Effects, Engine, Past, SourceTiming, log::Positions},
+    engine::{Effects, Engine, Input, Past, Setting, SourceTiming, log::Positions},
     plugin::event::Event,
     store::{Location, Store, health::Health, reserve::Reserve},
 };
@@ -64,6 +64,28 @@ impl Rig {
     ) -> Result<(Self, Effects), PlayError> {
         let store = Store::open(Location::File(folder.join("haetae.db")), NODE).await?;
         let (engine, effects) = engine(&store, plan, clock.now(), intervals).await?;
+        Ok((Self::around(engine, store, plan, (folder, clock, posts)).await?, effects))
+    }
+
+    /// Goes on with another plan while the engine runs. The answer has what that led to.
+    pub(super) async fn reload(
+        self,
+        plan: &Plan,
+        (folder, clock, posts): (&Path, &Clock, &BTreeMap<String, Post>),
+        intervals: &BTreeMap<String, std::time::Duration>,
+    ) -> Result<(Self, Effects), PlayError> {
+        let (mut engine, store) = self.halt(posts).await;
+        let effects = engine.reload(setting(plan, intervals), clock.now());
+        Ok((Self::around(engine, store, plan, (folder, clock, posts)).await?, effects))
+    }
+
+    /// All that follows from an engine's effects.
+    async fn around(
+        engine: Engine,
+        store: Store,
+        plan: &Plan,
+        (folder, clock, posts): (&Path, &Clock, &BTreeMap<String, Post>),
+    ) -> Result<Self, PlayError> {
         let (sender, events) = mpsc::channel(EVENTS);
         let tasks = TaskTracker::new();
         let recipient = |sink: &Sink| Recipient {
@@ -110,11 +132,17 @@ impl Rig {
             events: sender,
         };
         outbox.adopt().await?;
-        Ok((Self { engine, outbox, dispatchers, events, tasks }, effects))
+        Ok(Self { engine, outbox, dispatchers, events, tasks })
     }
 
     /// Ends at once: what was claimed stays claimed, and a delivery under way is never recorded.
-    pub(super) async fn kill(mut self, posts: &BTreeMap<String, Post>) {
+    pub(super) async fn kill(self, posts: &BTreeMap<String, Post>) {
+        let (_, store) = self.halt(posts).await;
+        store.close().await;
+    }
+
+    /// Ends all but the engine and the store.
+    async fn halt(mut self, posts: &BTreeMap<String, Post>) -> (Engine, Store) {
         for dispatcher in std::mem::take(&mut self.dispatchers).into_values() {
             if let Dispatcher::Busy(task) = dispatcher {
                 task.abort();
@@ -123,21 +151,17 @@ impl Rig {
             }
         }
         posts.values().for_each(Post::forget);
-        let Self { outbox, events, tasks, .. } = self;
+        let Self { engine, outbox, events, tasks, .. } = self;
         let store = outbox.store.clone();
         drop((outbox, events));
         tasks.close();
         tasks.wait().await;
-        store.close().await;
+        (engine, store)
     }
 }
 
-async fn engine(
-    store: &Store,
-    plan: &Plan,
-    now: Timestamp,
-    intervals: &BTreeMap<String, std::time::Duration>,
-) -> Result<(Engine, Effects), PlayError> {
+/// What the engine takes from a plan; nobody reads logs here.
+fn setting(plan: &Plan, intervals: &BTreeMap<String, std::time::Duration>) -> Setting {
     let timing = |source: &Source| {
         let interval = intervals.get(&source.name).copied().unwrap_or(source.interval);
         SourceTiming {
@@ -147,10 +171,28 @@ async fn engine(
             max_series: source.limits.max_series,
         }
     };
-    let timings = plan.sources.iter().map(timing).collect();
-    let engine = Engine::new(timings, plan.thresholds.clone(), now);
-    let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
-    let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
+    Setting {
+        sources: plan.sources.iter().map(timing).collect(),
+        thresholds: plan.thresholds.clone(),
+        overrides: plan.numbers(),
+        logs: Vec::new(),
+        routes: plan.routes(),
+        inhibits: plan.inhibits.clone(),
+        maintenance: plan.maintenance.clone(),
+    }
+}
+
+async fn engine(
+    store: &Store,
+    plan: &Plan,
+    now: Timestamp,
+    intervals: &BTreeMap<String, std::time::Duration>,
+) -> Result<(Engine, Effects), PlayError> {
+    let Setting { sources, thresholds, overrides, routes, inhibits, maintenance, .. } =
+        setting(plan, intervals);
+    let engine = Engine::new(sources, thresholds, now);
+    let mut engine = engine.with_routes(routes, inhibits, maintenance);
+    engine.step(Input::Overrides(overrides), now);
     let sources = plan.sources.iter().map(|source| source.name.clone());
     let instances = sources.chain(plan.sinks.iter().map(|sink| sink.name.clone()));
     let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();

@@ -104,9 +104,12 @@ impl<'a> Stage<'a> {
             });
             (builder.build(), spoken.words.as_slice())
         });
+        let sources = timings.iter().map(|timing| timing.name.clone()).collect();
+        let mut engine = Engine::new(timings, vec![threshold.clone()], before);
+        engine.step(Input::Overrides(plan.numbers()), before);
         Self {
-            sources: timings.iter().map(|timing| timing.name.clone()).collect(),
-            engine: Engine::new(timings, vec![threshold.clone()], before),
+            sources,
+            engine,
             evaluator: &threshold.name,
             series: series.collect(),
             start,

@@ -62,7 +62,7 @@ pub struct Step {
 pub enum Act {
     /// The daemon ends at once and starts again after a while.
     Restart(std::time::Duration),
-    /// Another configuration takes over.
+    /// Another configuration takes over while the daemon runs: its plan is replaced.
     Reload(PathBuf),
     /// The daemon's clock goes forward, or back if it is negative: seconds.
     ClockJump(i64),

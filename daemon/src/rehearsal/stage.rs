@@ -137,6 +137,21 @@ impl Stage {
         Ok(())
     }
 
+    /// The plan is replaced while the daemon runs.
+    pub(super) async fn reload(&mut self, plan: Plan) -> Result<(), PlayError> {
+        let Some(rig) = self.rig.take() else { return Ok(()) };
+        self.plan = plan;
+        for sink in &self.plan.sinks {
+            self.posts.entry(sink.name.clone()).or_default();
+        }
+        // What is under way is begun again.
+        self.releases.clear();
+        let around = (self.folder.path(), &self.clock, &self.posts);
+        let (rig, effects) = rig.reload(&self.plan, around, &self.intervals).await?;
+        self.rig = Some(rig);
+        self.keep(effects).await
+    }
+
     pub(super) async fn sleep(&mut self) {
         if let Some(rig) = self.rig.take() {
             rig.kill(&self.posts).await;

@@ -38,9 +38,7 @@ impl Stage {
             }
             Act::Reload(path) => {
                 let plan = load(path).map_err(PlayError::Nothing)?;
-                self.sleep().await;
-                self.plan = plan;
-                self.wake().await
+                self.reload(plan).await
             }
             Act::ClockJump(seconds) => {
                 let from = self.clock.now();

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::engine::AlarmView;
 
+/// Pairs that are asked about at once.
+const CHUNK: usize = 512;
+
 /// An obligation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debt {
@@ -141,9 +144,15 @@ impl Transaction<'_> {
         &mut self,
         pairs: &[(&str, &str)],
     ) -> Result<HashSet<(String, String)>, StoreError> {
-        let pairs: Vec<_> = pairs.iter().map(|(sink, alarm)| Pair(sink, alarm)).collect();
-        let rows = self.each(statements::KNOWN, &(), &pairs).await?;
-        rows.iter().map(pair).collect()
+        let mut known = HashSet::new();
+        // Rows as they are fetched are many times what is read of them.
+        for some in pairs.chunks(CHUNK) {
+            let some: Vec<_> = some.iter().map(|(sink, alarm)| Pair(sink, alarm)).collect();
+            for row in &self.each(statements::KNOWN, &(), &some).await? {
+                known.insert(pair(row)?);
+            }
+        }
+        Ok(known)
     }
 
     /// Sinks that know of alarms, or will, and that nothing else tells of the end: by alarm and

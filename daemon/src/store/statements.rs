@@ -157,8 +157,11 @@ statements! {
     /// Who is told again after the end is to be told of another one.
     TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
         VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
-        ON CONFLICT (sink, alarm) DO UPDATE SET repeats = told.repeats + 1, state = 'open',
-        ended = 0, reason = ''";
+        ON CONFLICT (sink, alarm) DO UPDATE SET
+            repeats = CASE WHEN told.state = 'open' THEN told.repeats + 1 ELSE 0 END,
+            opened = CASE WHEN told.state = 'open' THEN told.opened ELSE excluded.opened END,
+            owes = CASE WHEN told.state = 'open' AND told.owes = 1 THEN 1 ELSE excluded.owes END,
+            state = 'open', ended = 0, reason = ''";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2

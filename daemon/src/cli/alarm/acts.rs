@@ -1,7 +1,7 @@
 //! What people do about alarms: one by its id, or all that match.
 
 use clap::{Args, Subcommand, ValueEnum};
-use haetae_plugin::options::Duration;
+use haetae_plugin::{Timestamp, options::Duration};
 
 use super::{handling, path, voice};
 use crate::{
@@ -17,7 +17,7 @@ const NAMED: usize = 100;
 pub(in crate::cli) enum Act {
     /// Say that you know: it is not told again until it worsens, ends, or the time is up
     #[command(
-        after_help = "Examples:\n  haetae alarm ack 3f9c2a --for 2h --comment 'disk ordered'\n  haetae alarm ack 3f9c2a --sticky\n  haetae alarm ack --match severity=warning --match 'host=~\"db.*\"' --for 1h --dry-run"
+        after_help = "Examples:\n  haetae alarm ack 3f9c2a --for 2h --comment 'disk ordered'\n  haetae alarm ack 3f9c2a --until 2026-11-26T09:00\n  haetae alarm ack 3f9c2a --sticky\n  haetae alarm ack --match severity=warning --match 'host=~\"db.*\"' --for 1h --dry-run"
     )]
     Ack {
         #[command(flatten)]
@@ -25,6 +25,9 @@ pub(in crate::cli) enum Act {
         /// For how long, like 90m or 2h
         #[arg(long = "for", value_name = "DURATION")]
         lasts: Option<Duration>,
+        /// Until when, like 2026-11-26T09:00; without both, until it worsens or ends
+        #[arg(long, value_name = "TIME", conflicts_with = "lasts", value_parser = crate::cli::time)]
+        until: Option<Timestamp>,
         /// Also while it worsens
         #[arg(long)]
         sticky: bool,
@@ -145,19 +148,20 @@ impl Act {
     /// Which alarms, what, and in which words.
     fn parts(&self) -> (&Which, Said, &str) {
         match self {
-            Self::Ack { which, lasts, sticky, comment } => {
-                (which, Said::Acknowledge { lasts: *lasts, until: None, sticky: *sticky }, comment)
+            Self::Ack { which, lasts, until, sticky, comment } => {
+                let (lasts, until, sticky) = (*lasts, *until, *sticky);
+                (which, Said::Acknowledge { lasts, until, sticky }, comment)
             }
             Self::Assign { which, to, comment } => {
                 (which, Said::Assign { owner: to.clone() }, comment)
             }
-            Self::Note { which, note } => (which, Said::Note, note),
-            Self::Progress { which, note } => (which, Said::Progress, note),
+            Self::Note { which, note } => (which, Said::Note {}, note),
+            Self::Progress { which, note } => (which, Said::Progress {}, note),
             Self::Close { which, code, note } => {
                 (which, Said::Close { code: (*code).into() }, note)
             }
-            Self::Reopen { which, note } => (which, Said::Reopen, note),
-            Self::Seen { which, note } => (which, Said::Seen, note),
+            Self::Reopen { which, note } => (which, Said::Reopen {}, note),
+            Self::Seen { which, note } => (which, Said::Seen {}, note),
         }
     }
 
@@ -193,7 +197,7 @@ pub(super) fn run(common: &Common, act: &Act) -> Result<(), u8> {
 fn many(common: &Common, act: &Act, said: Said, comment: String) -> Result<(), u8> {
     let (which, ..) = act.parts();
     // Nothing else can be marked as seen.
-    let unseen = which.unseen || said == Said::Seen;
+    let unseen = which.unseen || said == (Said::Seen {});
     let (matchers, dry_run) = (which.matchers.clone(), which.dry_run);
     let request = BulkRequest { said, comment, matchers, unseen, dry_run };
     let answer: BulkAnswer = client::post(common, "/api/v1/alarms/acts", &request)?;

@@ -3,7 +3,9 @@
 use std::{fmt, time::Duration};
 
 use haetae_plugin::{Timestamp, options};
-use jiff::{civil, tz::TimeZone};
+use jiff::tz::TimeZone;
+
+use crate::config;
 
 /// A range of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +74,7 @@ fn time(text: &str, end: Timestamp) -> Result<Timestamp, String> {
     if let Ok(ago) = text.parse::<options::Duration>() {
         return Ok(end.before(*ago));
     }
-    let zone = TimeZone::system();
-    let local = || text.parse::<civil::DateTime>().ok()?.to_zoned_datetime(zone).ok();
-    let known = text.parse::<jiff::Timestamp>().ok();
-    let known = known.or_else(|| local().map(|zoned| zoned.timestamp()));
-    let nanos = known.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
-    nanos.map(Timestamp::from_nanos).ok_or_else(|| {
+    config::moment(text, &TimeZone::system()).ok_or_else(|| {
         format!("`{text}` is no time: write 7d, now, 2026-03-01, 2026-03-01T08:00 or 2026-03-01T08:00:00+09:00")
     })
 }

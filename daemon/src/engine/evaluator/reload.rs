@@ -21,7 +21,7 @@ impl Evaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) -> Vec<(usize, usize)> {
-        if before.threshold.by != self.threshold.by {
+        if before.threshold.identifying() != self.threshold.identifying() {
             before.close_all(CHANGED, now, occurrences, changes);
             return Vec::new();
         }
@@ -38,14 +38,18 @@ impl Evaluator {
         let mut attached = Vec::new();
         for (labels, mut identity) in std::mem::take(&mut before.identities) {
             let stored = identity.kept(identity.under(&before.threshold));
+            let others = attached.len();
             self.take_series(&mut identity, &before, moves, &mut attached);
             self.expect_as_before(&mut identity, &labels);
-            if identity.is_orphaned() {
+            let unread = identity.expected.is_none() && !self.threshold.may_read(&labels);
+            if unread || identity.is_orphaned() {
                 let threshold = identity.under(&before.threshold);
                 identity.close((threshold, stored), &labels, CHANGED, now, changes);
                 remember(&identity, occurrences);
+                attached.truncate(others);
                 continue;
             }
+            self.count_series(attached.get(others..).unwrap_or_default());
             let numbers = self.overrides.resolve(&self.threshold, &labels);
             let was = std::mem::replace(&mut identity.numbers, numbers.clone());
             let was = was.as_deref().unwrap_or(&before.threshold);
@@ -74,7 +78,7 @@ impl Evaluator {
 
     /// Leaves an identity the series that it still reads.
     fn take_series(
-        &mut self,
+        &self,
         identity: &mut Identity,
         before: &Self,
         moves: &Moves,
@@ -82,7 +86,6 @@ impl Evaluator {
     ) {
         let (was, is) = (&before.threshold, &self.threshold);
         let others = was.metric != is.metric || was.inputs != is.inputs;
-        let first = attached.len();
         identity.keep_series(others, |member| {
             let (source, places) = moves.get(member.source)?.as_ref()?;
             let place = *places.get(&member.place)?;
@@ -94,7 +97,11 @@ impl Evaluator {
             attached.push((*source, place));
             Some(member.moved(*source, place))
         });
-        for (source, _) in attached.iter().skip(first) {
+    }
+
+    /// It has these series now.
+    fn count_series(&mut self, attached: &[(usize, usize)]) {
+        for (source, _) in attached {
             self.status.series += 1;
             let input = self.inputs.iter_mut().find(|input| input.source == *source);
             if let Some(input) = input {

@@ -26,6 +26,8 @@ impl Evaluator {
         let kept = standing.kept(threshold);
         let by = self.threshold.by.as_deref();
         let fits = by.is_none_or(|by| standing.labels.keys().all(|name| by.contains(name)));
+        let fits = fits
+            && standing.state.as_ref().is_none_or(|it| it.is_identified_as_by(&self.threshold));
         let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
         let silent = standing.state.as_ref().map(|state| state.silent).unwrap_or_default();
         let seen = standing.state.as_ref().and_then(|state| state.seen);
@@ -34,9 +36,12 @@ impl Evaluator {
         let expected = expected.map(|it| Box::new(it.silent_for(silent, seen.is_some())));
         let learned = seen.is_some() && expected.as_ref().is_some_and(|it| !it.is_forgotten());
         let something = kept != Kept::default() || learned;
-        // What never spoke fires because it was expected, and may be no more.
-        let unexpected = kept.levels.by_absence && seen.is_none() && expected.is_none();
-        let goes_on = something && before.is_some() == kept.severity().is_some() && !unexpected;
+        // What never spoke fires because it was expected, and may be no more; of what is no longer
+        // read no word can come.
+        let by_name_alone = kept.levels.by_absence && seen.is_none();
+        let unexpected = by_name_alone || !self.threshold.may_read(&labels);
+        let orphaned = expected.is_none() && unexpected;
+        let goes_on = something && before.is_some() == kept.severity().is_some() && !orphaned;
         if !fits || !goes_on || self.identities.contains_key(&labels) {
             return Some(CHANGED);
         }

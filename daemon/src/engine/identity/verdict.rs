@@ -26,9 +26,16 @@ impl Identity {
     pub(super) fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
         let speaks = self.members.iter().any(Member::has_value);
         let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
+        let mut ended = 0;
         gone.extend(self.members.extract_if(.., |member| {
-            member.has_ended_for_good(slot) || (spare && member.is_silent(slot))
+            let is_over = member.has_ended_for_good(slot);
+            ended += usize::from(is_over);
+            is_over || (spare && member.is_silent(slot))
         }));
+        // What has spoken and ended is waited for no more.
+        self.awaited
+            .iter_mut()
+            .for_each(|awaited| awaited.series = awaited.series.saturating_sub(ended));
     }
 
     /// Decides what the evidence is, and lets follow what [`Heard::weigh`] says.

@@ -1,11 +1,24 @@
 //! A lane: how far a log evaluator has read one source's queue, and how far that source has spoken.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::matching::Found;
+use super::{matching::Found, rule::RuleIdentity};
+
+/// A batch of a source's queue, as far as log evaluators want it.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// The source.
+    pub source: String,
+    /// The id of its queue.
+    pub queue: String,
+    /// The batch's sequence.
+    pub position: i64,
+    /// What was found in it.
+    pub found: Found,
+}
 
 /// Where a log evaluator goes on in the queue of a source. It is written with what followed from
 /// the batches up to there.
@@ -43,6 +56,9 @@ pub struct LaneState {
     pub(super) vouched: Option<Timestamp>,
     /// When the evaluator began.
     pub(super) begun: Option<Timestamp>,
+    /// What told alarms apart; none: it was not written down yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rule: Option<RuleIdentity>,
     /// The time up to which it has judged.
     pub(super) clock: Timestamp,
     /// Records of this source.
@@ -101,13 +117,13 @@ impl Lane {
         self.state.vouched.is_some_and(|vouched| time <= vouched)
     }
 
-    /// For how long nobody had listened when it spoke again: a source that vouches for the time
-    /// before has missed nothing of it.
-    pub(super) fn gap(&mut self, found: &Found) -> Option<Duration> {
+    /// From when to when nobody had listened when it spoke again: a source that vouches for the
+    /// time before has missed nothing of it.
+    pub(super) fn gap(&mut self, found: &Found) -> Option<(Timestamp, Timestamp)> {
         let first = found.span.map(|(first, _)| first).or(found.vouched)?;
         let broken = std::mem::take(&mut self.broken);
         let before = self.state.heard.filter(|_| broken && found.vouched.is_none())?;
-        Some(first.since(before)).filter(|gap| !gap.is_zero())
+        Some((before, first))
     }
 
     /// It was heard up to `at`.
@@ -122,10 +138,13 @@ impl Lane {
         self.state.vouched = self.state.vouched.max(found.vouched);
         self.state.records += found.records;
     }
+}
 
+impl LaneState {
     /// Takes what a clock that went back to `now` has stamped out of the future.
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
-        for time in [&mut self.state.heard, &mut self.state.vouched, &mut self.state.begun] {
+        self.clock = self.clock.min(now);
+        for time in [&mut self.heard, &mut self.vouched, &mut self.begun] {
             *time = time.map(|time| time.min(now));
         }
     }

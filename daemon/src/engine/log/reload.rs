@@ -2,10 +2,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{
-    LogEvaluator,
-    rule::{LogRule, Watch},
-};
+use super::LogEvaluator;
 use crate::engine::{
     alarm::{CHANGED, Change, Transition},
     occurrence::Occurrences,
@@ -21,7 +18,7 @@ impl LogEvaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {
-        if identifying(&self.rule) != identifying(&before.rule) {
+        if self.rule.identity() != before.rule.identity() {
             before.close_all(CHANGED, now, occurrences, changes);
             return;
         }
@@ -63,14 +60,4 @@ impl LogEvaluator {
             }
         }
     }
-}
-
-/// What tells the alarms of a rule apart, and what kind of thing it knows of each.
-fn identifying(rule: &LogRule) -> (u8, &[String], Option<&String>) {
-    let (kind, new) = match &rule.watch {
-        Watch::Count(_) => (0, None),
-        Watch::Absence(_) => (1, None),
-        Watch::New { label, .. } => (2, Some(label)),
-    };
-    (kind, &rule.by, new)
 }

@@ -1,9 +1,13 @@
 //! A log evaluator, as configured: which records it wants, and what it watches for.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use haetae_plugin::Severity;
 use regex::bytes::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::matcher::Matcher;
 
@@ -76,7 +80,27 @@ impl<T: Copy> Levels<T> {
     }
 }
 
+/// What tells the alarms of a rule apart, and what kind of thing it knows of each: with another
+/// one it begins anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RuleIdentity {
+    kind: String,
+    by: BTreeSet<String>,
+    /// The label whose values are new or known.
+    label: Option<String>,
+}
+
 impl LogRule {
+    /// What tells its alarms apart.
+    pub(super) fn identity(&self) -> RuleIdentity {
+        let (kind, label) = match &self.watch {
+            Watch::Count(_) => ("count", None),
+            Watch::Absence(_) => ("absence", None),
+            Watch::New { label, .. } => ("new", Some(label.clone())),
+        };
+        RuleIdentity { kind: kind.into(), by: self.by.iter().cloned().collect(), label }
+    }
+
     /// Whether a label is part of what identifies its alarms.
     pub(super) fn identifies(&self, name: &str) -> bool {
         let new = matches!(&self.watch, Watch::New { label, .. } if label == name);

@@ -1,6 +1,6 @@
 //! A tally: what is known of the matches of one label set, and what follows from it at a time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -99,9 +99,9 @@ impl Tally {
         self.times.iter().filter(|time| **time <= at && time.after(widest) > at).count() as u64
     }
 
-    /// Nobody listened for so long.
-    pub(super) fn skip(&mut self, gap: Duration) {
-        self.last = self.last.after(gap);
+    /// Not all listened between these times: what of it follows the last match does not count.
+    pub(super) fn skip(&mut self, from: Timestamp, until: Timestamp) {
+        self.last = self.last.after(until.since(from.max(self.last)));
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.

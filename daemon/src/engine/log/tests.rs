@@ -8,7 +8,8 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, SourceTiming, Transition, standing::Effects,
+    Change, Engine, Input, Matcher, Past, Setting, SourceTiming, Transition,
+    standing::{Effects, Standing},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -80,6 +81,7 @@ fn logs(lines: &[Said], vouched: Option<i64>) -> Logs {
 struct Trial {
     engine: Engine,
     rules: Vec<LogRule>,
+    matching: Matching,
     batches: Vec<Logs>,
     standings: BTreeMap<String, String>,
     cursors: BTreeMap<(String, String), String>,
@@ -87,16 +89,23 @@ struct Trial {
     written: Vec<Transition>,
 }
 
+fn timing() -> SourceTiming {
+    SourceTiming { name: "s".into(), interval: SECOND, deadline: SECOND, max_series: 9 }
+}
+
+fn matching(rules: &[LogRule]) -> Matching {
+    Matching::new("s", BTreeMap::new(), rules).unwrap()
+}
+
 fn engine(rules: &[LogRule]) -> Engine {
-    let timing =
-        SourceTiming { name: "s".into(), interval: SECOND, deadline: SECOND, max_series: 9 };
-    Engine::new(vec![timing], Vec::new(), at(0)).with_logs(rules.to_vec())
+    Engine::new(vec![timing()], Vec::new(), at(0)).with_logs(rules.to_vec())
 }
 
 impl Trial {
     fn new(rules: Vec<LogRule>) -> Self {
         Self {
             engine: engine(&rules),
+            matching: matching(&rules),
             rules,
             batches: Vec::new(),
             standings: BTreeMap::new(),
@@ -111,7 +120,7 @@ impl Trial {
             let stored = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
             assert!(stored, "not stored: {one:?}");
             let cursor = effects.cursors.iter().any(|row| row.evaluator == one.alarm.evaluator);
-            assert!(cursor, "written without its cursor: {one:?}");
+            assert!(cursor || one.change == Change::Closed, "written without its cursor: {one:?}");
         }
         for id in &effects.gone {
             assert!(self.standings.remove(id).is_some(), "deleted what was not stored: {id}");
@@ -127,8 +136,7 @@ impl Trial {
     }
 
     fn input(&mut self, sequence: usize) -> Input {
-        let matching = Matching::new("s", BTreeMap::new(), &self.rules).unwrap();
-        let found = matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
+        let found = self.matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
         let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(sequence).unwrap());
         Input::Records(Records { source, queue, position, found })
     }
@@ -141,7 +149,11 @@ impl Trial {
     }
 
     fn hear(&mut self, millis: i64, vouched: bool) {
-        let heard = Input::Heard { source: "s".into(), until: at(millis), vouched };
+        self.hear_of("s", millis, vouched);
+    }
+
+    fn hear_of(&mut self, source: &str, millis: i64, vouched: bool) {
+        let heard = Input::Heard { source: source.into(), until: at(millis), vouched };
         let effects = self.engine.step(heard, at(millis));
         self.write(effects);
     }
@@ -173,6 +185,16 @@ impl Trial {
             let effects = self.engine.step(input, now);
             self.write(effects);
         }
+    }
+
+    /// The plan is replaced by these rules while the engine runs.
+    fn reload(&mut self, rules: Vec<LogRule>, now: Timestamp) {
+        let setting =
+            Setting { sources: vec![timing()], logs: rules.clone(), ..Setting::default() };
+        self.matching = matching(&rules);
+        self.rules = rules;
+        let effects = self.engine.reload(setting, now);
+        self.write(effects);
     }
 
     /// Each transition: when, of whom, how.
@@ -277,6 +299,118 @@ fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it(
         trial.hear(93_000, vouched);
         assert_eq!(trial.written.len(), fired.max(1), "{vouched}: {:?}", trial.told());
     }
+}
+
+#[test]
+fn time_in_which_some_source_did_not_listen_is_left_out_once() {
+    let both = LogRule { inputs: vec!["s".into(), "t".into()], ..rules()[1].clone() };
+    for (down, beat) in [(&["s", "t"][..], None), (&["t"], Some(59_000))] {
+        let mut trial = Trial::new(vec![both.clone()]);
+        trial.say(&[(0, "a", "beat".into())], None, at(0));
+        trial.hear_of("t", 0, false);
+        for source in down {
+            let down = Input::SourceDown { source: (*source).into(), reason: "gone".into() };
+            drop(trial.engine.step(down, at(100)));
+        }
+        if let Some(beat) = beat {
+            trial.say(&[(beat, "a", "beat".into())], None, at(beat));
+        }
+        for millis in [60_000, 62_999, 64_000] {
+            trial.hear_of("s", millis, false);
+            trial.hear_of("t", millis, false);
+        }
+        assert_eq!(trial.told(), ["63000 quiet [a] fired warning"], "{down:?}");
+    }
+}
+
+#[test]
+fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
+    for (vouched, fired) in [(false, 0), (true, 2)] {
+        let mut trial = Trial::new(rules()[1..2].to_vec());
+        trial.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
+        let effects = trial.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
+        trial.write(effects);
+        trial.hear(60_000, vouched);
+        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+    }
+}
+
+#[test]
+fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
+    let years = 100_000_000_000;
+    for restarted in [false, true] {
+        let mut trial = Trial::new(rules());
+        trial.say(&[(years, "a", "v=1".into())], Some(years), at(years));
+        if restarted {
+            trial.killed(at(0));
+        } else {
+            let effects = trial.engine.step(Input::Tick, at(0));
+            trial.write(effects);
+        }
+        for millis in [5_000, 5_500] {
+            let lines = [(millis, "a", "kill 1 v=9".to_owned())];
+            trial.say(&lines, Some(millis), at(millis));
+        }
+        let told = trial.told().into_iter().filter(|one| one.contains("fired"));
+        let expected = [
+            "4000 none [] fired critical",
+            "5000 new [9] fired warning",
+            "5500 count [a] fired warning 2",
+        ];
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        assert_eq!(told, expected, "{restarted}");
+    }
+}
+
+#[test]
+fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
+    let mut trial = Trial::new(vec![rule(
+        "none",
+        "beat",
+        &["host"],
+        Watch::Count(levels(None, Some(count(9, 1)))),
+    )]);
+    trial.say(&[(0, "a", "beat".into())], None, at(0));
+    trial.rules = rules()[2..3].to_vec();
+    trial.killed(at(100));
+    trial.hear(200, false);
+    trial.hear(4_199, false);
+    assert_eq!(trial.told(), [""; 0]);
+    trial.hear(4_200, false);
+    assert_eq!(trial.told(), ["4200 none [] fired critical"]);
+}
+
+#[test]
+fn a_restart_with_another_kind_or_other_labels_closes_alarms_and_begins_anew_as_a_reload_does() {
+    let absence = |by: &[&str]| LogRule {
+        by: by.iter().map(|name| (*name).into()).collect(),
+        ..rules()[2].clone()
+    };
+    let begun = |rule: LogRule| {
+        let mut trial = Trial::new(vec![rule]);
+        trial.say(&[(0, "a", "something else".into())], None, at(0));
+        trial.hear(4_000, false);
+        trial
+    };
+    let fired = "4000 none [] fired critical";
+    let mut trial = begun(absence(&[]));
+    trial.rules = vec![absence(&["host"])];
+    trial.killed(at(5_000));
+    assert_eq!(trial.told(), [fired, "5000 none [] closed critical"]);
+    // The same in another order goes on.
+    let mut trial = begun(absence(&[]));
+    trial.killed(at(5_000));
+    assert_eq!(trial.told(), [fired]);
+    assert_eq!(absence(&["a", "b"]).identity(), absence(&["b", "a"]).identity());
+    // What a rule of another kind had known is not held against values.
+    let mut trial = Trial::new(vec![LogRule { name: "new".into(), ..rules()[0].clone() }]);
+    trial.say(&[(0, "a", "kill 1".into())], None, at(0));
+    trial.rules = rules()[3..].to_vec();
+    trial.killed(at(60_000));
+    trial.say(&[(61_000, "a", "v=1".into())], None, at(61_000));
+    trial.say(&[(63_000, "a", "v=2".into())], None, at(63_000));
+    assert_eq!(trial.told(), ["63000 new [2] fired warning"]);
 }
 
 #[test]
@@ -426,6 +560,74 @@ proptest! {
         whole.sort();
         parts.sort();
         prop_assert_eq!(whole, parts);
+    }
+}
+
+/// What a reload may make of the rules.
+fn others(choice: usize) -> Vec<LogRule> {
+    let mut all = rules();
+    match choice {
+        0 => all.truncate(2),
+        1 => all[0].watch = Watch::Count(levels(None, Some(count(1, 2)))),
+        2 => all.iter_mut().for_each(|rule| rule.by.clear()),
+        3 => all[1].labels = BTreeMap::from([("team".into(), "x".into())]),
+        4 => all[3].watch = Watch::Absence(levels(Some(SECOND), None)),
+        5 => all.clear(),
+        _ => {}
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_reload_of_the_same_rules_changes_nothing(
+        lines in stream(),
+        reloads in prop::collection::vec(any::<bool>(), 60),
+    ) {
+        let run = |reloads: &[bool]| {
+            let mut trial = Trial::new(rules());
+            for (index, line) in lines.iter().enumerate() {
+                let now = at(line.0);
+                trial.say(std::slice::from_ref(line), None, now);
+                if reloads.get(index) == Some(&true) {
+                    trial.reload(rules(), now);
+                }
+            }
+            trial.hear(lines.last().unwrap().0 + 20_000, false);
+            trial.told()
+        };
+        prop_assert_eq!(run(&[]), run(&reloads));
+    }
+
+    #[test]
+    fn whatever_the_rules_become_and_whenever_it_is_killed_each_alarm_begins_and_ends_once(
+        lines in stream(),
+        fates in prop::collection::vec(0..12_usize, 60),
+    ) {
+        let mut trial = Trial::new(rules());
+        for (line, fate) in lines.iter().zip(fates) {
+            let now = at(line.0);
+            trial.say(std::slice::from_ref(line), Some(line.0 - 1), now);
+            match fate {
+                0..8 => trial.reload(others(fate), now),
+                8 => trial.killed(now),
+                _ => {}
+            }
+        }
+        trial.reload(Vec::new(), at(lines.last().unwrap().0));
+        prop_assert!(trial.engine.alarms().is_empty());
+        let mut fires = BTreeMap::new();
+        for one in &trial.written {
+            let before = fires.insert(one.alarm.id.clone(), !one.change.is_end());
+            let expected = (one.change != Change::Fired).then_some(true);
+            prop_assert_eq!(before, expected, "{:?}", one);
+        }
+        prop_assert!(fires.values().all(|fires| !fires), "{:?}", fires);
+        let left = trial.standings.values().map(|text| serde_json::from_str::<Standing>(text).unwrap());
+        let left: Vec<_> = left.filter(|row| row.alarm.ended.is_none()).collect();
+        prop_assert!(left.is_empty(), "{:?}", left);
     }
 }
 

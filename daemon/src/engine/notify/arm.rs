@@ -223,7 +223,7 @@ impl Arm {
         }
         self.store_member(member.group, id, out);
         self.wake(member.group, now, out);
-        self.close_if_over(member.group, out);
+        self.close_with_the_moment(member.group, now, out);
     }
 
     /// A person is done with an alarm: to the sink that is its end.
@@ -270,11 +270,24 @@ impl Arm {
         Some(member)
     }
 
+    /// A group of labels that is over now may be joined yet: which of an end and a beginning comes
+    /// first within a moment decides nothing.
+    fn close_with_the_moment(&mut self, number: u32, now: Timestamp, out: &mut Out) {
+        if self.groups.get(&number).is_some_and(|group| group.bare) {
+            self.close_if_over(number, out);
+        } else if self.is_over(number) {
+            self.schedule(number, Some(now), out);
+        }
+    }
+
+    fn is_over(&self, number: u32) -> bool {
+        let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
+        self.within.range(all.clone()).next().is_none() && self.ends.range(all).next().is_none()
+    }
+
     /// A group without alarms that owes nothing is over.
     pub(super) fn close_if_over(&mut self, number: u32, out: &mut Out) {
-        let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
-        if self.within.range(all.clone()).next().is_some() || self.ends.range(all).next().is_some()
-        {
+        if !self.is_over(number) {
             return;
         }
         self.schedule(number, None, out);

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use haetae_plugin::Severity;
 
 use crate::engine::{
-    SYSTEM, alarm::AlarmView, evaluator::Evaluator, labels::Labels, matcher::Matcher,
-    source::Source, system::System,
+    SYSTEM, alarm::AlarmView, evaluator::Evaluator, labels::Labels, log::LogEvaluator,
+    matcher::Matcher, source::Source, system::System,
 };
 
 /// An alarm's id as numbers: its fingerprint and its occurrence.
@@ -65,6 +65,7 @@ pub(in crate::engine) struct Views<'a> {
     pub(in crate::engine) evaluators: &'a [Evaluator],
     pub(in crate::engine) sources: &'a [Source],
     pub(in crate::engine) system: &'a System,
+    pub(in crate::engine) logs: &'a [LogEvaluator],
 }
 
 impl Views<'_> {
@@ -72,6 +73,8 @@ impl Views<'_> {
     pub(super) fn look(&self, evaluator: &str, labels: &Labels, id: AlarmId) -> Option<AlarmView> {
         let view = if evaluator == SYSTEM {
             self.system.alarm(labels)
+        } else if let Some(log) = self.logs.iter().find(|log| log.name() == evaluator) {
+            log.alarm(labels)
         } else {
             self.evaluator(evaluator)?.alarm(labels, self.sources)
         };

@@ -71,7 +71,7 @@ impl Notifier {
     ) {
         let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
         let labels = Labels::from(&standing.labels);
-        // Of what no evaluator shows, the alarm of a log, there is what was stored.
+        // Of what no evaluator shows there is what was stored.
         let view = views.look(&standing.alarm.evaluator, &labels, id);
         let alarm = view.unwrap_or_else(|| standing.alarm.clone());
         self.fire(id, &alarm, labels, now, views);

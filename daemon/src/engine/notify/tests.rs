@@ -5,5 +5,6 @@ mod groups;
 mod inhibits;
 mod mutes;
 mod properties;
+mod reloads;
 mod restarts;
 mod rig;

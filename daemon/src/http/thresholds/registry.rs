@@ -28,6 +28,8 @@ struct Inner {
     clock: Clock,
     language: Language,
     evaluators: Vec<Evaluator>,
+    /// The names of log evaluators.
+    logs: Vec<String>,
     files: Vec<config::Override>,
     /// The engine ends when nobody can send to it any more: this one does not count.
     engine: mpsc::WeakSender<Input>,
@@ -135,6 +137,7 @@ impl Registry {
             clock,
             language: plan.daemon.language,
             evaluators: plan.thresholds.clone(),
+            logs: plan.logs.iter().map(|one| one.name.clone()).collect(),
             files: plan.overrides.clone(),
             engine: engine.downgrade(),
             questions,
@@ -179,7 +182,8 @@ impl Registry {
         text: &ThresholdText,
         asked: Asked<'_>,
     ) -> Result<Changed, Refused> {
-        let numbers = text.numbers(id.unwrap_or(NEW), &self.0.evaluators, self.0.language);
+        let Inner { evaluators, logs, language, .. } = &*self.0;
+        let numbers = text.numbers(id.unwrap_or(NEW), evaluators, logs, *language);
         let numbers = numbers.map_err(Refused::Wrong)?;
         let now = self.0.clock.now();
         let _changing = self.0.changing.lock().await;
@@ -276,7 +280,8 @@ impl Registry {
 
     fn shown(&self, row: &StoredThreshold) -> Threshold {
         let text = text(row);
-        let wrong = text.numbers(&row.id, &self.0.evaluators, self.0.language).err();
+        let Inner { evaluators, logs, language, .. } = &*self.0;
+        let wrong = text.numbers(&row.id, evaluators, logs, *language).err();
         Threshold {
             id: row.id.clone(),
             text,
@@ -311,7 +316,8 @@ pub fn in_force(
     evaluators: &[Evaluator],
     rows: &[StoredThreshold],
 ) -> Vec<Override> {
-    let own = |row: &StoredThreshold| text(row).numbers(&row.id, evaluators, Language::En).ok();
+    let own =
+        |row: &StoredThreshold| text(row).numbers(&row.id, evaluators, &[], Language::En).ok();
     let files = files.iter().map(|one| one.numbers.clone());
     files.chain(rows.iter().filter_map(own)).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use haetae_plugin::Samples;
+use haetae_plugin::{Reason, Samples, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::rig::{Rig, acknowledged, matcher, plan, prompt, route, series, silence, why};
@@ -85,6 +85,9 @@ fn maintenance_is_a_silence_of_the_configuration() {
     assert_eq!(rig.told(), ["60 mail first +1"]);
     assert_eq!(rig.held(), ["mail maintenance haetae.toml:7"]);
     assert_eq!(whys(&rig, 0), ["maintenance haetae.toml:7"]);
+    // Until 23:59.
+    let end = Timestamp::from_seconds(1_700_000_000 + 3600 + 45 * 60 + 40);
+    assert_eq!(rig.explain(0).next.unwrap().0, end);
     rig.slot("##.");
     assert_eq!(rig.told(), ["120 mail first +0"]);
 }
@@ -240,7 +243,7 @@ fn quiet_hours_hold_all_but_what_is_excepted_until_they_end() {
     let quiet =
         Quiet { place: "haetae.toml:8".into(), hours, except: matcher("severity=critical") };
     let mut rig = Rig::new(plan(vec![Route { quiet: Some(quiet), ..prompt("mail") }]));
-    let end = haetae_plugin::Timestamp::from_seconds(1_700_000_000 + 16 * 60 + 40);
+    let end = Timestamp::from_seconds(1_700_000_000 + 16 * 60 + 40);
     rig.slot("~#~");
     rig.slot("~#.");
     rig.slot("~..");
@@ -269,9 +272,81 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
         one.told.map(|(at, reason)| (at.since(rig.start).as_secs(), super::rig::word(reason)));
     assert_eq!(told, Some((90, "first".into())));
     assert_eq!(whys(&rig, 0), ["repeat not due haetae.toml:4"]);
+    let again = rig.start.after(Duration::from_secs(3690));
+    assert!(
+        matches!(rig.explain(0).against[0], Why::RepeatNotDue { due: Some(due), .. } if due == again)
+    );
     assert_eq!(next(&rig, 0).as_deref(), Some("3690 repeat"));
     rig.handle(0, acknowledged(None, false));
     assert_eq!(whys(&rig, 0)[0], "acknowledged kim");
     assert_eq!(next(&rig, 0), None);
     assert!(rig.engine.explain("0-1", rig.now).is_empty());
+    // Of two that stand against it, the one that lasts longer counts.
+    let [hour, day] = [60, 24 * 60].map(|minutes| rig.start.after(MINUTE * minutes));
+    rig.handle(0, acknowledged(Some(day), false));
+    assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
+    rig.handle(0, acknowledged(Some(hour), false));
+    rig.silence(vec![silence("host=a", Span::Between(rig.start, day))]);
+    assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
+    rig.handle(0, acknowledged(Some(day), false));
+    rig.silence(vec![silence("host=a", Span::Between(rig.start, hour))]);
+    assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
+}
+
+/// What is said of an alarm that is over, in seconds since the start: what stands against telling
+/// the end, until when the group waits, what the sink was told, what comes next.
+fn of_the_end(rig: &Rig, alarm: &str) -> (Vec<String>, u64, Option<Reason>, Option<(u64, Reason)>) {
+    let end = rig.engine.explain(alarm, rig.now).remove(0);
+    assert!(end.group.is_some(), "{end:?}");
+    let Why::Grouped { due, .. } = end.against[0] else { panic!("{end:?}") };
+    let after = |at: Timestamp| at.since(rig.start).as_secs();
+    let next = end.next.map(|(at, reason)| (after(at), reason));
+    let against = end.against.iter().skip(1).map(why).collect();
+    (against, after(due), end.told.map(|(_, reason)| reason), next)
+}
+
+#[test]
+fn it_says_when_the_end_is_told_and_what_stands_against_that() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    rig.slot("~~.");
+    rig.wait(MINUTE);
+    let [ended, closed_by_kim] = [0, 1].map(|index| rig.id(index));
+    rig.handle(1, closed());
+    rig.slot("..~");
+    let told = Some(Reason::First);
+    let next = |reason| (Vec::new(), 390, told, Some((390, reason)));
+    assert_eq!(of_the_end(&rig, &ended), next(Reason::Resolved));
+    assert_eq!(of_the_end(&rig, &closed_by_kim), next(Reason::Closed));
+    // One that joined a group which was told was not told itself.
+    let joined = rig.explain(2);
+    let due = rig.start.after(Duration::from_secs(390));
+    assert_eq!((joined.told, joined.next), (None, Some((due, Reason::NewAlarms))));
+    assert!(matches!(joined.against[0], Why::Grouped { due: at, .. } if at == due));
+    // After a restart nobody is told anything before the source speaks.
+    rig.restart();
+    let (against, _, told, next) = of_the_end(&rig, &ended);
+    assert_eq!((against, told), (vec!["starting".to_owned()], Some(Reason::First)));
+    assert!(next.is_some(), "it lasts so long at most");
+    assert!(rig.explain(2).next.is_some());
+    rig.hear();
+    assert_eq!(of_the_end(&rig, &ended).0, [""; 0]);
+    assert_eq!(whys(&rig, 2), ["grouped haetae.toml:4"]);
+}
+
+#[test]
+fn an_end_that_the_quiet_hours_hold_is_told_when_they_are_over() {
+    let hours = Recurring::parse("22:20-22:30", TimeZone::UTC).unwrap();
+    let quiet = Quiet { place: "haetae.toml:8".into(), hours, except: Vec::new() };
+    let mut rig = Rig::new(plan(vec![Route { quiet: Some(quiet), ..prompt("mail") }]));
+    rig.slot("~..");
+    let ended = rig.id(0);
+    rig.wait(MINUTE * 7);
+    rig.slot("...");
+    assert_eq!(rig.told(), ["60 mail first +0"]);
+    let now = rig.now.since(rig.start).as_secs();
+    let over = Timestamp::from_seconds(1_700_000_000 + 16 * 60 + 40).since(rig.start).as_secs();
+    let said = (vec!["quiet haetae.toml:8".to_owned()], now);
+    let (against, due, told, next) = of_the_end(&rig, &ended);
+    assert_eq!(((against, due), told), (said, Some(Reason::First)));
+    assert_eq!(next, Some((over, Reason::Resolved)));
 }

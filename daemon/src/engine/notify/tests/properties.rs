@@ -1,6 +1,6 @@
 //! Properties that hold whatever comes.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::Samples;
 use jiff::tz::TimeZone;
@@ -11,6 +11,7 @@ use crate::engine::{
     Handling, Input,
     calendar::Recurring,
     handling::{CloseCode, HandlingState},
+    log::{Count, Levels, LogRule, Watch},
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
     properties::config,
     silence::Span,
@@ -37,7 +38,33 @@ enum Event {
     Rule(bool),
     /// The configuration has other sinks, or other words for them.
     Routes(usize),
+    /// A line of a host in the log.
+    Log(bool),
+    /// The plan is replaced.
+    Reload(Choice),
     Wait(u32),
+}
+
+/// What the plan is replaced by: a number for each of its parts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Choice {
+    rules: usize,
+    logs: usize,
+    routes: usize,
+    inhibits: usize,
+    maintenance: bool,
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    (0_usize..9, 0_usize..5, 0_usize..9, 0_usize..4, proptest::bool::weighted(0.2)).prop_map(
+        |(rules, logs, routes, inhibits, maintenance)| Choice {
+            rules,
+            logs,
+            routes,
+            inhibits,
+            maintenance,
+        },
+    )
 }
 
 fn word() -> impl Strategy<Value = String> {
@@ -57,7 +84,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Down),
         1 => Just(Event::Restart),
         1 => any::<bool>().prop_map(Event::Rule),
-        1 => (0_usize..5).prop_map(Event::Routes),
+        1 => (0_usize..9).prop_map(Event::Routes),
+        1 => any::<bool>().prop_map(Event::Log),
+        2 => choice().prop_map(Event::Reload),
         2 => (1_u32..200).prop_map(Event::Wait),
     ]
 }
@@ -76,6 +105,11 @@ fn world() -> Plan {
         mute: matcher("severity=warning"),
         equal: vec!["host".into()],
     };
+    let route = |sink: &str| {
+        let route = route(sink);
+        Route { inputs: [&route.inputs[..], &["kills".into()]].concat(), ..route }
+    };
+    let prompt = |sink: &str| Route { inputs: route(sink).inputs, ..prompt(sink) };
     let routes = vec![
         Route { group_interval: MINUTE, repeat: vec![MINUTE * 3], ..route("mail") },
         Route { rate: Rate { most, per }, ..prompt("chat") },
@@ -86,13 +120,13 @@ fn world() -> Plan {
         },
         Route { inputs: Vec::new(), rate: Rate { most, per }, ..route("boss") },
     ];
-    Plan { inhibits: vec![inhibit], ..plan(routes) }
+    Plan { inhibits: vec![inhibit], logs: logs(4), ..plan(routes) }
 }
 
 /// What a reload may make of the sinks.
 fn routes(choice: usize) -> Vec<Route> {
     let mut routes = world().routes;
-    let [mail, chat, page, _] = routes.as_mut_slice() else { panic!("four sinks") };
+    let [mail, chat, page, boss] = routes.as_mut_slice() else { panic!("four sinks") };
     match choice {
         1 => {
             mail.group_by = GroupBy::Alarm;
@@ -109,9 +143,93 @@ fn routes(choice: usize) -> Vec<Route> {
         4 => {
             routes.remove(1);
         }
+        5 => (mail.resolved, chat.resolved) = (false, false),
+        6 => {
+            boss.inputs.push("cpu".into());
+            (chat.rate, boss.rate) = (Rate { most: 1, per: MINUTE }, mail.rate);
+        }
+        7 => {
+            routes.pop();
+            routes.reverse();
+        }
+        8 => {
+            mail.group_by = GroupBy::Labels(vec!["team".into()]);
+            chat.matchers = matcher("team=x");
+        }
         _ => {}
     }
     routes
+}
+
+/// What a reload may make of the rules.
+fn rules(choice: usize) -> Vec<Threshold> {
+    let labels = [("team".to_owned(), "x".to_owned())].into();
+    vec![match choice {
+        0 => return Vec::new(),
+        1 => Threshold { labels, ..cpu() },
+        2 => Threshold { warning: None, ..cpu() },
+        3 => Threshold { critical: None, ..cpu() },
+        4 => Threshold { by: Some(vec!["host".into()]), ..cpu() },
+        5 => Threshold { flap: None, limit: 1, ..cpu() },
+        6 => Threshold { name: "mem".into(), ..cpu() },
+        7 => Threshold { matchers: matcher("host=a"), ..cpu() },
+        _ => cpu(),
+    }]
+}
+
+/// A line a minute of any host is an alarm; what a reload may make of that.
+pub(super) fn logs(choice: usize) -> Vec<LogRule> {
+    let count = Count { at_least: 1, within: MINUTE };
+    let count = Watch::Count(Levels { warning: Some(count), critical: None });
+    let absence = Watch::Absence(Levels { warning: Some(MINUTE), critical: Some(MINUTE * 3) });
+    let rule = LogRule {
+        name: "kills".into(),
+        inputs: vec!["s".into()],
+        matchers: Vec::new(),
+        pattern: None,
+        by: vec!["host".into()],
+        labels: BTreeMap::new(),
+        watch: count,
+        summary: BTreeMap::new(),
+        runbook: None,
+    };
+    let labels = [("team".to_owned(), "x".to_owned())].into();
+    vec![match choice {
+        0 => return Vec::new(),
+        1 => LogRule { labels, ..rule },
+        2 => LogRule { by: Vec::new(), ..rule },
+        3 => LogRule { watch: absence, ..rule },
+        _ => rule,
+    }]
+}
+
+/// What a reload may make of who mutes whom.
+fn inhibits(choice: usize) -> Vec<Inhibit> {
+    let [inhibit] = world().inhibits.try_into().expect("one");
+    match choice {
+        0 => Vec::new(),
+        1 => vec![Inhibit { equal: vec!["team".into(), "severity".into()], ..inhibit }],
+        2 => vec![Inhibit {
+            when: matcher("evaluator=kills"),
+            mute: matcher("evaluator=cpu"),
+            equal: vec!["team".into()],
+            ..inhibit
+        }],
+        _ => vec![inhibit],
+    }
+}
+
+fn replaced(rig: &Rig, choice: Choice) -> Plan {
+    let until = rig.start.after(MINUTE * 15);
+    let maintenance = vec![silence("host=b", Span::Between(rig.start, until))];
+    Plan {
+        thresholds: rules(choice.rules),
+        logs: logs(choice.logs),
+        routes: routes(choice.routes),
+        inhibits: inhibits(choice.inhibits),
+        maintenance: if choice.maintenance { maintenance } else { Vec::new() },
+        ..rig.plan.clone()
+    }
 }
 
 fn apply(rig: &mut Rig, event: &Event) {
@@ -155,6 +273,8 @@ fn apply(rig: &mut Rig, event: &Event) {
             rig.restart();
         }
         Event::Routes(choice) => rig.routes(routes(*choice)),
+        Event::Log(first) => rig.log(if *first { "a" } else { "b" }),
+        Event::Reload(choice) => rig.reload(replaced(rig, *choice)),
         Event::Wait(seconds) => rig.wait(Duration::from_secs((*seconds).into())),
         _ => {}
     }
@@ -166,7 +286,10 @@ proptest! {
     /// The rig checks each flush: no notice is about an alarm without a state or of a group without
     /// a row, and no end is told of what nobody knows.
     #[test]
-    fn no_notice_without_a_state_and_each_obligation_gets_exactly_one_closing(events in vec(event(), 1..40)) {
+    fn no_notice_without_a_state_and_each_obligation_gets_exactly_one_closing(
+        events in vec(event(), 1..40),
+        reload in any::<bool>(),
+    ) {
         let mut world = world();
         let hours = Recurring::parse("22:20-22:40", TimeZone::UTC).unwrap();
         world.routes[0].quiet = Some(Quiet { place: String::new(), hours, except: Vec::new() });
@@ -176,8 +299,13 @@ proptest! {
         }
         rig.silence(Vec::new());
         rig.slot("...");
-        rig.plan.thresholds.clear();
-        rig.restart();
+        let nothing = Plan { thresholds: Vec::new(), logs: Vec::new(), ..rig.plan.clone() };
+        if reload {
+            rig.reload(nothing);
+        } else {
+            rig.plan = nothing;
+            rig.restart();
+        }
         rig.input(Input::SourceUp { source: "s".into() });
         rig.wait(MINUTE * 60);
         prop_assert!(rig.known.is_empty(), "{:?}", rig.known);
@@ -197,8 +325,9 @@ proptest! {
             let routes = routes.map(|route| Route { rate: free, ..route }).collect();
             let mut rig = Rig::new(Plan { routes, ..world });
             for (event, restart) in &events {
-                let other = matches!(event, Event::Restart | Event::Rule(_) | Event::Routes(_));
-                if !other && !matches!(event, Event::Back(_)) {
+                let others = matches!(event, Event::Rule(_) | Event::Routes(_) | Event::Reload(_));
+                // What a log evaluator has read and not written yet is read again.
+                if !others && !matches!(event, Event::Restart | Event::Log(_) | Event::Back(_)) {
                     apply(&mut rig, event);
                 }
                 // Not within a moment in which something else happens.
@@ -211,6 +340,29 @@ proptest! {
             }
             rig.wait(MINUTE * 10);
             // What is told in one moment has no order.
+            let mut told = rig.told();
+            told.sort();
+            told
+        };
+        prop_assert_eq!(run(false), run(true));
+    }
+
+    /// Whatever the plan was before and becomes later.
+    #[test]
+    fn a_reload_of_the_same_plan_anywhere_changes_nothing_of_what_is_told_and_when(
+        events in vec((event(), any::<bool>()), 1..40),
+    ) {
+        let run = |reloads: bool| {
+            let mut rig = Rig::new(world());
+            for (event, reload) in &events {
+                apply(&mut rig, event);
+                rig.wait(Duration::from_secs(1));
+                if *reload && reloads {
+                    rig.reload(rig.plan.clone());
+                }
+                rig.wait(Duration::from_secs(1));
+            }
+            rig.wait(MINUTE * 10);
             let mut told = rig.told();
             told.sort();
             told
@@ -233,6 +385,7 @@ proptest! {
     #[test]
     fn the_order_within_a_moment_changes_nothing(
         slots in vec((word(), word(), any::<bool>(), 0_u32..100), 1..15),
+        reloads in vec(proptest::option::weighted(0.3, choice()), 15),
     ) {
         let run = |swap: bool| {
             let mem = Threshold { name: "mem".into(), inputs: vec!["t".into()], ..cpu() };
@@ -246,7 +399,18 @@ proptest! {
                 thresholds: vec![cpu(), mem],
                 ..world
             });
-            for (one, two, first, wait) in &slots {
+            for ((one, two, first, wait), reload) in slots.iter().zip(&reloads) {
+                if let Some(choice) = reload {
+                    let plan = replaced(&rig, *choice);
+                    let routes = plan.routes.into_iter().filter(|it| it.group_wait > Duration::ZERO);
+                    let of = |(name, source): (&str, &str)| {
+                        let (name, inputs) = (name.into(), vec![source.into()]);
+                        let rule = plan.thresholds.first().cloned();
+                        rule.map(|rule| Threshold { name, inputs, ..rule })
+                    };
+                    let thresholds = [("cpu", "s"), ("mem", "t")].into_iter().filter_map(of).collect();
+                    rig.reload(Plan { routes: routes.collect(), thresholds, ..plan });
+                }
                 let slot = Slots::of("t", MINUTE).next(rig.now).max(Slots::of("s", MINUTE).next(rig.now));
                 let mut said = vec![("s", one), ("t", two)];
                 if *first && swap {

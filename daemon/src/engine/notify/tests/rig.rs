@@ -5,11 +5,12 @@ use std::{
     time::Duration,
 };
 
-use haetae_plugin::{Reason, Samples, Series, Timestamp};
+use haetae_plugin::{LogRecord, Logs, Reason, Samples, Series, Timestamp};
 
 use crate::engine::{
-    AlarmView, Effects, Engine, Handling, Input, Past, Silence, Standing,
+    AlarmView, Effects, Engine, Handling, Input, Past, Setting, Silence, Standing,
     handling::HandlingState,
+    log::{Found, LogCursor, LogRule, Matching, Records},
     matcher::Matcher,
     notify::{Explanation, Flush, GroupBy, Inhibit, Rate, Route, StoredGroup, Why, Withheld},
     silence::Span,
@@ -25,6 +26,7 @@ const MARKS: [char; 3] = ['+', '=', '-'];
 pub(super) struct Plan {
     pub(super) sources: Vec<&'static str>,
     pub(super) thresholds: Vec<Threshold>,
+    pub(super) logs: Vec<LogRule>,
     pub(super) routes: Vec<Route>,
     pub(super) inhibits: Vec<Inhibit>,
     pub(super) maintenance: Vec<Silence>,
@@ -41,12 +43,17 @@ pub(super) struct Rig {
     pub(super) silences: Vec<Silence>,
     /// How alarms are handled, as the store has it.
     pub(super) handlings: BTreeMap<String, Handling>,
-    /// Alarms that each sink knows of.
-    pub(super) known: BTreeSet<(String, String)>,
+    /// Alarms that each sink knows of, and whether it is owed their end.
+    pub(super) known: BTreeMap<(String, String), bool>,
+    /// The sinks that do not tell of ends, or did not for a while.
+    silent: BTreeSet<String>,
     /// How often each sink was told of the end of an alarm.
     pub(super) ends: BTreeMap<(String, String), usize>,
     standings: BTreeMap<String, String>,
     pub(super) groups: BTreeMap<(String, String), String>,
+    /// The queue of the source `s`, and how far log evaluators have read it.
+    queue: Vec<Logs>,
+    cursors: BTreeMap<(String, String), (i64, String)>,
 }
 
 /// A sink of the evaluators `cpu` and `mem` and of system alarms: a group an evaluator.
@@ -107,9 +114,18 @@ pub(super) fn silence(text: &str, span: Span) -> Silence {
 }
 
 fn engine(plan: &Plan, now: Timestamp) -> Engine {
-    let Plan { sources, thresholds, routes, inhibits, maintenance } = plan.clone();
-    let timings = sources.into_iter().map(timing).collect();
-    Engine::new(timings, thresholds, now).with_routes(routes, inhibits, maintenance)
+    let Setting { sources, thresholds, logs, routes, inhibits, maintenance, .. } = plan.setting();
+    let engine = Engine::new(sources, thresholds, now).with_logs(logs);
+    engine.with_routes(routes, inhibits, maintenance)
+}
+
+impl Plan {
+    fn setting(&self) -> Setting {
+        let Self { sources, thresholds, logs, routes, inhibits, maintenance } = self.clone();
+        let sources = sources.into_iter().map(timing).collect();
+        let overrides = Vec::new();
+        Setting { sources, thresholds, overrides, logs, routes, inhibits, maintenance }
+    }
 }
 
 impl Rig {
@@ -125,10 +141,13 @@ impl Rig {
             handled: Vec::new(),
             silences: Vec::new(),
             handlings: BTreeMap::new(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
+            silent: BTreeSet::new(),
             ends: BTreeMap::new(),
             standings: BTreeMap::new(),
             groups: BTreeMap::new(),
+            queue: Vec::new(),
+            cursors: BTreeMap::new(),
         }
     }
 
@@ -147,10 +166,38 @@ impl Rig {
             samples.push(&series(index), value);
         }
         self.step(Input::Samples { source: "s".into(), samples }, slot);
+        if !self.plan.logs.is_empty() {
+            self.input(Input::Heard { source: "s".into(), until: slot, vouched: false });
+        }
+    }
+
+    /// A line of a host in the log of the source `s`.
+    pub(super) fn log(&mut self, host: &str) {
+        let mut logs = Logs::default();
+        let (received, host, message) = (self.now, host.as_bytes(), &b"kill"[..]);
+        logs.push(&LogRecord { received, raw: message, message, host, ..LogRecord::default() });
+        self.queue.push(logs);
+        self.read(self.queue.len() - 1);
+    }
+
+    /// Log evaluators are given a batch of the queue.
+    fn read(&mut self, place: usize) {
+        let found = match Matching::new("s", BTreeMap::new(), &self.plan.logs) {
+            Ok(matching) => matching.find(&self.queue[place], self.now),
+            Err(_) => Found::default(),
+        };
+        let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(place).unwrap());
+        self.input(Input::Records(Records { source, queue, position, found }));
     }
 
     /// Steps, after the ticks that the engine wanted until then.
     pub(super) fn step(&mut self, input: Input, now: Timestamp) {
+        self.pass(now);
+        let effects = self.engine.step(input, now);
+        self.take(effects);
+    }
+
+    fn pass(&mut self, now: Timestamp) {
         for _ in 0..100_000 {
             let Some(due) = self.engine.next_due().filter(|due| *due <= now) else { break };
             self.now = self.now.max(due);
@@ -158,8 +205,6 @@ impl Rig {
             self.take(effects);
         }
         self.now = now;
-        let effects = self.engine.step(input, now);
-        self.take(effects);
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -196,18 +241,44 @@ impl Rig {
         let (silences, handlings) = (self.silences.clone(), self.handlings.clone());
         let groups = groups.collect();
         let handlings = handlings.into_iter().collect();
-        let past = Past {
-            standings,
-            occurrences,
-            floor: 0,
-            handlings,
-            silences,
-            groups,
-            cursors: Vec::new(),
-        };
-        let instances = ["s".into(), "t".into()].into();
+        let cursor =
+            |((evaluator, source), (position, state)): (&(String, String), &(i64, String))| {
+                let (evaluator, source, queue) = (evaluator.clone(), source.clone(), "q".into());
+                let state = serde_json::from_str(state).unwrap();
+                LogCursor { evaluator, source, queue, position: *position, state }
+            };
+        let cursors: Vec<_> = self.cursors.iter().map(cursor).collect();
+        let past = Past { standings, occurrences, floor: 0, handlings, silences, groups, cursors };
+        let Plan { sources, thresholds, routes, .. } = &self.plan;
+        let names = sources.iter().map(|name| (*name).to_owned());
+        let names = names.chain(thresholds.iter().map(|one| one.name.clone()));
+        let instances = names.chain(routes.iter().map(|route| route.sink.clone())).collect();
         let effects = self.engine.restore(past, &instances, self.now);
         self.take(effects);
+        self.forget_sinks();
+        // What lies behind the least cursor is read again.
+        let read = self.plan.logs.iter().map(|rule| {
+            let cursor = self.cursors.get(&(rule.name.clone(), "s".into()));
+            cursor.map_or(0, |(position, _)| usize::try_from(*position).unwrap() + 1)
+        });
+        for place in read.min().unwrap_or(self.queue.len())..self.queue.len() {
+            self.read(place);
+        }
+    }
+
+    /// The plan is replaced while the engine runs.
+    pub(super) fn reload(&mut self, plan: Plan) {
+        self.pass(self.now);
+        let effects = self.engine.reload(plan.setting(), self.now);
+        self.plan = plan;
+        self.take(effects);
+        self.forget_sinks();
+    }
+
+    /// The ends that a sink which is gone is owed are the writer's.
+    fn forget_sinks(&mut self) {
+        let routes = &self.plan.routes;
+        self.known.retain(|(sink, _), _| routes.iter().any(|route| route.sink == *sink));
     }
 
     /// The source `s` speaks again after a start, and has nothing new to say.
@@ -224,17 +295,17 @@ impl Rig {
         });
     }
 
-    /// The configuration has other sinks. The ends that one which is gone is owed are the
-    /// writer's.
+    /// The configuration has other sinks.
     pub(super) fn routes(&mut self, routes: Vec<Route>) {
         self.plan.routes.clone_from(&routes);
         let Plan { inhibits, maintenance, .. } = self.plan.clone();
         self.input(Input::Routes { routes, inhibits, maintenance });
-        let routes = &self.plan.routes;
-        self.known.retain(|(sink, _)| routes.iter().any(|route| route.sink == *sink));
+        self.forget_sinks();
     }
 
     fn take(&mut self, effects: Effects) {
+        let silent = self.plan.routes.iter().filter(|route| !route.resolved);
+        self.silent.extend(silent.map(|route| route.sink.clone()));
         for standing in &effects.standings {
             let text = serde_json::to_string(standing).unwrap();
             self.standings.insert(standing.alarm.id.clone(), text);
@@ -248,13 +319,35 @@ impl Rig {
                 None => self.groups.remove(&(sink, key)),
             };
         }
+        for cursor in &effects.cursors {
+            let state = serde_json::to_string(&cursor.state).unwrap();
+            let of = (cursor.evaluator.clone(), cursor.source.clone());
+            self.cursors.insert(of, (cursor.position, state));
+        }
         for flush in &effects.flushes {
             self.check(flush);
+        }
+        for ended in effects.transitions.iter().filter(|one| one.change.is_end()) {
+            self.settle(&ended.alarm.id);
         }
         self.handlings.extend(effects.handled.iter().cloned());
         self.flushes.extend(effects.flushes);
         self.withheld.extend(effects.withheld);
         self.handled.extend(effects.handled);
+    }
+
+    /// What the writer does when an alarm has ended: a sink that did not tell of ends for a while
+    /// is told of what it is owed from before, and owes no other.
+    fn settle(&mut self, alarm: &str) {
+        for sink in &self.silent {
+            let covered = self.groups.keys().any(|(of, key)| {
+                of == sink && key.rsplit_once('#').is_some_and(|(_, id)| id == alarm)
+            });
+            let pair = (sink.clone(), alarm.to_owned());
+            if !covered && self.known.remove(&pair) == Some(true) {
+                *self.ends.entry(pair).or_default() += 1;
+            }
+        }
     }
 
     /// What holds of every flush: each alarm is in it once, ends are of what the sink knows, and
@@ -270,9 +363,12 @@ impl Rig {
             if alarm.is_firing() {
                 let key = (flush.sink.clone(), flush.key.clone());
                 assert!(self.groups.contains_key(&key), "no state of {key:?}");
-                self.known.insert(pair);
+                let mut routes = self.plan.routes.iter();
+                let owes = routes.any(|route| route.sink == flush.sink && route.resolved);
+                *self.known.entry(pair).or_default() |= owes;
             } else {
-                assert!(self.known.remove(&pair), "an end of what nobody knows: {pair:?}");
+                let known = self.known.remove(&pair);
+                assert!(known.is_some(), "an end of what nobody knows: {pair:?}");
                 *self.ends.entry(pair).or_default() += 1;
             }
         }
@@ -294,7 +390,8 @@ impl Rig {
     pub(super) fn told(&mut self) -> Vec<String> {
         let start = self.start;
         let show = |alarm: &AlarmView, news: &[String]| {
-            let name = alarm.labels.get("id").or_else(|| alarm.labels.get("problem")).unwrap();
+            let mut names = ["id", "problem", "host"].iter();
+            let name = names.find_map(|name| alarm.labels.get(*name)).unwrap_or(&alarm.evaluator);
             let mark = match (alarm.is_firing(), news.contains(&alarm.id)) {
                 (false, _) => '-',
                 (true, true) => '+',

@@ -1,0 +1,49 @@
+//! Restore of a log evaluator: it goes on where an earlier run has ended.
+
+use haetae_plugin::Timestamp;
+
+use super::{LogCursor, LogEvaluator, entry::Entry};
+use crate::engine::{alarm::CHANGED, labels::Labels, occurrence::Fingerprint, standing::Standing};
+
+impl LogEvaluator {
+    /// Goes on in a queue where an earlier run has ended, whose clock may have run ahead of `now`.
+    pub(in crate::engine) fn resume(&mut self, mut cursor: LogCursor, now: Timestamp) {
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {
+            return;
+        };
+        cursor.state.follow_clock(now);
+        self.clock = self.clock.max(cursor.state.clock);
+        self.strange |= cursor.state.rule.take().is_some_and(|rule| rule != self.rule.identity());
+        // Another kind of thing begins anew.
+        let begun = cursor.state.begun.filter(|_| !self.strange);
+        self.begun = match (self.begun, begun) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        lane.resume(cursor);
+    }
+
+    /// Goes on with a label set that was stored; the answer is why it can't.
+    pub(in crate::engine) fn restore(
+        &mut self,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> Option<&'static str> {
+        let labels = Labels::from(&standing.labels);
+        let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
+        let fits = fits && !self.strange;
+        let tally = standing.state.as_ref().and_then(|state| state.log.clone());
+        let Some(mut tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
+            return Some(CHANGED);
+        };
+        tally.follow_clock(now);
+        let fingerprint = Fingerprint::parse(&standing.fingerprint)
+            .unwrap_or_else(|| Fingerprint::of(&self.rule.name, &labels));
+        let mut entry = Entry::restored(fingerprint, standing, tally);
+        // Numbers may have changed: it is judged as soon as time moves.
+        entry.due = Some(self.clock);
+        self.due.insert((self.clock, labels.clone()));
+        self.entries.insert(labels, Box::new(entry));
+        None
+    }
+}
