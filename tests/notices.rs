@@ -356,7 +356,7 @@ async fn what_is_new_to_a_sink_does_not_overtake_what_waits_in_its_thread() {
 #[tokio::test]
 async fn a_clock_that_goes_back_leaves_no_sink_alone_for_longer() {
     let mut rig = Rig::new(&plan(MAIL)).await;
-    let wait = std::time::Duration::from_secs(60);
+    let wait = std::time::Duration::from_mins(1);
     rig.says("mail", Some(Verdict::Retry { reason: "busy".into(), after: Some(wait) }));
     let tell = |host, second| Effects {
         flushes: vec![Flush { key: host, ..flush("mail", Reason::First, &[firing("a")], second) }],

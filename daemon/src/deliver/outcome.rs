@@ -49,16 +49,8 @@ impl Dispatch {
             match fate {
                 Fate::Delivered => delivered.push(row),
                 Fate::Retry { reason, after, left } if now < row.expires => {
-                    let own = Backoff::nth(FIRST_PAUSE, ROW_PAUSE, row.notification.attempt);
-                    let own = jittered(own);
-                    let wait = after.map_or(own, |after| after.max(own));
-                    let mut rest = row.notification.clone();
-                    if !left.is_empty() {
-                        rest.recipients.clone_from(left);
-                    }
-                    let ours = transaction.retry(row, now.after(wait), &rest, reason).await?;
-                    if ours && !left.is_empty() {
-                        // Some have it: they are to be told of the end.
+                    // Some have it: they are to be told of the end.
+                    if retry(&mut transaction, row, (reason, *after, left), now).await? {
                         told.push(row);
                     }
                 }
@@ -170,6 +162,23 @@ impl Dispatch {
         let detail = format!("{}: {reason}", self.name);
         record(transaction, about, Act::Buried, &detail, now).await
     }
+}
+
+/// Tries a row again later; whether some of its recipients have it.
+async fn retry(
+    transaction: &mut Transaction<'_>,
+    row: &Claimed,
+    (reason, after, left): (&str, Option<Duration>, &[String]),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let own = jittered(Backoff::nth(FIRST_PAUSE, ROW_PAUSE, row.notification.attempt));
+    let wait = after.map_or(own, |after| after.max(own));
+    let mut rest = row.notification.clone();
+    if !left.is_empty() {
+        rest.recipients = left.to_vec();
+    }
+    let ours = transaction.retry(row, now.after(wait), &rest, reason).await?;
+    Ok(ours && !left.is_empty())
 }
 
 /// What rows are about, by their names.

@@ -358,6 +358,6 @@ fn text(names: &[String], alarm: &AlarmView) -> String {
     if text.len() <= LONGEST {
         return text;
     }
-    let start = &text[..text.floor_char_boundary(LONGEST)];
+    let (start, _) = text.split_at(text.floor_char_boundary(LONGEST));
     format!("{start}…{:016x}", hash(text.as_bytes()))
 }
