@@ -250,8 +250,8 @@ impl<'a> Writing<'a> {
         for one in transitions {
             for (sink, thread) in owed.remove(&one.alarm.id).into_iter().flatten() {
                 // A sink that does not tell of ends owes none, but those of before it was told not to.
-                let owes = |sink: &&Recipient| sink.plan.resolved || thread.is_empty();
-                let sink = self.recipients.get(&sink).filter(owes);
+                let ends = |sink: &&Recipient| sink.plan.resolved || thread.is_empty();
+                let sink = self.recipients.get(&sink).filter(ends);
                 let flush = |sink: &Recipient| ending(sink, &one.alarm, &thread, one.at);
                 notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
             }

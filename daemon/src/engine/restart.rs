@@ -400,7 +400,7 @@ proptest! {
         let flap = Some(Flap { start, stop, decay });
         let critical = Some(level(90.0, 90.0, minutes / 2));
         let slots: Vec<_> = slots.into_iter().map(|(word, cuts)| (word.into(), cuts)).collect();
-        changes_nothing(Threshold { flap, critical, ..threshold }, &slots)?;
+        changes_nothing(Threshold { critical, flap, ..threshold }, &slots)?;
     }
 
     #[test]
