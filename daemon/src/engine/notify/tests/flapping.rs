@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::rig::{Plan, Rig, cpu, plan, prompt, route, silence, why};
+use super::{
+    rig::{Plan, Rig, cpu, plan, prompt, route, silence},
+    shown::why,
+};
 use crate::engine::{
     Input,
     notify::{GroupBy, Route},

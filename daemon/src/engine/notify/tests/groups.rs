@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use haetae_plugin::Severity;
 
-use super::rig::{Rig, acknowledged, plan, prompt, route, silence, word};
+use super::{
+    rig::{Rig, acknowledged, plan, prompt, route, silence},
+    shown::word,
+};
 use crate::engine::{
     Input, Problem,
     notify::{Escalate, GroupBy, Rate, Route},

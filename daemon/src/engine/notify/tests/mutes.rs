@@ -5,7 +5,10 @@ use std::time::Duration;
 use haetae_plugin::{Reason, Samples, Timestamp};
 use jiff::tz::TimeZone;
 
-use super::rig::{Rig, acknowledged, matcher, plan, prompt, route, series, silence, why};
+use super::{
+    rig::{Rig, acknowledged, matcher, plan, prompt, route, series, silence},
+    shown::why,
+};
 use crate::engine::{
     Handling, Input,
     calendar::Recurring,
@@ -28,7 +31,7 @@ fn whys(rig: &Rig, index: usize) -> Vec<String> {
 
 fn next(rig: &Rig, index: usize) -> Option<String> {
     let (at, reason) = rig.explain(index).next?;
-    Some(format!("{} {}", at.since(rig.start).as_secs(), super::rig::word(reason)))
+    Some(format!("{} {}", at.since(rig.start).as_secs(), super::shown::word(reason)))
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
     rig.wait(MINUTE);
     let one = rig.explain(0);
     let told =
-        one.told.map(|(at, reason)| (at.since(rig.start).as_secs(), super::rig::word(reason)));
+        one.told.map(|(at, reason)| (at.since(rig.start).as_secs(), super::shown::word(reason)));
     assert_eq!(told, Some((90, "first".into())));
     assert_eq!(whys(&rig, 0), ["repeat not due haetae.toml:4"]);
     let again = rig.start.after(Duration::from_secs(3690));

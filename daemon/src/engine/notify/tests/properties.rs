@@ -1,18 +1,20 @@
 //! Properties that hold whatever comes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use haetae_plugin::Samples;
 use jiff::tz::TimeZone;
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::rig::{Plan, Rig, acknowledged, cpu, matcher, plan, prompt, route, series, silence};
+use super::{
+    plans::{Choice, choice, replaced, routes, world},
+    rig::{Plan, Rig, acknowledged, cpu, series, silence},
+};
 use crate::engine::{
     Handling, Input,
     calendar::Recurring,
     handling::{CloseCode, HandlingState},
-    log::{Count, Levels, LogRule, Watch},
-    notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
+    notify::{Quiet, Rate, Route},
     properties::config,
     silence::Span,
     slot::Slots,
@@ -45,28 +47,6 @@ enum Event {
     Wait(u32),
 }
 
-/// What the plan is replaced by: a number for each of its parts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Choice {
-    rules: usize,
-    logs: usize,
-    routes: usize,
-    inhibits: usize,
-    maintenance: bool,
-}
-
-fn choice() -> impl Strategy<Value = Choice> {
-    (0_usize..9, 0_usize..5, 0_usize..9, 0_usize..4, proptest::bool::weighted(0.2)).prop_map(
-        |(rules, logs, routes, inhibits, maintenance)| Choice {
-            rules,
-            logs,
-            routes,
-            inhibits,
-            maintenance,
-        },
-    )
-}
-
 fn word() -> impl Strategy<Value = String> {
     vec(select(vec!['#', '~', '.', '.', ' ']), 3).prop_map(String::from_iter)
 }
@@ -89,147 +69,6 @@ fn event() -> impl Strategy<Value = Event> {
         2 => choice().prop_map(Event::Reload),
         2 => (1_u32..200).prop_map(Event::Wait),
     ]
-}
-
-fn world() -> Plan {
-    let escalate = Escalate {
-        place: String::new(),
-        after: MINUTE * 2,
-        to: "boss".into(),
-        unless_acknowledged: true,
-    };
-    let (most, per) = (2, MINUTE);
-    let inhibit = Inhibit {
-        place: String::new(),
-        when: matcher("severity=critical"),
-        mute: matcher("severity=warning"),
-        equal: vec!["host".into()],
-    };
-    let route = |sink: &str| {
-        let route = route(sink);
-        Route { inputs: [&route.inputs[..], &["kills".into()]].concat(), ..route }
-    };
-    let prompt = |sink: &str| Route { inputs: route(sink).inputs, ..prompt(sink) };
-    let routes = vec![
-        Route { group_interval: MINUTE, repeat: vec![MINUTE * 3], ..route("mail") },
-        Route { rate: Rate { most, per }, ..prompt("chat") },
-        Route {
-            escalate: Some(escalate),
-            matchers: matcher("severity=critical"),
-            ..prompt("page")
-        },
-        Route { inputs: Vec::new(), rate: Rate { most, per }, ..route("boss") },
-    ];
-    Plan { inhibits: vec![inhibit], logs: logs(4), ..plan(routes) }
-}
-
-/// What a reload may make of the sinks.
-fn routes(choice: usize) -> Vec<Route> {
-    let mut routes = world().routes;
-    let [mail, chat, page, boss] = routes.as_mut_slice() else { panic!("four sinks") };
-    match choice {
-        1 => {
-            mail.group_by = GroupBy::Alarm;
-            chat.group_by = GroupBy::Labels(vec!["host".into()]);
-        }
-        2 => {
-            mail.inputs.clear();
-            page.matchers = matcher("host=b");
-        }
-        3 => {
-            (chat.group_wait, chat.group_interval) = (MINUTE, MINUTE * 2);
-            page.escalate = None;
-        }
-        4 => {
-            routes.remove(1);
-        }
-        5 => (mail.resolved, chat.resolved) = (false, false),
-        6 => {
-            boss.inputs.push("cpu".into());
-            (chat.rate, boss.rate) = (Rate { most: 1, per: MINUTE }, mail.rate);
-        }
-        7 => {
-            routes.pop();
-            routes.reverse();
-        }
-        8 => {
-            mail.group_by = GroupBy::Labels(vec!["team".into()]);
-            chat.matchers = matcher("team=x");
-        }
-        _ => {}
-    }
-    routes
-}
-
-/// What a reload may make of the rules.
-fn rules(choice: usize) -> Vec<Threshold> {
-    let labels = [("team".to_owned(), "x".to_owned())].into();
-    vec![match choice {
-        0 => return Vec::new(),
-        1 => Threshold { labels, ..cpu() },
-        2 => Threshold { warning: None, ..cpu() },
-        3 => Threshold { critical: None, ..cpu() },
-        4 => Threshold { by: Some(vec!["host".into()]), ..cpu() },
-        5 => Threshold { flap: None, limit: 1, ..cpu() },
-        6 => Threshold { name: "mem".into(), ..cpu() },
-        7 => Threshold { matchers: matcher("host=a"), ..cpu() },
-        _ => cpu(),
-    }]
-}
-
-/// A line a minute of any host is an alarm; what a reload may make of that.
-pub(super) fn logs(choice: usize) -> Vec<LogRule> {
-    let count = Count { at_least: 1, within: MINUTE };
-    let count = Watch::Count(Levels { warning: Some(count), critical: None });
-    let absence = Watch::Absence(Levels { warning: Some(MINUTE), critical: Some(MINUTE * 3) });
-    let rule = LogRule {
-        name: "kills".into(),
-        inputs: vec!["s".into()],
-        matchers: Vec::new(),
-        pattern: None,
-        by: vec!["host".into()],
-        labels: BTreeMap::new(),
-        watch: count,
-        summary: BTreeMap::new(),
-        runbook: None,
-    };
-    let labels = [("team".to_owned(), "x".to_owned())].into();
-    vec![match choice {
-        0 => return Vec::new(),
-        1 => LogRule { labels, ..rule },
-        2 => LogRule { by: Vec::new(), ..rule },
-        3 => LogRule { watch: absence, ..rule },
-        _ => rule,
-    }]
-}
-
-/// What a reload may make of who mutes whom.
-fn inhibits(choice: usize) -> Vec<Inhibit> {
-    let [inhibit] = world().inhibits.try_into().expect("one");
-    match choice {
-        0 => Vec::new(),
-        1 => vec![Inhibit { equal: vec!["team".into(), "severity".into()], ..inhibit }],
-        2 => vec![Inhibit {
-            when: matcher("evaluator=kills"),
-            mute: matcher("evaluator=cpu"),
-            equal: vec!["team".into()],
-            ..inhibit
-        }],
-        _ => vec![inhibit],
-    }
-}
-
-fn replaced(rig: &Rig, choice: Choice) -> Plan {
-    let until = rig.start.after(MINUTE * 15);
-    let maintenance = vec![silence("host=b", Span::Between(rig.start, until))];
-    Plan {
-        thresholds: rules(choice.rules),
-        logs: logs(choice.logs),
-        routes: routes(choice.routes),
-        inhibits: inhibits(choice.inhibits),
-        maintenance: if choice.maintenance { maintenance } else { Vec::new() },
-        ..rig.plan.clone()
-    }
 }
 
 fn apply(rig: &mut Rig, event: &Event) {
@@ -280,6 +119,12 @@ fn apply(rig: &mut Rig, event: &Event) {
     }
 }
 
+/// How much a sink was told of late, and what waits for that, is neither stored nor kept.
+fn unlimited(routes: Vec<Route>) -> Vec<Route> {
+    let rate = Rate { most: 0, per: MINUTE };
+    routes.into_iter().map(|route| Route { rate, ..route }).collect()
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -319,11 +164,7 @@ proptest! {
     ) {
         let run = |restarts: bool| {
             let world = world();
-            // How much a sink was told of late is not stored.
-            let free = Rate { most: 0, per: MINUTE };
-            let routes = world.routes.iter().cloned();
-            let routes = routes.map(|route| Route { rate: free, ..route }).collect();
-            let mut rig = Rig::new(Plan { routes, ..world });
+            let mut rig = Rig::new(Plan { routes: unlimited(world.routes.clone()), ..world });
             for (event, restart) in &events {
                 let others = matches!(event, Event::Rule(_) | Event::Routes(_) | Event::Reload(_));
                 // What a log evaluator has read and not written yet is read again.
@@ -353,9 +194,19 @@ proptest! {
         events in vec((event(), any::<bool>()), 1..40),
     ) {
         let run = |reloads: bool| {
-            let mut rig = Rig::new(world());
+            let world = world();
+            let mut rig = Rig::new(Plan { routes: unlimited(world.routes.clone()), ..world });
             for (event, reload) in &events {
-                apply(&mut rig, event);
+                match event {
+                    Event::Routes(choice) => rig.routes(unlimited(routes(*choice))),
+                    Event::Reload(choice) => {
+                        let plan = replaced(&rig, *choice);
+                        rig.reload(Plan { routes: unlimited(plan.routes.clone()), ..plan });
+                    }
+                    // What waits since a clock ran ahead is a second early or late.
+                    Event::Back(_) => {}
+                    event => apply(&mut rig, event),
+                }
                 rig.wait(Duration::from_secs(1));
                 if *reload && reloads {
                     rig.reload(rig.plan.clone());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    properties::logs,
+    plans::logs,
     rig::{Plan, Rig, matcher, plan, prompt, route},
 };
 use crate::engine::{

@@ -88,7 +88,7 @@ fn nothing_is_told_after_a_start_before_every_source_has_spoken() {
     assert_eq!(rig.told(), [""; 0]);
     let index = 1;
     assert_eq!(
-        rig.explain(index).against.iter().map(super::rig::why).collect::<Vec<_>>(),
+        rig.explain(index).against.iter().map(super::shown::why).collect::<Vec<_>>(),
         ["starting"]
     );
     rig.input(Input::SourceDown { source: "t".into(), reason: String::new() });
