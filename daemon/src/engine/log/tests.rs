@@ -176,7 +176,7 @@ impl Trial {
         let cursors: Vec<_> = self.cursors.iter().map(cursor).collect();
         let all = cursors.len() == self.rules.len();
         let from = cursors.iter().map(|cursor| cursor.position + 1).min().filter(|_| all);
-        self.engine = engine(&self.rules);
+        (self.engine, self.matching) = (engine(&self.rules), matching(&self.rules));
         let past = Past { standings, occurrences, cursors, ..Past::default() };
         let effects = self.engine.restore(past, &BTreeSet::new(), now);
         self.write(effects);

@@ -40,6 +40,8 @@ pub(super) struct Arm {
     pub(super) recent: VecDeque<Timestamp>,
     /// Groups that wait because it was told too much.
     pub(super) waiting: BTreeSet<u32>,
+    /// Groups that were over, and when.
+    pub(super) over: BTreeSet<(Timestamp, u32)>,
     next: u32,
 }
 
@@ -82,6 +84,7 @@ impl Arm {
             digests: BTreeMap::new(),
             recent: VecDeque::new(),
             waiting: BTreeSet::new(),
+            over: BTreeSet::new(),
             next: 0,
         }
     }
@@ -248,10 +251,16 @@ impl Arm {
     /// It is not: if the sink has not heard of the end, there was none. While it was closed the
     /// sink may have ceased to want it.
     pub(super) fn reopen(&mut self, id: AlarmId, again: Option<Again>, out: &mut Out) {
-        if !self.members.contains_key(&id) {
-            let owed = self.ends.keys().find(|(_, one)| *one == id);
-            let Some(group) = owed.map(|(group, _)| *group) else { return };
-            self.enter(id, Member { group, ..Member::default() });
+        let owed = self.ends.keys().find(|(_, one)| *one == id).map(|(group, _)| *group);
+        let joined = self.members.get(&id).map(|member| member.group);
+        if let Some(group) = owed.filter(|group| joined != Some(*group)) {
+            // With other groups since a restart, it may have joined one of those.
+            let before = self.leave(id);
+            if let Some(Member { group, .. }) = before {
+                self.store_member(group, id, out);
+                self.close_if_over(group, out);
+            }
+            self.enter(id, Member { group, ..before.unwrap_or_default() });
         }
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(end) = self.ends.remove(&(member.group, id)) {
@@ -276,7 +285,15 @@ impl Arm {
         if self.groups.get(&number).is_some_and(|group| group.bare) {
             self.close_if_over(number, out);
         } else if self.is_over(number) {
-            self.schedule(number, Some(now), out);
+            self.over.insert((now, number));
+        }
+    }
+
+    /// Closes what was over in a moment before this one.
+    pub(super) fn close_before(&mut self, now: Timestamp, out: &mut Out) {
+        while let Some((_, number)) = self.over.first().filter(|(at, _)| *at < now).copied() {
+            self.over.pop_first();
+            self.close_if_over(number, out);
         }
     }
 

@@ -280,6 +280,9 @@ impl Notifier {
     /// nothing depends on what of it came first.
     pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) {
         let at = now.before(Duration::from_nanos(1));
+        for arm in &mut self.arms {
+            arm.close_before(now, &mut self.out);
+        }
         for _ in 0..MOST_ROUNDS {
             if self.is_starting(at) {
                 return;
@@ -311,9 +314,11 @@ impl Notifier {
     /// When it is to be asked again at the latest.
     pub(in crate::engine) fn next_due(&self) -> Option<Timestamp> {
         let over = |at: &Timestamp| at.after(Duration::from_nanos(1));
-        let first = self.out.timers.first().map(|(at, _)| over(at))?;
         let until = self.start.until.filter(|_| !self.start.unheard.is_empty());
-        Some(until.as_ref().map_or(first, |until| first.max(over(until))))
+        let first = self.out.timers.first().map(|(at, _)| over(at));
+        let first = first.map(|first| until.map_or(first, |until| first.max(over(&until))));
+        let closes = self.arms.iter().filter_map(|arm| arm.over.first());
+        closes.map(|(at, _)| over(at)).chain(first).min()
     }
 
     /// What it led to.

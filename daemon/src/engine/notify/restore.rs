@@ -121,6 +121,7 @@ impl Arm {
     /// Looks at all groups anew, each when it may be told of.
     pub(super) fn go_on_all(&mut self, now: Timestamp, out: &mut Out) {
         self.waiting.clear();
+        self.over.clear();
         for number in self.groups.keys().copied().collect::<Vec<_>>() {
             self.schedule(number, None, out);
             self.wake(number, now, out);

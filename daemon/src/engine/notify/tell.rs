@@ -49,7 +49,6 @@ impl Arm {
                     self.waiting.remove(&number);
                     let repeat = self.repeat_at(number).filter(|due| *due > scene.at);
                     self.schedule(number, repeat.into_iter().chain(look.escalates).min(), out);
-                    self.close_if_over(number, out);
                 }
             }
         }

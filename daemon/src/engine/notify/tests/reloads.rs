@@ -98,3 +98,49 @@ fn a_group_that_is_left_and_joined_in_one_moment_goes_on_whatever_came_first() {
     };
     assert_eq!(run(false), run(true));
 }
+
+#[test]
+fn a_group_that_is_over_before_anybody_is_told_after_a_start_is_not_joined() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    rig.slot("~..");
+    rig.restart();
+    let by = Some(vec!["host".into()]);
+    let other = crate::engine::threshold::Threshold { by, ..super::rig::cpu() };
+    rig.reload(Plan { thresholds: vec![other], ..rig.plan.clone() });
+    rig.slot("~..");
+    rig.wait(MINUTE);
+    // Not at 120, which is when the group of before would have been told.
+    assert_eq!(rig.told(), ["150 mail first +a"]);
+}
+
+#[test]
+fn a_group_that_is_left_and_joined_in_one_moment_keeps_its_interval() {
+    let mut rig = Rig::new(plan(vec![Route { resolved: false, ..route("mail") }]));
+    rig.slot("~..");
+    rig.wait(MINUTE);
+    rig.slot(".~.");
+    rig.wait(MINUTE * 6);
+    assert_eq!(rig.told(), ["90 mail first +0", "390 mail first +1"]);
+}
+
+#[test]
+fn an_end_that_is_taken_back_is_not_told_whatever_group_the_alarm_would_join_now() {
+    let mut rig = Rig::new(plan(vec![route("mail")]));
+    rig.slot("~..");
+    rig.wait(MINUTE);
+    rig.handle(0, super::mutes::closed());
+    rig.routes(vec![Route { group_by: crate::engine::notify::GroupBy::Alarm, ..route("mail") }]);
+    rig.restart();
+    rig.hear();
+    rig.handle(0, crate::engine::Handling::default());
+    rig.wait(MINUTE * 6);
+    rig.slot("...");
+    rig.wait(MINUTE * 6);
+    let told = rig.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[0].ends_with("mail first +0") && told[1].ends_with("mail resolved -0"),
+        "{told:?}"
+    );
+    assert!(rig.known.is_empty() && rig.groups.is_empty(), "{:?}", rig.groups);
+}

@@ -165,7 +165,9 @@ impl Rig {
         }
         self.step(Input::Samples { source: "s".into(), samples }, slot);
         if !self.plan.logs.is_empty() {
-            self.input(Input::Heard { source: "s".into(), until: slot, vouched: false });
+            // What is due in this moment is due by then.
+            let heard = Input::Heard { source: "s".into(), until: slot, vouched: false };
+            self.step(heard, slot.after(Duration::from_millis(1)));
         }
     }
 
