@@ -203,10 +203,9 @@ proptest! {
                         let plan = replaced(&rig, *choice);
                         rig.reload(Plan { routes: unlimited(plan.routes.clone()), ..plan });
                     }
-                    // What waits for a start, or since a clock ran ahead, is a second early or late.
-                    Event::Restart | Event::Back(_) => {}
-                    // One that is closed while its sink does not want it may be escalated again.
-                    Event::Close(_) => {}
+                    // What waits for a start, or since a clock ran ahead, is a second early or late;
+                    // what is closed while its sink does not want it may be escalated again.
+                    Event::Restart | Event::Back(_) | Event::Close(_) => {}
                     event => apply(&mut rig, event),
                 }
                 rig.wait(Duration::from_secs(1));
