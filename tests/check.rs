@@ -365,6 +365,7 @@ fn every_commented_key_of_the_default_configuration_is_known() {
             (sink.zone, sink.language, sink.fallback) = (None, None, None);
         }
         for threshold in &mut plan.thresholds {
+            let threshold = std::sync::Arc::make_mut(threshold);
             (threshold.every, threshold.runbook) = (None, None);
         }
     }

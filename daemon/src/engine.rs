@@ -58,6 +58,8 @@ mod sweep;
 #[cfg(test)]
 mod trial;
 
+use std::sync::Arc;
+
 use haetae_plugin::{Samples, Timestamp};
 
 pub use self::{
@@ -101,10 +103,14 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that judges slots after `now`.
-    pub fn new(sources: Vec<SourceTiming>, evaluators: Vec<Threshold>, now: Timestamp) -> Self {
+    pub fn new(
+        sources: Vec<SourceTiming>,
+        evaluators: Vec<impl Into<Arc<Threshold>>>,
+        now: Timestamp,
+    ) -> Self {
         let mut sources: Vec<_> = sources.into_iter().map(Source::new).collect();
         let make = |threshold| Evaluator::new(threshold, &sources, now);
-        let evaluators: Vec<_> = evaluators.into_iter().map(make).collect();
+        let evaluators: Vec<_> = evaluators.into_iter().map(Into::into).map(make).collect();
         for (index, evaluator) in evaluators.iter().enumerate() {
             let route = Route { evaluator: index, keep: evaluator.keep(&sources) };
             for input in evaluator.inputs() {

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Transitions that a watcher may lag behind.
-const WATCHED: usize = 1024;
+const WATCHED: usize = 256;
 
 /// What instances are made with.
 pub(super) struct Wiring<'a> {

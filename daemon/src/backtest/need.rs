@@ -1,6 +1,6 @@
 //! Needs: which metrics of which sources the evaluators read, and since when.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use haetae_plugin::{Metric, Timestamp};
 use sha2::{Digest, Sha256};
@@ -78,7 +78,7 @@ impl Needs {
         &mut self,
         side: usize,
         source: &Source,
-        thresholds: &[Threshold],
+        thresholds: &[Arc<Threshold>],
         catalog: &Catalog,
     ) -> Result<(), Unreadable> {
         let reading = thresholds.iter().filter(|one| one.inputs.contains(&source.name));

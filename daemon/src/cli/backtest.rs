@@ -202,7 +202,7 @@ fn choose(plans: &mut [Plan], names: &[String], catalog: &Catalog) -> Result<(),
             });
         plan.thresholds = judged;
         if names.is_empty() {
-            left_out.extend(other.into_iter().map(|one| one.name));
+            left_out.extend(other.into_iter().map(|one| one.name.clone()));
         }
     }
     let all = names.is_empty();

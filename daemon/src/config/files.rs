@@ -173,7 +173,7 @@ impl Files {
             plugins,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             tests,
-            thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold).collect(),
+            thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold.into()).collect(),
             overrides,
             logs: wiring.logs.into_iter().map(|draft| draft.rule).collect(),
             sinks: wiring.sinks.into_iter().map(|draft| draft.sink).collect(),

@@ -1,6 +1,6 @@
 //! The plan: a configuration that was checked whole, ready to run.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use haetae_plugin::Secret;
 use serde_json::Value;
@@ -27,7 +27,7 @@ pub struct Plan {
     /// `[sources.*]`, by name.
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
-    pub thresholds: Vec<Threshold>,
+    pub thresholds: Vec<Arc<Threshold>>,
     /// `[[thresholds]]`, in their order.
     pub overrides: Vec<Override>,
     /// `[evaluators.*]` of kind `log`, by name.

@@ -1,6 +1,6 @@
 //! Thresholds: `[[thresholds]]`, and those that people register, judged by the same rules.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -123,14 +123,14 @@ impl ThresholdText {
     pub fn numbers(
         &self,
         id: &str,
-        evaluators: &[Threshold],
+        evaluators: &[Arc<Threshold>],
         logs: &[String],
         language: Language,
     ) -> Result<Override, Vec<String>> {
         let written = serde_json::to_value(self).unwrap_or_default();
         let text = format!("thresholds = [{}]\n", toml(&written));
         let (document, mut problems) = Document::parse(PathBuf::new(), text);
-        let evaluators = evaluators.iter().collect();
+        let evaluators = evaluators.iter().map(Arc::as_ref).collect();
         let logs = logs.iter().map(String::as_str).collect();
         let known = Known { evaluators, logs, complete: true };
         let sections = sections(&document, &mut problems);
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::engine::threshold::{Debounce, Side};
 
-    fn evaluators() -> Vec<Threshold> {
+    fn evaluators() -> Vec<Arc<Threshold>> {
         let text = "[sources.s]\nplugin = \"x\"\n[evaluators.vm-cpu]\ninputs = [\"s\"]\nmetric = \"cpu\"\n\
             by = [\"ip\"]\nwarning = { above = 80 }\ncritical = { above = 90, clear = 85, for = \"2m\" }\n";
         let (document, mut problems) = Document::parse(PathBuf::new(), text.into());
@@ -180,7 +180,7 @@ mod tests {
         let evaluator = sections.into_iter().find(|one| one.name == "vm-cpu").unwrap();
         let threshold = crate::config::evaluator::read(evaluator, &mut problems).threshold;
         assert!(problems.is_empty());
-        vec![threshold]
+        vec![threshold.into()]
     }
 
     fn judge(value: Value) -> Result<Override, Vec<String>> {

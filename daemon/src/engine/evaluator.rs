@@ -36,7 +36,7 @@ const MOST_WAITING: u64 = 1000;
 /// A threshold evaluator and all that it knows.
 #[derive(Debug)]
 pub(super) struct Evaluator {
-    threshold: Threshold,
+    threshold: Arc<Threshold>,
     overrides: Overrides,
     /// The identities that it names as expected.
     named: BTreeSet<Labels>,
@@ -86,7 +86,7 @@ pub(super) struct Detached {
 impl Evaluator {
     /// An evaluator whose first slot is the first after `now`. Inputs that are no source are
     /// passed over; without any, it never judges.
-    pub(super) fn new(threshold: Threshold, sources: &[Source], now: Timestamp) -> Self {
+    pub(super) fn new(threshold: Arc<Threshold>, sources: &[Source], now: Timestamp) -> Self {
         let reads = |source: &Source| threshold.inputs.contains(&source.timing.name);
         let inputs = sources.iter().enumerate().filter(|(_, source)| reads(source));
         let inputs: Vec<_> = inputs

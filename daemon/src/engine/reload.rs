@@ -1,6 +1,6 @@
 //! Reload: the plan is replaced while alarms, windows and timers go on.
 
-use std::{collections::HashMap, mem::take};
+use std::{collections::HashMap, mem::take, sync::Arc};
 
 use haetae_plugin::Timestamp;
 
@@ -25,7 +25,7 @@ pub struct Setting {
     /// The sources.
     pub sources: Vec<SourceTiming>,
     /// The threshold evaluators.
-    pub thresholds: Vec<Threshold>,
+    pub thresholds: Vec<Arc<Threshold>>,
     /// Numbers that stand in for those of evaluators, the newest last.
     pub overrides: Vec<Override>,
     /// The log evaluators. What comes after the reload was matched by these.

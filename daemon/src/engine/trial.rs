@@ -149,6 +149,7 @@ impl Trial {
         overrides: Vec<Override>,
     ) -> Effects {
         let now = self.slot.after(Duration::from_secs(2));
+        let thresholds = thresholds.into_iter().map(Into::into).collect();
         let setting = Setting { sources, thresholds, overrides, ..Setting::default() };
         let effects = self.engine.reload(setting, now);
         self.stored.write(&effects);

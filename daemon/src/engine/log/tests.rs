@@ -10,6 +10,7 @@ use super::*;
 use crate::engine::{
     Change, Engine, Input, Matcher, Past, Setting, SourceTiming, Transition,
     standing::{Effects, Standing},
+    threshold::Threshold,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,7 +99,7 @@ fn matching(rules: &[LogRule]) -> Matching {
 }
 
 fn engine(rules: &[LogRule]) -> Engine {
-    Engine::new(vec![timing()], Vec::new(), at(0)).with_logs(rules.to_vec())
+    Engine::new(vec![timing()], Vec::<Threshold>::new(), at(0)).with_logs(rules.to_vec())
 }
 
 impl Trial {

@@ -27,7 +27,7 @@ struct Inner {
     store: Store,
     clock: Clock,
     language: Language,
-    evaluators: Vec<Evaluator>,
+    evaluators: Vec<Arc<Evaluator>>,
     /// The names of log evaluators.
     logs: Vec<String>,
     files: Vec<config::Override>,
@@ -313,7 +313,7 @@ impl Registry {
 /// last. What does not fit its evaluator any more has no effect.
 pub fn in_force(
     files: &[config::Override],
-    evaluators: &[Evaluator],
+    evaluators: &[Arc<Evaluator>],
     rows: &[StoredThreshold],
 ) -> Vec<Override> {
     let own =

@@ -121,6 +121,7 @@ impl Plan {
     fn setting(&self) -> Setting {
         let Self { sources, thresholds, logs, routes, inhibits, maintenance } = self.clone();
         let sources = sources.into_iter().map(timing).collect();
+        let thresholds = thresholds.into_iter().map(Into::into).collect();
         let overrides = Vec::new();
         Setting { sources, thresholds, overrides, logs, routes, inhibits, maintenance }
     }
