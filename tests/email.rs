@@ -177,7 +177,11 @@ fn what_begins_with_a_digest_or_an_escalation_is_answered_after_a_kill_too() {
     let arrive = |mailbox: &str, wanted: &[&str]| {
         let same = within(LONG, || (reasons(mailbox) == wanted).then_some(()));
         let found: Vec<String> = reasons(mailbox);
-        assert!(same.is_some(), "{mailbox}: {found:?}, not {wanted:?}: {:#?}", home.instance("storm"));
+        assert!(
+            same.is_some(),
+            "{mailbox}: {found:?}, not {wanted:?}: {:#?}",
+            home.instance("storm")
+        );
     };
     let daemon = home.start();
     arrive("storm", &["digest"]);

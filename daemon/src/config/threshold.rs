@@ -118,19 +118,20 @@ fn unknown(section: &Section<'_>, name: &str, known: &Known<'_>, problems: &mut 
 }
 
 impl ThresholdText {
-    /// Judges it as `haetae check` does where it stands in a file; an error has a text for each
-    /// problem.
+    /// Judges it as `haetae check` does where it stands in a file, beside these evaluators and the
+    /// names of those of logs; an error has a text for each problem.
     pub fn numbers(
         &self,
         id: &str,
-        evaluators: &[Threshold],
+        (evaluators, logs): (&[Threshold], &[String]),
         language: Language,
     ) -> Result<Override, Vec<String>> {
         let written = serde_json::to_value(self).unwrap_or_default();
         let text = format!("thresholds = [{}]\n", toml(&written));
         let (document, mut problems) = Document::parse(PathBuf::new(), text);
         let evaluators = evaluators.iter().collect();
-        let known = Known { evaluators, logs: Vec::new(), complete: true };
+        let logs = logs.iter().map(String::as_str).collect();
+        let known = Known { evaluators, logs, complete: true };
         let sections = sections(&document, &mut problems);
         let read = sections.first().and_then(|section| read(section, &known, &mut problems));
         let told = |problem: &Problem| {
@@ -183,7 +184,7 @@ mod tests {
 
     fn judge(value: Value) -> Result<Override, Vec<String>> {
         let text: ThresholdText = serde_json::from_value(value).unwrap();
-        text.numbers("T", &evaluators(), Language::En)
+        text.numbers("T", (&evaluators(), &["oom-log".to_owned()]), Language::En)
     }
 
     #[test]
@@ -209,6 +210,7 @@ mod tests {
                 json!({ "evaluator": "vm-cpv", "critical": { "above": 1 } }),
                 "did you mean `vm-cpu`?",
             ),
+            (json!({ "evaluator": "oom-log", "critical": { "above": 1 } }), "an evaluator of logs"),
             (json!({ "evaluator": "vm-cpu" }), "replaces no level"),
             (json!({ "evaluator": "vm-cpu", "critical": { "above": 70 } }), "`warning` is beyond"),
             (json!({ "evaluator": "vm-cpu", "warning": { "above": 95 } }), "`warning` is beyond"),

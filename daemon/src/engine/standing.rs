@@ -73,7 +73,7 @@ pub struct AlarmState {
     flaps: Flaps,
     /// Whether it would fire if there were fewer.
     #[serde(skip_serializing_if = "is_default")]
-    waits: bool,
+    pub(super) waits: bool,
     /// How many series it had.
     pub(super) series: usize,
     /// The time of the newest fresh point of any of them.
@@ -192,8 +192,8 @@ impl AlarmState {
     }
 
     /// The state of an alarm of a log evaluator.
-    pub(super) fn of_log(tally: Tally) -> Self {
-        Self { version: VERSION, log: Some(tally), ..Self::default() }
+    pub(super) fn of_log(tally: Tally, waits: bool) -> Self {
+        Self { version: VERSION, log: Some(tally), waits, ..Self::default() }
     }
 }
 

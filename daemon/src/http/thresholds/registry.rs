@@ -28,6 +28,7 @@ struct Inner {
     clock: Clock,
     language: Language,
     evaluators: Vec<Evaluator>,
+    logs: Vec<String>,
     files: Vec<config::Override>,
     /// The engine ends when nobody can send to it any more: this one does not count.
     engine: mpsc::WeakSender<Input>,
@@ -135,6 +136,7 @@ impl Registry {
             clock,
             language: plan.daemon.language,
             evaluators: plan.thresholds.clone(),
+            logs: plan.logs.iter().map(|log| log.name.clone()).collect(),
             files: plan.overrides.clone(),
             engine: engine.downgrade(),
             questions,
@@ -179,8 +181,7 @@ impl Registry {
         text: &ThresholdText,
         asked: Asked<'_>,
     ) -> Result<Changed, Refused> {
-        let numbers = text.numbers(id.unwrap_or(NEW), &self.0.evaluators, self.0.language);
-        let numbers = numbers.map_err(Refused::Wrong)?;
+        let numbers = self.numbers(id.unwrap_or(NEW), text).map_err(Refused::Wrong)?;
         let now = self.0.clock.now();
         let _changing = self.0.changing.lock().await;
         let mut transaction = self.0.store.begin().await?;
@@ -274,9 +275,14 @@ impl Registry {
         in_force(&self.0.files, &self.0.evaluators, rows)
     }
 
+    /// What a text says, in the words of whoever reads why it says nothing.
+    fn numbers(&self, id: &str, text: &ThresholdText) -> Result<Override, Vec<String>> {
+        text.numbers(id, (&self.0.evaluators, &self.0.logs), self.0.language)
+    }
+
     fn shown(&self, row: &StoredThreshold) -> Threshold {
         let text = text(row);
-        let wrong = text.numbers(&row.id, &self.0.evaluators, self.0.language).err();
+        let wrong = self.numbers(&row.id, &text).err();
         Threshold {
             id: row.id.clone(),
             text,
@@ -311,7 +317,8 @@ pub fn in_force(
     evaluators: &[Evaluator],
     rows: &[StoredThreshold],
 ) -> Vec<Override> {
-    let own = |row: &StoredThreshold| text(row).numbers(&row.id, evaluators, Language::En).ok();
+    let own =
+        |row: &StoredThreshold| text(row).numbers(&row.id, (evaluators, &[]), Language::En).ok();
     let files = files.iter().map(|one| one.numbers.clone());
     files.chain(rows.iter().filter_map(own)).collect()
 }
