@@ -120,6 +120,92 @@ fn an_alarm_arrives_in_korean_and_its_end_answers_it() {
     assert!(subject.starts_with("[해소] "), "{subject}");
 }
 
+/// A storm that one is told of as a digest, and the other because nobody took it up.
+const STORM: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+
+[evaluators.level]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+
+[sinks.storm]
+plugin = "email"
+inputs = ["level"]
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+rate = { most = 1, per = "1s" }
+escalate = { after = "2s", to = "duty" }
+server = "smtp://127.0.0.1:PORT"
+from = "haetae@monitor.test"
+to = ["storm@mail.test"]
+
+[sinks.duty]
+plugin = "email"
+inputs = []
+group_wait = "0s"
+group_interval = "0s"
+server = "smtp://127.0.0.1:PORT"
+from = "haetae@monitor.test"
+to = ["duty@mail.test"]
+"#;
+
+#[test]
+fn what_begins_with_a_digest_or_an_escalation_is_answered_after_a_kill_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = SmtpSink::start(folder.path(), &[]);
+    let home = Home::with_plugins(&["faulty", "email", "lent"]);
+    let text = STORM.replace("PORT", &server.port().to_string());
+    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
+    home.write_values(&[("a", 95), ("b", 95), ("c", 95)]);
+    // A mail may come twice when the daemon is killed: then it is the same one.
+    let to = |mailbox: &str| {
+        let mut mails: Vec<_> = server.mails().iter().map(|mail| read(mail)).collect();
+        mails.retain(|mail| mail.header("X-Peer-To") == Some(&format!("{mailbox}@mail.test")));
+        mails.dedup_by(|a, b| a.header("Message-ID") == b.header("Message-ID"));
+        mails
+    };
+    let reasons = |mailbox: &str| {
+        let mails = to(mailbox).into_iter();
+        mails.map(|mail| mail.header("X-Haetae-Reason").expect("a reason").to_owned()).collect()
+    };
+    let arrive = |mailbox: &str, wanted: &[&str]| {
+        let same = within(LONG, || (reasons(mailbox) == wanted).then_some(()));
+        let found: Vec<String> = reasons(mailbox);
+        assert!(
+            same.is_some(),
+            "{mailbox}: {found:?}, not {wanted:?}: {:#?}",
+            home.instance("storm")
+        );
+    };
+    let daemon = home.start();
+    arrive("storm", &["digest"]);
+    arrive("duty", &["escalated"]);
+    daemon.kill();
+    let daemon = home.start();
+    home.write_values(&[("a", 1), ("b", 95), ("c", 95)]);
+    arrive("storm", &["digest", "resolved"]);
+    arrive("duty", &["escalated", "some-resolved"]);
+    home.write_values(&[("a", 1), ("b", 1), ("c", 1)]);
+    arrive("storm", &["digest", "resolved", "digest"]);
+    arrive("duty", &["escalated", "some-resolved", "resolved"]);
+    assert!(daemon.stop(), "it ends well");
+    for mailbox in ["storm", "duty"] {
+        let mails = to(mailbox);
+        let (first, later) = mails.split_first().expect("mails");
+        assert_eq!((first.header("In-Reply-To"), first.header("References")), (None, None));
+        for mail in later {
+            assert_eq!(mail.header("In-Reply-To"), first.header("Message-ID"), "{mailbox}");
+            assert_eq!(mail.header("References"), first.header("Message-ID"), "{mailbox}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_recipient_harms_no_other() {
     let postfix = Postfix::start(&["ops"]);

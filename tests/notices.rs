@@ -14,13 +14,25 @@ mod kinds;
 mod rig;
 
 use haetae::engine::{
-    Change, Effects,
+    AlarmView, Change, Effects,
     notify::{Flush, StoredGroup, Why, Withheld},
 };
 use haetae_plugin::{Notification, Reason, Severity, Status, Verdict};
 use rig::{LONG, Rig, at, changed, ended, firing, flush, member, plan};
 
 const MAIL: &str = "[sinks.mail]\nplugin = \"file\"\npath = \"/p\"\ninputs = [\"cpu\"]\n";
+
+/// The same, of a group with this key.
+fn of(key: &str, reason: Reason, alarms: &[AlarmView], second: i64) -> Effects {
+    let flush = Flush { key: key.into(), ..flush("mail", reason, alarms, second) };
+    let begins = alarms.iter().filter(|alarm| alarm.ended.is_none()).cloned().collect::<Vec<_>>();
+    Effects { flushes: vec![flush], ..changed(Change::Fired, &begins, second) }
+}
+
+/// What each of them answers, if anything, after its own key.
+fn threads(taken: &[Notification]) -> Vec<(&str, Option<&str>)> {
+    taken.iter().map(|it| (it.idempotency_key.as_str(), it.answers.as_deref())).collect()
+}
 
 /// What is stored of the alarms of these hosts in the groups of these sinks.
 fn members(sinks: &[&str], hosts: &[&str], go_on: bool) -> Vec<StoredGroup> {
@@ -407,4 +419,70 @@ async fn why_a_sink_is_not_told_is_in_the_journal_with_who_or_which_line_says_so
     rig.step(0, Effects { withheld: withheld.collect(), ..Effects::default() }).await;
     assert_eq!(rig.journal("a-1").await, why.map(|(_, text)| text));
     assert!(rig.taken("mail").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_told_later_answers_what_began_it_in_whatever_group_and_for_whatever_reason() {
+    let mut rig = Rig::new(&plan(MAIL)).await;
+    // A storm, and one that was told before it.
+    rig.step(10, of("c-1", Reason::Flapping, &[firing("c")], 10)).await;
+    rig.step(20, of("digest@1", Reason::Digest, &["a", "b", "d"].map(firing), 20)).await;
+    let taken = rig.taken("mail");
+    let [(flapping, None), (digest, None)] = threads(&taken)[..] else { panic!("{taken:#?}") };
+    // The end of one alone, and what is told of a group of which one was told.
+    rig.step(30, of("a-1", Reason::Resolved, &[ended("a", 30)], 30)).await;
+    rig.step(40, of("de@1", Reason::NewAlarms, &["d", "e"].map(firing), 40)).await;
+    // The end of the storm.
+    let ends = ["b", "c", "d"].map(|host| ended(host, 50));
+    rig.step(50, of("digest@2", Reason::Digest, &ends, 50)).await;
+    rig.step(60, of("de@1", Reason::Resolved, &[ended("e", 60)], 60)).await;
+    let later = rig.taken("mail");
+    let answers: Vec<_> = threads(&later).into_iter().map(|(_, answers)| answers).collect();
+    assert_eq!(answers, [Some(digest); 4]);
+    // Another storm is another thread, though it tells of one that was told.
+    let storm = ["f", "0", "1", "c"].map(firing);
+    rig.step(70, of("digest@3", Reason::Digest, &storm, 70)).await;
+    rig.step(80, of("c-1", Reason::Repeat, &storm[3..], 80)).await;
+    let taken = rig.taken("mail");
+    let [(_, None), (_, Some(answered))] = threads(&taken)[..] else { panic!("{taken:#?}") };
+    assert_eq!(answered, flapping);
+}
+
+#[tokio::test]
+async fn only_what_the_sink_has_is_answered() {
+    let log = MAIL.replace("mail", "log").replace("inputs = [\"cpu\"]\n", "inputs = []\n");
+    let mut rig = Rig::new(&plan(&format!("{MAIL}fallback = \"log\"\n{log}"))).await;
+    // Nobody knows whether the peer has it: it comes again as the same.
+    rig.says("mail", Some(Verdict::Retry { reason: "lost".into(), after: None }));
+    rig.step(0, of("a-1", Reason::First, &[firing("a")], 0)).await;
+    rig.says("mail", None);
+    // Two that wait, of one alarm in two groups: the first is delivered before the second is.
+    rig.outbox.write(&[of("b@1", Reason::First, &[firing("b")], 5)]).await.unwrap();
+    rig.outbox.write(&[of("b@2", Reason::Resolved, &[ended("b", 9)], 9)]).await.unwrap();
+    rig.set(LONG);
+    rig.turn().await;
+    let taken = rig.taken("mail");
+    let [(a, None), (first, None), (_, Some(answered))] = threads(&taken)[..] else {
+        panic!("{taken:#?}")
+    };
+    assert_eq!(answered, first);
+    rig.step(LONG + 1, of("a-1", Reason::Repeat, &[firing("a")], LONG + 1)).await;
+    assert_eq!(threads(&rig.taken("mail"))[0].1, Some(a));
+
+    // What it rejects goes to another sink: there it begins, and here the next one does.
+    rig.says("mail", Some(Verdict::Rejected { reason: "too long".into() }));
+    rig.step(LONG + 2, of("c-1", Reason::First, &[firing("c")], LONG + 2)).await;
+    rig.says("mail", None);
+    let forwarded = rig.taken("log");
+    let [(first, None)] = threads(&forwarded)[..] else { panic!("{forwarded:#?}") };
+    rig.step(3 * LONG, of("c-1", Reason::Worse, &[firing("c")], 3 * LONG)).await;
+    let taken = rig.taken("mail");
+    let [(worse, None)] = threads(&taken)[..] else { panic!("{taken:#?}") };
+    let over = ended("c", 3 * LONG + 1);
+    let mut end = of("c-1", Reason::Resolved, std::slice::from_ref(&over), 3 * LONG + 1);
+    end.extend(changed(Change::Resolved, &[over], 3 * LONG + 1));
+    end.groups.push(member("mail", "c", true));
+    rig.step(3 * LONG + 1, end).await;
+    assert_eq!(threads(&rig.taken("mail"))[0].1, Some(worse));
+    assert_eq!(threads(&rig.taken("log"))[0].1, Some(first));
 }

@@ -221,7 +221,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
 fn an_obligation_is_opened_once_and_closed_once() {
     on_both("obligations", async |location| {
         let store = open(&location).await;
-        let told = Told { alarm: "a-1", owes: true };
+        let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
         let mut transaction = store.begin().await.unwrap();
         transaction.tell("mail", &[told], at(0)).await.unwrap();
         transaction.tell("mail", &[told], at(50)).await.unwrap();
@@ -271,7 +271,7 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
         ];
         let mut transaction = store.begin().await.unwrap();
         transaction.save_groups(&stored, at(0)).await.unwrap();
-        let told = Told { alarm: "a-1", owes: true };
+        let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
         transaction.tell("mail", &[told], at(0)).await.unwrap();
         transaction.tell("slack", &[told], at(0)).await.unwrap();
         assert_eq!(owed(&mut transaction, "a-1").await, ["slack"]);
@@ -419,7 +419,10 @@ fn whatever_a_peer_says_can_be_kept() {
         assert!(transaction.bury(buried, &buried.notification, said).await.unwrap());
         let again = transaction.bury(buried, &buried.notification, said).await.unwrap();
         assert!(!again, "it is dead already: what follows from that has followed");
-        transaction.tell("mail", &[Told { alarm: "a-1", owes: true }], at(1)).await.unwrap();
+        transaction
+            .tell("mail", &[Told { alarm: "a-1", owes: true, root: "" }], at(1))
+            .await
+            .unwrap();
         transaction.lose("mail", &["a-1"], said, at(1)).await.unwrap();
         transaction.lose_all("mail", said, at(1)).await.unwrap();
         transaction.commit().await.unwrap();
@@ -442,7 +445,7 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
         let store = open(&location).await;
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
         let mut transaction = store.begin().await.unwrap();
-        let told = Told { alarm: "b-1", owes: true };
+        let told = Told { alarm: "b-1", owes: true, root: "b-1/first/0" };
         transaction.tell("gone", &[told], at(0)).await.unwrap();
         assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
         assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);

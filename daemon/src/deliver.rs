@@ -8,5 +8,6 @@ pub mod outbox;
 mod outcome;
 pub mod recipient;
 pub mod render;
+mod thread;
 mod withheld;
 mod writing;

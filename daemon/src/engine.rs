@@ -175,10 +175,10 @@ impl Engine {
                 self.raise(&source, Problem::SourceDown, reason, now, &mut changes);
             }
             Input::SourceUp { source } => self.source_up(&source, now, &mut changes),
-            Input::Problem { instance, problem, detail } => match detail {
-                Some(detail) => self.raise(&instance, problem, detail, now, &mut changes),
-                None => self.system.end(&instance, problem, now, &mut changes),
-            },
+            Input::Problem { instance, problem, detail } => {
+                let Self { system, occurrences, .. } = self;
+                system.say(&instance, (problem, detail), now, occurrences, &mut changes);
+            }
             Input::Overrides(overrides) => {
                 for evaluator in &mut self.evaluators {
                     evaluator.override_with(&overrides, now, &mut changes);
@@ -199,14 +199,14 @@ impl Engine {
             Input::Tick => {}
         }
         self.judge_due(now, &mut changes);
-        self.logs.iter_mut().for_each(|log| log.settle(now, false, &mut changes));
+        self.settle_logs(now, false, &mut changes);
         self.tell(changes, now)
     }
 
     /// What is to be written before it is given up: all that was judged.
     pub fn last_effects(&mut self, now: Timestamp) -> Effects {
         let mut changes = Changes::default();
-        self.logs.iter_mut().for_each(|log| log.settle(now, true, &mut changes));
+        self.settle_logs(now, true, &mut changes);
         self.tell(changes, now)
     }
 
@@ -253,7 +253,10 @@ impl Engine {
         let views = Views { evaluators, sources, system, logs };
         let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
         let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
-        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one))).collect();
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one)));
+        let read = |log: &LogEvaluator| log.inputs().map(Into::into).collect();
+        let logs = logs.iter().map(|log| (log.name().to_owned(), read(log)));
+        let reads = reads.chain(logs).collect();
         notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 
@@ -323,13 +326,18 @@ impl Engine {
                     source.detach(detached.place, index);
                 }
             }
-            for (problem, detail) in evaluator.news() {
-                match detail {
-                    None => system.end(evaluator.name(), problem, now, changes),
-                    Some(detail) => {
-                        system.raise(evaluator.name(), problem, detail, now, occurrences, changes);
-                    }
-                }
+            for news in evaluator.news() {
+                system.say(evaluator.name(), news, now, occurrences, changes);
+            }
+        }
+    }
+
+    fn settle_logs(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {
+        let Self { logs, system, occurrences, .. } = self;
+        for log in logs {
+            log.settle(now, whole, changes);
+            for news in log.news() {
+                system.say(log.name(), news, now, occurrences, changes);
             }
         }
     }

@@ -41,6 +41,10 @@ pub struct Notification {
     pub recipients: Vec<String>,
     /// Sent again, it is the same: receivers drop what they have seen.
     pub idempotency_key: String,
+    /// The key of the notification that it answers: the one that began what this sink is told of its
+    /// alarms. None: it begins a thread of its own, whatever its reason is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
     /// When the daemon made it.
     pub time: Timestamp,
     /// 1 for the first try.
@@ -182,6 +186,7 @@ impl Notification {
             language: String::new(),
             recipients: Vec::new(),
             idempotency_key: format!("{}/{}", alarm.id, time.nanos()),
+            answers: None,
             time,
             attempt: 1,
             alarms: vec![alarm],

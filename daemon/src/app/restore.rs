@@ -107,7 +107,8 @@ async fn cursors(
 fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
     let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
-    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name)).cloned();
+    let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name));
+    let names = names.chain(plan.logs.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
 }
 

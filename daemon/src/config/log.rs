@@ -12,7 +12,10 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::log::{Count, Levels, LogRule, Watch};
+use crate::engine::{
+    log::{Count, Levels, LogRule, Watch},
+    threshold::LIMIT,
+};
 
 /// For how long values become known without an alarm.
 const LEARN: Duration = Duration::from_hours(1);
@@ -59,6 +62,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         by: file.by,
         labels: file.labels,
         watch,
+        limit: file.limit.unwrap_or(LIMIT),
         summary: summary(file.summary),
         runbook: file.runbook,
     };

@@ -14,6 +14,7 @@ use super::{
     fate::{CONFIG_PAUSE, fates},
     outcome::end,
     recipient::{Recipient, Recipients},
+    thread::{answer, apart},
 };
 use crate::{
     clock::{self, Clock},
@@ -149,7 +150,9 @@ impl Dispatch {
             transaction.commit().await?;
         }
         loop {
-            let later = claimed.split_off(work.together.min(claimed.len()));
+            let later = claimed.split_off(work.together.min(apart(&claimed)));
+            let ids: Vec<_> = claimed.iter().map(|row| row.id.clone()).collect();
+            answer(&mut claimed, self.store.roots(&ids).await?);
             let notifications = claimed.iter().map(|row| row.notification.clone()).collect();
             let started = clock::monotonic();
             let outcome = sink.outlet.deliver(Batch::Notifications(notifications)).await;

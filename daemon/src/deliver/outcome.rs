@@ -1,7 +1,7 @@
 //! Outcomes: what became of a batch, as one transaction with all that follows from it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -92,28 +92,30 @@ impl Dispatch {
         rows: &[(&Claimed, &[About])],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (mut closing, mut firing) = (BTreeSet::new(), BTreeSet::new());
+        let (mut closing, mut firing) = (BTreeSet::new(), BTreeMap::new());
         for (row, about) in rows {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
             record(transaction, about, Act::Told, &detail, now).await?;
+            let own = &row.notification.idempotency_key;
+            let root = row.notification.answers.as_ref().unwrap_or(own).as_str();
             for About { alarm, ends } in *about {
                 let alarm = alarm.as_str();
                 if *ends {
                     closing.insert(alarm);
                 } else {
-                    firing.insert(alarm);
+                    firing.entry(alarm).or_insert(root);
                     closing.remove(alarm);
                 }
             }
         }
         let owes = sink.plan.resolved;
-        let told = firing.iter().map(|alarm| Told { alarm, owes });
+        let told = firing.iter().map(|(alarm, root)| Told { alarm, owes, root });
         transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
         // Of an alarm that begins and ends in these rows, what came last counts.
         let closing: Vec<_> = closing.into_iter().collect();
         transaction.close(&self.name, &closing, "told", now).await?;
         // Some may have ended while it was not known that they would be told of.
-        let firing: Vec<_> = firing.into_iter().collect();
+        let firing: Vec<_> = firing.into_keys().collect();
         let ended = transaction.unsettled_of(&self.name, &firing).await?;
         end(transaction, sink, &ended, now).await
     }

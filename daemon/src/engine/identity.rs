@@ -14,6 +14,7 @@ use super::{
     flap::Flaps,
     labels::Labels,
     levels::{Levels, top},
+    limit::{OVER, Rank},
     member::{Member, Slot},
     occurrence::Fingerprint,
     standing::{AlarmState, Kept, Standing},
@@ -201,7 +202,7 @@ impl Identity {
     }
 
     /// Which of those that wait fires first: the worst, then the one that has waited the longest.
-    pub(super) fn waiting_order(&self) -> impl Ord + use<> {
+    pub(super) fn waiting_order(&self) -> Rank {
         (Reverse(self.levels.severity()), self.since)
     }
 
@@ -311,7 +312,7 @@ impl Identity {
             runbook: threshold.runbook.clone(),
             threshold: threshold.judged_by.clone(),
             reason: if self.waits {
-                Some("over the limit".into())
+                Some(OVER.into())
             } else {
                 self.levels.by_absence.then(|| "no data".into())
             },

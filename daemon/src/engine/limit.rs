@@ -5,10 +5,18 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
+use haetae_plugin::{Severity, Timestamp};
+
 use super::{identity::Identity, labels::Labels, member::Slot, record::record, standing::Changes};
 
 /// How many labels the summary names.
 const NAMED: usize = 3;
+
+/// Why an alarm that would fire does not.
+pub(super) const OVER: &str = "over the limit";
+
+/// Which of those that wait fires first: the worst, then the one that has waited the longest.
+pub(super) type Rank = (Reverse<Option<Severity>>, Timestamp);
 
 /// Lets as many of those that wait fire as there is room for: the worst first, then those that have
 /// waited the longest, then by their labels.
@@ -29,14 +37,14 @@ pub(super) fn let_in(
     }
 }
 
-/// How many wait, and what most of them have in common; `None` if none does.
-pub(super) fn summary(
+/// How many of these wait, and what most of them have in common; `None` if none does.
+pub(super) fn summary<'a>(
     limit: usize,
-    identities: &BTreeMap<Labels, Box<Identity>>,
+    waiting: impl Iterator<Item = &'a Labels>,
 ) -> Option<String> {
     let mut count = 0_usize;
     let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
-    for (labels, _) in identities.iter().filter(|(_, one)| one.waits()) {
+    for labels in waiting {
         count += 1;
         labels.iter().for_each(|label| *alike.entry(label).or_default() += 1);
     }

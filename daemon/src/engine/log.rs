@@ -4,10 +4,12 @@
 //! An absence needs all sources to have spoken; one that is down says nothing, so none follows.
 
 mod entry;
+mod judging;
 mod lane;
 mod matching;
 mod reload;
 mod restore;
+mod room;
 mod rule;
 mod tally;
 
@@ -21,7 +23,7 @@ use std::{
 
 use haetae_plugin::{Severity, Timestamp};
 
-use self::{entry::Entry, lane::Lane, matching::Hit};
+use self::{entry::Entry, lane::Lane, room::Room};
 pub use self::{
     lane::{LaneState, LogCursor, Positions, Records},
     matching::{EXCERPT, Found, Matching},
@@ -29,12 +31,8 @@ pub use self::{
     tally::{EXCERPTS, Tally},
 };
 use super::{
-    alarm::{AlarmView, Transition},
-    evidence::Evidence,
-    labels::Labels,
-    occurrence::{Fingerprint, Occurrences},
-    standing::Changes,
-    status::EvaluatorStatus,
+    alarm::AlarmView, evaluator::News, evidence::Evidence, labels::Labels, occurrence::Occurrences,
+    standing::Changes, status::EvaluatorStatus,
 };
 
 /// The most label sets of one evaluator; records of more are not judged, and counted.
@@ -49,6 +47,7 @@ pub(super) struct LogEvaluator {
     lanes: Vec<Lane>,
     entries: BTreeMap<Labels, Box<Entry>>,
     due: BTreeSet<(Timestamp, Labels)>,
+    room: Room,
     clock: Timestamp,
     begun: Option<Timestamp>,
     /// Whether what was stored is of a rule that told alarms apart by other labels or kinds.
@@ -73,6 +72,7 @@ impl LogEvaluator {
             rule,
             entries: BTreeMap::new(),
             due: BTreeSet::new(),
+            room: Room::default(),
             clock: Timestamp::default(),
             begun: None,
             strange: false,
@@ -185,6 +185,9 @@ impl LogEvaluator {
     /// Adds what is to be written: with what people are told, or once a second.
     pub(super) fn settle(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {
         let due = self.is_dirty() && (whole || now.since(self.saved) >= SAVE);
+        if due || self.turned || self.room.is_unsaid() {
+            self.room.tell(self.rule.limit);
+        }
         if !due && !self.turned {
             return;
         }
@@ -211,12 +214,17 @@ impl LogEvaluator {
         (self.moved, self.turned, self.saved) = (false, false, now);
     }
 
+    /// What there is to be said of it since it was asked last.
+    pub(super) fn news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.room.news)
+    }
+
     /// When it has something to write at the latest.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.is_dirty().then(|| self.saved.after(SAVE))
     }
 
-    /// All alarms that fire; `down` is since when a source of it is.
+    /// All alarms that fire, or wait to; `down` is since when a source of it is.
     pub(super) fn alarms(&self, down: Option<Timestamp>) -> impl Iterator<Item = AlarmView> {
         self.entries.iter().filter_map(move |(labels, entry)| {
             let mut view = entry.view(&self.rule, labels)?;
@@ -256,150 +264,5 @@ impl LogEvaluator {
 
     fn is_dirty(&self) -> bool {
         self.moved || !self.dirty.is_empty() || !self.gone.is_empty()
-    }
-
-    /// At the first word of any source the one record that all are waiting for is expected, also
-    /// where it was another rule that had begun under this name before a restart.
-    fn begin(&mut self, found: &Found, occurrences: &Occurrences) {
-        let Some(first) = found.span.map(|(first, _)| first).or(found.vouched) else { return };
-        self.begun.get_or_insert(first);
-        let none = Labels::default();
-        if matches!(self.rule.watch, Watch::Absence(_))
-            && self.rule.by.is_empty()
-            && !self.entries.contains_key(&none)
-        {
-            self.enter(&none, Tally::since(first), occurrences);
-            self.plan(&none, first);
-        }
-    }
-
-    /// What nobody listened to was not absent. What several sources missed at a time is one gap.
-    fn close_gap(&mut self, lane: usize, found: &Found) {
-        let gap = self.lanes.get_mut(lane).and_then(|lane| lane.gap(found));
-        let (Some((from, until)), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
-        let from = from.max(self.left_out);
-        if from >= until {
-            return;
-        }
-        self.left_out = until;
-        for (labels, entry) in &mut self.entries {
-            entry.tally.skip(from, until);
-            self.dirty.insert(labels.clone());
-        }
-        self.due_all_now();
-    }
-
-    /// Judges what is due by now.
-    fn advance(&mut self, occurrences: &mut Occurrences, changes: &mut Changes) {
-        let mut heard = self.lanes.iter().map(|lane| lane.state.heard);
-        let clock = match self.rule.watch {
-            // Of several sources any may say what is expected.
-            Watch::Absence(_) => heard.min(),
-            _ => heard.next().map(|first| heard.fold(first, Option::max)),
-        };
-        let Some(clock) = clock.flatten() else { return };
-        while let Some((at, labels)) = self.due.pop_first() {
-            if at > clock {
-                self.due.insert((at, labels));
-                break;
-            }
-            self.judge(&labels, at, occurrences, changes);
-        }
-        self.clock = self.clock.max(clock);
-    }
-
-    /// Counts a match.
-    fn count(&mut self, hit: Hit, occurrences: &mut Occurrences, changes: &mut Changes) {
-        let labels = hit.labels.clone();
-        // One that is late is judged with what is known by now.
-        let at = self.clock.max(hit.time);
-        if !self.entries.contains_key(&labels) {
-            if self.entries.len() >= MOST_SETS {
-                self.ignored += 1;
-                return;
-            }
-            let tally = Tally::of(&self.rule, &hit, self.begun.unwrap_or(hit.time));
-            self.enter(&labels, tally, occurrences);
-        }
-        let Some(entry) = self.entries.get_mut(&labels) else { return };
-        let fires = entry.severity.is_some();
-        if entry.tally.add(&self.rule, hit, fires) {
-            self.dirty.insert(labels.clone());
-            self.judge(&labels, at, occurrences, changes);
-        }
-    }
-
-    fn enter(&mut self, labels: &Labels, tally: Tally, occurrences: &Occurrences) {
-        let fingerprint = Fingerprint::of(&self.rule.name, labels);
-        let mut entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
-        // One that was forgotten a moment ago has its row yet.
-        entry.stored = self.gone.remove(&entry.id());
-        self.entries.insert(labels.clone(), Box::new(entry));
-        self.dirty.insert(labels.clone());
-    }
-
-    fn judge(
-        &mut self,
-        labels: &Labels,
-        at: Timestamp,
-        occurrences: &mut Occurrences,
-        changes: &mut Changes,
-    ) {
-        let rule = &self.rule;
-        let Some(entry) = self.entries.get_mut(labels) else { return };
-        if let Some((change, severity)) = entry.judge(rule, at) {
-            let alarm = if change.is_end() {
-                let ended = entry.occurrence;
-                let alarm = entry.end(rule, labels, severity);
-                changes.store(entry.stored(labels, ended, alarm.clone()));
-                Some(alarm)
-            } else {
-                entry.view(rule, labels)
-            };
-            changes.transitions.extend(alarm.map(|alarm| Transition { change, alarm, at }));
-            self.dirty.insert(labels.clone());
-            self.turned = true;
-        }
-        if entry.severity.is_none() && entry.tally.is_over(rule, at) {
-            self.forget(labels, occurrences);
-        } else {
-            self.plan(labels, at);
-        }
-    }
-
-    /// Nothing of a label set can matter any more.
-    fn forget(&mut self, labels: &Labels, occurrences: &mut Occurrences) {
-        let Some(entry) = self.entries.remove(labels) else { return };
-        self.unplan(labels, entry.due);
-        self.dirty.remove(labels);
-        if entry.stored {
-            self.gone.insert(entry.id());
-        }
-        if entry.occurrence > 1 {
-            occurrences.remember(entry.fingerprint, entry.occurrence - 1);
-        }
-    }
-
-    /// When it is looked at again.
-    fn plan(&mut self, labels: &Labels, at: Timestamp) {
-        let Some(entry) = self.entries.get_mut(labels) else { return };
-        let due = entry.tally.due(&self.rule, at);
-        let before = std::mem::replace(&mut entry.due, due);
-        self.unplan(labels, before);
-        self.due.extend(due.map(|due| (due, labels.clone())));
-    }
-
-    fn unplan(&mut self, labels: &Labels, due: Option<Timestamp>) {
-        if let Some(due) = due {
-            self.due.remove(&(due, labels.clone()));
-        }
-    }
-
-    fn due_all_now(&mut self) {
-        self.due.clear();
-        for (labels, entry) in &mut self.entries {
-            entry.due = Some(self.clock);
-            self.due.insert((self.clock, labels.clone()));
-        }
     }
 }

@@ -124,9 +124,12 @@ impl Engine {
     /// Moves what log evaluators know to those of the same name.
     fn move_logs(&mut self, next: &mut Self, now: Timestamp, changes: &mut Changes) {
         for before in take(&mut self.logs) {
-            match next.logs.iter_mut().find(|after| after.name() == before.name()) {
-                Some(after) => after.succeed(before, now, &mut self.occurrences, changes),
-                None => before.close_all(REMOVED, now, &mut self.occurrences, changes),
+            let after = next.logs.iter_mut().find(|after| after.name() == before.name());
+            if let Some(after) = after {
+                after.succeed(before, now, &mut self.occurrences, changes);
+            } else {
+                before.close_all(REMOVED, now, &mut self.occurrences, changes);
+                self.system.retire(before.name(), now, changes);
             }
         }
     }

@@ -78,7 +78,7 @@ pub struct AlarmState {
     flaps: Flaps,
     /// Whether it would fire if there were fewer.
     #[serde(skip_serializing_if = "is_default")]
-    waits: bool,
+    pub(super) waits: bool,
     /// The labels that its evaluator told alarms apart by, in order; none: all labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Vec<String>>,
@@ -221,8 +221,8 @@ impl AlarmState {
     }
 
     /// The state of an alarm of a log evaluator.
-    pub(super) fn of_log(tally: Tally) -> Self {
-        Self { version: VERSION, log: Some(tally), ..Self::default() }
+    pub(super) fn of_log(tally: Tally, waits: bool) -> Self {
+        Self { version: VERSION, log: Some(tally), waits, ..Self::default() }
     }
 }
 

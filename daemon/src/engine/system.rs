@@ -177,6 +177,21 @@ impl System {
         self.firing.insert(key, firing);
     }
 
+    /// Raises a problem of an instance, or ends it if there is nothing to say of it.
+    pub(super) fn say(
+        &mut self,
+        instance: &str,
+        (problem, detail): (Problem, Option<String>),
+        now: Timestamp,
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+    ) {
+        match detail {
+            Some(detail) => self.raise(instance, problem, detail, now, occurrences, changes),
+            None => self.end(instance, problem, now, changes),
+        }
+    }
+
     /// Ends a problem of an instance, if it was raised.
     pub(super) fn end(
         &mut self,

@@ -15,6 +15,7 @@ const CHANGES: &[(i64, &str, &str)] = &[
     (4, "people", include_str!("migrations/0004_people.sql")),
     (5, "thresholds", include_str!("migrations/0005_thresholds.sql")),
     (6, "logs", include_str!("migrations/0006_logs.sql")),
+    (7, "threads", include_str!("migrations/0007_threads.sql")),
 ];
 
 /// Brings the tables up to date. Only one daemon does: the state directory is locked.

@@ -1,12 +1,12 @@
 //! Notices: rows of the outbox as they are written, and the alarms that they are about.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use haetae_plugin::{Notification, Status, Timestamp};
 use sqlx::{Row as _, query};
 
 use super::{
-    Claimed, Kind, StoreError, Transaction, millis,
+    Claimed, Kind, Store, StoreError, Transaction, millis,
     rows::{Bound, Row},
     statements,
 };
@@ -158,6 +158,26 @@ impl Transaction<'_> {
     /// Rows are gone, and what they were about with them.
     pub(super) async fn forget_names(&mut self, ids: &[String]) -> Result<(), StoreError> {
         self.each(statements::FORGET_NAMES, &(), ids).await.map(drop)
+    }
+}
+
+impl Store {
+    /// What began the telling of the alarms that rows are about, to the sink of each: by row, the
+    /// idempotency keys, with how many of its alarms; the empty one of those that it is told first.
+    pub async fn roots(
+        &self,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<(String, i64)>>, StoreError> {
+        let rows = self.read_each(statements::ROOTS, ids).await?;
+        let mut roots = HashMap::<_, Vec<_>>::new();
+        for row in &rows {
+            let read = || -> Result<(String, String, i64), sqlx::Error> {
+                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+            };
+            let (id, root, count) = read().map_err(StoreError::unreadable)?;
+            roots.entry(id).or_default().push((root, count));
+        }
+        Ok(roots)
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Told<'a> {
     pub alarm: &'a str,
     /// Whether it is to be told of the end.
     pub owes: bool,
+    /// The idempotency key of the notification that began it.
+    pub root: &'a str,
 }
 
 struct Telling<'a> {
@@ -74,7 +76,7 @@ impl Written for Telling<'_> {
     fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
         let Self { sink, told, now } = self;
         let query = query.bind(*sink).bind(told.alarm).bind(i64::from(told.owes));
-        query.bind(millis(*now))
+        query.bind(millis(*now)).bind(told.root)
     }
 }
 

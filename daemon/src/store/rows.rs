@@ -7,7 +7,7 @@ use sqlx::{
     query::Query,
 };
 
-use super::{StoreError, Transaction};
+use super::{Store, StoreError, Transaction};
 
 /// Rows that one statement takes, the most first. Few sizes, so that prepared ones are used again;
 /// small ones, since for each parameter that is bound the names of all are looked through.
@@ -35,17 +35,43 @@ impl Transaction<'_> {
         rows: &[R],
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut returned = Vec::new();
-        let mut rest = rows;
-        while let Some(size) = SIZES.into_iter().find(|size| *size <= rest.len()) {
-            let (now, later) = rest.split_at(size);
+        for some in portions(rows) {
             // Made of a statement of ours and numbers.
-            let text = AssertSqlSafe(repeated(statement, size));
-            let bound = now.iter().fold(before.bind(query(text)), |query, row| row.bind(query));
+            let text = AssertSqlSafe(repeated(statement, some.len()));
+            let bound = some.iter().fold(before.bind(query(text)), |query, row| row.bind(query));
             returned.extend(self.fetch(bound).await?);
-            rest = later;
         }
         Ok(returned)
     }
+}
+
+impl Store {
+    /// The same of a statement that only reads, on a connection that does not write.
+    pub(super) async fn read_each<R: Row>(
+        &self,
+        statement: &str,
+        rows: &[R],
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        let mut returned = Vec::new();
+        for some in portions(rows) {
+            let text = AssertSqlSafe(repeated(statement, some.len()));
+            let bound = some.iter().fold(query(text), |query, row| row.bind(query));
+            let rows = bound.fetch_all(&self.readers).await;
+            returned.extend(rows.map_err(|error| self.failed(&error))?);
+        }
+        Ok(returned)
+    }
+}
+
+/// The rows, as many together as a statement takes.
+fn portions<R>(rows: &[R]) -> impl Iterator<Item = &[R]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len())?;
+        let (now, later) = rest.split_at(size);
+        rest = later;
+        Some(now)
+    })
 }
 
 /// No parameters.

@@ -155,13 +155,20 @@ statements! {
     GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
 
     /// Who is told again after the end is to be told of another one.
-    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason)
-        VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '')
+    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason, root)
+        VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '', $5)
         ON CONFLICT (sink, alarm) DO UPDATE SET
             repeats = CASE WHEN told.state = 'open' THEN told.repeats + 1 ELSE 0 END,
             opened = CASE WHEN told.state = 'open' THEN told.opened ELSE excluded.opened END,
             owes = CASE WHEN told.state = 'open' AND told.owes = 1 THEN 1 ELSE excluded.owes END,
+            root = CASE WHEN told.root = '' THEN excluded.root ELSE told.root END,
             state = 'open', ended = 0, reason = ''";
+    /// What began the telling of the alarms of notices, with how many alarms; empty: nothing yet.
+    ROOTS = "WITH these (id) AS (VALUES ($1))
+        SELECT n.notice, coalesce(t.root, ''), CAST(count(*) AS BIGINT) FROM these
+            JOIN notice_alarms n ON n.notice = these.id
+            LEFT JOIN told t ON t.sink = n.sink AND t.alarm = n.alarm
+            GROUP BY n.notice, coalesce(t.root, '')";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
         WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2

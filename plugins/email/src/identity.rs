@@ -1,6 +1,6 @@
-//! Message-IDs: the same for the same notification, and one thread for all about a group.
+//! Message-IDs: the same for the same notification, and known to those that answer it.
 
-use haetae_plugin::{Notification, Reason};
+use haetae_plugin::Notification;
 use sha2::{Digest, Sha256};
 
 /// How a mail is known, and what it continues.
@@ -8,21 +8,16 @@ use sha2::{Digest, Sha256};
 pub(crate) struct Identity {
     /// Its Message-ID.
     pub(crate) message: String,
-    /// The Message-ID of the first mail about its group; none if it is that one.
+    /// The Message-ID of the mail that began its thread; none if it is that one.
     pub(crate) root: Option<String>,
 }
 
 impl Identity {
     /// The identity of the mail about this notification, sent from `domain`.
-    ///
-    /// The first one is known by the group's key, since later ones know nothing else of it.
     pub(crate) fn of(notification: &Notification, domain: &str) -> Self {
-        let root = format!("<{}@{domain}>", digest(&["thread", &notification.key]));
-        if notification.reason == Reason::First {
-            return Self { message: root, root: None };
-        }
-        let own = digest(&["notification", &notification.idempotency_key]);
-        Self { message: format!("<{own}@{domain}>"), root: Some(root) }
+        let id = |key: &String| format!("<{}@{domain}>", digest(&["notification", key]));
+        let root = notification.answers.as_ref().map(id);
+        Self { message: id(&notification.idempotency_key), root }
     }
 }
 

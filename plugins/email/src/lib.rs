@@ -9,9 +9,8 @@
 //! A notification is one mail to all of its recipients: the subject is its title, the text is
 //! there as plain text and, if there is one, as HTML. `Date` is the notification's time, and the
 //! Message-ID follows from its idempotency key: a mail that has to be sent again is the same one.
-//! The first about a group follows from the group's key, and the later ones are answers to it, so
-//! that mail programs show a thread; a key must therefore be of one episode. Programs can sort by
-//! `X-Haetae-Alarm`, `X-Haetae-Severity` and `X-Haetae-Reason`.
+//! Later ones answer the one that began what is told of their alarms, so that mail programs show a
+//! thread. Programs can sort by `X-Haetae-Alarm`, `X-Haetae-Severity` and `X-Haetae-Reason`.
 //!
 //! Each recipient has a verdict of its own; one that is refused harms no other. A reply of 4yz
 //! means later; 5yz means that this recipient or this content is rejected, or, of credentials and

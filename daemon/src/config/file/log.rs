@@ -32,6 +32,9 @@ pub(in crate::config) struct LogEvaluator {
     pub(in crate::config) forget: Option<Duration>,
     pub(in crate::config) warning: Option<LogLevel>,
     pub(in crate::config) critical: Option<LogLevel>,
+    /// A thousand.
+    #[schemars(range(min = 1))]
+    pub(in crate::config) limit: Option<usize>,
     pub(in crate::config) summary: Option<Summary>,
     pub(in crate::config) runbook: Option<String>,
 }

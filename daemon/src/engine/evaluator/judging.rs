@@ -91,7 +91,9 @@ impl Evaluator {
         if self.misses.judged() {
             self.news.push((Problem::SlotsMissed, None));
         }
-        let over = waiting.then(|| summary(self.threshold.limit, &self.identities)).flatten();
+        let those = self.identities.iter().filter(|(_, one)| one.waits());
+        let those = those.map(|(labels, _)| labels);
+        let over = waiting.then(|| summary(self.threshold.limit, those)).flatten();
         if !self.said || self.over_limit != over {
             self.said = true;
             self.over_limit.clone_from(&over);

@@ -1,6 +1,6 @@
 //! An entry: the alarm of one label set of a log evaluator, and where it stands.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use haetae_plugin::{Severity, Timestamp};
 
@@ -12,6 +12,7 @@ use crate::engine::{
     alarm::{AlarmView, Change, Condition},
     evidence::Evidence,
     labels::Labels,
+    limit::{OVER, Rank},
     occurrence::Fingerprint,
     standing::{AlarmState, Standing},
 };
@@ -25,6 +26,8 @@ pub(super) struct Entry {
     pub(super) tally: Tally,
     /// With which it fires.
     pub(super) severity: Option<Severity>,
+    /// With which it would fire if there were fewer.
+    pub(super) waits: Option<Severity>,
     since: Timestamp,
     updated: Timestamp,
     /// When it is to be looked at without a match.
@@ -42,6 +45,7 @@ impl Entry {
             occurrence,
             tally,
             severity: None,
+            waits: None,
             since,
             updated,
             due: None,
@@ -52,7 +56,9 @@ impl Entry {
     /// One as it was stored.
     pub(super) fn restored(fingerprint: Fingerprint, standing: &Standing, tally: Tally) -> Self {
         let alarm = &standing.alarm;
+        let waits = standing.state.as_ref().is_some_and(|state| state.waits);
         Self {
+            waits: waits.then_some(alarm.severity),
             severity: alarm.is_firing().then_some(alarm.severity),
             since: alarm.since,
             updated: alarm.updated,
@@ -61,11 +67,24 @@ impl Entry {
         }
     }
 
-    /// Judges it at a time: how it changed, and what it is then or was last.
-    pub(super) fn judge(&mut self, rule: &LogRule, at: Timestamp) -> Option<(Change, Severity)> {
+    /// Judges it at a time: how it changed, and what it is then or was last. What would fire waits
+    /// unless it `may`.
+    pub(super) fn judge(
+        &mut self,
+        rule: &LogRule,
+        at: Timestamp,
+        may: bool,
+    ) -> Option<(Change, Severity)> {
         let (before, after) = (self.severity, self.tally.level(rule, at));
         self.updated = at;
-        self.severity = after;
+        if before.is_none() && after.is_some() && !may {
+            if self.waits.is_none() {
+                self.since = at;
+            }
+            self.waits = after;
+            return None;
+        }
+        (self.severity, self.waits) = (after, None);
         Some(match (before, after) {
             (None, Some(after)) => {
                 self.since = at;
@@ -96,18 +115,26 @@ impl Entry {
         format!("{}-{}", self.fingerprint, self.occurrence)
     }
 
-    /// What it looks like; `None` if it does not fire.
+    /// What it looks like; `None` if it neither fires nor waits to.
     pub(super) fn view(&self, rule: &LogRule, labels: &Labels) -> Option<AlarmView> {
-        let mut view = self.blank(rule, labels, self.severity?);
+        let mut view = self.blank(rule, labels, self.severity.or(self.waits)?);
         view.condition = Condition::Firing;
+        if self.waits.is_some() {
+            (view.condition, view.reason) = (Condition::Pending, Some(OVER.into()));
+        }
         Some(view)
+    }
+
+    /// Its place among those that wait, if it does.
+    pub(super) fn rank(&self) -> Option<Rank> {
+        self.waits.map(|severity| (Reverse(Some(severity)), self.since))
     }
 
     /// What is stored of it while it goes on.
     pub(super) fn standing(&self, rule: &LogRule, labels: &Labels) -> Standing {
         let quiet = || self.blank(rule, labels, Severity::Warning);
         let alarm = self.view(rule, labels).unwrap_or_else(quiet);
-        let state = Some(AlarmState::of_log(self.tally.clone()));
+        let state = Some(AlarmState::of_log(self.tally.clone(), self.waits.is_some()));
         Standing { state, ..self.stored(labels, self.occurrence, alarm) }
     }
 

@@ -32,6 +32,7 @@ impl LogEvaluator {
         *self = Self { rule, lanes, ..before };
         // Numbers may have changed: all are judged as soon as time moves.
         self.due_all_now();
+        self.room.judge_anew();
     }
 
     /// Ends all alarms: nothing judges them any more.
@@ -47,7 +48,8 @@ impl LogEvaluator {
         }
         for (labels, entry) in &self.entries {
             let mut last = entry.occurrence - 1;
-            if let Some(view) = entry.view(&self.rule, labels) {
+            let fires = entry.view(&self.rule, labels).filter(|_| entry.severity.is_some());
+            if let Some(view) = fires {
                 let alarm = view.over(now, reason);
                 changes.store(entry.stored(labels, entry.occurrence, alarm.clone()));
                 changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });

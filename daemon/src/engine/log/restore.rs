@@ -43,6 +43,7 @@ impl LogEvaluator {
         // Numbers may have changed: it is judged as soon as time moves.
         entry.due = Some(self.clock);
         self.due.insert((self.clock, labels.clone()));
+        self.room.enter(&labels, &entry);
         self.entries.insert(labels, Box::new(entry));
         None
     }

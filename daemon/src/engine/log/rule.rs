@@ -28,6 +28,9 @@ pub struct LogRule {
     pub labels: BTreeMap<String, String>,
     /// What it watches for.
     pub watch: Watch,
+    /// How many of its alarms may fire at once; what would be more waits, and one alarm says how
+    /// much.
+    pub limit: usize,
     /// One line on what is wrong, by language; `{{label}}` and `{{value}}` are filled in.
     pub summary: BTreeMap<String, String>,
     /// Where it says what to do.

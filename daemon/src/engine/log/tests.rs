@@ -1,6 +1,6 @@
 //! Log evaluators as rows of text: lines go in, transitions come out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use haetae_plugin::{LogRecord, Logs, Timestamp};
 use proptest::prelude::*;
@@ -8,7 +8,8 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, Setting, SourceTiming, Transition,
+    Change, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Transition,
+    notify::{GroupBy, Rate, Route, Why},
     standing::{Effects, Standing},
     threshold::Threshold,
 };
@@ -28,6 +29,7 @@ fn rule(name: &str, pattern: &str, by: &[&str], watch: Watch) -> LogRule {
         by: by.iter().map(|name| (*name).into()).collect(),
         labels: BTreeMap::new(),
         watch,
+        limit: 1_000,
         summary: BTreeMap::from([("en".into(), "{{host}}: {{pid}}".into())]),
         runbook: None,
     }
@@ -62,6 +64,16 @@ fn rules() -> Vec<LogRule> {
         ),
         rule("none", "beat", &[], Watch::Absence(levels(None, Some(SECOND * 4)))),
         rule("new", r"v=(?P<v>\w+)", &[], new(2, 8, 2)),
+        LogRule { limit: 1, ..rule("few", r"v=(?P<v>\w+)", &[], new(0, 3, 2)) },
+        LogRule {
+            limit: 2,
+            ..rule(
+                "some",
+                r"v=(?P<v>\w+)",
+                &["v", "host"],
+                Watch::Count(levels(Some(count(1, 3)), Some(count(2, 2)))),
+            )
+        },
     ]
 }
 
@@ -121,7 +133,8 @@ impl Trial {
             let stored = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
             assert!(stored, "not stored: {one:?}");
             let cursor = effects.cursors.iter().any(|row| row.evaluator == one.alarm.evaluator);
-            assert!(cursor || one.change == Change::Closed, "written without its cursor: {one:?}");
+            let without = one.alarm.evaluator == SYSTEM || one.change == Change::Closed;
+            assert!(cursor || without, "written without its cursor: {one:?}");
         }
         for id in &effects.gone {
             assert!(self.standings.remove(id).is_some(), "deleted what was not stored: {id}");
@@ -179,7 +192,8 @@ impl Trial {
         let from = cursors.iter().map(|cursor| cursor.position + 1).min().filter(|_| all);
         (self.engine, self.matching) = (engine(&self.rules), matching(&self.rules));
         let past = Past { standings, occurrences, cursors, ..Past::default() };
-        let effects = self.engine.restore(past, &BTreeSet::new(), now);
+        let instances = self.rules.iter().map(|rule| rule.name.clone()).collect();
+        let effects = self.engine.restore(past, &instances, now);
         self.write(effects);
         for sequence in usize::try_from(from.unwrap_or(0)).unwrap()..self.batches.len() {
             let input = self.input(sequence);
@@ -212,8 +226,161 @@ impl Trial {
                 labels.join(",")
             )
         };
-        self.written.iter().map(word).collect()
+        let own = self.written.iter().filter(|one| one.alarm.evaluator != SYSTEM);
+        own.map(word).collect()
     }
+
+    /// The alarms that fire and those that wait, by their value of `v`, and what is said of those.
+    fn shown(&self) -> (String, String, Option<String>) {
+        let alarms = self.engine.alarms();
+        let those = |firing: bool| {
+            let own = alarms.iter().filter(|one| one.evaluator != SYSTEM);
+            let own = own.filter(|one| one.is_firing() == firing);
+            let mut values: Vec<_> = own.map(|one| one.labels["v"].as_str()).collect();
+            values.sort_unstable();
+            values.concat()
+        };
+        let over = alarms.iter().find(|one| one.evaluator == SYSTEM);
+        (those(true), those(false), over.and_then(|one| one.reason.clone()))
+    }
+}
+
+/// A rule that tells of new values for ten seconds, of so many at once.
+fn limited(limit: usize) -> Vec<LogRule> {
+    vec![LogRule { limit, ..rule("new", r"v=(?P<v>\w+)", &[], new(0, 60, 10)) }]
+}
+
+fn is_shown(trial: &Trial, fires: &str, waits: &str, said: &str) {
+    let said = Some(said.to_owned()).filter(|said| !said.is_empty());
+    assert_eq!(trial.shown(), (fires.into(), waits.into(), said));
+}
+
+#[test]
+fn a_log_evaluator_has_a_limit_as_others_have() {
+    let mut trial = Trial::new(limited(2));
+    let seen = |millis: i64, v: &str| (millis, "a", format!("v={v}"));
+    for (millis, v) in [(0, "d"), (1_000, "c"), (2_000, "b"), (3_000, "a"), (4_000, "e")] {
+        trial.say(&[seen(millis, v)], None, at(millis));
+        trial.hear(millis + 999, false);
+    }
+    is_shown(&trial, "cd", "abe", "3 more alarms than limit = 2");
+    let waits =
+        trial.engine.alarms().into_iter().find(|one| one.labels.get("v").is_some_and(|v| v == "b"));
+    let waits = waits.unwrap();
+    assert_eq!(waits.reason.as_deref(), Some("over the limit"));
+    // Room that is left goes to the one that has waited the longest, at that time; what waited in
+    // vain is never told.
+    trial.hear(10_500, false);
+    is_shown(&trial, "bc", "ae", "2 more alarms than limit = 2");
+    trial.killed(at(10_600));
+    is_shown(&trial, "bc", "ae", "2 more alarms than limit = 2");
+    trial.hear(12_500, false);
+    is_shown(&trial, "ae", "", "");
+    trial.hear(20_000, false);
+    is_shown(&trial, "", "", "");
+    let expected = [
+        "0 new [d] fired warning",
+        "1000 new [c] fired warning",
+        "10000 new [b] fired warning",
+        "10000 new [d] resolved warning",
+        "11000 new [a] fired warning",
+        "11000 new [c] resolved warning",
+        "12000 new [b] resolved warning",
+        "12000 new [e] fired warning",
+        "13000 new [a] resolved warning",
+        "14000 new [e] resolved warning",
+    ];
+    let mut told = trial.told();
+    told.dedup();
+    assert_eq!(told, expected);
+    let system: Vec<_> = trial.written.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
+    let words = ["instance", "problem"].map(|name| system[0].alarm.labels[name].as_str());
+    assert_eq!((words, system.len()), (["new", "alarms-over-limit"], 2));
+}
+
+#[test]
+fn of_a_thousand_new_values_no_more_than_the_limit_fire_at_once_and_one_alarm_says_so() {
+    let mut trial = Trial::new(limited(100));
+    let lines: Vec<_> = (0..1_000).map(|v| (v, "a", format!("v={v}"))).collect();
+    trial.say(&lines, None, at(1_000));
+    assert_eq!(trial.written.len(), 101);
+    trial.hear(30_000, false);
+    is_shown(&trial, "", "", "");
+    let own = trial.written.iter().filter(|one| one.alarm.evaluator != SYSTEM);
+    let mut firing: BTreeMap<Timestamp, i32> = BTreeMap::new();
+    for one in own {
+        *firing.entry(one.at).or_default() += if one.change == Change::Fired { 1 } else { -1 };
+    }
+    let (mut most, mut now) = (0, 0);
+    for change in firing.values() {
+        now += change;
+        most = most.max(now);
+    }
+    assert_eq!((most, now), (100, 0));
+}
+
+#[test]
+fn a_reload_raises_the_limit_and_a_rule_that_is_gone_takes_what_was_said_of_it_along() {
+    let mut trial = Trial::new(limited(1));
+    let lines = ["a", "b", "c"].map(|v| (0, "a", format!("v={v}")));
+    trial.say(&lines, None, at(0));
+    is_shown(&trial, "a", "bc", "2 more alarms than limit = 1");
+    let setting = |rules: Vec<LogRule>| {
+        let interval = SECOND;
+        let timing = SourceTiming { name: "s".into(), interval, deadline: interval, max_series: 9 };
+        Setting { sources: vec![timing], logs: rules, ..Setting::default() }
+    };
+    let effects = trial.engine.reload(setting(limited(2)), at(10));
+    trial.write(effects);
+    trial.hear(20, false);
+    is_shown(&trial, "ab", "c", "1 more alarm than limit = 2");
+    let effects = trial.engine.reload(setting(Vec::new()), at(30));
+    assert!(effects.transitions.iter().all(|one| one.change == Change::Closed));
+    assert_eq!(effects.transitions.len(), 3, "two that fired, and what was said of the third");
+    is_shown(&trial, "", "", "");
+}
+
+#[test]
+fn while_its_source_is_down_nobody_is_told_of_an_alarm_of_a_log() {
+    let route = Route {
+        sink: "mail".into(),
+        place: "haetae.toml:1".into(),
+        inputs: vec!["new".into()],
+        system: true,
+        matchers: Vec::new(),
+        group_by: GroupBy::Alarm,
+        group_wait: SECOND,
+        group_interval: SECOND,
+        repeat: vec![SECOND * 5],
+        resolved: true,
+        quiet: None,
+        escalate: None,
+        rate: Rate { most: 0, per: SECOND },
+    };
+    let engine = engine(&limited(9)).with_routes(vec![route], Vec::new(), Vec::new());
+    let mut trial = Trial { engine, ..Trial::new(limited(9)) };
+    let mut flushes = Vec::new();
+    let mut withheld = Vec::new();
+    trial.batches.push(logs(&[(0, "a", "v=1".to_owned())], None));
+    let down = Input::SourceDown { source: "s".into(), reason: "gone".into() };
+    for (millis, input) in
+        [(0, trial.input(0)), (100, down), (2_000, Input::Tick), (7_500, Input::Tick)]
+    {
+        let effects = trial.engine.step(input, at(millis));
+        flushes.extend(effects.flushes);
+        withheld.extend(effects.withheld);
+    }
+    let told: Vec<_> = flushes.iter().map(|one| one.alarms[0].evaluator.as_str()).collect();
+    assert_eq!(told, ["system", "system"], "the outage, and again: {flushes:#?}");
+    assert_eq!(withheld.len(), 1, "{withheld:#?}");
+    assert_eq!(withheld[0].why, Some(Why::SourceDown { source: "s".into() }));
+    let up = Input::SourceUp { source: "s".into() };
+    trial.engine.step(up, at(8_000));
+    let effects = trial.engine.step(Input::Tick, at(9_500));
+    let mut told: Vec<_> =
+        effects.flushes.iter().map(|one| one.alarms[0].evaluator.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["new", "system"], "{:#?}", effects.flushes);
 }
 
 fn told(rules: Vec<LogRule>, lines: &[(i64, &'static str, &str)], until: i64) -> Vec<String> {
@@ -275,7 +442,7 @@ fn a_value_is_new_once_unless_it_was_there_from_the_beginning_or_is_forgotten() 
         (9_100, "a", "nothing"),
     ];
     assert_eq!(
-        told(rules()[3..].to_vec(), &lines, 9_500),
+        told(rules()[3..4].to_vec(), &lines, 9_500),
         [
             "2000 new [3] fired warning",
             "4000 new [3] resolved warning",
@@ -340,7 +507,7 @@ fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
 fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
     let years = 100_000_000_000;
     for restarted in [false, true] {
-        let mut trial = Trial::new(rules());
+        let mut trial = Trial::new(rules()[..4].to_vec());
         trial.say(&[(years, "a", "v=1".into())], Some(years), at(years));
         if restarted {
             trial.killed(at(0));
@@ -407,7 +574,7 @@ fn a_restart_with_another_kind_or_other_labels_closes_alarms_and_begins_anew_as_
     // What a rule of another kind had known is not held against values.
     let mut trial = Trial::new(vec![LogRule { name: "new".into(), ..rules()[0].clone() }]);
     trial.say(&[(0, "a", "kill 1".into())], None, at(0));
-    trial.rules = rules()[3..].to_vec();
+    trial.rules = rules()[3..4].to_vec();
     trial.killed(at(60_000));
     trial.say(&[(61_000, "a", "v=1".into())], None, at(61_000));
     trial.say(&[(63_000, "a", "v=2".into())], None, at(63_000));

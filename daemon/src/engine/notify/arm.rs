@@ -34,8 +34,6 @@ pub(super) struct Arm {
     pub(super) ends: BTreeMap<(u32, AlarmId), End>,
     /// Fingerprints of alarms of which it was told that they come and go.
     pub(super) announced: BTreeSet<u64>,
-    /// How many alarms each digest still stands for.
-    pub(super) digests: BTreeMap<Timestamp, u32>,
     /// When it was told last.
     pub(super) recent: VecDeque<Timestamp>,
     /// Groups that wait because it was told too much.
@@ -81,7 +79,6 @@ impl Arm {
             within: BTreeSet::new(),
             ends: BTreeMap::new(),
             announced: BTreeSet::new(),
-            digests: BTreeMap::new(),
             recent: VecDeque::new(),
             waiting: BTreeSet::new(),
             over: BTreeSet::new(),
@@ -219,10 +216,8 @@ impl Arm {
             out.withhold(Withheld { sink, alarm, why, at: now });
         }
         if let (Some(told), Some((alarm, closed)), true) = (member.told, end, self.route.resolved) {
-            let Member { since, digest, .. } = member;
-            self.ends.insert(key, End { alarm: Box::new(alarm), closed, told, since, digest });
-        } else if !self.ends.contains_key(&key) {
-            self.settle_digest(member.digest, out);
+            let since = member.since;
+            self.ends.insert(key, End { alarm: Box::new(alarm), closed, told, since });
         }
         self.store_member(member.group, id, out);
         self.wake(member.group, now, out);
@@ -232,18 +227,11 @@ impl Arm {
     /// A person is done with an alarm: to the sink that is its end.
     pub(super) fn close(&mut self, id: AlarmId, alarm: AlarmView, out: &mut Out) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        let Member { group, since, digest, .. } = *member;
+        let Member { group, since, .. } = *member;
         member.again = None;
-        if let Some(told) = member.told.take() {
-            if self.route.resolved {
-                let alarm = Box::new(alarm);
-                self.ends.insert((group, id), End { alarm, closed: true, told, since, digest });
-            } else {
-                self.settle_digest(digest, out);
-            }
-        }
-        if let Some(member) = self.members.get_mut(&id) {
-            member.digest = Timestamp::default();
+        if let (Some(told), true) = (member.told.take(), self.route.resolved) {
+            let alarm = Box::new(alarm);
+            self.ends.insert((group, id), End { alarm, closed: true, told, since });
         }
         self.store_member(group, id, out);
     }
@@ -264,7 +252,7 @@ impl Arm {
         }
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(end) = self.ends.remove(&(member.group, id)) {
-            (member.told, member.since, member.digest) = (Some(end.told), end.since, end.digest);
+            (member.told, member.since) = (Some(end.told), end.since);
         } else {
             member.again = again;
         }
@@ -314,16 +302,6 @@ impl Arm {
                 self.open.remove(&group.text);
             }
             out.forget(&self.route.sink, group.key());
-        }
-    }
-
-    /// One alarm less stands in a digest.
-    pub(super) fn settle_digest(&mut self, digest: Timestamp, out: &mut Out) {
-        let Some(count) = self.digests.get_mut(&digest) else { return };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            self.digests.remove(&digest);
-            out.forget(&self.route.sink, digest_key(digest));
         }
     }
 

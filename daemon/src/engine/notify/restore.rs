@@ -6,7 +6,7 @@ use haetae_plugin::Timestamp;
 
 use super::{
     StoredGroup,
-    arm::{Arm, Group, digest_key},
+    arm::{Arm, Group},
     live::{AlarmId, Views},
     notifier::Notifier,
     out::{Out, Timer},
@@ -90,10 +90,6 @@ impl Notifier {
             for id in gone.copied().collect::<Vec<_>>() {
                 arm.end(id, None, now, out);
             }
-            let spent = arm.digests.iter().filter(|(_, count)| **count == 0).map(|(at, _)| *at);
-            for digest in spent.collect::<Vec<_>>() {
-                arm.settle_digest(digest, out);
-            }
             arm.forget_calm(&mutes.flapping, out);
             arm.go_on_all(now, out);
         }
@@ -144,9 +140,6 @@ impl Arm {
             }
             out.forget(&sink, key);
         }
-        for digest in std::mem::take(&mut self.digests).into_keys() {
-            out.forget(&sink, digest_key(digest));
-        }
         for fingerprint in std::mem::take(&mut self.announced) {
             out.forget(&sink, pace_key(fingerprint));
         }
@@ -158,10 +151,6 @@ impl Arm {
             Row::Group(row) => {
                 let number = self.recall_group(&row);
                 self.groups.get(&number).is_some_and(|group| group.key() == key)
-            }
-            Row::Digest(at) => {
-                self.digests.entry(at).or_default();
-                digest_key(at) == key
             }
             Row::Flapping(fingerprint) => {
                 self.announced.insert(fingerprint);
@@ -175,10 +164,6 @@ impl Arm {
         let (group, id) = key.rsplit_once('#')?;
         let id = AlarmId::parse(id)?;
         let group = self.number(group)?;
-        let digests = [member.digest, end.as_ref().map(|end| end.digest).unwrap_or_default()];
-        for digest in digests.into_iter().filter(|digest| *digest != Timestamp::default()) {
-            *self.digests.entry(digest).or_default() += 1;
-        }
         let is_member = member != Member::default();
         if let Some(end) = end {
             self.ends.insert((group, id), end);

@@ -14,8 +14,6 @@ pub(super) enum Row {
     Group(GroupRow),
     /// An alarm in a group, under the key of the group, `#`, its id.
     Member(MemberRow),
-    /// A digest that alarms were told in which still fire.
-    Digest(Timestamp),
     /// That the sink was told of an alarm that it comes and goes.
     Flapping(u64),
 }
@@ -57,8 +55,6 @@ pub(super) struct Member {
     pub(super) since: Timestamp,
     /// A hash of why it is withheld; zero: it is not.
     pub(super) why: u64,
-    /// The digest that it was told in last; zero: none.
-    pub(super) digest: Timestamp,
 }
 
 impl Member {
@@ -92,7 +88,6 @@ pub(super) struct End {
     /// The severity that the sink knows of.
     pub(super) told: Severity,
     pub(super) since: Timestamp,
-    pub(super) digest: Timestamp,
 }
 
 /// A hash that the next version of the program knows too: FNV-1a.
@@ -106,10 +101,10 @@ mod tests {
     use super::*;
     use crate::engine::notify::live::{AlarmId, Live};
 
-    /// In B-trees that are two thirds full: 1.5 × (48 + 24) beside the 1.5 × 64 of what fires.
+    /// In B-trees that are two thirds full: 1.5 × (40 + 24) beside the 1.5 × 64 of what fires.
     #[test]
     fn an_alarm_that_fires_takes_little_room() {
-        assert_eq!(size_of::<(AlarmId, Member)>(), 48);
+        assert_eq!(size_of::<(AlarmId, Member)>(), 40);
         assert_eq!(size_of::<(u32, AlarmId)>(), 24);
         assert_eq!(size_of::<(AlarmId, Live)>(), 64);
     }

@@ -11,7 +11,7 @@ use super::{
     live::AlarmId,
     look::{Look, Scene},
     out::{Out, Timer},
-    stored::{Row, hash},
+    stored::hash,
 };
 use crate::engine::AlarmView;
 
@@ -100,7 +100,6 @@ impl Arm {
     /// One notice about one group, or about many.
     fn tell(&mut self, reason: Reason, looks: Vec<Look>, at: Timestamp, out: &mut Out) {
         let is_digest = looks.len() > 1;
-        let digest = if is_digest { at } else { Timestamp::default() };
         let own = looks.first().and_then(|look| self.groups.get(&look.number));
         let key = if is_digest { digest_key(at) } else { own.map(Group::key).unwrap_or_default() };
         let (mut firing, mut ended, mut news) = (Vec::new(), Vec::new(), Vec::new());
@@ -108,13 +107,12 @@ impl Arm {
         for look in looks {
             let is_new = !look.ends.is_empty() || look.firing.iter().any(|(_, _, is)| *is);
             for (id, alarm, is_news) in look.firing {
-                self.tell_member(id, &alarm, is_news, at, digest, out);
+                self.tell_member(id, &alarm, is_news, at, out);
                 news.extend(is_news.then(|| alarm.id.clone()));
                 firing.push(alarm);
             }
             for id in look.ends {
                 let Some(end) = self.ends.remove(&(look.number, id)) else { continue };
-                self.settle_digest(end.digest, out);
                 self.store_member(look.number, id, out);
                 news.push(end.alarm.id.clone());
                 ended.push(*end.alarm);
@@ -123,9 +121,6 @@ impl Arm {
                 self.announce(id, out);
             }
             told.push((look.number, is_new, look.escalates));
-        }
-        if self.digests.contains_key(&digest) {
-            out.store(&self.route.sink, key.clone(), Row::Digest(digest));
         }
         for (number, is_new, escalates) in told {
             if let Some(group) = self.groups.get_mut(&number) {
@@ -150,26 +145,15 @@ impl Arm {
         alarm: &AlarmView,
         is_news: bool,
         at: Timestamp,
-        digest: Timestamp,
         out: &mut Out,
     ) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let before = member.digest;
-        if !is_news && before == digest {
-            return;
-        }
+        let Some(member) = self.members.get_mut(&id).filter(|_| is_news) else { return };
         if member.told.is_none() {
             // A new beginning, of which others have not been told either.
             (member.since, member.escalated) = (at, false);
         }
-        (member.told, member.again, member.digest) = (Some(alarm.severity), None, digest);
+        (member.told, member.again) = (Some(alarm.severity), None);
         let group = member.group;
-        if before != digest {
-            if digest != Timestamp::default() {
-                *self.digests.entry(digest).or_default() += 1;
-            }
-            self.settle_digest(before, out);
-        }
         self.store_member(group, id, out);
     }
 

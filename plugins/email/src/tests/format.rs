@@ -69,24 +69,34 @@ fn the_same_notification_is_the_same_mail() {
 }
 
 #[test]
-fn later_mails_answer_the_first_of_their_group() {
+fn whatever_begins_a_thread_answers_nothing_and_all_later_mails_answer_it() {
     let id = |mail: &Decoded| mail.header("Message-ID").unwrap().to_owned();
-    let first = read(&notification(Reason::First));
-    assert_eq!((first.header("In-Reply-To"), first.header("References")), (None, None));
-    assert!(id(&first).starts_with('<') && id(&first).ends_with("@haetae.example>"));
-    let mut seen = vec![id(&first)];
-    for (reason, minute) in [(Reason::Worse, 1), (Reason::Repeat, 2), (Reason::Resolved, 3)] {
-        let mut sent = notification(reason);
-        sent.idempotency_key = format!("a1-1/{minute}");
-        let mail = read(&sent);
-        assert_eq!(mail.header("In-Reply-To"), Some(id(&first).as_str()));
-        assert_eq!(mail.header("References"), Some(id(&first).as_str()));
-        assert!(!seen.contains(&id(&mail)), "{seen:?}");
-        seen.push(id(&mail));
+    let mut seen = Vec::new();
+    let begins = [Reason::First, Reason::Flapping, Reason::Digest, Reason::Escalated];
+    for (begin, later) in begins.into_iter().zip(0..).chain([(Reason::Reopened, 9)]) {
+        let mut sent = notification(begin);
+        sent.idempotency_key = format!("a1-1/{}/{later}", begin.as_str());
+        let root = sent.idempotency_key.clone();
+        let first = read(&sent);
+        assert_eq!((first.header("In-Reply-To"), first.header("References")), (None, None));
+        assert!(id(&first).starts_with('<') && id(&first).ends_with("@haetae.example>"));
+        seen.push(id(&first));
+        for reason in [Reason::First, Reason::Worse, Reason::Digest, Reason::Resolved] {
+            let mut sent = notification(reason);
+            sent.idempotency_key = format!("a1-1/{}/{later}1", reason.as_str());
+            // Of another group even, as an end may be of what a digest told.
+            sent.key = format!("{}/{later}", reason.as_str());
+            sent.answers = Some(root.clone());
+            let mail = read(&sent);
+            assert_eq!(mail.header("In-Reply-To"), Some(id(&first).as_str()));
+            assert_eq!(mail.header("References"), Some(id(&first).as_str()));
+            seen.push(id(&mail));
+        }
     }
-    let mut other = notification(Reason::First);
-    other.key = "vm-cpu/a2-1".into();
-    assert!(!seen.contains(&id(&read(&other))));
+    let all = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "each is another one");
 }
 
 #[test]

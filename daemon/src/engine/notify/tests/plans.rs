@@ -134,6 +134,7 @@ pub(super) fn logs(choice: usize) -> Vec<LogRule> {
         by: vec!["host".into()],
         labels: BTreeMap::new(),
         watch: count,
+        limit: 1_000,
         summary: BTreeMap::new(),
         runbook: None,
     };

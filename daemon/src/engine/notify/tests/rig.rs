@@ -358,12 +358,13 @@ impl Rig {
         let ids: BTreeSet<_> = flush.alarms.iter().map(|alarm| &alarm.id).collect();
         assert_eq!(ids.len(), flush.alarms.len(), "twice in one: {flush:?}");
         assert!(flush.news.iter().all(|id| ids.contains(id)));
+        let own = self.groups.keys().filter(|(sink, _)| *sink == flush.sink);
+        let rows: BTreeSet<_> = own.filter_map(|(_, key)| Some(key.rsplit_once('#')?.1)).collect();
         for alarm in &flush.alarms {
             let pair = (flush.sink.clone(), alarm.id.clone());
             assert!(self.standings.contains_key(&alarm.id), "no state of {}", alarm.id);
             if alarm.is_firing() {
-                let key = (flush.sink.clone(), flush.key.clone());
-                assert!(self.groups.contains_key(&key), "no state of {key:?}");
+                assert!(rows.contains(alarm.id.as_str()), "no row that knows {pair:?}");
                 let mut routes = self.plan.routes.iter();
                 let owes = routes.any(|route| route.sink == flush.sink && route.resolved);
                 *self.known.entry(pair).or_default() |= owes;

@@ -1,0 +1,39 @@
+//! Threads: which notification another one answers, so that whoever shows them keeps together what
+//! belongs together. That is decided when it is sent: only what the sink has can be answered.
+
+use std::collections::{HashMap, HashSet};
+
+use haetae_plugin::Reason;
+
+use crate::store::Claimed;
+
+/// How many rows may be sent at once: what tells of an alarm again waits until it is known that
+/// the sink has what told of it before.
+pub(super) fn apart(rows: &[Claimed]) -> usize {
+    let mut seen = HashSet::new();
+    let meets = |row: &Claimed| {
+        let alarms = || row.notification.alarms.iter().map(|alarm| alarm.id.clone());
+        let meets = alarms().any(|alarm| seen.contains(&alarm));
+        seen.extend(alarms());
+        meets
+    };
+    rows.iter().position(meets).unwrap_or(rows.len())
+}
+
+/// Has each row answer what began the telling of its alarms.
+pub(super) fn answer(rows: &mut [Claimed], mut roots: HashMap<String, Vec<(String, i64)>>) {
+    for row in rows {
+        let roots = roots.remove(&row.id).unwrap_or_default();
+        let own = row.notification.idempotency_key.as_str();
+        let root = answered(row.notification.reason, roots);
+        row.notification.answers = root.filter(|root| root != own);
+    }
+}
+
+/// What most of its alarms were told in. A group goes on with the thread of those that were told; a
+/// digest is about much that has nothing in common, so that those that were not count too.
+fn answered(reason: Reason, roots: Vec<(String, i64)>) -> Option<String> {
+    let counts = roots.into_iter().filter(|(root, _)| reason == Reason::Digest || !root.is_empty());
+    let (root, _) = counts.max_by(|(a, many), (b, more)| (many, a).cmp(&(more, b)))?;
+    (!root.is_empty()).then_some(root)
+}
