@@ -35,12 +35,13 @@ pub(super) struct Source {
     /// From when to when it was down the last time.
     outage: Option<(Timestamp, Timestamp)>,
     routes: HashMap<String, Vec<Route>>,
-    /// What was found out about a series, by the address of its handle.
-    handles: HashMap<usize, Handle>,
+    /// Where a series is tracked, by the address of its handle.
+    handles: HashMap<usize, usize>,
+    /// Series that no evaluator wants, by the same; held, so that the address stays their own.
+    unwanted: HashMap<usize, Series>,
     known: HashMap<Series, usize>,
     tracked: Vec<Option<Box<Tracked>>>,
     free: Vec<usize>,
-    made: u64,
     /// Until when series of which only the past is known are kept.
     recalled: Option<Timestamp>,
     /// Where the series of a batch are; kept for its room.
@@ -64,21 +65,13 @@ pub(super) struct Route {
     pub(super) keep: Duration,
 }
 
-/// A cached answer; it holds the series so that its address stays its own.
-#[derive(Debug)]
-struct Handle {
-    _series: Series,
-    /// Where it is tracked, and the number of that tracking; `None` if no evaluator wants it.
-    tracked: Option<(usize, u64)>,
-}
-
 /// A series that evaluators read.
 #[derive(Debug)]
 struct Tracked {
-    number: u64,
     series: Series,
     window: Window,
-    room: Room,
+    /// For how long an evaluator needs a point.
+    keep: Duration,
     readers: Box<[Reader]>,
     /// How many of its readers do not have it: never took it, or have let go of it.
     unread: usize,
@@ -102,10 +95,10 @@ impl Source {
             outage: None,
             routes: HashMap::new(),
             handles: HashMap::new(),
+            unwanted: HashMap::new(),
             known: HashMap::new(),
             tracked: Vec::new(),
             free: Vec::new(),
-            made: 0,
             recalled: None,
             places: Vec::new(),
         }
@@ -119,7 +112,7 @@ impl Source {
         wanted: impl Fn(usize, &Series) -> bool,
     ) -> HashMap<usize, usize> {
         (self.watermark, self.down, self.outage) = (before.watermark, before.down, before.outage);
-        (self.recalled, self.made) = (before.recalled, before.made);
+        self.recalled = before.recalled;
         let mut moved = HashMap::new();
         for (was, tracked) in before.tracked.into_iter().enumerate() {
             let Some(Tracked { series, window, .. }) = tracked.map(|tracked| *tracked) else {
@@ -311,7 +304,11 @@ impl Source {
         offers: Option<&mut Vec<usize>>,
     ) {
         let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
-        tracked.window.push(point, now, tracked.room);
+        let keep = tracked.keep;
+        let expected = keep.as_nanos() / self.timing.interval.as_nanos().max(1);
+        let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        tracked.window.push(point, now, Room { keep, most });
         let Some(offers) = offers else { return };
         if !tracked.offered && tracked.unread > 0 {
             tracked.offered = true;
@@ -325,12 +322,14 @@ impl Source {
         series: &Series,
         wanted: impl Fn(usize, &Series) -> bool,
     ) -> Option<usize> {
-        match self.handles.get(&series.address()).map(|handle| handle.tracked) {
-            Some(None) => return None,
-            Some(Some((place, number))) if self.number(place) == Some(number) => {
-                return Some(place);
-            }
-            _ => {}
+        let address = series.address();
+        if self.unwanted.contains_key(&address) {
+            return None;
+        }
+        let place = self.handles.get(&address).copied();
+        let is = |place: &usize| self.tracks(*place).is_some_and(|it| it.same_handle(series));
+        if let Some(place) = place.filter(is) {
+            return Some(place);
         }
         let routes = self.routes.get(series.name())?;
         let place = if let Some(place) = self.known.get(series) {
@@ -340,27 +339,26 @@ impl Source {
             let wanting: Vec<_> = wanting.copied().collect();
             (!wanting.is_empty()).then(|| self.track(series, &wanting))
         };
-        let tracked = place.and_then(|place| Some((place, self.number(place)?)));
         // Sources may make new handles all the time: then none of the old ones is missed.
-        if self.handles.len() > self.timing.max_series.saturating_mul(2).saturating_add(1024) {
+        let most = self.timing.max_series.saturating_mul(2).saturating_add(1024);
+        if self.handles.len() + self.unwanted.len() > most {
             self.handles.clear();
+            self.unwanted.clear();
         }
-        self.handles.insert(series.address(), Handle { _series: series.clone(), tracked });
+        match place {
+            Some(place) => drop(self.handles.insert(address, place)),
+            None => drop(self.unwanted.insert(address, series.clone())),
+        }
         place
     }
 
     fn track(&mut self, series: &Series, routes: &[Route]) -> usize {
         let keep = routes.iter().map(|route| route.keep).max().unwrap_or_default();
-        let expected = keep.as_nanos() / self.timing.interval.as_nanos().max(1);
-        let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS);
-        let room = Room { keep, most: usize::try_from(most).unwrap_or(usize::MAX) };
         let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
-        self.made += 1;
         let tracked = Box::new(Tracked {
-            number: self.made,
             series: series.clone(),
             window: Window::default(),
-            room,
+            keep,
             readers: routes.iter().map(reader).collect(),
             unread: routes.len(),
             offered: false,
@@ -374,8 +372,8 @@ impl Source {
         place
     }
 
-    fn number(&self, place: usize) -> Option<u64> {
-        Some(self.tracked.get(place)?.as_ref()?.number)
+    fn tracks(&self, place: usize) -> Option<&Series> {
+        Some(&self.tracked.get(place)?.as_ref()?.series)
     }
 
     fn drop_unread(&mut self, place: usize) {

@@ -3,8 +3,6 @@
 //! It knows what the exporters of benches say: a name, labels without escapes, a value. A line that
 //! it cannot read is an error, never passed over.
 
-use std::collections::HashMap;
-
 use haetae_plugin::{
     Batch, Call, Context, Error, Metric, Records, Result, Samples, Series, Source,
     http::HttpOptions,
@@ -20,8 +18,8 @@ pub(crate) struct Options {
 pub(crate) struct Scraped {
     url: String,
     context: Context,
-    /// By all that stands before the value.
-    series: HashMap<String, Series>,
+    /// In the order of the page, which stays the same as long as its series do.
+    series: Vec<Series>,
 }
 
 impl Source for Scraped {
@@ -33,7 +31,7 @@ impl Source for Scraped {
     }
 
     fn open(options: Options, context: Context) -> Result<Self> {
-        Ok(Self { url: options.url, context, series: HashMap::new() })
+        Ok(Self { url: options.url, context, series: Vec::new() })
     }
 
     fn collect(&mut self, call: Call) -> Result<Batch> {
@@ -43,20 +41,34 @@ impl Source for Scraped {
         }
         let page = String::from_utf8(answer.bytes()?)?;
         let mut samples = Samples::at(self.context.now());
-        for line in page.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let lines = page.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for (at, line) in lines.enumerate() {
             let unreadable = || Error::failed(format!("{}: no sample: {line}", self.url));
             let (key, value) = line.rsplit_once(' ').ok_or_else(unreadable)?;
             let value: f64 = value.parse().map_err(|_| unreadable())?;
-            if !self.series.contains_key(key) {
-                let series = series(key).ok_or_else(unreadable)?;
-                self.series.insert(key.into(), series);
+            if self.series.get(at).is_none_or(|known| !is(known, key)) {
+                self.series.truncate(at);
+                self.series.push(series(key).ok_or_else(unreadable)?);
             }
-            if let Some(series) = self.series.get(key) {
+            if let Some(series) = self.series.get(at) {
                 samples.push(series, value);
             }
         }
         Ok(samples.into())
     }
+}
+
+/// Whether a series is the one that a line is of.
+fn is(series: &Series, key: &str) -> bool {
+    let (name, labels) = key.split_once('{').unwrap_or((key, "}"));
+    let labels = labels.strip_suffix('}').unwrap_or(labels);
+    let pairs = labels.split(',').filter(|pair| !pair.is_empty());
+    series.name() == name
+        && pairs.clone().count() == series.labels().len()
+        && pairs.filter_map(|pair| pair.split_once('=')).all(|(label, value)| {
+            let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            value.is_some() && series.label(label) == value
+        })
 }
 
 /// `name{label="value",…}`.
