@@ -35,6 +35,7 @@ mod slot;
 mod source;
 mod standing;
 mod status;
+mod summaries;
 mod system;
 pub mod threshold;
 mod window;
@@ -76,6 +77,7 @@ pub use self::{
     source::SourceTiming,
     standing::{AlarmState, Effects, Past, Standing},
     status::EvaluatorStatus,
+    summaries::Summaries,
     system::{Problem, SYSTEM},
 };
 use self::{

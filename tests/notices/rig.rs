@@ -212,8 +212,9 @@ pub(crate) fn firing(host: &str) -> AlarmView {
         value: Some(95.0),
         threshold: None,
         unit: "percent".into(),
-        summaries: BTreeMap::from([("en".to_owned(), "CPU of {{host}} at {{value}}".to_owned())])
-            .into(),
+        summaries: [("en".to_owned(), "CPU of {{host}} at {{value}}".to_owned())]
+            .into_iter()
+            .collect(),
         runbook: None,
         reason: None,
     }

@@ -1,6 +1,6 @@
 //! `[evaluators.NAME]`: from the text to the plan.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,10 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold};
+use crate::engine::{
+    Summaries,
+    threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold},
+};
 
 /// An evaluator as far as it could be read.
 pub(super) struct Draft<'a> {
@@ -62,7 +65,7 @@ pub(super) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Dra
         limit: file.limit.unwrap_or(LIMIT),
         flap: flap(&section, file.flap, problems),
         every: file.every.map(|every| *every),
-        summary: summary(file.summary).into(),
+        summary: summary(file.summary),
         runbook: file.runbook,
         expect,
         judged_by: None,
@@ -188,10 +191,10 @@ pub(super) fn nearly_none(table: &Map<String, Value>, keys: [&str; 2]) -> bool {
 }
 
 /// A summary, by language.
-pub(super) fn summary(file: Option<file::Summary>) -> BTreeMap<String, String> {
+pub(super) fn summary(file: Option<file::Summary>) -> Summaries {
     let each = |language: Language, text: String| (language.code().to_owned(), text);
     match file {
-        None => BTreeMap::new(),
+        None => Summaries::default(),
         Some(file::Summary::Same(text)) => {
             Language::ALL.into_iter().map(|language| each(language, text.clone())).collect()
         }

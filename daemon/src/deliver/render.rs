@@ -64,8 +64,7 @@ impl Voice {
 
     /// One line on what is wrong.
     pub fn summary(&self, alarm: &AlarmView) -> String {
-        let template =
-            alarm.summaries.get(self.language.code()).or_else(|| alarm.summaries.values().next());
+        let template = alarm.summaries.text(self.language.code());
         let value = alarm.value.map_or_else(|| "?".into(), |value| quantity(value, &alarm.unit));
         match template {
             Some(template) => filled(template, &alarm.labels, &value),

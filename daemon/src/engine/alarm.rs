@@ -3,13 +3,12 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::BTreeMap,
-    sync::Arc,
 };
 
 use haetae_plugin::{Reason, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Evidence;
+use super::{evidence::Evidence, summaries::Summaries};
 
 /// Why an alarm is closed: its rule is gone, judges other labels, or its instance is gone.
 pub(super) const REMOVED: &str = "rule removed";
@@ -45,8 +44,7 @@ pub struct AlarmView {
     /// The unit of the value.
     pub unit: String,
     /// One line on what is wrong, by language: templates, not filled in.
-    #[serde(with = "shared")]
-    pub summaries: Arc<BTreeMap<String, String>>,
+    pub summaries: Summaries,
     /// Where it says what to do.
     pub runbook: Option<String>,
     /// The threshold that its numbers are of: an id, or a place such as `haetae.toml:12`; none: they
@@ -182,25 +180,5 @@ impl AlarmView {
     pub(super) fn over(self, at: Timestamp, reason: &str) -> Self {
         let reason = Some(reason.into());
         Self { condition: Condition::Ok, updated: at, ended: Some(at), reason, ..self }
-    }
-}
-
-/// What many alarms share is written as if each had its own.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        shared: &Arc<T>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        (**shared).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<T>, D::Error> {
-        T::deserialize(deserializer).map(Arc::new)
     }
 }

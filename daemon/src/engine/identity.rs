@@ -308,7 +308,7 @@ impl Identity {
             ended: None,
             value: self.value,
             unit: (*self.unit).into(),
-            summaries: Arc::clone(&threshold.summary),
+            summaries: threshold.summary.clone(),
             runbook: threshold.runbook.clone(),
             threshold: threshold.judged_by.clone(),
             reason: if self.waits {

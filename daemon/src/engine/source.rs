@@ -332,8 +332,9 @@ impl Source {
             return Some(place);
         }
         let routes = self.routes.get(series.name())?;
-        let place = if let Some(place) = self.known.get(series) {
-            Some(*place)
+        let place = if let Some(place) = self.known.get(series).copied() {
+            self.renew(place, series);
+            Some(place)
         } else {
             let wanting = routes.iter().filter(|route| wanted(route.evaluator, series));
             let wanting: Vec<_> = wanting.copied().collect();
@@ -370,6 +371,14 @@ impl Source {
         }
         self.known.insert(series.clone(), place);
         place
+    }
+
+    /// A source that was opened again has new handles for all that it measures.
+    fn renew(&mut self, place: usize, series: &Series) {
+        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
+        tracked.series = series.clone();
+        self.known.remove(series);
+        self.known.insert(series.clone(), place);
     }
 
     fn tracks(&self, place: usize) -> Option<&Series> {

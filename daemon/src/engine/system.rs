@@ -14,6 +14,7 @@ use super::{
     labels::Labels,
     occurrence::{Fingerprint, Occurrences},
     standing::{Changes, Standing},
+    summaries::Summaries,
 };
 
 /// The name of the built-in evaluator.
@@ -122,7 +123,7 @@ impl Problem {
         }
     }
 
-    fn summaries(self) -> BTreeMap<String, String> {
+    fn summaries(self) -> Summaries {
         let (en, ko) = match self {
             Self::SourceDown => ("does not answer", "응답하지 않습니다"),
             Self::SinkFailing => ("cannot deliver", "전달하지 못하고 있습니다"),
@@ -140,7 +141,7 @@ impl Problem {
             Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
-        BTreeMap::from([line("en", en), line("ko", ko)])
+        Summaries::from_iter([line("en", en), line("ko", ko)])
     }
 }
 
@@ -272,7 +273,7 @@ impl Firing {
             ended: None,
             value: None,
             unit: String::new(),
-            summaries: key.1.summaries().into(),
+            summaries: key.1.summaries(),
             runbook: None,
             threshold: None,
             reason: Some(self.detail.clone()),
@@ -375,7 +376,7 @@ mod tests {
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);
-            assert_eq!(problem.summaries().len(), 2);
+            assert_eq!(problem.summaries().texts().count(), 2);
         }
         assert_eq!(Problem::parse("delivery-rejected"), None);
     }

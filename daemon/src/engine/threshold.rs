@@ -2,11 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
-use super::{labels::Labels, matcher::Matcher};
+use super::{labels::Labels, matcher::Matcher, summaries::Summaries};
 
 /// An evaluator of kind `threshold`.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub struct Threshold {
     /// How often it judges; `None`: at the slots of its slowest source.
     pub every: Option<Duration>,
     /// One line on what is wrong, by language; `{{label}}` and `{{value}}` are filled in.
-    pub summary: Arc<BTreeMap<String, String>>,
+    pub summary: Summaries,
     /// Where it says what to do.
     pub runbook: Option<String>,
     /// Which identities must be there.

@@ -69,7 +69,13 @@ impl Window {
         let at = self.points.partition_point(|known| known.time < kept.time);
         match self.points.get_mut(at) {
             Some(known) if known.time == kept.time => *known = known.or(kept),
-            _ => self.points.insert(at, kept),
+            _ => {
+                if self.points.len() == self.points.capacity() {
+                    // There are many windows, and most keep a few points: never twice the room.
+                    self.points.reserve_exact(self.points.len() / 8 + 1);
+                }
+                self.points.insert(at, kept);
+            }
         }
         if self.points.len() > room.most {
             self.points.pop_front();

@@ -29,8 +29,8 @@ const PRAGMAS: &[&str] = &[
     "PRAGMA wal_autocheckpoint = 4000",
     // After a storm the journal does not stay as large as it was.
     "PRAGMA journal_size_limit = 67108864",
-    // Each connection has its own.
-    "PRAGMA cache_size = -1000",
+    // Each connection has its own; the system keeps the file in memory anyway.
+    "PRAGMA cache_size = -500",
     // What one statement may have to take back: else a file for each that changes much.
     "PRAGMA temp_store = MEMORY",
 ];

@@ -15,6 +15,7 @@ use crate::engine::{
     limit::{OVER, Rank},
     occurrence::Fingerprint,
     standing::{AlarmState, Standing},
+    summaries::Summaries,
 };
 
 /// The alarm of one label set.
@@ -160,7 +161,7 @@ impl Entry {
             ended: None,
             value,
             unit: String::new(),
-            summaries: self.summaries(rule, &labels).into(),
+            summaries: self.summaries(rule, &labels),
             labels,
             runbook: rule.runbook.clone(),
             threshold: None,
@@ -171,21 +172,13 @@ impl Entry {
     }
 
     /// Its summaries; what the newest record says is filled in, labels are left.
-    fn summaries(
-        &self,
-        rule: &LogRule,
-        labels: &BTreeMap<String, String>,
-    ) -> BTreeMap<String, String> {
-        let mut summaries = rule.summary.clone();
-        for text in summaries.values_mut() {
-            for (name, value) in
-                self.tally.fields.iter().filter(|(name, _)| !labels.contains_key(*name))
-            {
-                for place in [format!("{{{{{name}}}}}"), format!("{{{{ {name} }}}}")] {
-                    *text = text.replace(&place, value);
-                }
-            }
-        }
-        summaries
+    fn summaries(&self, rule: &LogRule, labels: &BTreeMap<String, String>) -> Summaries {
+        let fields = || self.tally.fields.iter().filter(|(name, _)| !labels.contains_key(*name));
+        rule.summary.with(|text| {
+            fields().fold(text.to_owned(), |text, (name, value)| {
+                let places = [format!("{{{{{name}}}}}"), format!("{{{{ {name} }}}}")];
+                places.iter().fold(text, |text, place| text.replace(place, value))
+            })
+        })
     }
 }

@@ -9,7 +9,7 @@ use haetae_plugin::Severity;
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::matcher::Matcher;
+use crate::engine::{matcher::Matcher, summaries::Summaries};
 
 /// An evaluator of kind `log`.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub struct LogRule {
     /// much.
     pub limit: usize,
     /// One line on what is wrong, by language; `{{label}}` and `{{value}}` are filled in.
-    pub summary: BTreeMap<String, String>,
+    pub summary: Summaries,
     /// Where it says what to do.
     pub runbook: Option<String>,
 }
@@ -112,7 +112,7 @@ impl LogRule {
 
     /// The labels that its summary mentions.
     pub(super) fn mentioned(&self) -> impl Iterator<Item = &str> {
-        self.summary.values().flat_map(|text| {
+        self.summary.texts().flat_map(|text| {
             let parts = text.split("{{").skip(1);
             parts.filter_map(|part| part.split_once("}}").map(|(name, _)| name.trim()))
         })

@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Transition,
+    Change, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Summaries, Transition,
     notify::{GroupBy, Rate, Route, Why},
     standing::{Effects, Standing},
     threshold::Threshold,
@@ -30,7 +30,7 @@ fn rule(name: &str, pattern: &str, by: &[&str], watch: Watch) -> LogRule {
         labels: BTreeMap::new(),
         watch,
         limit: 1_000,
-        summary: BTreeMap::from([("en".into(), "{{host}}: {{pid}}".into())]),
+        summary: Summaries::from_iter([("en".into(), "{{host}}: {{pid}}".into())]),
         runbook: None,
     }
 }
@@ -599,7 +599,7 @@ fn an_alarm_shows_its_newest_lines_cut_and_its_summary_says_what_was_captured() 
     let lines: Vec<_> = (0_i64..6).zip(1..).map(|(millis, pid)| line(millis, pid)).collect();
     trial.say(&lines, None, at(10));
     let alarm = &trial.engine.alarms()[0];
-    assert_eq!(alarm.summaries["en"], "{{host}}: 6");
+    assert_eq!(alarm.summaries.text("en"), Some("{{host}}: 6"));
     assert_eq!(alarm.excerpts.len(), EXCERPTS);
     assert!(alarm.excerpts.iter().all(|line| line.len() <= EXCERPT && line.ends_with('가')));
     assert!(alarm.excerpts[2].starts_with("kill 6 "));

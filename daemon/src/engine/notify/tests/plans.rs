@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::rig::{Plan, Rig, cpu, matcher, plan, prompt, route, silence};
 use crate::engine::{
+    Summaries,
     log::{Count, Levels, LogRule, Watch},
     notify::{Escalate, GroupBy, Inhibit, Rate, Route},
     silence::Span,
@@ -135,7 +136,7 @@ pub(super) fn logs(choice: usize) -> Vec<LogRule> {
         labels: BTreeMap::new(),
         watch: count,
         limit: 1_000,
-        summary: BTreeMap::new(),
+        summary: Summaries::default(),
         runbook: None,
     };
     let labels = [("team".to_owned(), "x".to_owned())].into();
