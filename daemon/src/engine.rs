@@ -74,7 +74,7 @@ pub use self::{
     reload::Setting,
     silence::Silence,
     slot::{last_slot, next_slot, slot_phase},
-    source::SourceTiming,
+    source::{MOST_POINTS, SourceTiming},
     standing::{AlarmState, Effects, Past, Standing},
     status::EvaluatorStatus,
     summaries::Summaries,

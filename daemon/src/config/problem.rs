@@ -94,6 +94,7 @@ pub enum Code {
     ValueWithoutOver,
     FlapNeverSettles,
     OverOnPushedDown,
+    OverTooLong,
     BadZone,
     TooShort,
     DeadlineBeyondInterval,
@@ -292,6 +293,7 @@ impl Code {
             Self::ImpossibleOf => ("HT0238", "impossible-of"),
             Self::ValueWithoutOver => ("HT0239", "value-without-over"),
             Self::OverOnPushedDown => ("HT0240", "over-on-pushed-down"),
+            Self::OverTooLong => ("HT0246", "over-too-long"),
             Self::DeadlineBeyondInterval => ("HT0241", "deadline-beyond-interval"),
             Self::NoSpan => ("HT0242", "no-span"),
             Self::EndsFirst => ("HT0243", "ends-first"),
@@ -365,7 +367,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 74] = [
+    const ALL: [Code; 75] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -407,6 +409,7 @@ mod tests {
         Code::ValueWithoutOver,
         Code::FlapNeverSettles,
         Code::OverOnPushedDown,
+        Code::OverTooLong,
         Code::BadZone,
         Code::TooShort,
         Code::DeadlineBeyondInterval,

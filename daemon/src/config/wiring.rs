@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use haetae_plugin::{Metric, Records};
+use haetae_plugin::{Metric, Records, options::Duration};
 
 use super::{
     evaluator, log, names, plan,
@@ -11,6 +11,7 @@ use super::{
     section::Section,
     sink, source, threshold,
 };
+use crate::engine::{MOST_POINTS, threshold::Threshold};
 
 /// All instances, as far as they could be read.
 pub(super) struct Wiring<'a> {
@@ -46,6 +47,7 @@ impl Wiring<'_> {
                 meant.extend(self.evaluator_input(&input, Records::Samples, problems));
             }
             self.metric(draft, problems);
+            self.window(draft, problems);
         }
         for draft in &self.logs {
             for (at, input) in draft.rule.inputs.iter().enumerate() {
@@ -70,10 +72,8 @@ impl Wiring<'_> {
         let Self { sources, evaluators, .. } = self;
         let mut tests = Vec::new();
         for draft in evaluators {
-            let reads = |source: &&source::Draft<'_>| {
-                draft.threshold.inputs.iter().any(|input| input == source.section.name)
-            };
-            let slowest = sources.iter().filter(reads).map(|one| one.source.interval).max();
+            let read = read_by(&draft.threshold, sources);
+            let slowest = read.map(|one| one.source.interval).max();
             // An input that is unknown has been told.
             let Some(slowest) = slowest else { continue };
             for test in draft.tests.drain(..) {
@@ -183,6 +183,21 @@ impl Wiring<'_> {
         } else if draft.threshold.over.is_some() && named.all(|metric| metric.window.is_some()) {
             let problem = Problem::new(Code::OverOnPushedDown, draft.section.key("/over"));
             problems.push(problem.with("metric", name));
+        }
+    }
+
+    /// A window of which the engine would keep a part only.
+    fn window(&self, draft: &evaluator::Draft<'_>, problems: &mut Vec<Problem>) {
+        let Some(over) = &draft.threshold.over else { return };
+        let read = read_by(&draft.threshold, &self.sources);
+        let Some(fastest) = read.min_by_key(|one| one.source.interval) else { return };
+        let interval = fastest.source.interval;
+        let longest = interval.saturating_mul(MOST_POINTS);
+        if over.length > longest {
+            let problem = Problem::new(Code::OverTooLong, draft.section.value("/over"));
+            let problem = problem.with("source", fastest.section.name).with("most", MOST_POINTS);
+            let problem = problem.with("interval", Duration::from(interval));
+            problems.push(problem.with("longest", Duration::from(longest)));
         }
     }
 
@@ -302,6 +317,14 @@ impl Wiring<'_> {
             }
         }
     }
+}
+
+/// The sources that an evaluator reads.
+fn read_by<'a, 'b>(
+    threshold: &Threshold,
+    sources: &'a [source::Draft<'b>],
+) -> impl Iterator<Item = &'a source::Draft<'b>> {
+    sources.iter().filter(|one| threshold.inputs.iter().any(|name| name == one.section.name))
 }
 
 /// The sink that gets what this one gave up.

@@ -8,8 +8,8 @@ use super::window::{Room, Window};
 
 /// How many points more than its interval promises a series may bring.
 const DENSER: u128 = 16;
-/// The most points of one series.
-const MOST_POINTS: u128 = 65_536;
+/// The most points that are kept of one series.
+pub const MOST_POINTS: u32 = 65_536;
 
 /// Timing of a source as the engine needs it.
 #[derive(Clone, Debug)]
@@ -306,7 +306,7 @@ impl Source {
         let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
         let keep = tracked.keep;
         let expected = keep.as_nanos() / self.timing.interval.as_nanos().max(1);
-        let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS);
+        let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS.into());
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         tracked.window.push(point, now, Room { keep, most });
         let Some(offers) = offers else { return };
