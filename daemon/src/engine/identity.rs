@@ -6,6 +6,7 @@ mod verdict;
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
+use smallvec::SmallVec;
 
 use super::{
     alarm::{AlarmView, CHANGED, Change, Condition},
@@ -21,6 +22,9 @@ use super::{
     threshold::Threshold,
 };
 
+/// The series of an identity: most have one.
+type Members = SmallVec<[Member; 1]>;
+
 /// One alarm's series and state.
 #[derive(Debug)]
 pub(super) struct Identity {
@@ -28,7 +32,7 @@ pub(super) struct Identity {
     /// The occurrence that fires, or else the next one.
     pub(super) occurrence: u32,
     /// Sorted when it is judged, so that sums do not depend on the order of arrival.
-    members: Vec<Member>,
+    members: Members,
     sorted: bool,
     levels: Levels,
     flaps: Flaps,
@@ -85,7 +89,7 @@ impl Identity {
         Self {
             fingerprint,
             occurrence,
-            members: Vec::new(),
+            members: Members::new(),
             sorted: true,
             levels: Levels::default(),
             flaps: Flaps::default(),
@@ -135,10 +139,6 @@ impl Identity {
 
     /// Adds a series.
     pub(super) fn add(&mut self, member: Member) {
-        if self.members.is_empty() {
-            // Most identities have one series.
-            self.members.reserve_exact(1);
-        }
         self.sorted &= self.members.last().is_none_or(|last| last.order(&member).is_lt());
         self.members.push(member);
         let spoken = self.members.len();
@@ -235,7 +235,7 @@ impl Identity {
     }
 
     /// Hands out its series.
-    pub(super) fn into_members(self) -> Vec<Member> {
+    pub(super) fn into_members(self) -> Members {
         self.members
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use haetae_plugin::{Point, Samples, Series, Timestamp};
+use smallvec::SmallVec;
 
 use super::window::{Room, Window};
 
@@ -72,7 +73,7 @@ struct Tracked {
     window: Window,
     /// For how long an evaluator needs a point.
     keep: Duration,
-    readers: Box<[Reader]>,
+    readers: SmallVec<[Reader; 1]>,
     /// How many of its readers do not have it: never took it, or have let go of it.
     unread: usize,
     /// Whether it waits to be offered to those.

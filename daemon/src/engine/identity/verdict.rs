@@ -26,12 +26,19 @@ impl Identity {
     pub(super) fn let_go(&mut self, slot: &Slot<'_>, gone: &mut Vec<Member>) {
         let speaks = self.members.iter().any(Member::has_value);
         let spare = speaks && (self.levels.is_ok() || slot.threshold.no_data.then == Then::Ok);
-        let mut ended = 0;
-        gone.extend(self.members.extract_if(.., |member| {
-            let is_over = member.has_ended_for_good(slot);
-            ended += usize::from(is_over);
-            is_over || (spare && member.is_silent(slot))
-        }));
+        let is_over = |member: &Member| member.has_ended_for_good(slot);
+        let goes = |member: &Member| is_over(member) || (spare && member.is_silent(slot));
+        if !self.members.iter().any(goes) {
+            return;
+        }
+        let ended = self.members.iter().filter(|member| is_over(member)).count();
+        for member in std::mem::take(&mut self.members) {
+            if goes(&member) {
+                gone.push(member);
+            } else {
+                self.members.push(member);
+            }
+        }
         // What has spoken and ended is waited for no more.
         self.awaited
             .iter_mut()
