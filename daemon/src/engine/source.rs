@@ -422,6 +422,24 @@ mod tests {
     }
 
     #[test]
+    fn a_series_is_known_by_the_newest_of_its_handles() {
+        let at = Timestamp::from_seconds;
+        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
+        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
+        let mut source = Source::new(timing);
+        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        let series = || Series::gauge("cpu", "percent").label("id", "a").build();
+        for (second, series) in [(10, series()), (20, series())] {
+            let samples = Samples::at(at(second)).with(&series, 1.0);
+            for place in source.take(&samples, at(second), |_, _| true) {
+                source.offer(place, |_, _| true);
+            }
+            assert_eq!((source.known.len(), source.tracked.len()), (1, 1), "{second}");
+            assert!(source.tracks(0).is_some_and(|it| it.same_handle(&series)), "{second}");
+        }
+    }
+
+    #[test]
     fn a_series_of_which_only_the_past_is_known_is_forgotten_with_it() {
         let at = Timestamp::from_seconds;
         let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
