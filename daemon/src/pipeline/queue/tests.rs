@@ -251,6 +251,20 @@ async fn drop_oldest_moves_laggards_alone_and_counts_what_they_miss() {
     assert_eq!(stats.consumers[1].dropped, 6, "it is in the file");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_goes_on_elsewhere_finds_the_numbers_of_that_place() {
+    let place = Home::roomy();
+    let queue = place.sound(&["a"]);
+    fill(&queue, &["one", "two", "three"]).await;
+    let mut consumer = queue.consumer("a").unwrap();
+    for _ in 0..100 {
+        for (after, lag) in [(3, 0), (1, 2), (0, 3)] {
+            assert_eq!(consumer.resume_after(after).await.unwrap(), Resumed::There);
+            assert_eq!(queue.stats().consumers[0].lag_batches, lag, "behind {after}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn wait_says_full_and_room_wakes_who_waits_for_it() {
     let place = Home::new(1000, WhenFull::Wait);

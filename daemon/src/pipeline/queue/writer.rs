@@ -163,6 +163,8 @@ impl Writer {
             Command::Resume(consumer, after, reply) => {
                 self.waiting.retain(|other| other.consumer != consumer);
                 let resumed = self.resume(&consumer, after).map_err(|error| disk(&error).into());
+                // Whoever has the answer finds the way that is before it in the numbers.
+                self.publish();
                 // Whoever asked may have gone.
                 drop(reply.send(resumed));
             }
