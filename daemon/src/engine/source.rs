@@ -1,10 +1,12 @@
 //! A source as the engine sees it: how far it has spoken, and the series that someone reads.
 
+mod tracked;
+
 use std::{collections::HashMap, time::Duration};
 
 use haetae_plugin::{Point, Samples, Series, Timestamp};
-use smallvec::SmallVec;
 
+use self::tracked::Tracked;
 use super::window::{Room, Window};
 
 /// How many points more than its interval promises a series may bring.
@@ -66,26 +68,6 @@ pub(super) struct Route {
     pub(super) keep: Duration,
 }
 
-/// A series that evaluators read.
-#[derive(Debug)]
-struct Tracked {
-    series: Series,
-    window: Window,
-    /// For how long an evaluator needs a point.
-    keep: Duration,
-    readers: SmallVec<[Reader; 1]>,
-    /// How many of its readers do not have it: never took it, or have let go of it.
-    unread: usize,
-    /// Whether it waits to be offered to those.
-    offered: bool,
-}
-
-#[derive(Debug)]
-struct Reader {
-    evaluator: usize,
-    attached: bool,
-}
-
 impl Source {
     /// A source that has said nothing yet.
     pub(super) fn new(timing: SourceTiming) -> Self {
@@ -136,11 +118,8 @@ impl Source {
 
     /// An evaluator has the series at `place` already.
     pub(super) fn attached(&mut self, place: usize, evaluator: usize) {
-        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
-        let reader = tracked.readers.iter_mut().find(|reader| reader.evaluator == evaluator);
-        if let Some(reader) = reader.filter(|reader| !reader.attached) {
-            reader.attached = true;
-            tracked.unread -= 1;
+        if let Some(Some(tracked)) = self.tracked.get_mut(place) {
+            tracked.attach(evaluator);
         }
     }
 
@@ -148,7 +127,7 @@ impl Source {
     /// when they speak again.
     pub(super) fn settle(&mut self, now: Timestamp) {
         let mut tracked = self.tracked.iter().flatten();
-        if tracked.any(|tracked| tracked.unread == tracked.readers.len()) {
+        if tracked.any(|tracked| tracked.is_unread()) {
             let keep = self.routes.values().flatten().map(|route| route.keep).max();
             self.recalled = self.recalled.max(Some(now.after(keep.unwrap_or_default())));
         }
@@ -274,27 +253,20 @@ impl Source {
     pub(super) fn offer(
         &mut self,
         place: usize,
-        mut attach: impl FnMut(usize, (&Series, bool)) -> bool,
+        attach: impl FnMut(usize, (&Series, bool)) -> bool,
     ) {
-        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
-        tracked.offered = false;
-        let ended = !tracked.window.goes_on();
-        for reader in tracked.readers.iter_mut().filter(|reader| !reader.attached) {
-            reader.attached = attach(reader.evaluator, (&tracked.series, ended));
-            tracked.unread -= usize::from(reader.attached);
+        if let Some(Some(tracked)) = self.tracked.get_mut(place) {
+            tracked.offer(attach);
+            self.drop_unread(place);
         }
-        self.drop_unread(place);
     }
 
     /// An evaluator has let go of the series at `place`.
     pub(super) fn detach(&mut self, place: usize, evaluator: usize) {
-        let Some(Some(tracked)) = self.tracked.get_mut(place) else { return };
-        let reader = tracked.readers.iter_mut().find(|reader| reader.evaluator == evaluator);
-        if let Some(reader) = reader.filter(|reader| reader.attached) {
-            reader.attached = false;
-            tracked.unread += 1;
+        if let Some(Some(tracked)) = self.tracked.get_mut(place) {
+            tracked.detach(evaluator);
+            self.drop_unread(place);
         }
-        self.drop_unread(place);
     }
 
     fn push(
@@ -310,9 +282,9 @@ impl Source {
         let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS.into());
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         tracked.window.push(point, now, Room { keep, most });
-        let Some(offers) = offers else { return };
-        if !tracked.offered && tracked.unread > 0 {
-            tracked.offered = true;
+        if let Some(offers) = offers
+            && tracked.wants_offer()
+        {
             offers.push(place);
         }
     }
@@ -355,16 +327,7 @@ impl Source {
     }
 
     fn track(&mut self, series: &Series, routes: &[Route]) -> usize {
-        let keep = routes.iter().map(|route| route.keep).max().unwrap_or_default();
-        let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
-        let tracked = Box::new(Tracked {
-            series: series.clone(),
-            window: Window::default(),
-            keep,
-            readers: routes.iter().map(reader).collect(),
-            unread: routes.len(),
-            offered: false,
-        });
+        let tracked = Box::new(Tracked::new(series.clone(), routes));
         let place = self.free.pop().unwrap_or(self.tracked.len());
         match self.tracked.get_mut(place) {
             Some(free) => *free = Some(tracked),
@@ -388,11 +351,8 @@ impl Source {
 
     fn drop_unread(&mut self, place: usize) {
         let Some(slot) = self.tracked.get_mut(place) else { return };
-        let unread = |tracked: &Tracked| tracked.unread == tracked.readers.len();
-        if !slot.as_ref().is_some_and(|tracked| !tracked.offered && unread(tracked)) {
-            return;
-        }
-        if let Some(tracked) = slot.take() {
+        if let Some(tracked) = slot.take_if(|tracked| tracked.is_unread() && !tracked.is_offered())
+        {
             self.known.remove(&tracked.series);
             self.free.push(place);
         }
