@@ -112,9 +112,10 @@ impl Store {
         let failed = |error| StoreError::of(&location, &error);
         location.check().await?;
         let options = location.options().map_err(failed)?;
-        let writer = pool(&location, options.clone(), 1).await?;
+        let [each, writers] = location.pragmas();
+        let writer = pool(&location, options.clone(), 1, &[each, writers]).await?;
         migrations::run(&writer, &location).await?;
-        let readers = pool(&location, options, 4).await?;
+        let readers = pool(&location, options, 4, &[each]).await?;
         let mut store =
             Self { writer, readers, location, ids: Arc::default(), owner: owner.into() };
         store.ids = Arc::new(Ids::after(store.last_id().await?));
@@ -154,15 +155,17 @@ async fn pool(
     location: &Location,
     options: AnyConnectOptions,
     most: u32,
+    pragmas: &[&[&'static str]],
 ) -> Result<AnyPool, StoreError> {
-    let pragmas = location.pragmas();
+    let pragmas: Arc<[&str]> = pragmas.concat().into();
     let pool = AnyPoolOptions::new()
         .max_connections(most)
         .min_connections(0)
         .acquire_timeout(PATIENCE)
         .after_connect(move |connection, _| {
+            let pragmas = Arc::clone(&pragmas);
             Box::pin(async move {
-                for pragma in pragmas {
+                for pragma in &*pragmas {
                     connection.execute(*pragma).await?;
                 }
                 Ok(())

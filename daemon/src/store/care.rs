@@ -60,7 +60,7 @@ async fn single(location: &Location) -> Result<AnyPool, StoreError> {
     sqlx::any::install_default_drivers();
     location.check().await?;
     let options = location.options().map_err(|error| StoreError::of(location, &error))?;
-    pool(location, options, 1).await
+    pool(location, options, 1, &location.pragmas()).await
 }
 
 async fn look(location: &Location, pool: &AnyPool) -> Result<Findings, StoreError> {

@@ -29,17 +29,21 @@ const PRAGMAS: &[&str] = &[
     "PRAGMA wal_autocheckpoint = 4000",
     // After a storm the journal does not stay as large as it was.
     "PRAGMA journal_size_limit = 67108864",
-    // Each connection has its own; the system keeps the file in memory anyway.
-    "PRAGMA cache_size = -500",
     // What one statement may have to take back: else a file for each that changes much.
     "PRAGMA temp_store = MEMORY",
+    // Each connection keeps pages of its own, in KiB; the system has the file in memory anyway.
+    "PRAGMA cache_size = -128",
 ];
 
+/// The connection that writes has more: what it changed and has no room for is written twice.
+const WRITER_PRAGMAS: &[&str] = &["PRAGMA cache_size = -500"];
+
 impl Location {
-    pub(super) fn pragmas(&self) -> &'static [&'static str] {
+    /// What is said to each connection, and then to the one that writes.
+    pub(super) fn pragmas(&self) -> [&'static [&'static str]; 2] {
         match self {
-            Self::File(_) => PRAGMAS,
-            Self::Server { .. } => &[],
+            Self::File(_) => [PRAGMAS, WRITER_PRAGMAS],
+            Self::Server { .. } => [&[], &[]],
         }
     }
 
