@@ -363,12 +363,19 @@ impl Source {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_the_clock_was_put_right() {
-        let at = Timestamp::from_seconds;
+    /// One that speaks each ten seconds, and whose `cpu` somebody reads.
+    fn source() -> Source {
         let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
         let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
         let mut source = Source::new(timing);
+        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        source
+    }
+
+    #[test]
+    fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_the_clock_was_put_right() {
+        let at = Timestamp::from_seconds;
+        let mut source = source();
         source.outage(at(3700));
         source.follow_clock(at(100));
         source.recover(at(120));
@@ -384,10 +391,7 @@ mod tests {
     #[test]
     fn a_series_is_known_by_the_newest_of_its_handles() {
         let at = Timestamp::from_seconds;
-        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
-        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
-        let mut source = Source::new(timing);
-        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        let mut source = source();
         let series = || Series::gauge("cpu", "percent").label("id", "a").build();
         for (second, series) in [(10, series()), (20, series())] {
             let samples = Samples::at(at(second)).with(&series, 1.0);
@@ -402,10 +406,7 @@ mod tests {
     #[test]
     fn a_series_of_which_only_the_past_is_known_is_forgotten_with_it() {
         let at = Timestamp::from_seconds;
-        let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
-        let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
-        let mut source = Source::new(timing);
-        source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
+        let mut source = source();
         let series = |id: &str| Series::gauge("cpu", "percent").label("id", id).build();
         let past = Samples::at(at(100)).with(&series("gone"), 1.0).with(&series("here"), 1.0);
         source.recall(&past, at(100), |_, _| true);
