@@ -357,7 +357,7 @@ async fn what_is_new_to_a_sink_does_not_overtake_what_waits_in_its_thread() {
     fired.extend(tell(Reason::First, firing("a"), 30));
     rig.step(30, fired).await;
     // A person closes it; then it gets worse, while its sink waits for work.
-    rig.outbox.write(&[tell(Reason::Closed, ended("a", 60), 60)]).await.unwrap();
+    rig.write([tell(Reason::Closed, ended("a", 60), 60)]).await;
     rig.idle("mail");
     rig.step(60, tell(Reason::First, firing("a"), 60)).await;
     let told = rig.taken("mail").into_iter().map(|told| told.reason);
@@ -457,8 +457,8 @@ async fn only_what_the_sink_has_is_answered() {
     rig.step(0, of("a-1", Reason::First, &[firing("a")], 0)).await;
     rig.says("mail", None);
     // Two that wait, of one alarm in two groups: the first is delivered before the second is.
-    rig.outbox.write(&[of("b@1", Reason::First, &[firing("b")], 5)]).await.unwrap();
-    rig.outbox.write(&[of("b@2", Reason::Resolved, &[ended("b", 9)], 9)]).await.unwrap();
+    rig.write([of("b@1", Reason::First, &[firing("b")], 5)]).await;
+    rig.write([of("b@2", Reason::Resolved, &[ended("b", 9)], 9)]).await;
     rig.set(LONG);
     rig.turn().await;
     let taken = rig.taken("mail");

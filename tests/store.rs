@@ -22,9 +22,9 @@ use haetae::{
         StoreError, Told, Transaction,
     },
 };
-use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 use postgres::Postgres;
-use sqlx::{AnyConnection, Connection, Executor, SqlSafeStr};
+use tokio_postgres::types::Type;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -38,16 +38,60 @@ fn on_both<F: Future<Output = ()>>(name: &str, test: impl Fn(Location) -> F) {
     runtime.block_on(test(Location::Server { url, password: None }));
 }
 
-/// Where another client finds it.
-fn url(location: &Location) -> String {
-    match location {
-        Location::File(path) => format!("sqlite://{}", path.display()),
-        Location::Server { url, .. } => url.clone(),
+/// Another client of the same database.
+enum Client {
+    Sqlite(rusqlite::Connection),
+    Postgres(tokio_postgres::Client),
+}
+
+impl Client {
+    async fn connect(location: &Location) -> Self {
+        match location {
+            Location::File(path) => Self::Sqlite(rusqlite::Connection::open(path).unwrap()),
+            Location::Server { url, .. } => {
+                let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
+                let (client, driver) = connected.unwrap();
+                tokio::spawn(driver);
+                Self::Postgres(client)
+            }
+        }
+    }
+
+    /// Why a statement can't be prepared.
+    async fn refuses(&mut self, sql: &str) -> Option<String> {
+        match self {
+            Self::Sqlite(client) => client.prepare(sql).err().map(|error| error.to_string()),
+            Self::Postgres(client) => match client.prepare(sql).await {
+                Err(error) => Some(format!("{error:?}")),
+                Ok(statement) => {
+                    // What the store has: another type would be refused when it is used.
+                    let columns = statement.columns().iter().map(|column| column.type_());
+                    let mut types = statement.params().iter().chain(columns);
+                    let other = types.find(|ty| ![Type::TEXT, Type::INT8].contains(ty));
+                    other.map(|ty| format!("it has a {ty}"))
+                }
+            },
+        }
+    }
+
+    async fn execute(&mut self, sql: &str) {
+        match self {
+            Self::Sqlite(client) => client.execute_batch(sql).unwrap(),
+            Self::Postgres(client) => client.batch_execute(sql).await.unwrap(),
+        }
     }
 }
 
 async fn open(location: &Location) -> Store {
     Store::open(location.clone(), "01J0000000000000000000NODE").await.unwrap()
+}
+
+/// One transaction.
+async fn write<T: Send + 'static>(
+    store: &Store,
+    work: impl FnOnce(&mut Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.write(work).await.unwrap()
 }
 
 fn at(second: i64) -> Timestamp {
@@ -64,21 +108,16 @@ fn about(alarm: &str, kind: Kind) -> About {
     About { alarm: alarm.into(), ends: kind == Kind::Closing }
 }
 
-async fn enqueue(store: &Store, sink: &str, alarm: &str, kind: Kind, now: Timestamp) {
+async fn enqueue(store: &Store, sink: &'static str, alarm: &str, kind: Kind, now: Timestamp) {
     let notification = notification(alarm, Reason::First);
     let alarms = vec![about(alarm, kind)];
     let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
-    let mut transaction = store.begin().await.unwrap();
-    transaction.enqueue(&[notice], now).await.unwrap();
-    transaction.commit().await.unwrap();
+    write(store, move |transaction| transaction.enqueue(vec![notice], now).map(drop)).await;
 }
 
-async fn claim(store: &Store, sink: &str, now: Timestamp) -> Vec<Claimed> {
-    let mut transaction = store.begin().await.unwrap();
+async fn claim(store: &Store, sink: &'static str, now: Timestamp) -> Vec<Claimed> {
     let lease = now.after(Duration::from_secs(30));
-    let claimed = transaction.claim(sink, now, lease, 10).await.unwrap();
-    transaction.commit().await.unwrap();
-    claimed
+    write(store, move |transaction| transaction.claim(sink, now, lease, 10)).await
 }
 
 fn alarms(claimed: &[Claimed]) -> Vec<&str> {
@@ -89,12 +128,10 @@ fn alarms(claimed: &[Claimed]) -> Vec<&str> {
 fn every_statement_is_one_that_both_databases_understand() {
     on_both("statements", async |location| {
         drop(open(&location).await);
-        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
         assert!(STATEMENTS.len() > 30, "the list is empty");
+        let mut client = Client::connect(&location).await;
         for (name, sql) in STATEMENTS {
-            let prepared = connection.prepare((*sql).into_sql_str()).await;
-            let refused = prepared.err().map(|error| error.to_string());
-            assert_eq!(refused, None, "{name} on {location}");
+            assert_eq!(client.refuses(sql).await, None, "{name} on {location}");
         }
     });
 }
@@ -115,16 +152,17 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
         // The lease ran out: another daemon has it now, and the first can't record any more.
         let again = claim(&store, "mail", at(60)).await;
         assert_eq!((alarms(&again), again[0].notification.attempt), (vec!["a-1", "b-1"], 2));
-        let mut transaction = store.begin().await.unwrap();
-        let done = transaction.delivered(&[&first[0]]).await.unwrap();
-        assert!(done.is_empty(), "the fence has moved");
-        assert!(transaction.delivered(&[&again[0]]).await.unwrap().contains(&again[0].id));
-        let later = at(90);
-        assert!(transaction.retry(&again[1], later, &again[1].notification, "busy").await.unwrap());
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            let done = transaction.delivered(&[&first[0]]).unwrap();
+            assert!(done.is_empty(), "the fence has moved");
+            assert!(transaction.delivered(&[&again[0]]).unwrap().contains(&again[0].id));
+            assert!(transaction.retry(&again[1], at(90), &again[1].notification, "busy").unwrap());
+            Ok(())
+        })
+        .await;
         let ends = claim(&store, "mail", at(61)).await;
         assert_eq!((alarms(&ends), ends[0].kind), (vec!["a-1"], Kind::Closing));
-        assert_eq!(alarms(&claim(&store, "mail", later).await), ["b-1"]);
+        assert_eq!(alarms(&claim(&store, "mail", at(90)).await), ["b-1"]);
     });
 }
 
@@ -136,9 +174,11 @@ fn what_waits_behind_another_is_not_due_before_that() {
         enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
         let first = claim(&store, "mail", at(1)).await.remove(0);
         assert_eq!(store.next_due("mail").await.unwrap(), Some(first.lease));
-        let mut transaction = store.begin().await.unwrap();
-        assert!(transaction.retry(&first, at(90), &first.notification, "busy").await.unwrap());
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            assert!(transaction.retry(&first, at(90), &first.notification, "busy").unwrap());
+            Ok(())
+        })
+        .await;
         assert!(claim(&store, "mail", at(2)).await.is_empty(), "the end waits for the beginning");
         assert_eq!(store.next_due("mail").await.unwrap(), Some(at(90)));
         assert_eq!(store.next_due("slack").await.unwrap(), None);
@@ -196,9 +236,12 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
             give_up: HOUR,
             lease: None,
         };
-        let mut transaction = store.begin().await.unwrap();
-        transaction.enqueue(&[notice], at(0)).await.unwrap();
-        drop(transaction);
+        write(&store, move |transaction| {
+            transaction.enqueue(vec![notice], at(0)).unwrap();
+            transaction.abandon();
+            Ok(())
+        })
+        .await;
         assert!(store.waiting("", 10).await.unwrap().is_empty());
         enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
         assert_eq!(claim(&store, "mail", at(1)).await.len(), 1);
@@ -206,9 +249,11 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         store.close().await;
 
         let store = open(&location).await;
-        let mut transaction = store.begin().await.unwrap();
-        transaction.release(at(2)).await.unwrap();
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            transaction.release(at(2)).unwrap();
+            Ok(())
+        })
+        .await;
         assert_eq!(store.next_due("mail").await.unwrap(), Some(at(0)));
         assert_eq!(claim(&store, "mail", at(2)).await.len(), 1);
         // A clock that went back gives later names all the same.
@@ -222,36 +267,40 @@ fn an_obligation_is_opened_once_and_closed_once() {
     on_both("obligations", async |location| {
         let store = open(&location).await;
         let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
-        let mut transaction = store.begin().await.unwrap();
-        transaction.tell("mail", &[told], at(0)).await.unwrap();
-        transaction.tell("mail", &[told], at(50)).await.unwrap();
-        transaction.tell("quiet", &[Told { owes: false, ..told }], at(0)).await.unwrap();
-        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "quiet is owed nothing");
-        let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
-        let known = transaction.known(&pairs).await.unwrap();
-        assert_eq!(known.len(), 2, "{known:?}");
-        assert!(transaction.pending(&[("mail", "group")]).await.unwrap().is_empty());
-        transaction.close("mail", &["a-1"], "told", at(60)).await.unwrap();
-        transaction.lose("mail", &["a-1"], "too late", at(61)).await.unwrap();
-        transaction.forget_told(&["a-1".into()]).await.unwrap();
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            transaction.tell("mail", &[told], at(0)).unwrap();
+            transaction.tell("mail", &[told], at(50)).unwrap();
+            transaction.tell("quiet", &[Told { owes: false, ..told }], at(0)).unwrap();
+            assert_eq!(owed(transaction, "a-1"), ["mail"], "quiet is owed nothing");
+            let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
+            let known = transaction.known(&pairs).unwrap();
+            assert_eq!(known.len(), 2, "{known:?}");
+            assert!(transaction.pending(&[("mail", "group")]).unwrap().is_empty());
+            transaction.close("mail", &["a-1"], "told", at(60)).unwrap();
+            transaction.lose("mail", &["a-1"], "too late", at(61)).unwrap();
+            transaction.forget_told(&["a-1".into()]).unwrap();
+            Ok(())
+        })
+        .await;
         assert!(store.obligations(false, 10).await.unwrap().is_empty());
         let all = store.obligations(true, 10).await.unwrap();
         let [debt] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
-        let mut transaction = store.begin().await.unwrap();
-        transaction.tell("mail", &[told], at(70)).await.unwrap();
-        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"], "it was told after the end");
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            transaction.tell("mail", &[told], at(70)).unwrap();
+            assert_eq!(owed(transaction, "a-1"), ["mail"], "it was told after the end");
+            Ok(())
+        })
+        .await;
         let again = store.obligations(false, 10).await.unwrap();
         assert_eq!((again[0].state, again[0].ended), (DebtState::Open, None));
     });
 }
 
 /// Sinks that are to be told of the end of an alarm by no group.
-async fn owed(transaction: &mut Transaction<'_>, alarm: &str) -> Vec<String> {
-    let owed = transaction.knowing(&[alarm.to_owned()]).await.unwrap();
+fn owed(transaction: &mut Transaction<'_>, alarm: &str) -> Vec<String> {
+    let owed = transaction.knowing(&[alarm.to_owned()]).unwrap();
     owed.into_keys().map(|(_, sink)| sink).collect()
 }
 
@@ -269,65 +318,33 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
             group("slack", Some("2".into())),
             group("mail", Some("3".into())),
         ];
-        let mut transaction = store.begin().await.unwrap();
-        transaction.save_groups(&stored, at(0)).await.unwrap();
-        let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
-        transaction.tell("mail", &[told], at(0)).await.unwrap();
-        transaction.tell("slack", &[told], at(0)).await.unwrap();
-        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"]);
-        transaction.commit().await.unwrap();
+        let kept = stored.clone();
+        write(&store, move |transaction| {
+            transaction.save_groups(&kept).unwrap();
+            let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
+            transaction.tell("mail", &[told], at(0)).unwrap();
+            transaction.tell("slack", &[told], at(0)).unwrap();
+            assert_eq!(owed(transaction, "a-1"), ["slack"]);
+            Ok(())
+        })
+        .await;
         let found = store.groups().await.unwrap();
         assert_eq!(found, [stored[2].clone(), stored[1].clone()], "the last one counts");
 
-        let mut transaction = store.begin().await.unwrap();
-        transaction.save_groups(&[group("mail", None)], at(1)).await.unwrap();
-        assert_eq!(owed(&mut transaction, "a-1").await, ["mail", "slack"], "it is gone");
-        transaction.commit().await.unwrap();
+        let over = group("mail", None);
+        write(&store, move |transaction| {
+            transaction.save_groups(&[over]).unwrap();
+            assert_eq!(owed(transaction, "a-1"), ["mail", "slack"], "it is gone");
+            Ok(())
+        })
+        .await;
         assert_eq!(store.groups().await.unwrap().len(), 1);
         enqueue(&store, "mail", "a-1", Kind::Closing, at(2)).await;
-        let mut transaction = store.begin().await.unwrap();
-        assert_eq!(owed(&mut transaction, "a-1").await, ["slack"], "its end waits already");
-    });
-}
-
-/// What an earlier version had: none of what change 3 brought.
-const BEFORE_GROUPS: [&str; 4] = [
-    "DROP TABLE groups",
-    "DROP TABLE notice_alarms",
-    "CREATE INDEX outbox_of_alarm ON outbox (alarm, sink, dead, id)",
-    "DELETE FROM _sqlx_migrations WHERE version = 3",
-];
-
-#[test]
-fn what_waited_before_there_were_groups_is_about_its_alarm() {
-    on_both("earlier", async |location| {
-        let store = open(&location).await;
-        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
-        enqueue(&store, "mail", "b-1", Kind::Closing, at(0)).await;
-        let mut over = notification("c-1", Reason::Resolved);
-        (over.status, over.alarms[0].status) = (Status::Resolved, Status::Resolved);
-        let (sink, kind, alarms) = ("mail", Kind::Forwarded, vec![about("c-1", Kind::Closing)]);
-        let notice = Notice { sink, alarms, kind, notification: over, give_up: HOUR, lease: None };
-        let mut transaction = store.begin().await.unwrap();
-        transaction.enqueue(&[notice], at(0)).await.unwrap();
-        transaction.commit().await.unwrap();
-        store.close().await;
-        let mut connection = AnyConnection::connect(&url(&location)).await.unwrap();
-        for statement in BEFORE_GROUPS {
-            connection.execute(statement).await.unwrap();
-        }
-        connection.close().await.unwrap();
-
-        let store = open(&location).await;
-        let mut transaction = store.begin().await.unwrap();
-        let pairs = ["a-1", "b-1", "c-1"].map(|alarm| ("mail", alarm));
-        let known = transaction.known(&pairs).await.unwrap();
-        assert_eq!(known.into_iter().collect::<Vec<_>>(), [("mail".into(), "a-1".into())]);
-        assert_eq!(owed(&mut transaction, "a-1").await, ["mail"]);
-        let ends = transaction.withdraw("mail").await.unwrap();
-        assert_eq!(ends, 1, "that of `b-1`: what was forwarded is left alone");
-        transaction.commit().await.unwrap();
-        assert_eq!(store.waiting("", 10).await.unwrap().len(), 2);
+        write(&store, move |transaction| {
+            assert_eq!(owed(transaction, "a-1"), ["slack"], "its end waits already");
+            Ok(())
+        })
+        .await;
     });
 }
 
@@ -341,22 +358,26 @@ fn a_notice_of_many_alarms_is_about_each_of_them() {
         notification.more = 1499;
         let (sink, kind) = ("mail", Kind::Problem);
         let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
-        let mut transaction = store.begin().await.unwrap();
-        transaction.enqueue(&[notice], at(0)).await.unwrap();
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            transaction.enqueue(vec![notice], at(0)).unwrap();
+            Ok(())
+        })
+        .await;
         assert_eq!(store.waiting("", 10).await.unwrap().len(), 1, "one row");
         let row = claim(&store, "mail", at(1)).await.remove(0);
-        let mut transaction = store.begin().await.unwrap();
-        let mut about = transaction.alarms_of(&row.id, &row.notification).await.unwrap();
-        about.sort_by_key(|about| about.alarm.trim_end_matches("-1").parse::<u32>().unwrap());
-        assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
-        assert!(about.iter().all(|about| !about.ends));
-        assert_eq!(owed(&mut transaction, "1499-1").await, ["mail"], "it will know");
-        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
-        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
-        transaction.delivered(&[&row]).await.unwrap();
-        assert!(owed(&mut transaction, "1499-1").await.is_empty(), "nothing of it is left");
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            let mut about = transaction.alarms_of(&row.id, &row.notification).unwrap();
+            about.sort_by_key(|about| about.alarm.trim_end_matches("-1").parse::<u32>().unwrap());
+            assert_eq!(about.iter().map(|about| about.alarm.clone()).collect::<Vec<_>>(), names);
+            assert!(about.iter().all(|about| !about.ends));
+            assert_eq!(owed(transaction, "1499-1"), ["mail"], "it will know");
+            let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+            assert_eq!(transaction.pending(&groups).unwrap().len(), 1);
+            transaction.delivered(&[&row]).unwrap();
+            assert!(owed(transaction, "1499-1").is_empty(), "nothing of it is left");
+            Ok(())
+        })
+        .await;
     });
 }
 
@@ -367,16 +388,19 @@ fn the_end_of_what_never_arrived_is_not_told() {
         enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
         enqueue(&store, "mail", "a-1", Kind::Closing, at(1)).await;
         let row = claim(&store, "mail", at(2)).await.remove(0);
-        let mut transaction = store.begin().await.unwrap();
-        assert_eq!(transaction.withdraw("mail").await.unwrap(), 0, "it may still arrive");
-        let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
-        assert_eq!(transaction.pending(&groups).await.unwrap().len(), 1);
-        assert!(transaction.bury(&row, &row.notification, "rejected").await.unwrap());
-        transaction.forward(&row, "slack", HOUR, at(3)).await.unwrap();
-        transaction.bury_part(&row, &row.notification, "part", at(3)).await.unwrap();
-        assert_eq!(transaction.withdraw("mail").await.unwrap(), 1);
-        transaction.record(at(3), "a-1", HAETAE, Act::Buried, "mail: rejected").await.unwrap();
-        transaction.commit().await.unwrap();
+        let id = row.id.clone();
+        write(&store, move |transaction| {
+            assert_eq!(transaction.withdraw("mail").unwrap(), 0, "it may still arrive");
+            let groups = [("mail", row.notification.key.as_str()), ("slack", "other")];
+            assert_eq!(transaction.pending(&groups).unwrap().len(), 1);
+            assert!(transaction.bury(&row, &row.notification, "rejected").unwrap());
+            transaction.forward(&row, "slack", HOUR, at(3)).unwrap();
+            transaction.bury_part(&row, &row.notification, "part", at(3)).unwrap();
+            assert_eq!(transaction.withdraw("mail").unwrap(), 1);
+            transaction.record(at(3), "a-1", HAETAE, Act::Buried, "mail: rejected").unwrap();
+            Ok(())
+        })
+        .await;
         let left = store.waiting("", 10).await.unwrap();
         let left: Vec<_> = left.iter().map(|row| (row.sink.as_str(), row.kind, row.dead)).collect();
         assert_eq!(
@@ -392,13 +416,16 @@ fn the_end_of_what_never_arrived_is_not_told() {
             counts.iter().map(|one| ((one.sink.as_str(), one.dead), one.count)).collect();
         assert_eq!(counts, BTreeMap::from([(("mail", true), 2), (("slack", false), 1)]));
         assert_eq!(store.history("a-1", 10).await.unwrap()[0].detail, "mail: rejected");
-        let dead = store.one_waiting(&row.id).await.unwrap().unwrap();
+        let dead = store.one_waiting(&id).await.unwrap().unwrap();
         assert_eq!((dead.dead, dead.reason.as_str()), (true, "rejected"));
-        let mut transaction = store.begin().await.unwrap();
-        assert!(transaction.redrive(&row.id, at(9)).await.unwrap());
-        assert!(!transaction.redrive(&row.id, at(9)).await.unwrap(), "it is alive");
-        assert!(transaction.drop_row(&left_id(&store).await).await.unwrap());
-        transaction.commit().await.unwrap();
+        let left = left_id(&store).await;
+        write(&store, move |transaction| {
+            assert!(transaction.redrive(&id, at(9)).unwrap());
+            assert!(!transaction.redrive(&id, at(9)).unwrap(), "it is alive");
+            assert!(transaction.drop_row(&left).unwrap());
+            Ok(())
+        })
+        .await;
         assert_eq!(alarms(&claim(&store, "mail", at(9)).await), ["a-1"]);
     });
 }
@@ -410,22 +437,24 @@ fn whatever_a_peer_says_can_be_kept() {
         for alarm in ["a-1", "b-1"] {
             enqueue(&store, "mail", alarm, Kind::Problem, at(0)).await;
         }
-        let [retried, buried] = &claim(&store, "mail", at(1)).await[..] else { panic!("two") };
+        let claimed = claim(&store, "mail", at(1)).await;
         let said = "it says \0\u{1}\u{fffd}";
-        let mut transaction = store.begin().await.unwrap();
-        transaction.record(at(1), "a-1", HAETAE, Act::Buried, said).await.unwrap();
-        transaction.retry(retried, at(9), &retried.notification, said).await.unwrap();
-        transaction.bury_part(retried, &retried.notification, said, at(1)).await.unwrap();
-        assert!(transaction.bury(buried, &buried.notification, said).await.unwrap());
-        let again = transaction.bury(buried, &buried.notification, said).await.unwrap();
-        assert!(!again, "it is dead already: what follows from that has followed");
-        transaction
-            .tell("mail", &[Told { alarm: "a-1", owes: true, root: "" }], at(1))
-            .await
-            .unwrap();
-        transaction.lose("mail", &["a-1"], said, at(1)).await.unwrap();
-        transaction.lose_all("mail", said, at(1)).await.unwrap();
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            let [retried, buried] = &claimed[..] else { panic!("two") };
+            transaction.record(at(1), "a-1", HAETAE, Act::Buried, said).unwrap();
+            transaction.retry(retried, at(9), &retried.notification, said).unwrap();
+            transaction.bury_part(retried, &retried.notification, said, at(1)).unwrap();
+            assert!(transaction.bury(buried, &buried.notification, said).unwrap());
+            let again = transaction.bury(buried, &buried.notification, said).unwrap();
+            assert!(!again, "it is dead already: what follows from that has followed");
+            transaction
+                .tell("mail", &[Told { alarm: "a-1", owes: true, root: "" }], at(1))
+                .unwrap();
+            transaction.lose("mail", &["a-1"], said, at(1)).unwrap();
+            transaction.lose_all("mail", said, at(1)).unwrap();
+            Ok(())
+        })
+        .await;
         let kept = "it says \u{fffd}\u{1}\u{fffd}";
         assert_eq!(store.history("a-1", 9).await.unwrap()[0].detail, kept);
         let reasons = store.waiting("", 9).await.unwrap().into_iter().map(|row| row.reason);
@@ -444,14 +473,16 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
     on_both("gone", async |location| {
         let store = open(&location).await;
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
-        let mut transaction = store.begin().await.unwrap();
-        let told = Told { alarm: "b-1", owes: true, root: "b-1/first/0" };
-        transaction.tell("gone", &[told], at(0)).await.unwrap();
-        assert_eq!(transaction.sinks_of_outbox().await.unwrap(), ["gone"]);
-        assert_eq!(transaction.sinks_told().await.unwrap(), ["gone"]);
-        assert_eq!(transaction.bury_all("gone", "removed").await.unwrap(), 1);
-        assert_eq!(transaction.lose_all("gone", "removed", at(1)).await.unwrap(), 1);
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            let told = Told { alarm: "b-1", owes: true, root: "b-1/first/0" };
+            transaction.tell("gone", &[told], at(0)).unwrap();
+            assert_eq!(transaction.sinks_of_outbox().unwrap(), ["gone"]);
+            assert_eq!(transaction.sinks_told().unwrap(), ["gone"]);
+            assert_eq!(transaction.bury_all("gone", "removed").unwrap(), 1);
+            assert_eq!(transaction.lose_all("gone", "removed", at(1)).unwrap(), 1);
+            Ok(())
+        })
+        .await;
         assert_eq!(store.count_obligations().await.unwrap(), (0, 1));
         assert_eq!(store.obligations(false, 9).await.unwrap()[0].state, DebtState::Unreachable);
     });
@@ -496,17 +527,20 @@ async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
 }
 
 /// A whole transaction of several pages.
-async fn write(store: &Store, alarm: &str) -> Result<(), StoreError> {
-    let notification = notification(alarm, Reason::First);
-    let mut transaction = store.begin().await?;
-    let notice = |_| {
-        let (sink, kind, notification) = ("mail", Kind::Problem, notification.clone());
-        let alarms = vec![about(alarm, kind)];
-        Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None }
+async fn write_many(store: &Store, alarm: &str) -> Result<(), StoreError> {
+    let alarm = alarm.to_owned();
+    let write = move |transaction: &mut Transaction<'_>| {
+        let notice = |_| Notice {
+            sink: "mail",
+            alarms: vec![about(&alarm, Kind::Problem)],
+            kind: Kind::Problem,
+            notification: notification(&alarm, Reason::First),
+            give_up: HOUR,
+            lease: None,
+        };
+        transaction.enqueue((0..20).map(notice).collect(), at(0)).map(drop)
     };
-    let notices: Vec<_> = (0..20).map(notice).collect();
-    transaction.enqueue(&notices, at(0)).await?;
-    transaction.commit().await
+    store.write(write).await
 }
 
 #[tokio::test]
@@ -516,7 +550,7 @@ async fn what_is_committed_after_a_full_disk_is_there_after_a_kill() {
     std::fs::create_dir(&copy).unwrap();
     let _mounted = image::Mounted::memory(8, &disk);
     let store = open(&Location::File(disk.join("haetae.db"))).await;
-    write(&store, "before-1").await.unwrap();
+    write_many(&store, "before-1").await.unwrap();
     let filler = disk.join("filler");
     for round in 0..8 {
         // Full in the middle of a transaction, at its end, and again while it still is.
@@ -526,7 +560,7 @@ async fn what_is_committed_after_a_full_disk_is_there_after_a_kill() {
         drop(file);
         let mut refused = 0;
         for _ in 0..100 {
-            refused += usize::from(write(&store, "lost-1").await.is_err());
+            refused += usize::from(write_many(&store, "lost-1").await.is_err());
             if refused == 4 {
                 break;
             }
@@ -534,7 +568,7 @@ async fn what_is_committed_after_a_full_disk_is_there_after_a_kill() {
         assert_eq!(refused, 4, "the disk is not full");
         std::fs::remove_file(&filler).unwrap();
         let marker = format!("{round}-1");
-        write(&store, &marker).await.unwrap();
+        write_many(&store, &marker).await.unwrap();
         // What a kill would leave.
         for file in ["haetae.db", "haetae.db-wal"] {
             std::fs::copy(disk.join(file), copy.join(file)).unwrap();
@@ -556,12 +590,11 @@ async fn a_store_of_a_newer_haetae_is_not_touched() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("haetae.db");
     open(&Location::File(path.clone())).await.close().await;
-    let mut connection =
-        AnyConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    let mut client = Client::connect(&Location::File(path.clone())).await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum,
         execution_time) VALUES (99, 'later', 1, x'00', 0)";
-    connection.execute(newer).await.unwrap();
-    connection.close().await.unwrap();
+    client.execute(newer).await;
+    drop(client);
     let error = refusal(&path).await;
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
 }

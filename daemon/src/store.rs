@@ -1,49 +1,55 @@
 //! The store: alarms, their history and the outbox, in SQLite or PostgreSQL.
 //!
-//! What is committed here is what the daemon promises. One connection writes, so that SQLite never
-//! sees two writers; others read for pages and the command line.
+//! What is committed here is what the daemon promises. One thread writes, and a transaction is one
+//! message to it and one back; a few others read for pages and the command line.
 
 mod alarms;
 mod care;
+mod database;
 mod groups;
 mod handling;
 pub mod health;
 mod ids;
+mod integrity;
 mod journal;
 mod location;
 mod logs;
+mod mark;
 mod migrations;
 mod notice;
 mod obligations;
+mod open;
 mod outbox;
+mod postgres;
 pub mod reserve;
-mod rows;
+mod retention;
 mod silences;
+mod sqlite;
 mod statements;
+mod target;
 mod thresholds;
 mod transaction;
+mod worker;
 
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt::Display, path::PathBuf, sync::Arc, time::Duration};
 
-use haetae_plugin::Timestamp;
-use sqlx::{
-    AnyPool, ConnectOptions, Executor, Row,
-    any::{AnyConnectOptions, AnyPoolOptions},
-    query,
+use self::{
+    database::Connection,
+    ids::Ids,
+    worker::{Closing, Workers},
 };
-use ulid::Ulid;
-
-use self::ids::Ids;
 
 pub use self::{
-    alarms::Page,
-    care::Findings,
+    alarms::{Occurrences, Standings},
+    care::{Findings, Unreadable},
     handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
-    notice::{About, Notice},
+    notice::{About, Notice, Roots},
     obligations::{Debt, DebtState, Told},
-    outbox::{Claimed, Count, Kind, Waiting},
+    open::{Loss, Opened},
+    outbox::{Claimed, Count, Held, Kind, Waiting},
+    retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
     transaction::Transaction,
@@ -52,29 +58,42 @@ pub use self::{
 /// Every statement with its name, for the test that prepares each on both databases.
 pub const STATEMENTS: &[(&str, &str)] = statements::ALL;
 
-/// How long anybody waits for a connection.
+/// How long anybody waits for the store.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long closing takes at the most.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// The store.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: AnyPool,
-    readers: AnyPool,
+    writer: Workers,
+    readers: Workers,
     location: Location,
     ids: Arc<Ids>,
     /// Names this daemon beside others on the same store.
     owner: Arc<str>,
+    closing: Closing,
 }
 
 /// What can go wrong with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file is no store, or not whole.
-    #[error("the store {} is damaged: {cause}\n  put a backup in its place (`haetae db backup` makes them); or move it and its -wal away: then haetae starts without what it knew of alarms and of what waits for sinks", .path.display())]
+    #[error("the store {} is damaged: {cause}\n  put a backup in its place (`haetae db backup` makes them), or move it and its -wal away; then start once with `haetae run --accept-loss`: what it knew since, of alarms and of what waits for sinks, is lost", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        cause: String,
+    },
+    /// It holds less than this daemon knows to be durable.
+    #[error(
+        "the store {location} has lost something: {cause}\n  put back what is missing (the file, its -wal); or start once with `haetae run --accept-loss`, to go on with what is there: what happened since is lost, and some may be told twice"
+    )]
+    Lost {
+        /// Where it is.
+        location: String,
+        /// How that shows.
         cause: String,
     },
     /// It was written by a newer haetae.
@@ -98,115 +117,77 @@ pub enum StoreError {
         /// What it says.
         cause: String,
     },
+    /// Nothing was begun, since others took too long.
+    #[error("the store did not answer within {PATIENCE:?}; nothing was changed")]
+    Slow,
+    /// The daemon is stopping.
+    #[error("the store is closed")]
+    Closed,
     /// What is stored can't be read back.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),
 }
 
 impl Store {
-    /// Opens the store, makes it if there is none, and brings its tables up to date.
-    ///
-    /// `owner` is the same at each start of a daemon, and no other daemon's.
-    pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
-        sqlx::any::install_default_drivers();
-        let failed = |error| StoreError::of(&location, &error);
-        location.check().await?;
-        let options = location.options().map_err(failed)?;
-        let [each, writers] = location.pragmas();
-        let writer = pool(&location, options.clone(), 1, &[each, writers]).await?;
-        migrations::run(&writer, &location).await?;
-        let readers = pool(&location, options, 4, &[each]).await?;
-        let mut store =
-            Self { writer, readers, location, ids: Arc::default(), owner: owner.into() };
-        store.ids = Arc::new(Ids::after(store.last_id().await?));
-        Ok(store)
-    }
-
-    /// The greatest name so far.
-    async fn last_id(&self) -> Result<Ulid, StoreError> {
-        let row = query(statements::LAST_ID).fetch_one(&self.writer).await;
-        let id = row.and_then(|row| row.try_get::<String, _>(0));
-        let id = id.map_err(|error| self.failed(&error))?;
-        Ok(Ulid::from_str(&id).unwrap_or_default())
-    }
-
     /// Where it is.
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// Starts a transaction on the one connection that writes.
-    pub async fn begin(&self) -> Result<Transaction<'_>, StoreError> {
-        Transaction::begin(self).await
+    /// Does something as one transaction, on the thread that writes.
+    ///
+    /// Its end is that of `work`: an error undoes all of it. An error of the store itself means that
+    /// nothing of it is durable; where that can't be known yet, it is waited for.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (ids, owner) = (Arc::clone(&self.ids), Arc::clone(&self.owner));
+        self.writer.run(move |connection| Transaction::run(connection, &ids, &owner, work)).await
     }
 
-    /// Closes its connections.
+    /// Asks something, on a thread that reads.
+    async fn read<T, F>(&self, question: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.run(question).await
+    }
+
+    /// For how long the thread that writes has been at the same transaction.
+    pub fn busy(&self) -> Duration {
+        self.writer.busy()
+    }
+
+    /// Ends its threads and closes their connections, in bounded time.
     pub async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        self.closing.begin();
+        for workers in [&self.readers, &self.writer] {
+            if !workers.close(CLOSE).await {
+                tracing::warn!(store = %self.location, "it does not answer: left as it is");
+            }
+        }
     }
-
-    fn failed(&self, error: &sqlx::Error) -> StoreError {
-        StoreError::of(&self.location, error)
-    }
-}
-
-async fn pool(
-    location: &Location,
-    options: AnyConnectOptions,
-    most: u32,
-    pragmas: &[&[&'static str]],
-) -> Result<AnyPool, StoreError> {
-    let pragmas: Arc<[&str]> = pragmas.concat().into();
-    let pool = AnyPoolOptions::new()
-        .max_connections(most)
-        .min_connections(0)
-        .acquire_timeout(PATIENCE)
-        .after_connect(move |connection, _| {
-            let pragmas = Arc::clone(&pragmas);
-            Box::pin(async move {
-                for pragma in &*pragmas {
-                    connection.execute(*pragma).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_with(options.disable_statement_logging())
-        .await;
-    pool.map_err(|error| StoreError::of(location, &error))
 }
 
 impl StoreError {
-    pub(crate) fn of(location: &Location, error: &sqlx::Error) -> Self {
-        let cause = error.to_string();
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        // SQLITE_CORRUPT and SQLITE_NOTADB, with their extended codes in the upper bytes.
-        let sqlite =
-            code.as_deref().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-        match (location, sqlite) {
-            (Location::File(path), Some(11 | 26)) => Self::Damaged { path: path.clone(), cause },
-            (Location::File(_), Some(13)) => Self::Full(cause),
-            // A full disk under the journal is an I/O error of SQLite's.
-            (Location::File(path), Some(10)) if reserve::is_full(path) => Self::Full(cause),
-            // disk_full of PostgreSQL.
-            (Location::Server { .. }, _) if code.as_deref() == Some("53100") => Self::Full(cause),
-            _ => Self::Failed { location: location.to_string(), cause },
-        }
+    fn failed(location: impl Display, cause: impl Display) -> Self {
+        Self::Failed { location: location.to_string(), cause: cause.to_string() }
     }
 
-    fn unreadable(error: impl std::fmt::Display) -> Self {
+    fn unreadable(error: impl Display) -> Self {
         Self::Unreadable(error.to_string())
     }
 }
 
-/// Times in the store are milliseconds.
-fn millis(time: Timestamp) -> i64 {
-    time.millis()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use haetae_plugin::Timestamp;
+
+    use super::{database::parameters, *};
 
     #[tokio::test]
     async fn what_is_committed_after_the_disk_was_full_is_durable() {
@@ -214,21 +195,31 @@ mod tests {
         let location = Location::File(folder.path().join("haetae.db"));
         let store = Store::open(location.clone(), "test").await.unwrap();
         let (pages, at) = (60, Timestamp::from_seconds(1));
-        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        query(limit).execute(&store.writer).await.unwrap();
+        let limit = move |connection: &mut dyn Connection| {
+            let sql = format!("PRAGMA max_page_count = {pages}");
+            connection.execute(String::leak(sql), parameters![]).map(drop)
+        };
+        // It answers with a row, which is none that changed.
+        drop(store.writer.run::<_, StoreError, _>(limit).await);
         let words = "x".repeat(10_000);
-        let write = async |alarm: &str, detail: &str| {
-            let mut transaction = store.begin().await?;
-            transaction.record(at, alarm, HAETAE, Act::Changed, detail).await?;
-            transaction.commit().await
+        let write = async |alarm: &'static str, detail: &str| {
+            let detail = detail.to_owned();
+            let record = move |transaction: &mut Transaction<'_>| {
+                transaction.record(at, alarm, HAETAE, Act::Changed, &detail)
+            };
+            store.write(record).await
         };
         let mut refused = None;
         for _ in 0..pages {
             refused = refused.or(write("big", &words).await.err());
         }
         assert!(matches!(refused, Some(StoreError::Full(_))), "{refused:?}");
-        // One that is given up, as that of a dispatcher that finds nothing to do.
-        drop(store.begin().await.unwrap());
+        // One that is given up, as that of a person who only wants to see what would be.
+        let abandon = |transaction: &mut Transaction<'_>| {
+            transaction.abandon();
+            Ok::<_, StoreError>(())
+        };
+        store.write(abandon).await.unwrap();
         write("small", "after it").await.unwrap();
         store.close().await;
         let store = Store::open(location, "test").await.unwrap();

@@ -124,8 +124,13 @@ impl Rig {
     /// Writes effects and has each dispatcher do what is due then.
     pub(crate) async fn step(&mut self, second: i64, effects: Effects) {
         self.set(second);
-        self.outbox.write(&[effects]).await.unwrap();
+        self.write([effects]).await;
         self.turn().await;
+    }
+
+    /// Writes effects.
+    pub(crate) async fn write<const N: usize>(&self, effects: [Effects; N]) {
+        self.outbox.write(Arc::new(effects.into())).await.unwrap();
     }
 
     /// Each dispatcher does what is due.

@@ -18,12 +18,12 @@ use haetae::{
     people::{
         ActRequest, BulkRequest, People, PeopleError, Said, SilenceRequest, SilenceState, load,
     },
-    store::{HAETAE, Handled, Store},
+    store::{HAETAE, Handled, Store, Transaction},
 };
 use haetae_plugin::{Severity, Timestamp};
 use tokio::sync::mpsc;
 
-use super::{at, on_both, open};
+use super::{at, on_both, open, write};
 
 /// People, their clock, and what the engine hears.
 struct Scene {
@@ -117,9 +117,11 @@ async fn save(store: &Store, alarms: &[AlarmView]) {
         state: None,
     });
     let standings: Vec<_> = standings.collect();
-    let mut transaction = store.begin().await.unwrap();
-    transaction.save_alarms(&standings).await.unwrap();
-    transaction.commit().await.unwrap();
+    write(store, move |transaction| {
+        transaction.save_alarms(&standings).unwrap();
+        Ok(())
+    })
+    .await;
 }
 
 fn ack(lasts: Option<u64>) -> Said {
@@ -170,9 +172,11 @@ fn two_daemons_on_one_row_do_not_overwrite_each_other() {
         let store = open(&location).await;
         let handled = |version| Handled { version, updated: at(0), ..Handled::default() };
         for (version, wanted) in [(1, true), (1, false), (3, false), (2, true)] {
-            let mut transaction = store.begin().await.unwrap();
-            let written = transaction.handle(&[("a-1", &handled(version))]).await.unwrap();
-            transaction.commit().await.unwrap();
+            let handled = handled(version);
+            let handle = move |transaction: &mut Transaction<'_>| {
+                transaction.handle(&[("a-1", &handled)])
+            };
+            let written = write(&store, handle).await;
             assert_eq!(written == ["a-1"], wanted, "{version}");
         }
     });
@@ -185,10 +189,12 @@ fn what_ends_by_itself_is_journalled_and_what_a_person_did_meanwhile_stands() {
         let scene = Scene::new(&store);
         let one = alarm("a-1", Severity::Warning);
         let lapse = async |second| {
-            let mut transaction = store.begin().await.unwrap();
-            let over = [("a-1".to_owned(), Handling::default())];
-            transaction.lapse(&over, at(second)).await.unwrap();
-            transaction.commit().await.unwrap();
+            write(&store, move |transaction| {
+                let over = [("a-1".to_owned(), Handling::default())];
+                transaction.lapse(&over, at(second)).unwrap();
+                Ok(())
+            })
+            .await;
         };
         lapse(1).await;
         scene.act(&one, ack(Some(60))).await.unwrap();

@@ -14,7 +14,7 @@ use haetae::{
 };
 use haetae_plugin::{Samples, Series, Timestamp};
 
-use super::{on_both, open};
+use super::{on_both, open, write};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -191,10 +191,13 @@ fn judge(engine: &mut Engine, slot: Timestamp, value: char) -> Effects {
 }
 
 async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut Vec<String>) {
-    let mut transaction = store.begin().await.unwrap();
-    transaction.save_alarms(&effects.standings).await.unwrap();
-    transaction.forget_alarms(&effects.gone).await.unwrap();
-    transaction.commit().await.unwrap();
+    let (standings, gone) = (effects.standings.clone(), effects.gone.clone());
+    write(store, move |transaction| {
+        transaction.save_alarms(&standings).unwrap();
+        transaction.forget_alarms(&gone).unwrap();
+        Ok(())
+    })
+    .await;
     for transition in &effects.transitions {
         let minute = transition.at.since(first).as_secs() / 60;
         let change: Change = transition.change;
@@ -202,10 +205,14 @@ async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut 
     }
 }
 
-/// All that the store holds for an engine; there is but a page of it.
+/// All that the store holds for an engine.
 async fn past(store: &Store) -> Past {
-    let page = store.standings("").await.unwrap();
-    Past { standings: page.standings().unwrap(), ..store.past().await.unwrap() }
+    let mut standings = Vec::new();
+    let mut pages = store.standings();
+    while let Some(page) = pages.recv().await {
+        standings.extend(page.unwrap().standings);
+    }
+    Past { standings, ..store.past().await.unwrap() }
 }
 
 /// Ends what fires, so that the next case begins with nothing.
@@ -213,8 +220,10 @@ async fn wipe(location: &Location) {
     let store = open(location).await;
     let ids: Vec<_> =
         past(&store).await.standings.iter().map(|standing| standing.alarm.id.clone()).collect();
-    let mut transaction = store.begin().await.unwrap();
-    transaction.forget_alarms(&ids).await.unwrap();
-    transaction.commit().await.unwrap();
+    write(&store, move |transaction| {
+        transaction.forget_alarms(&ids).unwrap();
+        Ok(())
+    })
+    .await;
     store.close().await;
 }

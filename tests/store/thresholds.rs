@@ -2,7 +2,7 @@
 
 use haetae::store::{StoredThreshold, ThresholdChange};
 
-use super::{at, on_both, open};
+use super::{at, on_both, open, write};
 
 fn row(reason: &str) -> StoredThreshold {
     StoredThreshold {
@@ -22,20 +22,15 @@ fn row(reason: &str) -> StoredThreshold {
 fn of_two_changes_of_one_version_one_is_made() {
     on_both("thresholds", async |location| {
         let store = open(&location).await;
-        let mut transaction = store.begin().await.unwrap();
-        let first = transaction.add_threshold(&row("first")).await.unwrap();
-        let second = transaction.add_threshold(&row("second")).await.unwrap();
-        transaction.commit().await.unwrap();
+        let (first, second) = write(&store, |transaction| {
+            let first = transaction.add_threshold(&row("first"))?;
+            Ok((first, transaction.add_threshold(&row("second"))?))
+        })
+        .await;
         let ids: Vec<_> = store.thresholds().await.unwrap().into_iter().map(|one| one.id).collect();
         assert_eq!(ids, [first.clone(), second.clone()], "the oldest first");
 
         let seen = StoredThreshold { id: first.clone(), ..row("changed") };
-        let mut transaction = store.begin().await.unwrap();
-        assert!(transaction.change_threshold(&seen).await.unwrap());
-        assert!(!transaction.change_threshold(&seen).await.unwrap(), "it is version 2 now");
-        assert!(!transaction.remove_threshold(&first, 1, at(2)).await.unwrap());
-        assert!(transaction.remove_threshold(&second, 1, at(2)).await.unwrap());
-        assert!(!transaction.remove_threshold(&second, 2, at(2)).await.unwrap(), "it is gone");
         let change = ThresholdChange {
             at: at(2),
             actor: "lee".into(),
@@ -43,8 +38,17 @@ fn of_two_changes_of_one_version_one_is_made() {
             before: "{}".into(),
             after: String::new(),
         };
-        transaction.note_threshold(&second, &change).await.unwrap();
-        transaction.commit().await.unwrap();
+        let (one, gone, noted) = (seen.clone(), second.clone(), change.clone());
+        write(&store, move |transaction| {
+            assert!(transaction.change_threshold(&one).unwrap());
+            assert!(!transaction.change_threshold(&one).unwrap(), "it is version 2 now");
+            assert!(!transaction.remove_threshold(&one.id, 1, at(2)).unwrap());
+            assert!(transaction.remove_threshold(&gone, 1, at(2)).unwrap());
+            assert!(!transaction.remove_threshold(&gone, 2, at(2)).unwrap(), "it is gone");
+            transaction.note_threshold(&gone, &noted).unwrap();
+            Ok(())
+        })
+        .await;
         store.close().await;
 
         let store = open(&location).await;
@@ -54,9 +58,11 @@ fn of_two_changes_of_one_version_one_is_made() {
         assert_eq!(store.threshold_history(&second, 10).await.unwrap(), [change]);
         assert_eq!(store.threshold_history(&first, 10).await.unwrap(), []);
         // Names go on growing after a restart.
-        let mut transaction = store.begin().await.unwrap();
-        let third = transaction.add_threshold(&row("third")).await.unwrap();
-        assert!(third > second, "{third} {second}");
-        transaction.commit().await.unwrap();
+        write(&store, move |transaction| {
+            let third = transaction.add_threshold(&row("third")).unwrap();
+            assert!(third > second, "{third} {second}");
+            Ok(())
+        })
+        .await;
     });
 }

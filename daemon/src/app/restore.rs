@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokio::task::spawn_blocking;
-use tracing::info;
+use tracing::{error, info};
 
 use super::StartError;
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     },
     http::thresholds::registry::in_force,
     people,
-    store::{Store, StoreError},
+    store::{Store, StoreError, Transaction},
 };
 
 /// An engine that goes on.
@@ -30,7 +30,7 @@ pub(super) struct Restored {
     pub(super) cursors: Vec<LogCursor>,
 }
 
-/// Makes the engine of a plan; while it takes one page of what was stored, the next is read.
+/// Makes the engine of a plan, which goes on with what was stored.
 pub(super) async fn restore(
     store: &Store,
     plan: &Plan,
@@ -57,24 +57,34 @@ pub(super) async fn restore(
         Restored { engine, effects: Effects::default(), raised: Vec::new(), cursors };
     let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
     restored.effects.extend(effects);
+    let instances = instances(plan);
     let mut alarms = 0;
-    let mut page = store.standings("").await?;
-    while let Some(last) = page.last() {
-        let (instances, now) = (instances(plan), clock.now());
-        let take = spawn_blocking(move || {
-            let standings = page.standings()?;
-            let count = standings.len();
-            restored.raised.extend(raised(&standings));
-            let past = Past { standings, ..Past::default() };
-            let effects = restored.engine.restore(past, &instances, now);
-            restored.effects.extend(effects);
-            Ok::<_, StoreError>((restored, count))
-        });
-        let (taken, next) = tokio::join!(take, store.standings(&last));
-        let count;
-        (restored, count) = taken.map_err(|error| StartError::Thread(error.into()))??;
-        alarms += count;
-        page = next?;
+    let mut unreadable = Vec::new();
+    let mut pages = store.standings();
+    // Read and decoded meanwhile, on another thread.
+    let take = spawn_blocking({
+        let clock = clock.clone();
+        move || {
+            while let Some(page) = pages.blocking_recv() {
+                let page = page?;
+                alarms += page.standings.len();
+                unreadable.extend(page.unreadable);
+                restored.raised.extend(raised(&page.standings));
+                let past = Past { standings: page.standings, ..Past::default() };
+                let effects = restored.engine.restore(past, &instances, clock.now());
+                restored.effects.extend(effects);
+            }
+            Ok::<_, StoreError>((restored, alarms, unreadable))
+        }
+    });
+    let (restored, alarms, unreadable) =
+        take.await.map_err(|error| StartError::Thread(error.into()))??;
+    if !unreadable.is_empty() {
+        for (alarm, why) in &unreadable {
+            error!(alarm, why, "an alarm of an earlier run can't be read: it is set aside");
+        }
+        let now = clock.now();
+        store.write(move |transaction| transaction.set_aside(&unreadable, now)).await?;
     }
     if alarms > 0 {
         info!(alarms, "alarms of an earlier run go on");
@@ -94,11 +104,12 @@ async fn cursors(
     };
     let (kept, gone): (Vec<_>, Vec<_>) = stored.into_iter().partition(reads);
     if !gone.is_empty() {
-        let mut transaction = store.begin().await?;
-        for cursor in &gone {
-            transaction.forget_log_cursor(&cursor.evaluator, &cursor.source).await?;
-        }
-        transaction.commit().await?;
+        let forget = move |transaction: &mut Transaction<'_>| {
+            gone.iter().try_for_each(|LogCursor { evaluator, source, .. }| {
+                transaction.forget_log_cursor(evaluator, source)
+            })
+        };
+        store.write(forget).await?;
     }
     Ok(kept)
 }

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{
     fate::{CONFIG_PAUSE, fates},
-    outcome::end,
+    outcome::{Recorded, Recording, claim, end},
     recipient::{Recipient, Recipients},
     thread::{answer, apart},
 };
@@ -21,7 +21,7 @@ use crate::{
     engine::Problem,
     plugin::{event::Event, sink::Undelivered},
     retry::{Backoff, jittered},
-    store::{Claimed, Store, StoreError},
+    store::{Claimed, Store, StoreError, Transaction},
 };
 
 /// Notifications that a sink is given at once: few at first, so that a daemon that is killed again
@@ -130,57 +130,62 @@ impl Dispatch {
         now: Timestamp,
         work: &mut Work,
     ) -> Result<Round, StoreError> {
-        let mut claimed = self.fresh(sink, sink.desk.take()).await?;
+        let (mut claimed, old) = self.fresh(sink, sink.desk.take());
+        self.put_back(old).await?;
         if claimed.is_empty() {
             if work.settled.is_none_or(|at| now >= at.after(SETTLED) || now < at) {
                 self.settle(sink, now).await?;
                 work.settled = Some(now);
             }
-            // Asked without the one connection that writes.
+            // Asked without the thread that writes.
             if self.store.next_due(&self.name).await?.is_none_or(|due| due > now) {
                 return Ok(Round::Idle);
             }
-            let mut transaction = self.store.begin().await?;
             let lease = now.after(sink.plan.deadline + GRACE);
-            claimed = transaction.claim(&self.name, now, lease, work.together).await?;
+            let (name, most) = (self.name.clone(), work.together);
+            let claim = move |transaction: &mut Transaction<'_>| {
+                claim(transaction, &name, now, lease, most)
+            };
+            claimed = self.store.write(claim).await?;
             if claimed.is_empty() {
-                transaction.abandon().await?;
                 return Ok(Round::Idle);
             }
-            transaction.commit().await?;
         }
         loop {
             let later = claimed.split_off(work.together.min(apart(&claimed)));
-            let ids: Vec<_> = claimed.iter().map(|row| row.id.clone()).collect();
-            answer(&mut claimed, self.store.roots(&ids).await?);
             let notifications = claimed.iter().map(|row| row.notification.clone()).collect();
             let started = clock::monotonic();
             let outcome = sink.outlet.deliver(Batch::Notifications(notifications)).await;
             work.took(claimed.len(), started.elapsed(), sink.plan.deadline);
-            let later = self.fresh(sink, later).await?;
-            match self.record(sink, &claimed, &outcome, work, later.is_empty()).await? {
-                Recorded::Taken(next) => claimed = later.into_iter().chain(next).collect(),
-                Recorded::Refused => {
-                    self.put_back(later).await?;
-                    return Ok(Round::Refused(asked(&outcome)));
-                }
+            // Before anything else: what was delivered must not be delivered again.
+            let (mut later, old) = self.fresh(sink, later);
+            let next = later.len().min(work.together.min(apart(&later)));
+            let recording = Recording {
+                name: self.name.clone(),
+                recipients: self.recipients.clone(),
+                fates: fates(claimed.len(), &outcome),
+                claimed,
+                next: later.iter().map(Claimed::held).collect(),
+                old: old.iter().map(Claimed::held).collect(),
+                most: work.together,
+            };
+            let took = recording.took();
+            let recorded = self.record(sink, recording).await?;
+            if !took {
+                return Ok(Round::Refused(asked(&outcome)));
             }
+            answer(later.get_mut(..next).unwrap_or_default(), recorded.roots);
+            claimed = later.into_iter().chain(recorded.claimed).collect();
             if claimed.is_empty() {
                 return Ok(Round::Worked);
             }
         }
     }
 
-    /// Rows whose lease lasts for a delivery; the others are free for the next claim.
-    async fn fresh(
-        &self,
-        sink: &Recipient,
-        rows: Vec<Claimed>,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    /// Rows whose lease lasts for a delivery, and those that are to be put back.
+    fn fresh(&self, sink: &Recipient, rows: Vec<Claimed>) -> (Vec<Claimed>, Vec<Claimed>) {
         let until = self.clock.now().after(sink.plan.deadline);
-        let (fresh, old) = rows.into_iter().partition(|row| row.lease >= until);
-        self.put_back(old).await?;
-        Ok(fresh)
+        rows.into_iter().partition(|row| row.lease >= until)
     }
 
     /// Rows that are not tried now are free for the next claim.
@@ -188,28 +193,23 @@ impl Dispatch {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.store.begin().await?;
-        transaction.put_back(&rows).await?;
-        transaction.commit().await
+        let rows: Vec<_> = rows.iter().map(Claimed::held).collect();
+        self.store.write(move |transaction| transaction.put_back(&rows)).await
     }
 
     /// Writes down what became of a batch, until that is durable; in the same transaction the
-    /// next batch is claimed, if this one was taken and there is to be `more`.
+    /// next batch is claimed, if this one was taken.
     async fn record(
         &self,
         sink: &Recipient,
-        claimed: &[Claimed],
-        outcome: &Result<Outcome, Undelivered>,
-        work: &mut Work,
-        more: bool,
+        recording: Recording,
     ) -> Result<Recorded, StoreError> {
-        let fates = fates(claimed.len(), outcome);
+        let recording = Arc::new(recording);
         let mut pause = Backoff::new(Duration::from_millis(100), NAP);
-        let took = fates.iter().any(|fates| !fates.fate.is_untouched());
-        let next = if took && more { work.together } else { 0 };
-        let (buried, next) = loop {
-            match self.write(sink, claimed, &fates, next).await {
-                Ok(written) => break written,
+        let recorded = loop {
+            let (one, now) = (Arc::clone(&recording), self.clock.now());
+            match self.store.write(move |transaction| one.write(transaction, now)).await {
+                Ok(recorded) => break recorded,
                 // What was delivered must not be delivered again because a disk is full.
                 Err(error) if !self.stop.is_cancelled() => {
                     warn!(sink = self.name, %error, "what was delivered cannot be recorded yet");
@@ -218,29 +218,30 @@ impl Dispatch {
                 Err(error) => return Err(error),
             }
         };
-        if let Some(reason) = buried {
+        if let Some(reason) = &recorded.buried {
             self.tell_dead(reason).await;
             if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {
                 wake.notify_one();
             }
         }
-        Ok(if took { Recorded::Taken(next) } else { Recorded::Refused })
+        Ok(recorded)
     }
 
     /// Writes the ends that are due to the sink and wait nowhere.
     async fn settle(&self, sink: &Recipient, now: Timestamp) -> Result<(), StoreError> {
-        loop {
-            let mut transaction = self.store.begin().await?;
-            let ended = transaction.unsettled(&self.name, ROUND).await?;
-            if ended.is_empty() {
-                return transaction.abandon().await;
-            }
-            end(&mut transaction, sink, &ended, now).await?;
-            transaction.commit().await?;
+        // Asked without the thread that writes: mostly there are none.
+        while self.store.is_unsettled(&self.name).await? {
+            let sink = sink.clone();
+            let write = move |transaction: &mut Transaction<'_>| {
+                let ended = transaction.unsettled(&sink.plan.name, ROUND, now)?;
+                end(transaction, &sink, &ended, now)
+            };
+            self.store.write(write).await?;
         }
+        Ok(())
     }
 
-    async fn tell_dead(&self, reason: String) {
+    async fn tell_dead(&self, reason: &str) {
         let (instance, problem) = (self.name.clone(), Problem::DeadLetters);
         let detail = Some(format!("{reason}; see `haetae outbox list --dead`"));
         // The pipeline is gone only while the daemon stops.
@@ -290,14 +291,6 @@ impl Work {
             self.together = (self.together * 2).min(MOST);
         }
     }
-}
-
-/// What was written of a delivery.
-enum Recorded {
-    /// Something was taken; this is next.
-    Taken(Vec<Claimed>),
-    /// Nothing was.
-    Refused,
 }
 
 /// What a round did.

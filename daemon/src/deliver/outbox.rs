@@ -53,21 +53,27 @@ pub struct Outbox {
 impl Outbox {
     /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone.
     pub async fn adopt(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let gone = |name: &String| self.recipients.iter().all(|sink| sink.plan.name != *name);
-        let mut transaction = self.store.begin().await?;
-        transaction.release(now).await?;
-        for sink in transaction.sinks_of_outbox().await?.iter().filter(|name| gone(name)) {
-            let letters = transaction.bury_all(sink, "its sink was removed").await?;
+        let (now, recipients) = (self.clock.now(), self.recipients.clone());
+        let adopted = self.store.write(move |transaction| {
+            let gone = |name: &String| recipients.iter().all(|sink| sink.plan.name != *name);
+            transaction.release(now)?;
+            let why = "its sink was removed";
+            let (mut letters, mut lost) = (Vec::new(), Vec::new());
+            for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
+                letters.push((transaction.bury_all(&sink, why)?, sink));
+            }
+            for sink in transaction.sinks_told()?.into_iter().filter(gone) {
+                lost.push((transaction.lose_all(&sink, why, now)?, sink));
+            }
+            Ok::<_, StoreError>((letters, lost))
+        });
+        let (letters, lost) = adopted.await?;
+        for (letters, sink) in letters {
             warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
         }
-        for sink in transaction.sinks_told().await?.iter().filter(|name| gone(name)) {
-            let lost = transaction.lose_all(sink, "its sink was removed", now).await?;
-            if lost > 0 {
-                warn!(sink, obligations = lost, "a sink was removed: ends cannot be told any more");
-            }
+        for (obligations, sink) in lost.into_iter().filter(|(lost, _)| *lost > 0) {
+            warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
         }
-        transaction.commit().await?;
         let counts = self.store.counts().await?;
         for sink in self.recipients.iter() {
             let name = &sink.plan.name;
@@ -101,10 +107,13 @@ impl Outbox {
                 weight += next.standings.len();
                 together.push(next);
             }
+            let together = Arc::new(together);
             self.keep(&together, &mut trouble).await;
-            for transition in together.into_iter().flat_map(|effects| effects.transitions) {
-                // Nobody may be watching.
-                drop(self.watchers.send(transition));
+            if self.watchers.receiver_count() > 0 {
+                for transition in together.iter().flat_map(|effects| &effects.transitions) {
+                    // Whoever watched may have gone.
+                    drop(self.watchers.send(transition.clone()));
+                }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
             self.look(&mut trouble);
@@ -112,10 +121,10 @@ impl Outbox {
     }
 
     /// Writes effects, however long it takes: what is not durable did not happen.
-    async fn keep(&self, effects: &[Effects], trouble: &mut Trouble) {
+    async fn keep(&self, effects: &Arc<Vec<Effects>>, trouble: &mut Trouble) {
         let mut pause = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
         loop {
-            let wait = match self.write(effects).await {
+            let wait = match self.write(Arc::clone(effects)).await {
                 Ok(()) => return self.works(trouble),
                 Err(error @ StoreError::Full(_)) if self.reserve.give_up() => {
                     self.fails(Problem::DiskFull, &error, trouble);
@@ -137,18 +146,21 @@ impl Outbox {
     /// One transaction; what idle dispatchers are to do of it is on their desks afterwards.
     ///
     /// [`Self::run`] does this with all that it is given; a driver of its own may, step by step.
-    pub async fn write(&self, effects: &[Effects]) -> Result<(), StoreError> {
-        let (now, transaction) = (self.clock.now(), self.store.begin().await?);
-        let mut writing = Writing::new(now, transaction, &self.recipients);
-        writing.all(effects).await?;
-        let held = writing.commit().await?;
+    pub async fn write(&self, effects: Arc<Vec<Effects>>) -> Result<(), StoreError> {
+        let (now, recipients) = (self.clock.now(), self.recipients.clone());
+        let written = Arc::clone(&effects);
+        let held = self.store.write(move |transaction| {
+            Writing::new(now, transaction, &recipients).all(&written)
+        });
+        for (sink, rows) in held.await? {
+            if let Some(sink) = self.recipients.get(&sink) {
+                sink.desk.lay(rows);
+            }
+        }
         let cursors = effects.iter().flat_map(|one| &one.cursors);
         let positions: BTreeMap<_, _> = cursors.map(|one| (one.of(), one.position)).collect();
         if !positions.is_empty() {
             self.written.send_modify(|written| written.extend(positions));
-        }
-        for (sink, rows) in held {
-            sink.desk.lay(rows);
         }
         Ok(())
     }

@@ -9,83 +9,124 @@ use haetae_plugin::{Records, Timestamp};
 use tracing::{debug, warn};
 
 use super::{
-    dispatch::{Dispatch, FIRST_PAUSE, GRACE},
+    dispatch::{FIRST_PAUSE, GRACE},
     fate::{Fate, Fates},
-    recipient::Recipient,
+    recipient::{Recipient, Recipients},
+    thread::answer,
     writing::{ending, notice},
 };
 use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
-    store::{About, Act, Claimed, HAETAE, Record, StoreError, Told, Transaction},
+    store::{About, Act, Claimed, HAETAE, Held, Record, Roots, StoreError, Told, Transaction},
 };
 
 /// The longest pause before one notification is tried again.
 const ROW_PAUSE: Duration = Duration::from_mins(5);
 
-impl Dispatch {
-    /// Writes down fates and claims up to `next` rows; the answer is the reason of the last
-    /// burial, if there was one, and what was claimed.
-    pub(super) async fn write(
+/// What became of a batch, as it is written down; as often as it takes.
+pub(super) struct Recording {
+    pub(super) name: String,
+    pub(super) recipients: Recipients,
+    /// The batch, and what became of each of it.
+    pub(super) claimed: Vec<Claimed>,
+    pub(super) fates: Vec<Fates>,
+    /// Rows that are held and delivered next, if the sink took anything now.
+    pub(super) next: Vec<Held>,
+    /// Rows that were held too long and are free again.
+    pub(super) old: Vec<Held>,
+    /// How many are claimed, if none is held.
+    pub(super) most: usize,
+}
+
+/// What was written of a batch.
+pub(super) struct Recorded {
+    /// The reason of the last burial, if there was one.
+    pub(super) buried: Option<String>,
+    /// What was claimed.
+    pub(super) claimed: Vec<Claimed>,
+    /// What began the telling of what is delivered next.
+    pub(super) roots: Roots,
+}
+
+impl Recording {
+    /// Whether the sink took anything.
+    pub(super) fn took(&self) -> bool {
+        self.fates.iter().any(|fates| !fates.fate.is_untouched())
+    }
+
+    /// Writes down fates, and says what is next.
+    pub(super) fn write(
         &self,
+        transaction: &mut Transaction<'_>,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
+        let Some(sink) = self.recipients.get(&self.name) else { return Err(StoreError::Closed) };
+        let buried = self.fates(transaction, sink, now)?;
+        transaction.put_back(&self.old)?;
+        let mut recorded = Recorded { buried, claimed: Vec::new(), roots: Roots::new() };
+        if !self.took() {
+            transaction.put_back(&self.next)?;
+        } else if !self.next.is_empty() {
+            recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
+        } else if self.most > 0 {
+            let lease = now.after(sink.plan.deadline + GRACE);
+            recorded.claimed = claim(transaction, &self.name, now, lease, self.most)?;
+        }
+        Ok(recorded)
+    }
+
+    fn fates(
+        &self,
+        transaction: &mut Transaction<'_>,
         sink: &Recipient,
-        claimed: &[Claimed],
-        fates: &[Fates],
-        next: usize,
-    ) -> Result<(Option<String>, Vec<Claimed>), StoreError> {
-        let now = self.clock.now();
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
         let mut buried = None;
-        let mut transaction = self.store.begin().await?;
-        let about = about(&mut transaction, claimed).await?;
+        let about = about(transaction, &self.claimed)?;
         let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
         let (mut delivered, mut told) = (Vec::new(), Vec::new());
-        for (row, Fates { fate, rejected }) in claimed.iter().zip(fates) {
+        for (row, Fates { fate, rejected }) in self.claimed.iter().zip(&self.fates) {
             for (recipient, reason) in rejected {
                 let named = reason.contains(recipient.as_str());
                 let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
-                self.bury_part(&mut transaction, row, about(row), recipient, &reason, now).await?;
+                self.bury_part(transaction, row, about(row), recipient, &reason, now)?;
                 buried = Some(reason);
             }
             match fate {
                 Fate::Delivered => delivered.push(row),
                 Fate::Retry { reason, after, left } if now < row.expires => {
                     // Some have it: they are to be told of the end.
-                    if retry(&mut transaction, row, (reason, *after, left), now).await? {
+                    if retry(transaction, row, (reason, *after, left), now)? {
                         told.push(row);
                     }
                 }
                 Fate::Retry { reason, .. } => {
                     let reason = format!("given up after {:?}: {reason}", sink.plan.give_up);
-                    self.bury(&mut transaction, sink, row, about(row), &reason, now).await?;
+                    self.bury(transaction, sink, row, about(row), &reason, now)?;
                     buried = Some(reason);
                 }
                 Fate::Dead { reason } => {
-                    self.bury(&mut transaction, sink, row, about(row), reason, now).await?;
+                    self.bury(transaction, sink, row, about(row), reason, now)?;
                     buried = Some(reason.clone());
                 }
             }
         }
         // Of a row that is not among them, another daemon will say what became of it.
-        let ours = transaction.delivered(&delivered).await?;
+        let ours = transaction.delivered(&delivered)?;
         told.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
         told.sort_by(|one, other| one.id.cmp(&other.id));
         let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
-        self.told(&mut transaction, sink, &told, now).await?;
+        self.told(transaction, sink, &told, now)?;
         if buried.is_some() {
             // Once for all of them: it looks through all that waits.
-            transaction.withdraw(&self.name).await?;
+            transaction.withdraw(&self.name)?;
         }
-        let mut claimed = Vec::new();
-        if next > 0 {
-            let lease = now.after(sink.plan.deadline + GRACE);
-            claimed = transaction.claim(&self.name, now, lease, next).await?;
-        }
-        transaction.commit().await?;
-        Ok((buried, claimed))
+        Ok(buried)
     }
 
     /// Opens or closes the obligations that come with what was told.
-    async fn told(
+    fn told(
         &self,
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
@@ -95,7 +136,7 @@ impl Dispatch {
         let (mut closing, mut firing) = (BTreeSet::new(), BTreeMap::new());
         for (row, about) in rows {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
-            record(transaction, about, Act::Told, &detail, now).await?;
+            record(transaction, about, Act::Told, &detail, now)?;
             let own = &row.notification.idempotency_key;
             let root = row.notification.answers.as_ref().unwrap_or(own).as_str();
             for About { alarm, ends } in *about {
@@ -110,17 +151,17 @@ impl Dispatch {
         }
         let owes = sink.plan.resolved;
         let told = firing.iter().map(|(alarm, root)| Told { alarm, owes, root });
-        transaction.tell(&self.name, &told.collect::<Vec<_>>(), now).await?;
+        transaction.tell(&self.name, &told.collect::<Vec<_>>(), now)?;
         // Of an alarm that begins and ends in these rows, what came last counts.
         let closing: Vec<_> = closing.into_iter().collect();
-        transaction.close(&self.name, &closing, "told", now).await?;
+        transaction.close(&self.name, &closing, "told", now)?;
         // Some may have ended while it was not known that they would be told of.
         let firing: Vec<_> = firing.into_keys().collect();
-        let ended = transaction.unsettled_of(&self.name, &firing).await?;
-        end(transaction, sink, &ended, now).await
+        let ended = transaction.unsettled_of(&self.name, &firing, now)?;
+        end(transaction, sink, &ended, now)
     }
 
-    async fn bury_part(
+    fn bury_part(
         &self,
         transaction: &mut Transaction<'_>,
         row: &Claimed,
@@ -131,12 +172,12 @@ impl Dispatch {
     ) -> Result<(), StoreError> {
         let mut part = row.notification.clone();
         part.recipients = vec![recipient.to_owned()];
-        transaction.bury_part(row, &part, reason, now).await?;
+        transaction.bury_part(row, &part, reason, now)?;
         let detail = format!("{}: {reason}", self.name);
-        record(transaction, about, Act::Buried, &detail, now).await
+        record(transaction, about, Act::Buried, &detail, now)
     }
 
-    async fn bury(
+    fn bury(
         &self,
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
@@ -145,29 +186,43 @@ impl Dispatch {
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if !transaction.bury(row, &row.notification, reason).await? {
+        if !transaction.bury(row, &row.notification, reason)? {
             return Ok(());
         }
         let ends = about.iter().filter(|about| about.ends);
         let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
-        transaction.lose(&self.name, &ends, reason, now).await?;
+        transaction.lose(&self.name, &ends, reason, now)?;
         let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
         // One that takes none would keep it for ever.
         let takes = |sink: &&Recipient| sink.takes.contains(&Records::Notifications);
         if let Some(fallback) = fallback.filter(takes) {
             let plan = &fallback.plan;
-            transaction.forward(row, &plan.name, plan.give_up, now).await?;
+            transaction.forward(row, &plan.name, plan.give_up, now)?;
             warn!(sink = self.name, fallback = plan.name, reason, "not delivered: to the fallback");
         } else {
             warn!(sink = self.name, alarm = row.alarm, reason, "a notification is a dead letter");
         }
         let detail = format!("{}: {reason}", self.name);
-        record(transaction, about, Act::Buried, &detail, now).await
+        record(transaction, about, Act::Buried, &detail, now)
     }
 }
 
+/// Claims rows; each answers what began the telling of its alarms.
+pub(super) fn claim(
+    transaction: &mut Transaction<'_>,
+    sink: &str,
+    now: Timestamp,
+    lease: Timestamp,
+    most: usize,
+) -> Result<Vec<Claimed>, StoreError> {
+    let mut claimed = transaction.claim(sink, now, lease, most)?;
+    let roots = transaction.roots(claimed.iter().map(|row| row.id.as_str()))?;
+    answer(&mut claimed, roots);
+    Ok(claimed)
+}
+
 /// Tries a row again later; whether some of its recipients have it.
-async fn retry(
+fn retry(
     transaction: &mut Transaction<'_>,
     row: &Claimed,
     (reason, after, left): (&str, Option<Duration>, &[String]),
@@ -179,25 +234,25 @@ async fn retry(
     if !left.is_empty() {
         rest.recipients = left.to_vec();
     }
-    let ours = transaction.retry(row, now.after(wait), &rest, reason).await?;
+    let ours = transaction.retry(row, now.after(wait), &rest, reason)?;
     Ok(ours && !left.is_empty())
 }
 
 /// What rows are about, by their names.
-async fn about(
+fn about(
     transaction: &mut Transaction<'_>,
     rows: &[Claimed],
 ) -> Result<HashMap<String, Vec<About>>, StoreError> {
     let mut about = HashMap::new();
     for row in rows {
-        let alarms = transaction.alarms_of(&row.id, &row.notification).await?;
+        let alarms = transaction.alarms_of(&row.id, &row.notification)?;
         about.insert(row.id.clone(), alarms);
     }
     Ok(about)
 }
 
 /// The same of all alarms that a row is about.
-async fn record(
+fn record(
     transaction: &mut Transaction<'_>,
     about: &[About],
     act: Act,
@@ -211,11 +266,11 @@ async fn record(
         act,
         detail: detail.into(),
     });
-    transaction.record_all(records).await
+    transaction.record_all(records)
 }
 
 /// Writes that these alarms have ended.
-pub(super) async fn end(
+pub(super) fn end(
     transaction: &mut Transaction<'_>,
     sink: &Recipient,
     ended: &[AlarmView],
@@ -227,5 +282,5 @@ pub(super) async fn end(
         notice(sink, &ending(sink, alarm, "", at), now)
     };
     let notices: Vec<_> = ended.iter().map(closing).collect();
-    transaction.enqueue(&notices, now).await.map(drop)
+    transaction.enqueue(notices, now).map(drop)
 }

@@ -24,12 +24,12 @@ pub struct Recipient {
 
 /// All sinks, by name.
 #[derive(Clone, Debug)]
-pub struct Recipients(BTreeMap<String, Recipient>);
+pub struct Recipients(Arc<BTreeMap<String, Recipient>>);
 
 impl Recipients {
     /// These sinks.
     pub fn new(recipients: Vec<Recipient>) -> Self {
-        Self(recipients.into_iter().map(|sink| (sink.plan.name.clone(), sink)).collect())
+        Self(Arc::new(recipients.into_iter().map(|sink| (sink.plan.name.clone(), sink)).collect()))
     }
 
     /// The sink of this name.

@@ -1,11 +1,11 @@
 //! Threads: which notification another one answers, so that whoever shows them keeps together what
 //! belongs together. That is decided when it is sent: only what the sink has can be answered.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use haetae_plugin::Reason;
 
-use crate::store::Claimed;
+use crate::store::{Claimed, Roots};
 
 /// How many rows may be sent at once: what tells of an alarm again waits until it is known that
 /// the sink has what told of it before.
@@ -21,7 +21,7 @@ pub(super) fn apart(rows: &[Claimed]) -> usize {
 }
 
 /// Has each row answer what began the telling of its alarms.
-pub(super) fn answer(rows: &mut [Claimed], mut roots: HashMap<String, Vec<(String, i64)>>) {
+pub(super) fn answer(rows: &mut [Claimed], mut roots: Roots) {
     for row in rows {
         let roots = roots.remove(&row.id).unwrap_or_default();
         let own = row.notification.idempotency_key.as_str();

@@ -11,6 +11,7 @@ use super::{
     dispatch::GRACE,
     recipient::{Recipient, Recipients},
     render::quantity,
+    thread::answer,
 };
 use crate::{
     engine::{AlarmView, Effects, Transition, notify::Flush},
@@ -22,13 +23,16 @@ const CHUNK: usize = 512;
 /// Rows that are laid on a desk at once: what a dispatcher delivers well within their lease.
 const HELD: usize = 2048;
 
+/// Rows that are written for the dispatcher of a sink, by its name.
+pub(super) type Held = BTreeMap<String, Vec<Claimed>>;
+
 /// A transaction in the making.
-pub(super) struct Writing<'a> {
+pub(super) struct Writing<'a, 't> {
     now: Timestamp,
-    transaction: Transaction<'a>,
+    transaction: &'a mut Transaction<'t>,
     recipients: &'a Recipients,
     /// What is written for dispatchers that wait.
-    held: Vec<(&'a Recipient, Vec<Claimed>)>,
+    held: Held,
 }
 
 /// What sinks know of what they are told here, before it is written.
@@ -40,49 +44,47 @@ struct Heard {
     groups: HashSet<(String, String)>,
 }
 
-impl<'a> Writing<'a> {
+impl<'a, 't> Writing<'a, 't> {
     pub(super) fn new(
         now: Timestamp,
-        transaction: Transaction<'a>,
+        transaction: &'a mut Transaction<'t>,
         recipients: &'a Recipients,
     ) -> Self {
-        Self { now, transaction, recipients, held: Vec::new() }
+        Self { now, transaction, recipients, held: Held::new() }
     }
 
-    /// Writes all that follows.
-    pub(super) async fn all(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
-        self.alarms(effects).await?;
+    /// Writes all that follows; the answer is what to lay on whose desk once it is durable.
+    pub(super) fn all(mut self, effects: &[Effects]) -> Result<Held, StoreError> {
+        self.alarms(effects)?;
         let cursors = effects.iter().flat_map(|one| &one.cursors);
         let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
-        self.transaction.save_log_cursors(cursors.into_values()).await?;
+        self.transaction.save_log_cursors(cursors.into_values())?;
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
         for together in transitions.chunks(CHUNK) {
-            self.journal(together).await?;
+            self.journal(together)?;
         }
         for one in effects {
-            self.transaction.lapse(&one.handled, self.now).await?;
+            self.transaction.lapse(&one.handled, self.now)?;
         }
-        self.withheld(effects).await?;
+        self.withheld(effects)?;
         let groups = effects.iter().flat_map(|one| &one.groups);
-        self.transaction.save_groups(groups, self.now).await?;
+        self.transaction.save_groups(groups)?;
         let flushes: Vec<_> = effects.iter().flat_map(|one| &one.flushes).collect();
-        self.flushes(&flushes).await?;
+        self.flushes(&flushes)?;
         // Who knows of the beginning and is told of the end by no group: that is written by now.
         let ends = transitions.iter().filter(|one| one.change.is_end());
         for together in ends.copied().collect::<Vec<_>>().chunks(CHUNK) {
-            self.ends(together).await?;
+            self.ends(together)?;
         }
-        Ok(())
-    }
-
-    /// Makes it durable; the answer is what to lay on whose desk.
-    pub(super) async fn commit(self) -> Result<Vec<(&'a Recipient, Vec<Claimed>)>, StoreError> {
-        self.transaction.commit().await?;
+        for rows in self.held.values_mut() {
+            let roots = self.transaction.roots(rows.iter().map(|row| row.id.as_str()))?;
+            answer(rows, roots);
+        }
         Ok(self.held)
     }
 
     /// Alarms as they stand after all effects.
-    async fn alarms(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
+    fn alarms(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
         let mut last = BTreeMap::new();
         for one in effects {
             let kept = one.standings.iter().map(|standing| (&standing.alarm.id, Some(standing)));
@@ -91,11 +93,11 @@ impl<'a> Writing<'a> {
         }
         let gone = last.iter().filter(|(_, standing)| standing.is_none());
         let gone: Vec<_> = gone.map(|(id, _)| (*id).clone()).collect();
-        self.transaction.save_alarms(last.into_values().flatten()).await?;
-        self.transaction.forget_alarms(&gone).await
+        self.transaction.save_alarms(last.into_values().flatten())?;
+        self.transaction.forget_alarms(&gone)
     }
 
-    async fn journal(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
+    fn journal(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
         let records = transitions.iter().map(|one| Record {
             at: one.at,
             alarm: &one.alarm.id,
@@ -103,22 +105,22 @@ impl<'a> Writing<'a> {
             act: Act::Changed,
             detail: detail(one),
         });
-        self.transaction.record_all(records).await
+        self.transaction.record_all(records)
     }
 
     /// Why sinks are not told.
-    async fn withheld(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
+    fn withheld(&mut self, effects: &[Effects]) -> Result<(), StoreError> {
         let recipients = self.recipients;
         let records = effects.iter().flat_map(|one| &one.withheld).filter_map(|withheld| {
             let detail = recipients.get(&withheld.sink)?.voice.withheld(withheld);
             let (at, alarm) = (withheld.at, withheld.alarm.as_str());
             Some(Record { at, alarm, actor: HAETAE, act: Act::Withheld, detail })
         });
-        self.transaction.record_all(records).await
+        self.transaction.record_all(records)
     }
 
     /// What sinks are told, a row each.
-    async fn flushes(&mut self, flushes: &[&Flush]) -> Result<(), StoreError> {
+    fn flushes(&mut self, flushes: &[&Flush]) -> Result<(), StoreError> {
         let mut heard = Heard::default();
         let mut ended = Vec::new();
         for flush in flushes {
@@ -126,7 +128,7 @@ impl<'a> Writing<'a> {
             ended.extend(over.map(|alarm| (flush.sink.as_str(), alarm.id.as_str())));
         }
         let some_end = !ended.is_empty();
-        heard.known = self.transaction.known(&ended).await?;
+        heard.known = self.transaction.known(&ended)?;
         let mut rest = flushes;
         while !rest.is_empty() {
             let mut weight = 0;
@@ -139,14 +141,14 @@ impl<'a> Writing<'a> {
             let mut wanted = Vec::new();
             for flush in together {
                 let pair = |alarm: &AlarmView| (flush.sink.clone(), alarm.id.clone());
-                let Some((sink, flush)) = self.wanted(flush, &mut heard).await? else { continue };
+                let Some((sink, flush)) = self.wanted(flush, &mut heard)? else { continue };
                 if some_end {
                     let firing = flush.alarms.iter().filter(|alarm| alarm.ended.is_none());
                     heard.known.extend(firing.map(pair));
                 }
                 wanted.push((sink, flush));
             }
-            self.enqueue(&wanted).await?;
+            self.enqueue(&wanted)?;
             rest = later;
         }
         Ok(())
@@ -154,7 +156,7 @@ impl<'a> Writing<'a> {
 
     /// What is to be told of a flush: an end only to those who know of the beginning, and
     /// nothing a second time to a sink that is behind.
-    async fn wanted<'b>(
+    fn wanted<'b>(
         &mut self,
         flush: &'b Flush,
         heard: &mut Heard,
@@ -163,10 +165,10 @@ impl<'a> Writing<'a> {
         let group = (flush.sink.clone(), flush.key.clone());
         if flush.reason == Reason::Repeat
             && (heard.groups.contains(&group)
-                || !self.transaction.pending(&[(&flush.sink, &flush.key)]).await?.is_empty())
+                || !self.transaction.pending(&[(&flush.sink, &flush.key)])?.is_empty())
         {
             let why = "not told again: the sink is failing and an earlier notice still waits";
-            self.unsaid(flush, flush.alarms.iter(), why).await?;
+            self.unsaid(flush, flush.alarms.iter(), why)?;
             return Ok(None);
         }
         let unheard = |alarm: &&AlarmView| {
@@ -178,7 +180,7 @@ impl<'a> Writing<'a> {
         let mut flush = Cow::Borrowed(flush);
         if !unheard.is_empty() {
             let of = flush.alarms.iter().filter(|alarm| unheard.contains(alarm.id.as_str()));
-            self.unsaid(&flush, of, "its end is not told: the beginning never arrived").await?;
+            self.unsaid(&flush, of, "its end is not told: the beginning never arrived")?;
             flush.to_mut().alarms.retain(|alarm| !unheard.contains(alarm.id.as_str()));
         }
         if flush.alarms.is_empty() {
@@ -189,10 +191,10 @@ impl<'a> Writing<'a> {
     }
 
     /// Why alarms of a flush are not told.
-    async fn unsaid(
+    fn unsaid<'b>(
         &mut self,
         flush: &Flush,
-        alarms: impl Iterator<Item = &AlarmView>,
+        alarms: impl Iterator<Item = &'b AlarmView>,
         why: &str,
     ) -> Result<(), StoreError> {
         let records = alarms.map(|alarm| Record {
@@ -202,14 +204,14 @@ impl<'a> Writing<'a> {
             act: Act::Withheld,
             detail: format!("{}: {why}", flush.sink),
         });
-        self.transaction.record_all(records).await
+        self.transaction.record_all(records)
     }
 
-    async fn enqueue(
+    fn enqueue(
         &mut self,
         flushes: &[(&'a Recipient, Cow<'_, Flush>)],
     ) -> Result<(), StoreError> {
-        let mut behind = self.behind(flushes).await?;
+        let mut behind = self.behind(flushes)?;
         let mut notices = Vec::new();
         let mut rooms = BTreeMap::new();
         for (sink, flush) in flushes {
@@ -222,18 +224,14 @@ impl<'a> Writing<'a> {
             let lease = held.then(|| self.now.after(sink.plan.deadline + GRACE));
             notices.push(Notice { lease, ..notice(sink, flush, self.now) });
         }
-        for row in self.transaction.enqueue(&notices, self.now).await? {
-            let Some(sink) = self.recipients.get(&row.sink) else { continue };
-            match self.held.iter_mut().find(|(of, _)| of.plan.name == row.sink) {
-                Some((_, rows)) => rows.push(row),
-                None => self.held.push((sink, vec![row])),
-            }
+        for row in self.transaction.enqueue(notices, self.now)? {
+            self.held.entry(row.sink.clone()).or_default().push(row);
         }
         Ok(())
     }
 
     /// Sinks and groups of which something waits already, among those that may be held.
-    async fn behind(
+    fn behind(
         &mut self,
         flushes: &[(&'a Recipient, Cow<'_, Flush>)],
     ) -> Result<HashSet<(String, String)>, StoreError> {
@@ -243,7 +241,7 @@ impl<'a> Writing<'a> {
                 groups.push((sink.plan.name.as_str(), flush.key.as_str()));
             }
         }
-        self.transaction.pending(&groups).await
+        self.transaction.pending(&groups)
     }
 
     /// How many more rows are held for a sink.
@@ -251,15 +249,14 @@ impl<'a> Writing<'a> {
         if !sink.desk.is_open() {
             return 0;
         }
-        let held = self.held.iter().filter(|(of, _)| of.plan.name == sink.plan.name);
-        HELD.saturating_sub(held.map(|(_, rows)| rows.len()).sum())
+        HELD.saturating_sub(self.held.get(&sink.plan.name).map_or(0, Vec::len))
     }
 
     /// Ends that no group tells: to a fallback, or of a group that is gone.
-    async fn ends(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
+    fn ends(&mut self, transitions: &[&Transition]) -> Result<(), StoreError> {
         let ids: Vec<_> = transitions.iter().map(|one| one.alarm.id.clone()).collect();
         let mut owed = BTreeMap::<_, Vec<_>>::new();
-        for ((alarm, sink), thread) in self.transaction.knowing(&ids).await? {
+        for ((alarm, sink), thread) in self.transaction.knowing(&ids)? {
             owed.entry(alarm).or_default().push((sink, thread));
         }
         let mut notices = Vec::new();
@@ -272,8 +269,8 @@ impl<'a> Writing<'a> {
                 notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
             }
         }
-        self.transaction.enqueue(&notices, self.now).await?;
-        self.transaction.forget_told(&ids).await
+        self.transaction.enqueue(notices, self.now)?;
+        self.transaction.forget_told(&ids)
     }
 }
 

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,11 +20,14 @@ use crate::{
     deliver::outbox::dead_letters,
     engine::Problem,
     plugin::event::Event,
-    store::{Act, Debt, Record, StoreError, Waiting},
+    store::{Act, Debt, Record, StoreError, Transaction, Waiting},
 };
 
 /// Rows of an answer at the most; the next ones come `after` the last.
 const PAGE: i64 = 500;
+
+/// Rows that are changed in one transaction.
+const PORTION: usize = 100;
 
 /// What is asked of `GET /api/v1/outbox`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -60,7 +64,7 @@ pub struct DeadRecord {
     /// Why.
     pub reason: String,
     /// When.
-    pub at: haetae_plugin::Timestamp,
+    pub at: Timestamp,
     /// What it is.
     pub what: String,
 }
@@ -198,81 +202,108 @@ fn answer(changed: Result<usize, StoreError>) -> Response {
     }
 }
 
-/// Changes the chosen rows, notifications in one transaction, and says how many there were.
+/// Changes the chosen rows and says how many there were; many in portions, between which the store
+/// is free for others.
 async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<usize, StoreError> {
     let parts = view.parts();
-    let (notifications, records) = resolve(view, chosen).await?;
-    let now = parts.clock.now();
+    let change = Change { act, actor: peer.name().to_owned(), now: parts.clock.now() };
     let mut changed = 0;
-    let mut transaction = parts.store.begin().await?;
-    for row in &notifications {
-        let about = transaction.alarms_of(&row.id, &row.notification).await?;
-        let done = match act {
-            Act::Redriven => transaction.redrive(&row.id, now).await?,
-            _ => transaction.drop_row(&row.id).await?,
-        };
-        if done {
-            changed += 1;
-            if act == Act::Dropped {
-                let ends = about.iter().filter(|about| about.ends);
-                let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
-                transaction.lose(&row.sink, &ends, "its notice was dropped", now).await?;
-                // The end of what was never told needs not be told either.
-                transaction.withdraw(&row.sink).await?;
-            }
-            let detail = format!("{}: {}", row.sink, row.reason);
-            let records = about.iter().map(|about| Record {
-                at: now,
-                alarm: &about.alarm,
-                actor: peer.name(),
-                act,
-                detail: detail.clone(),
-            });
-            transaction.record_all(records).await?;
+    let mut notifications = Vec::new();
+    for id in &chosen.ids {
+        if let Some((source, number)) = id.rsplit_once('#') {
+            let Ok(number) = number.parse() else { continue };
+            changed += usize::from(change.record(view, source, number).await);
+        } else {
+            notifications.extend(parts.store.one_waiting(&id.to_uppercase()).await?);
         }
     }
-    transaction.commit().await?;
-    for (source, id) in records {
-        let Some(queue) = parts.queues.get(&source) else { continue };
-        let done = match act {
-            Act::Redriven => queue.redrive(id).await,
-            _ => queue.drop_dead(id).await,
-        };
-        changed += usize::from(done.unwrap_or(false));
+    changed += change.notifications(view, notifications).await?;
+    if chosen.all_dead {
+        let mut filter = Filter { dead: true, sink: chosen.sink.clone(), ..Filter::default() };
+        loop {
+            let page = page(view, &filter).await?;
+            for record in &page.records {
+                let Some((source, number)) = record.id.rsplit_once('#') else { continue };
+                let Ok(number) = number.parse() else { continue };
+                changed += usize::from(change.record(view, source, number).await);
+            }
+            changed += change.notifications(view, page.notifications).await?;
+            let Some(next) = page.next else { break };
+            filter.after = next;
+        }
     }
     parts.wakes.values().for_each(|wake| wake.notify_one());
     tell(view).await?;
     Ok(changed)
 }
 
-/// The dead letters that are meant: notifications, and records by source and number.
-async fn resolve(
-    view: &View,
-    chosen: &Chosen,
-) -> Result<(Vec<Waiting>, Vec<(String, i64)>), StoreError> {
-    let (mut notifications, mut records) = (Vec::new(), Vec::new());
-    for id in &chosen.ids {
-        if let Some((source, number)) = id.rsplit_once('#') {
-            records.extend(number.parse().ok().map(|number| (source.to_owned(), number)));
-        } else {
-            notifications.extend(view.parts().store.one_waiting(&id.to_uppercase()).await?);
+/// What is done to dead letters.
+#[derive(Clone)]
+struct Change {
+    act: Act,
+    actor: String,
+    now: Timestamp,
+}
+
+impl Change {
+    async fn notifications(&self, view: &View, rows: Vec<Waiting>) -> Result<usize, StoreError> {
+        let mut changed = 0;
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let (change, portion) = (self.clone(), rows.by_ref().take(PORTION).collect::<Vec<_>>());
+            let done = view.parts().store.write(move |transaction| {
+                let mut changed = 0;
+                for row in &portion {
+                    changed += usize::from(change.notification(transaction, row)?);
+                }
+                Ok::<_, StoreError>(changed)
+            });
+            changed += done.await?;
         }
+        Ok(changed)
     }
-    if chosen.all_dead {
-        let mut filter = Filter { dead: true, sink: chosen.sink.clone(), ..Filter::default() };
-        loop {
-            let page = page(view, &filter).await?;
-            notifications.extend(page.notifications);
-            let named = |record: DeadRecord| {
-                let (source, number) = record.id.rsplit_once('#')?;
-                Some((source.to_owned(), number.parse().ok()?))
-            };
-            records.extend(page.records.into_iter().filter_map(named));
-            let Some(next) = page.next else { break };
-            filter.after = next;
+
+    fn notification(
+        &self,
+        transaction: &mut Transaction<'_>,
+        row: &Waiting,
+    ) -> Result<bool, StoreError> {
+        let (act, at) = (self.act, self.now);
+        let about = transaction.alarms_of(&row.id, &row.notification)?;
+        let done = match act {
+            Act::Redriven => transaction.redrive(&row.id, at)?,
+            _ => transaction.drop_row(&row.id)?,
+        };
+        if !done {
+            return Ok(false);
         }
+        if act == Act::Dropped {
+            let ends = about.iter().filter(|about| about.ends);
+            let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
+            transaction.lose(&row.sink, &ends, "its notice was dropped", at)?;
+            // The end of what was never told needs not be told either.
+            transaction.withdraw(&row.sink)?;
+        }
+        let detail = format!("{}: {}", row.sink, row.reason);
+        let records = about.iter().map(|about| Record {
+            at,
+            alarm: &about.alarm,
+            actor: &self.actor,
+            act,
+            detail: detail.clone(),
+        });
+        transaction.record_all(records)?;
+        Ok(true)
     }
-    Ok((notifications, records))
+
+    async fn record(&self, view: &View, source: &str, number: i64) -> bool {
+        let Some(queue) = view.parts().queues.get(source) else { return false };
+        let done = match self.act {
+            Act::Redriven => queue.redrive(number).await,
+            _ => queue.drop_dead(number).await,
+        };
+        done.unwrap_or(false)
+    }
 }
 
 /// Says how many dead letters each sink has now.

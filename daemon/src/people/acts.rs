@@ -1,6 +1,6 @@
-//! Acts on alarms: one, or all that a filter means, in one transaction.
+//! Acts on alarms: one, or all that a filter means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use haetae_plugin::{Timestamp, options::Duration};
 use serde::{Deserialize, Serialize};
@@ -11,11 +11,13 @@ use crate::{
         AlarmView, Input,
         handling::{Act, CloseCode, Phase, Refusal},
     },
-    store::{Deed, Handled, StoreError},
+    store::{Deed, Handled, StoreError, Transaction},
 };
 
 /// Alarms that one call changes at the most; the rest is left for the next.
 const MOST: usize = 10_000;
+/// Of those, how many are one transaction.
+const PORTION: usize = 500;
 /// The longest comment, in bytes.
 const COMMENT: usize = 4096;
 
@@ -126,10 +128,11 @@ pub struct RefusedAct {
 }
 
 /// What is done to some alarms.
-struct Plan<'a> {
+#[derive(Clone)]
+struct Plan {
     act: Act,
-    comment: &'a str,
-    by: &'a str,
+    comment: String,
+    by: String,
     /// The version that all of them must have.
     version: Option<i64>,
     dry_run: bool,
@@ -140,6 +143,8 @@ struct Plan<'a> {
 struct Outcome {
     changed: BTreeMap<String, (Handled, Handled)>,
     refused: Vec<(String, PeopleError)>,
+    /// Whether nothing was changed.
+    dry_run: bool,
 }
 
 impl Said {
@@ -174,8 +179,8 @@ impl People {
         by: &str,
     ) -> Result<ActAnswer, PeopleError> {
         let act = sensible(&request.said, &request.comment, self.now())?;
-        let (comment, version) = (request.comment.trim(), request.version);
-        let plan = Plan { act, comment, by, version, dry_run: false };
+        let (comment, version) = (request.comment.trim().into(), request.version);
+        let plan = Plan { act, comment, by: by.into(), version, dry_run: false };
         let mut outcome = self.carry_out(std::slice::from_ref(alarm), &plan).await?;
         if let Some((_, error)) = outcome.refused.pop() {
             return Err(error);
@@ -193,10 +198,16 @@ impl People {
         by: &str,
     ) -> Result<BulkAnswer, PeopleError> {
         let act = sensible(&request.said, &request.comment, self.now())?;
-        let (comment, dry_run) = (request.comment.trim(), request.dry_run);
-        let plan = Plan { act, comment, by, version: None, dry_run };
+        let (comment, dry_run) = (request.comment.trim().into(), request.dry_run);
+        let plan = Plan { act, comment, by: by.into(), version: None, dry_run };
         let (now, later) = alarms.split_at(alarms.len().min(MOST));
-        let outcome = self.carry_out(now, &plan).await?;
+        let mut outcome = Outcome::default();
+        // In portions, between which others write; the filter chose each by itself.
+        for portion in now.chunks(PORTION) {
+            let one = self.carry_out(portion, &plan).await?;
+            outcome.changed.extend(one.changed);
+            outcome.refused.extend(one.refused);
+        }
         let refused =
             |(alarm, error): (String, PeopleError)| RefusedAct { alarm, why: error.to_string() };
         Ok(BulkAnswer {
@@ -210,39 +221,14 @@ impl People {
     }
 
     /// One transaction; then the engine hears of each.
-    async fn carry_out(
-        &self,
-        alarms: &[AlarmView],
-        plan: &Plan<'_>,
-    ) -> Result<Outcome, PeopleError> {
+    async fn carry_out(&self, alarms: &[AlarmView], plan: &Plan) -> Result<Outcome, PeopleError> {
         let _ordered = self.order.lock().await;
-        let now = self.now();
-        let mut transaction = self.store.begin().await?;
-        let ids: Vec<_> = alarms.iter().map(|alarm| alarm.id.clone()).collect();
-        let mut before = transaction.handled(&ids).await?;
-        let mut outcome = Outcome::default();
-        for alarm in alarms {
-            let before = before.remove(&alarm.id).unwrap_or_default();
-            match plan.after(alarm, &before, now) {
-                Ok(after) => drop(outcome.changed.insert(alarm.id.clone(), (before, after))),
-                Err(error) => outcome.refused.push((alarm.id.clone(), error)),
-            }
-        }
-        if plan.dry_run || outcome.changed.is_empty() {
-            transaction.abandon().await?;
+        let (now, plan, alarms) = (self.now(), plan.clone(), alarms.to_vec());
+        let outcome =
+            self.store.write(move |transaction| plan.carry_out(transaction, &alarms, now)).await?;
+        if outcome.dry_run {
             return Ok(outcome);
         }
-        let changes = outcome.changed.iter().map(|(id, (_, after))| (id.as_str(), after));
-        let written = transaction.handle(&changes.collect::<Vec<_>>()).await?;
-        // What another daemon on the same store changed meanwhile is left as that one did.
-        if written.len() < outcome.changed.len() {
-            let slower = outcome.changed.extract_if(.., |id, _| !written.contains(id));
-            outcome.refused.extend(slower.map(|(id, _)| (id, PeopleError::Conflict)));
-        }
-        let deeds =
-            outcome.changed.iter().map(|(id, (before, after))| plan.deed(id, before, after));
-        transaction.record_deeds(&deeds.collect::<Result<Vec<_>, _>>()?).await?;
-        transaction.commit().await?;
         for (alarm, (before, after)) in &outcome.changed {
             if before.handling != after.handling {
                 let handling = after.handling.clone();
@@ -253,7 +239,40 @@ impl People {
     }
 }
 
-impl Plan<'_> {
+impl Plan {
+    fn carry_out(
+        &self,
+        transaction: &mut Transaction<'_>,
+        alarms: &[AlarmView],
+        now: Timestamp,
+    ) -> Result<Outcome, PeopleError> {
+        let ids: Vec<_> = alarms.iter().map(|alarm| alarm.id.clone()).collect();
+        let mut before = transaction.handled(&ids)?;
+        let mut outcome = Outcome { dry_run: self.dry_run, ..Outcome::default() };
+        for alarm in alarms {
+            let before = before.remove(&alarm.id).unwrap_or_default();
+            match self.after(alarm, &before, now) {
+                Ok(after) => drop(outcome.changed.insert(alarm.id.clone(), (before, after))),
+                Err(error) => outcome.refused.push((alarm.id.clone(), error)),
+            }
+        }
+        if self.dry_run || outcome.changed.is_empty() {
+            return Ok(outcome);
+        }
+        let changes = outcome.changed.iter().map(|(id, (_, after))| (id.as_str(), after));
+        let written = transaction.handle(&changes.collect::<Vec<_>>())?;
+        // What another daemon on the same store changed meanwhile is left as that one did.
+        if written.len() < outcome.changed.len() {
+            let written: HashSet<_> = written.into_iter().collect();
+            let slower = outcome.changed.extract_if(.., |id, _| !written.contains(id));
+            outcome.refused.extend(slower.map(|(id, _)| (id, PeopleError::Conflict)));
+        }
+        let deeds =
+            outcome.changed.iter().map(|(id, (before, after))| self.deed(id, before, after));
+        transaction.record_deeds(&deeds.collect::<Result<Vec<_>, _>>()?)?;
+        Ok(outcome)
+    }
+
     fn after(
         &self,
         alarm: &AlarmView,
@@ -270,9 +289,9 @@ impl Plan<'_> {
         } else {
             Phase::Pending
         };
-        let handling = before.handling.after(&self.act, self.by, phase, now)?;
-        let words = if self.comment.is_empty() { &before.note } else { self.comment };
-        Ok(Handled { handling, note: words.into(), version: before.version + 1, updated: now })
+        let handling = before.handling.after(&self.act, &self.by, phase, now)?;
+        let words = if self.comment.is_empty() { &before.note } else { &self.comment };
+        Ok(Handled { handling, note: words.clone(), version: before.version + 1, updated: now })
     }
 
     fn deed<'b>(
@@ -288,9 +307,9 @@ impl Plan<'_> {
         Ok(Deed {
             at: after.updated,
             about,
-            actor: self.by,
+            actor: &self.by,
             act: self.act.as_str(),
-            detail: self.comment,
+            detail: &self.comment,
             before: text(before)?,
             after: text(after)?,
         })

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{People, PeopleError, filter::fits};
 use crate::{
     engine::{AlarmView, Input, Matcher, Silence, calendar::Recurring, silence::Span},
-    store::{Deed, HAETAE, Store, StoreError, StoredSilence, StoredSpan},
+    store::{Deed, HAETAE, Store, StoreError, StoredSilence, StoredSpan, Transaction},
 };
 
 /// Silences that may be open at once.
@@ -138,28 +138,28 @@ impl People {
     }
 
     async fn add(&self, silence: StoredSilence, by: &str) -> Result<StoredSilence, PeopleError> {
-        let now = silence.created;
-        let mut transaction = self.store.begin().await?;
-        let open = transaction.open_silences(now, MOST).await?;
-        if i64::try_from(open.len()).is_ok_and(|open| open >= MOST) {
-            transaction.abandon().await?;
-            return Err(PeopleError::senseless(format!(
-                "there are {MOST} silences already: end some, or use fewer with wider matchers"
-            )));
-        }
-        let silence = transaction.add_silence(silence).await?;
-        let deed = Deed {
-            at: now,
-            about: &silence.id,
-            actor: by,
-            act: "silenced",
-            detail: &silence.reason,
-            before: String::new(),
-            after: text(&silence)?,
+        let (now, actor) = (silence.created, by.to_owned());
+        let add = move |transaction: &mut Transaction<'_>| {
+            let open = transaction.open_silences(now, MOST)?;
+            if i64::try_from(open.len()).is_ok_and(|open| open >= MOST) {
+                return Err(PeopleError::senseless(format!(
+                    "there are {MOST} silences already: end some, or use fewer with wider matchers"
+                )));
+            }
+            let silence = transaction.add_silence(silence)?;
+            let deed = Deed {
+                at: now,
+                about: &silence.id,
+                actor: &actor,
+                act: "silenced",
+                detail: &silence.reason,
+                before: String::new(),
+                after: text(&silence)?,
+            };
+            transaction.record_deeds(&[deed])?;
+            Ok(silence)
         };
-        transaction.record_deeds(&[deed]).await?;
-        transaction.commit().await?;
-        Ok(silence)
+        self.store.write(add).await
     }
 
     /// Ends a silence before its time.
@@ -192,9 +192,7 @@ impl People {
 
 /// What the engine is told: all that may still hold. A silence whose alarms are over is ended.
 pub async fn load(store: &Store, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
-    let mut transaction = store.begin().await?;
-    let open = transaction.open_silences(now, MOST).await?;
-    transaction.abandon().await?;
+    let open = store.open_silences(now, MOST).await?;
     let mut silences = Vec::with_capacity(open.len());
     for stored in open {
         if let StoredSpan::UntilResolved { alarms, .. } = &stored.span
@@ -228,24 +226,25 @@ async fn end(
     by: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let mut transaction = store.begin().await?;
-    if !transaction.end_silence(&silence.id, now).await? {
-        transaction.abandon().await?;
-        return Ok(false);
-    }
-    let after = StoredSilence { ended: Some(now), ..silence.clone() };
-    let deed = Deed {
-        at: now,
-        about: &silence.id,
-        actor: by,
-        act: "silence ended",
-        detail: &silence.reason,
-        before: text(silence)?,
-        after: text(&after)?,
+    let (silence, actor) = (silence.clone(), by.to_owned());
+    let end = move |transaction: &mut Transaction<'_>| {
+        if !transaction.end_silence(&silence.id, now)? {
+            return Ok(false);
+        }
+        let after = StoredSilence { ended: Some(now), ..silence.clone() };
+        let deed = Deed {
+            at: now,
+            about: &silence.id,
+            actor: &actor,
+            act: "silence ended",
+            detail: &silence.reason,
+            before: text(&silence)?,
+            after: text(&after)?,
+        };
+        transaction.record_deeds(&[deed])?;
+        Ok(true)
     };
-    transaction.record_deeds(&[deed]).await?;
-    transaction.commit().await?;
-    Ok(true)
+    store.write(end).await
 }
 
 fn text(silence: &StoredSilence) -> Result<String, StoreError> {

@@ -198,11 +198,10 @@ async fn engine(
     let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
     let past = Past { groups: store.groups().await?, ..store.past().await? };
     let mut effects = engine.restore(past, &instances, now);
-    let mut page = store.standings("").await?;
-    while let Some(last) = page.last() {
-        let past = Past { standings: page.standings()?, ..Past::default() };
+    let mut pages = store.standings();
+    while let Some(page) = pages.recv().await {
+        let past = Past { standings: page?.standings, ..Past::default() };
         effects.extend(engine.restore(past, &instances, now));
-        page = store.standings(&last).await?;
     }
     Ok((engine, effects))
 }

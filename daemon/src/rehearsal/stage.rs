@@ -188,7 +188,7 @@ impl Stage {
         if let Some(rig) = &self.rig
             && !effects.is_empty()
         {
-            rig.outbox.write(&[effects]).await?;
+            rig.outbox.write(Arc::new(vec![effects])).await?;
         }
         Ok(())
     }

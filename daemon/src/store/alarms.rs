@@ -1,129 +1,194 @@
-//! Alarms: each occurrence a row, from its first pending slot on; what ended stays as history.
+//! Alarms: each that goes on a row, from its first pending slot on; what ended is history.
 
-use sqlx::{Row, any::AnyRow, query};
+use std::collections::BTreeMap;
+
+use haetae_plugin::Timestamp;
+use tokio::sync::mpsc;
 
 use super::{
-    Store, StoreError, Transaction, millis,
-    rows::{Bound, Row as Written},
+    Store, StoreError, Transaction,
+    database::{Connection, Parameters, Row, parameters},
     statements,
 };
 use crate::engine::{Past, Standing};
 
-/// How many identities the engine is told the last occurrence of; of the others, the greatest.
-const OCCURRENCES: usize = 10_000;
-/// Standings whose texts are made at once.
-const CHUNK: usize = 512;
+/// Alarms that ended last, whose occurrences the engine is told; of the others, the greatest.
+const OCCURRENCES: i64 = 10_000;
+/// The mark of the greatest occurrence.
+const OCCURRENCE: &str = "occurrence";
+/// The mark of the last day of which ended alarms were pruned.
+pub(super) const PRUNED: &str = "pruned";
 /// Standings that are read at once.
-const PAGE: i64 = 2_000;
-/// The word for an alarm that has ended; one that is not yet pending or no more is `ok`.
-const ENDED: &str = "ended";
+const PAGE: i64 = 1_000;
+/// Pages that wait to be restored.
+const PAGES: usize = 2;
 
-/// A standing as it is written.
-struct Saved<'a> {
-    standing: &'a Standing,
-    written: String,
+/// The day of a time, by which history is kept: days since 1970.
+pub(super) fn day(time: Timestamp) -> i64 {
+    time.millis().div_euclid(86_400_000)
 }
 
-impl Written for Saved<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Standing { fingerprint, occurrence, alarm, .. } = self.standing;
-        let condition = if alarm.ended.is_some() { ENDED } else { alarm.condition.as_str() };
-        query
-            .bind(alarm.id.as_str())
-            .bind(fingerprint.as_str())
-            .bind(i64::from(*occurrence))
-            .bind(alarm.evaluator.as_str())
-            .bind(condition)
-            .bind(millis(alarm.updated))
-            .bind(self.written.as_str())
-    }
+/// Some standings of an earlier run, and those that can't be read.
+#[derive(Debug, Default)]
+pub struct Standings {
+    /// What the engine goes on with.
+    pub standings: Vec<Standing>,
+    /// Ids of alarms, and why they can't be read.
+    pub unreadable: Vec<(String, String)>,
+}
+
+/// Which occurrences there were.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Occurrences {
+    /// Fingerprints of those that ended last.
+    pub known: Vec<(String, u32)>,
+    /// No occurrence of any other was greater.
+    pub floor: u32,
 }
 
 impl Transaction<'_> {
     /// Writes alarms, each once; it replaces what was stored under its id.
-    pub async fn save_alarms(
+    pub fn save_alarms<'a>(
         &mut self,
-        standings: impl IntoIterator<Item = &Standing>,
+        standings: impl IntoIterator<Item = &'a Standing>,
     ) -> Result<(), StoreError> {
-        let written = |standing| {
-            let written = serde_json::to_string(standing).map_err(StoreError::unreadable)?;
-            Ok(Saved { standing, written })
-        };
-        let standings: Vec<&Standing> = standings.into_iter().collect();
-        // Of very many, the texts of some at a time.
-        for some in standings.chunks(CHUNK) {
-            let saved: Vec<_> = some.iter().copied().map(written).collect::<Result<_, _>>()?;
-            self.each(statements::SAVE_ALARM, &(), &saved).await?;
+        let mut text = Vec::new();
+        let mut greatest = 0;
+        for standing in standings {
+            text.clear();
+            serde_json::to_writer(&mut text, standing).map_err(StoreError::unreadable)?;
+            let written = std::str::from_utf8(&text).map_err(StoreError::unreadable)?;
+            let Standing { fingerprint, occurrence, alarm, .. } = standing;
+            if alarm.ended.is_none() {
+                self.queue(statements::SAVE_ALARM, &[parameters![&alarm.id, written]])?;
+                continue;
+            }
+            let occurrence = i64::from(*occurrence);
+            greatest = occurrence.max(greatest);
+            let (day, updated) = (day(alarm.updated), alarm.updated);
+            let row = parameters![day, &alarm.id, fingerprint, occurrence, updated, written];
+            self.queue(statements::END_ALARM, &[row])?;
+            self.queue(statements::FORGET_ALARM, &[parameters![&alarm.id]])?;
+            // What was told to its end before is history with it.
+            self.archive_told(&alarm.id)?;
+        }
+        if greatest > 0 {
+            self.queue(statements::RAISE_MARK, &[parameters![OCCURRENCE, greatest]])?;
         }
         Ok(())
     }
 
     /// Deletes alarms that never fired.
-    pub async fn forget_alarms(&mut self, ids: &[String]) -> Result<(), StoreError> {
-        self.each(statements::FORGET_ALARM, &(), ids).await.map(drop)
-    }
-}
-
-/// Some standings as they are stored: to read them takes longer than to fetch them.
-#[derive(Default)]
-pub struct Page(Vec<AnyRow>);
-
-impl Page {
-    /// The last id; none: all were read before.
-    pub fn last(&self) -> Option<String> {
-        self.0.last().and_then(|row| row.try_get(1).ok())
+    pub fn forget_alarms(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        let rows: Vec<Parameters<'_>> = ids.iter().map(|id| parameters![id]).collect();
+        self.queue(statements::FORGET_ALARM, &rows)
     }
 
-    /// Reads them.
-    pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
-        self.0.iter().map(standing).collect()
+    /// Of these alarms, those that have ended as far as is stored.
+    pub(super) fn ended_alarm(&mut self, id: &str) -> Result<Option<Standing>, StoreError> {
+        self.connection.first(statements::ENDED_ALARM, parameters![id], standing)
+    }
+
+    /// Sets alarms aside that can't be read: they are deleted, and nobody is told of their end.
+    pub fn set_aside(
+        &mut self,
+        unreadable: &[(String, String)],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (id, why) in unreadable {
+            self.lose_all_of_alarm(id, why, now)?;
+            self.queue(statements::FORGET_ALARM, &[parameters![id]])?;
+        }
+        Ok(())
     }
 }
 
 impl Store {
     /// What the engine goes on from, but for the standings.
     pub async fn past(&self) -> Result<Past, StoreError> {
-        let failed = |error| self.failed(&error);
-        let known = query(statements::OCCURRENCES)
-            .bind(i64::try_from(OCCURRENCES).unwrap_or(i64::MAX))
-            .fetch_all(&self.writer)
-            .await;
-        let known = known.map_err(failed)?;
-        let occurrences: Result<_, sqlx::Error> = known
-            .iter()
-            .map(|row| Ok((row.try_get::<String, _>(0)?, occurrence(row.try_get(1)?))))
-            .collect();
-        let greatest = query(statements::GREATEST_OCCURRENCE).fetch_one(&self.writer).await;
-        let greatest = greatest.and_then(|row| row.try_get::<i64, _>(0)).map_err(failed)?;
-        Ok(Past {
-            standings: Vec::new(),
-            cursors: self.log_cursors().await?,
-            occurrences: occurrences.map_err(failed)?,
-            // Below the limit, all that there are are known.
-            floor: if known.len() < OCCURRENCES { 0 } else { occurrence(greatest) },
-            ..Past::default()
-        })
+        let Occurrences { known, floor } = self.read(occurrences).await?;
+        let cursors = self.log_cursors().await?;
+        Ok(Past { cursors, occurrences: known, floor, ..Past::default() })
     }
 
-    /// The next standings that have not ended, after the id `after`, by id.
-    ///
-    /// In pages: as they are stored, a hundred thousand are ten times what the engine makes of
-    /// them.
-    pub async fn standings(&self, after: &str) -> Result<Page, StoreError> {
-        let query = query(statements::LIVE_ALARMS).bind(after).bind(PAGE);
-        query.fetch_all(&self.writer).await.map(Page).map_err(|error| self.failed(&error))
+    /// The standings that have not ended, by id, in pages: as they are stored, a hundred thousand
+    /// are ten times what the engine makes of them. Read and decoded beside whoever takes them.
+    pub fn standings(&self) -> mpsc::Receiver<Result<Standings, StoreError>> {
+        let (pages, taken) = mpsc::channel(PAGES);
+        let store = self.clone();
+        let failed = pages.clone();
+        tokio::spawn(async move {
+            let read = store.read(move |connection| {
+                let mut after = String::new();
+                while let Some(page) = page(connection, &mut after)? {
+                    if pages.blocking_send(Ok(page)).is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            if let Err(error) = read.await {
+                // Whoever takes them may have gone.
+                drop(failed.send(Err(error)).await);
+            }
+        });
+        taken
     }
 
     /// An alarm as it was stored last, also one that has ended.
     pub async fn alarm(&self, id: &str) -> Result<Option<Standing>, StoreError> {
-        let row = query(statements::ALARM).bind(id).fetch_optional(&self.readers).await;
-        row.map_err(|error| self.failed(&error))?.as_ref().map(standing).transpose()
+        let id = id.to_owned();
+        self.read(move |connection| {
+            if let Some(live) = connection.first(statements::ALARM, parameters![&id], standing)? {
+                return Ok(Some(live));
+            }
+            connection.first(statements::ENDED_ALARM, parameters![&id], standing)
+        })
+        .await
     }
 }
 
-pub(super) fn standing(row: &AnyRow) -> Result<Standing, StoreError> {
-    let text: String = row.try_get(0).map_err(StoreError::unreadable)?;
-    serde_json::from_str(&text).map_err(StoreError::unreadable)
+/// The next page after the id `after`; none: all were read before.
+fn page(
+    connection: &mut dyn Connection,
+    after: &mut String,
+) -> Result<Option<Standings>, StoreError> {
+    let mut page = Standings::default();
+    let mut last = None;
+    connection.query(statements::ALARMS, &[parameters![&*after, PAGE]], &mut |row| {
+        let id = row.string(0)?;
+        match row.json(1) {
+            Ok(standing) => page.standings.push(standing),
+            Err(error) => page.unreadable.push((id.clone(), error.to_string())),
+        }
+        last = Some(id);
+        Ok(())
+    })?;
+    let Some(last) = last else { return Ok(None) };
+    *after = last;
+    Ok(Some(page))
+}
+
+fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreError> {
+    let mut known = BTreeMap::new();
+    let mut rows = 0;
+    connection.query(statements::OCCURRENCES, &[parameters![OCCURRENCES]], &mut |row| {
+        let (fingerprint, number) = (row.string(0)?, occurrence(row.integer(1)?));
+        let greatest = known.entry(fingerprint).or_insert(number);
+        *greatest = number.max(*greatest);
+        rows += 1;
+        Ok(())
+    })?;
+    let mut mark = |name| connection.first(statements::MARK, parameters![name], |row| row.integer(0));
+    let (pruned, greatest) = (mark(PRUNED)?, mark(OCCURRENCE)?);
+    // As long as all that there were are known, others begin with the first.
+    let all = rows < OCCURRENCES && pruned == Some(0);
+    let floor = if all { 0 } else { occurrence(greatest.unwrap_or(i64::MAX)) };
+    Ok(Occurrences { known: known.into_iter().collect(), floor })
+}
+
+pub(super) fn standing(row: &dyn Row) -> Result<Standing, StoreError> {
+    row.json(0)
 }
 
 fn occurrence(number: i64) -> u32 {

@@ -3,82 +3,185 @@
 use std::{os::unix::fs::OpenOptionsExt, path::Path};
 
 use serde::Serialize;
-use sqlx::{AnyPool, AssertSqlSafe, Row, query};
+use tokio::task::spawn_blocking;
 
-use super::{Location, Store, StoreError, pool};
+use super::{
+    Location, StoreError,
+    alarms::standing,
+    database::{Connection, Row, parameters},
+    handling, integrity, logs, obligations, outbox,
+    postgres::Postgres,
+    silences,
+    sqlite::Sqlite,
+    statements,
+    target::Target,
+    thresholds,
+    worker::Closing,
+};
 
-const TABLES: [&str; 10] = [
-    "alarms",
-    "journal",
-    "outbox",
-    "notice_alarms",
-    "groups",
-    "told",
-    "handling",
-    "silences",
-    "thresholds",
-    "thresholds_history",
+/// What a row must be, so that the daemon can go on from it.
+type Readable = fn(&dyn Row) -> Result<(), StoreError>;
+
+/// A table: how its rows are counted, and those that are read, after their key, as the daemon reads
+/// them.
+struct Table {
+    name: &'static str,
+    count: &'static str,
+    rows: Option<(&'static str, Readable)>,
+}
+
+const TABLES: [Table; 14] = [
+    Table {
+        name: "alarms",
+        count: statements::COUNT_ALARMS,
+        rows: Some((statements::CHECK_ALARMS, |row| standing(row).map(drop))),
+    },
+    Table {
+        name: "ended_alarms",
+        count: statements::COUNT_ENDED,
+        rows: Some((statements::CHECK_ENDED, |row| standing(row).map(drop))),
+    },
+    Table { name: "journal", count: statements::COUNT_JOURNAL, rows: None },
+    Table {
+        name: "outbox",
+        count: statements::COUNT_OUTBOX,
+        rows: Some((statements::CHECK_OUTBOX, outbox::readable)),
+    },
+    Table { name: "notice_alarms", count: statements::COUNT_NOTICE_ALARMS, rows: None },
+    Table {
+        name: "groups",
+        count: statements::COUNT_GROUPS,
+        rows: Some((statements::CHECK_GROUPS, json)),
+    },
+    Table {
+        name: "group_alarms",
+        count: statements::COUNT_GROUP_ALARMS,
+        rows: Some((statements::CHECK_GROUP_ALARMS, json)),
+    },
+    Table {
+        name: "told",
+        count: statements::COUNT_TOLD,
+        rows: Some((statements::CHECK_TOLD, |row| obligations::debt(row).map(drop))),
+    },
+    Table { name: "told_ended", count: statements::COUNT_TOLD_ENDED, rows: None },
+    Table {
+        name: "handling",
+        count: statements::COUNT_HANDLING,
+        rows: Some((statements::CHECK_HANDLING, |row| handling::handled(row, 0).map(drop))),
+    },
+    Table {
+        name: "silences",
+        count: statements::COUNT_SILENCES,
+        rows: Some((statements::CHECK_SILENCES, |row| silences::silence(row).map(drop))),
+    },
+    Table {
+        name: "thresholds",
+        count: statements::COUNT_THRESHOLDS,
+        rows: Some((statements::CHECK_THRESHOLDS, |row| thresholds::threshold(row).map(drop))),
+    },
+    Table {
+        name: "thresholds_history",
+        count: statements::COUNT_THRESHOLDS_HISTORY,
+        rows: None,
+    },
+    Table {
+        name: "log_cursors",
+        count: statements::COUNT_LOG_CURSORS,
+        rows: Some((statements::LOG_CURSORS, |row| logs::cursor(row).map(drop))),
+    },
 ];
 
 /// What a look through the store found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Findings {
     /// How many rows each table has.
     pub rows: Vec<(String, i64)>,
+    /// Rows that the daemon can't read.
+    pub unreadable: Vec<Unreadable>,
 }
 
-impl Store {
+/// A row that the daemon can't read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unreadable {
+    /// Its table.
+    pub table: String,
+    /// Which it is, counted from one in the order of its key.
+    pub row: usize,
+    /// Why.
+    pub why: String,
+}
+
+impl super::Store {
     /// Looks through all of a store; an error says what is wrong with it.
     pub async fn examine(location: &Location) -> Result<Findings, StoreError> {
-        let pool = single(location).await?;
-        let found = look(location, &pool).await;
-        pool.close().await;
-        found
+        let location = location.clone();
+        blocking(move || {
+            let mut connection: Box<dyn Connection> = match &location {
+                Location::File(path) => {
+                    let sqlite = Sqlite::reader(path)?;
+                    integrity::whole(&sqlite, path, "PRAGMA integrity_check(20)")?;
+                    Box::new(sqlite.patient())
+                }
+                Location::Server { url, password } => {
+                    let target = Target::parse(url, password.as_deref())?;
+                    Box::new(Postgres::new(target, None, Closing::default())?)
+                }
+            };
+            connection.ready()?;
+            look(&mut *connection)
+        })
+        .await
     }
 
     /// Writes a whole copy of a SQLite store to a new file.
     pub async fn back_up(location: &Location, file: &Path) -> Result<(), StoreError> {
-        let pool = single(location).await?;
-        let name = file.display().to_string();
-        let failed = |error: std::io::Error| StoreError::Failed {
-            location: name.clone(),
-            cause: error.to_string(),
+        let Location::File(path) = location.clone() else {
+            return Err(StoreError::failed(location, "only a file can be copied"));
         };
-        // An empty file is one that it may write into; it is private from the first byte.
-        let mut made = std::fs::OpenOptions::new();
-        let made = made.write(true).create_new(true).mode(0o600).open(file);
-        made.map_err(failed)?;
-        let copied = query("VACUUM INTO $1").bind(name.clone()).execute(&pool).await;
-        pool.close().await;
-        copied.map(drop).map_err(|error| StoreError::of(location, &error))?;
-        // A copy that a power failure can still take away is none.
-        std::fs::File::open(file).and_then(|file| file.sync_all()).map_err(failed)
+        let file = file.to_owned();
+        blocking(move || {
+            let name = file.display().to_string();
+            let failed = |error: std::io::Error| StoreError::failed(&name, error);
+            let sqlite = Sqlite::reader(&path)?;
+            // An empty file is one that it may write into; it is private from the first byte.
+            let mut made = std::fs::OpenOptions::new();
+            made.write(true).create_new(true).mode(0o600).open(&file).map_err(failed)?;
+            let copied = sqlite.raw().execute("VACUUM INTO $1", [&name]);
+            copied.map_err(|error| sqlite.failed(&error))?;
+            // A copy that a power failure can still take away is none.
+            std::fs::File::open(&file).and_then(|file| file.sync_all()).map_err(failed)
+        })
+        .await
     }
 }
 
-async fn single(location: &Location) -> Result<AnyPool, StoreError> {
-    sqlx::any::install_default_drivers();
-    location.check().await?;
-    let options = location.options().map_err(|error| StoreError::of(location, &error))?;
-    pool(location, options, 1, &location.pragmas()).await
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(StoreError::failed("the look through it", error)))
 }
 
-async fn look(location: &Location, pool: &AnyPool) -> Result<Findings, StoreError> {
-    let failed = |error| StoreError::of(location, &error);
-    if let Location::File(path) = location {
-        let answers = query("PRAGMA integrity_check(20)").fetch_all(pool).await.map_err(failed)?;
-        let texts: Result<Vec<String>, _> = answers.iter().map(|row| row.try_get(0)).collect();
-        let texts = texts.map_err(failed)?;
-        if texts != ["ok"] {
-            return Err(StoreError::Damaged { path: path.clone(), cause: texts.join("; ") });
-        }
+fn look(connection: &mut dyn Connection) -> Result<Findings, StoreError> {
+    let mut findings = Findings::default();
+    for Table { name, count, rows } in &TABLES {
+        let count = connection.first(count, parameters![], |row| row.integer(0))?;
+        findings.rows.push(((*name).into(), count.unwrap_or_default()));
+        let Some((sql, readable)) = rows else { continue };
+        let mut number = 0;
+        connection.query(sql, &[parameters![]], &mut |row| {
+            number += 1;
+            if let Err(error) = readable(row) {
+                let (table, why) = ((*name).into(), error.to_string());
+                findings.unreadable.push(Unreadable { table, row: number, why });
+            }
+            Ok(())
+        })?;
     }
-    let mut rows = Vec::new();
-    for table in TABLES {
-        // The name is one of ours.
-        let text = format!("SELECT CAST(count(*) AS BIGINT) FROM {table}");
-        let row = query(AssertSqlSafe(text)).fetch_one(pool).await.map_err(failed)?;
-        rows.push((table.to_owned(), row.try_get(0).map_err(failed)?));
-    }
-    Ok(Findings { rows })
+    Ok(findings)
+}
+
+/// A row whose first column is JSON that only the engine reads.
+fn json(row: &dyn Row) -> Result<(), StoreError> {
+    row.json::<serde_json::Value>(0).map(drop)
 }

@@ -2,79 +2,51 @@
 
 use std::collections::BTreeMap;
 
-use haetae_plugin::Timestamp;
-use sqlx::{Row as _, any::AnyRow, query};
-
 use super::{
-    Store, StoreError, Transaction, millis,
-    rows::{Bound, Row},
+    Store, StoreError, Transaction,
+    database::{Row, parameters},
     statements,
 };
 use crate::engine::notify::StoredGroup;
 
-/// A group that goes on, or an alarm in it.
-struct Saved<'a> {
-    sink: &'a str,
-    key: &'a str,
-    alarm: &'a str,
-    written: &'a str,
-    now: Timestamp,
-}
-
-/// A group that is over.
-struct Gone<'a>(&'a str, &'a str);
-
-impl Row for Saved<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let query = query.bind(self.sink).bind(self.key).bind(self.alarm);
-        query.bind(self.written).bind(millis(self.now))
-    }
-}
-
-impl Row for Gone<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        query.bind(self.0).bind(self.1)
-    }
-}
-
 impl Transaction<'_> {
-    /// Writes groups; of one that is given several times, the last counts.
-    pub async fn save_groups(
+    /// Writes groups, and alarms in them; of one that is given several times, the last counts.
+    pub fn save_groups<'a>(
         &mut self,
-        groups: impl IntoIterator<Item = &StoredGroup>,
-        now: Timestamp,
+        groups: impl IntoIterator<Item = &'a StoredGroup>,
     ) -> Result<(), StoreError> {
         let mut last = BTreeMap::new();
         for group in groups {
             last.insert((group.sink.as_str(), group.key.as_str()), group);
         }
-        let (mut saved, mut gone) = (Vec::new(), Vec::new());
+        let [mut groups, mut alarms, mut over, mut left] = [const { Vec::new() }; 4];
         for ((sink, key), group) in last {
-            match &group.state {
-                Some(state) => {
-                    let alarm = group.alarm().unwrap_or_default();
-                    saved.push(Saved { sink, key, alarm, written: state, now });
-                }
-                None => gone.push(Gone(sink, key)),
+            match (&group.state, group.alarm()) {
+                (Some(state), None) => groups.push(parameters![sink, key, state]),
+                (Some(state), Some(alarm)) => alarms.push(parameters![alarm, sink, key, state]),
+                (None, None) => over.push(parameters![sink, key]),
+                (None, Some(alarm)) => left.push(parameters![alarm, sink, key]),
             }
         }
-        self.each(statements::SAVE_GROUP, &(), &saved).await?;
-        self.each(statements::FORGET_GROUP, &(), &gone).await.map(drop)
+        self.queue(statements::SAVE_GROUP, &groups)?;
+        self.queue(statements::SAVE_GROUP_ALARM, &alarms)?;
+        self.queue(statements::FORGET_GROUP, &over)?;
+        self.queue(statements::FORGET_GROUP_ALARM, &left)
     }
 }
 
 impl Store {
     /// All groups that go on, by sink and key.
     pub async fn groups(&self) -> Result<Vec<StoredGroup>, StoreError> {
-        let rows = query(statements::GROUPS).fetch_all(&self.writer).await;
-        rows.map_err(|error| self.failed(&error))?.iter().map(group).collect()
+        let read = |connection: &mut dyn super::database::Connection| {
+            connection.all(statements::GROUPS, parameters![], group)
+        };
+        let mut groups = self.read(read).await?;
+        groups.sort_unstable_by(|a, b| (&a.sink, &a.key).cmp(&(&b.sink, &b.key)));
+        Ok(groups)
     }
 }
 
-fn group(row: &AnyRow) -> Result<StoredGroup, StoreError> {
-    let read = || -> Result<(String, String, String), sqlx::Error> {
-        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-    };
-    let (sink, key, state) = read().map_err(StoreError::unreadable)?;
-    Ok(StoredGroup { sink, key, state: Some(state) })
+fn group(row: &dyn Row) -> Result<StoredGroup, StoreError> {
+    Ok(StoredGroup { sink: row.string(0)?, key: row.string(1)?, state: Some(row.string(2)?) })
 }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
 
 use super::{
-    HAETAE, Store, StoreError, Transaction, alarms, millis,
-    rows::{Bound, Row as Written},
+    HAETAE, Store, StoreError, Transaction, alarms,
+    database::{Parameters, Row, parameters},
     statements,
 };
 use crate::engine::{Change, Standing, handling::Handling};
@@ -49,76 +48,37 @@ pub struct Deed<'a> {
     pub after: String,
 }
 
-struct Named<'a>(String, &'a Deed<'a>);
-
-impl Written for Named<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self(id, deed) = self;
-        let query = query.bind(id.as_str()).bind(millis(deed.at)).bind(deed.about);
-        let query = query.bind(deed.actor).bind(deed.act).bind(deed.detail);
-        query.bind(deed.before.as_str()).bind(deed.after.as_str())
-    }
-}
-
-/// A row of handling, and the version that it must have been before.
-struct Kept<'a> {
-    alarm: &'a str,
-    word: &'static str,
-    state: String,
-    handled: &'a Handled,
-}
-
-impl Written for Kept<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let query = query.bind(self.alarm).bind(self.word).bind(self.state.as_str());
-        let query = query.bind(self.handled.note.as_str()).bind(self.handled.version);
-        query.bind(millis(self.handled.updated))
-    }
-}
-
 impl Transaction<'_> {
-    /// Adds rows of what people did.
-    pub async fn record_deeds(&mut self, deeds: &[Deed<'_>]) -> Result<(), StoreError> {
-        let named: Vec<_> = deeds.iter().map(|deed| Named(self.id(deed.at), deed)).collect();
-        self.each(statements::RECORD_DEED, &(), &named).await.map(drop)
-    }
-
     /// How these alarms are handled, those that are.
-    pub async fn handled(
-        &mut self,
-        alarms: &[String],
-    ) -> Result<BTreeMap<String, Handled>, StoreError> {
-        let rows = self.each(statements::HANDLED, &(), alarms).await?;
-        rows.iter().map(|row| handled(row, 0)).collect()
+    pub fn handled(&mut self, alarms: &[String]) -> Result<BTreeMap<String, Handled>, StoreError> {
+        let rows: Vec<Parameters<'_>> = alarms.iter().map(|alarm| parameters![alarm]).collect();
+        let found = self.connection.each(statements::HANDLED, &rows, |row| handled(row, 0))?;
+        Ok(found.into_iter().collect())
     }
 
     /// Writes how alarms are handled, each once; the version of each is one more than the one that
     /// it replaces. Whoever was slower changes nothing: the answer names those that were written.
-    pub async fn handle(
-        &mut self,
-        changes: &[(&str, &Handled)],
-    ) -> Result<Vec<String>, StoreError> {
-        let (mut rows, mut written) = (Vec::with_capacity(changes.len()), Vec::new());
+    pub fn handle(&mut self, changes: &[(&str, &Handled)]) -> Result<Vec<String>, StoreError> {
+        let mut written = Vec::new();
         for &(alarm, handled) in changes {
-            let state = serde_json::to_string(&handled.handling).map_err(StoreError::unreadable)?;
-            let word = handled.handling.state.as_str();
-            rows.push(Kept { alarm, word, state, handled });
-        }
-        for row in self.each(statements::HANDLE, &(), &rows).await? {
-            written.push(row.try_get(0).map_err(StoreError::unreadable)?);
+            let Handled { handling, note, version, updated } = handled;
+            let state = serde_json::to_string(handling).map_err(StoreError::unreadable)?;
+            let word = handling.state.as_str();
+            let row = parameters![alarm, word, &state, note, *version, *updated];
+            written.extend(self.connection.all(statements::HANDLE, row, |row| row.string(0))?);
         }
         Ok(written)
     }
 
     /// Writes that the engine ended handlings, with rows of the journal. What a person did
     /// since it decided that stands.
-    pub async fn lapse<'a>(
+    pub fn lapse<'a>(
         &mut self,
         changes: impl IntoIterator<Item = &'a (String, Handling)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for (alarm, handling) in changes {
-            let stored = self.handled(std::slice::from_ref(alarm)).await?.remove(alarm);
+            let stored = self.handled(std::slice::from_ref(alarm))?.remove(alarm);
             // Only what can end by itself does: what a person did meanwhile stands.
             let lapses = |stored: &Handled| {
                 let by_itself =
@@ -132,7 +92,7 @@ impl Transaction<'_> {
                 version: before.version + 1,
                 updated: now,
             };
-            self.handle(&[(alarm, &after)]).await?;
+            self.handle(&[(alarm, &after)])?;
             let text = |handled: &Handled| {
                 serde_json::to_string(&handled.handling).map_err(StoreError::unreadable)
             };
@@ -145,7 +105,7 @@ impl Transaction<'_> {
                 before: text(&before)?,
                 after: text(&after)?,
             };
-            self.record_deeds(&[deed]).await?;
+            self.record_deeds(&[deed])?;
         }
         Ok(())
     }
@@ -154,16 +114,19 @@ impl Transaction<'_> {
 impl Store {
     /// How alarms that have not ended are handled, those that are.
     pub async fn handlings(&self) -> Result<BTreeMap<String, Handled>, StoreError> {
-        let rows = query(statements::HANDLINGS).fetch_all(&self.readers).await;
-        rows.map_err(|error| self.failed(&error))?.iter().map(|row| handled(row, 0)).collect()
+        let found = self.read(|connection| {
+            connection.all(statements::HANDLINGS, parameters![], |row| handled(row, 0))
+        });
+        Ok(found.await?.into_iter().collect())
     }
 
     /// How one alarm is handled.
     pub async fn handling(&self, alarm: &str) -> Result<Handled, StoreError> {
-        let row = query(statements::HANDLED).bind(alarm).fetch_optional(&self.readers).await;
-        let row = row.map_err(|error| self.failed(&error))?;
-        let found = row.as_ref().map(|row| handled(row, 0)).transpose()?;
-        Ok(found.map(|(_, handled)| handled).unwrap_or_default())
+        let alarm = alarm.to_owned();
+        let found = self.read(move |connection| {
+            connection.first(statements::HANDLED, parameters![&alarm], |row| handled(row, 0))
+        });
+        Ok(found.await?.map(|(_, handled)| handled).unwrap_or_default())
     }
 
     /// Alarms that ended after `since`, the newest first, with how they are handled; `unseen`: those
@@ -175,25 +138,22 @@ impl Store {
         most: i64,
     ) -> Result<Vec<(Standing, Handled)>, StoreError> {
         let statement = if unseen { statements::UNSEEN } else { statements::ENDED };
-        let query = query(statement).bind(millis(since)).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        let both = |row| Ok((alarms::standing(row)?, handled(row, 1)?.1));
-        rows.iter().map(both).collect()
+        self.read(move |connection| {
+            connection.all(statement, parameters![since, most], |row| {
+                Ok((alarms::standing(row)?, handled(row, 1)?.1))
+            })
+        })
+        .await
     }
 }
 
 /// How an alarm is handled: the columns from `first` on. Without a state, it never was.
-fn handled(row: &AnyRow, first: usize) -> Result<(String, Handled), StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        let (alarm, state) = (row.try_get(first)?, row.try_get::<String, _>(first + 1)?);
-        let note = row.try_get(first + 2)?;
-        let updated = Timestamp::from_millis(row.try_get(first + 4)?);
-        let handling = Handling::default();
-        Ok((alarm, state, Handled { handling, note, version: row.try_get(first + 3)?, updated }))
+pub(super) fn handled(row: &dyn Row, first: usize) -> Result<(String, Handled), StoreError> {
+    let handling = match row.text(first + 1)? {
+        "" => Handling::default(),
+        _ => row.json(first + 1)?,
     };
-    let (alarm, state, mut handled) = read().map_err(StoreError::unreadable)?;
-    if !state.is_empty() {
-        handled.handling = serde_json::from_str(&state).map_err(StoreError::unreadable)?;
-    }
-    Ok((alarm, handled))
+    let note = row.string(first + 2)?;
+    let (version, updated) = (row.integer(first + 3)?, row.time(first + 4)?);
+    Ok((row.string(first)?, Handled { handling, note, version, updated }))
 }

@@ -2,12 +2,13 @@
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, query};
 
 use super::{
-    Store, StoreError, Transaction, millis,
-    rows::{Bound, Row as Written, plain},
+    Deed, Store, StoreError, Transaction,
+    alarms::day,
+    database::{Row, parameters},
     statements,
+    transaction::plain,
 };
 
 /// A row of the journal.
@@ -77,19 +78,20 @@ pub struct Record<'a> {
 /// Who acts when no person does.
 pub const HAETAE: &str = "haetae";
 
-struct Named<'a>(String, Record<'a>);
-
-impl Written for Named<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self(id, Record { at, alarm, actor, act, detail }) = self;
-        let query = query.bind(id.as_str()).bind(millis(*at)).bind(*alarm);
-        query.bind(*actor).bind(act.as_str()).bind(detail.as_str())
-    }
+/// A row of the journal, as it is written.
+struct Line<'a> {
+    at: Timestamp,
+    alarm: &'a str,
+    actor: &'a str,
+    act: &'a str,
+    detail: &'a str,
+    before: &'a str,
+    after: &'a str,
 }
 
 impl Transaction<'_> {
     /// Adds a row; `detail` says more in a few words.
-    pub async fn record(
+    pub fn record(
         &mut self,
         at: Timestamp,
         alarm: &str,
@@ -97,38 +99,60 @@ impl Transaction<'_> {
         act: Act,
         detail: &str,
     ) -> Result<(), StoreError> {
-        self.record_all([Record { at, alarm, actor, act, detail: detail.into() }]).await
+        self.record_all([Record { at, alarm, actor, act, detail: detail.into() }])
     }
 
     /// Adds rows.
-    pub async fn record_all(
+    pub fn record_all<'a>(
         &mut self,
-        records: impl IntoIterator<Item = Record<'_>>,
+        records: impl IntoIterator<Item = Record<'a>>,
     ) -> Result<(), StoreError> {
-        let named = records.into_iter().map(|record| {
-            let detail = plain(&record.detail);
-            Named(self.id(record.at), Record { detail, ..record })
-        });
-        let named: Vec<_> = named.collect();
-        self.each(statements::RECORD, &(), &named).await.map(drop)
+        for Record { at, alarm, actor, act, detail } in records {
+            let (act, detail) = (act.as_str(), plain(&detail));
+            let (before, after) = ("", "");
+            self.write_line(&Line { at, alarm, actor, act, detail: &detail, before, after })?;
+        }
+        Ok(())
+    }
+
+    /// Adds rows of what people did.
+    pub fn record_deeds(&mut self, deeds: &[Deed<'_>]) -> Result<(), StoreError> {
+        for Deed { at, about, actor, act, detail, before, after } in deeds {
+            let detail = &plain(detail);
+            self.write_line(&Line { at: *at, alarm: about, actor, act, detail, before, after })?;
+        }
+        Ok(())
+    }
+
+    /// Rows lie by the day of their names, which only grow.
+    fn write_line(&mut self, line: &Line<'_>) -> Result<(), StoreError> {
+        let Line { at, alarm, actor, act, detail, before, after } = *line;
+        let name = self.name(at);
+        let named = Timestamp::from_millis(i64::try_from(name.timestamp_ms()).unwrap_or(i64::MAX));
+        let id = name.to_string();
+        let row = parameters![day(named), alarm, &id, at, actor, act, detail, before, after];
+        self.queue(statements::RECORD, &[row])
     }
 }
 
 impl Store {
     /// What happened to an alarm, oldest first.
     pub async fn history(&self, alarm: &str, most: i64) -> Result<Vec<Entry>, StoreError> {
-        let query = query(statements::HISTORY).bind(alarm).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        let entry = |row: &sqlx::any::AnyRow| -> Result<Entry, sqlx::Error> {
-            Ok(Entry {
-                at: Timestamp::from_millis(row.try_get(0)?),
-                actor: row.try_get(1)?,
-                act: row.try_get(2)?,
-                detail: row.try_get(3)?,
-                before: row.try_get(4)?,
-                after: row.try_get(5)?,
-            })
-        };
-        rows.iter().map(|row| entry(row).map_err(StoreError::unreadable)).collect()
+        let alarm = alarm.to_owned();
+        self.read(move |connection| {
+            connection.all(statements::HISTORY, parameters![&alarm, most], entry)
+        })
+        .await
     }
+}
+
+fn entry(row: &dyn Row) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        at: row.time(0)?,
+        actor: row.string(1)?,
+        act: row.string(2)?,
+        detail: row.string(3)?,
+        before: row.string(4)?,
+        after: row.string(5)?,
+    })
 }

@@ -1,11 +1,13 @@
 //! The store's tables, and how they come up to date.
+//!
+//! Which changes were made is kept in the table `_sqlx_migrations`, where earlier versions of the
+//! program look: they refuse a store that has a change which they don't know.
 
-use sqlx::{
-    AnyPool, SqlSafeStr,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
-};
 
-use super::{Location, StoreError};
+use sha2::{Digest, Sha384};
+use tracing::info;
+
+use super::StoreError;
 
 /// Each change of the tables, in order. They are only added to.
 const CHANGES: &[(i64, &str, &str)] = &[
@@ -16,24 +18,61 @@ const CHANGES: &[(i64, &str, &str)] = &[
     (5, "thresholds", include_str!("migrations/0005_thresholds.sql")),
     (6, "logs", include_str!("migrations/0006_logs.sql")),
     (7, "threads", include_str!("migrations/0007_threads.sql")),
+    (8, "history apart", include_str!("migrations/0008_history_apart.sql")),
 ];
 
-/// Brings the tables up to date. Only one daemon does: the state directory is locked.
-pub(super) async fn run(writer: &AnyPool, location: &Location) -> Result<(), StoreError> {
-    let change = |&(version, name, sql): &(i64, &'static str, &'static str)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    let mut migrator = Migrator::with_migrations(CHANGES.iter().map(change).collect());
-    // Locks of PostgreSQL's own are lost with a pooled connection.
-    migrator.set_locking(false);
-    migrator.run(writer).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-            let cause = format!("it has change {version} of the tables");
-            StoreError::Newer { location: location.to_string(), cause }
+/// A database whose tables may be changed.
+pub(super) trait Tables {
+    /// The type of bytes, and how some are written, from hexadecimal digits.
+    const BYTES: (&'static str, fn(&str) -> String);
+    /// Whether a table's rows may lie in its key.
+    const KEYED_TABLES: bool;
+
+    /// Executes texts; the first column of what they answer with, as text.
+    fn say(&mut self, sql: &str) -> Result<Vec<String>, StoreError>;
+
+    /// How it is named.
+    fn name(&self) -> String;
+}
+
+/// Brings the tables up to date, each change wholly or not at all. Only one daemon does: the state
+/// directory is locked.
+pub(super) fn run<T: Tables>(database: &mut T) -> Result<(), StoreError> {
+    let (bytes, literal) = T::BYTES;
+    database.say(&format!(
+        "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY,
+            description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
+    ))?;
+    let made = database.say("SELECT CAST(version AS TEXT) FROM _sqlx_migrations")?;
+    let made: Vec<i64> = made.iter().filter_map(|version| version.parse().ok()).collect();
+    let newest = CHANGES.last().map_or(0, |(version, ..)| *version);
+    if let Some(newer) = made.iter().find(|version| **version > newest) {
+        let cause = format!("it has change {newer} of the tables");
+        return Err(StoreError::Newer { location: database.name(), cause });
+    }
+    for (version, name, sql) in CHANGES.iter().filter(|(version, ..)| !made.contains(version)) {
+        if !made.is_empty() {
+            info!(change = name, "bringing the store up to date; a large one takes a while");
         }
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            StoreError::of(location, &error)
-        }
-        error => StoreError::Failed { location: location.to_string(), cause: error.to_string() },
-    })
+        let checksum = Sha384::digest(sql);
+        let checksum: Vec<_> = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
+        let own = if T::KEYED_TABLES { (*sql).to_owned() } else { sql.replace(" WITHOUT ROWID", "") };
+        let row = format!(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES ({version}, '{name}', TRUE, {}, 0)",
+            literal(&checksum.concat())
+        );
+        database.say("BEGIN")?;
+        let changed = database.say(&own).and_then(|_| database.say(&row));
+        match changed {
+            Ok(_) => database.say("COMMIT")?,
+            Err(error) => {
+                // What the change did is undone in any case: nobody commits it.
+                drop(database.say("ROLLBACK"));
+                return Err(error);
+            }
+        };
+    }
+    Ok(())
 }

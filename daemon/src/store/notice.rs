@@ -3,11 +3,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use haetae_plugin::{Notification, Status, Timestamp};
-use sqlx::{Row as _, query};
 
 use super::{
-    Claimed, Kind, Store, StoreError, Transaction, millis,
-    rows::{Bound, Row},
+    Claimed, Kind, StoreError, Transaction,
+    database::{Parameters, parameters},
     statements,
 };
 
@@ -28,6 +27,9 @@ pub struct Notice<'a> {
     pub lease: Option<Timestamp>,
 }
 
+/// What began the telling of the alarms of rows: by row, idempotency keys with numbers of alarms.
+pub type Roots = HashMap<String, Vec<(String, i64)>>;
+
 /// What a notice says of an alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
@@ -37,146 +39,97 @@ pub struct About {
     pub ends: bool,
 }
 
-/// An alarm that a notice is about.
-struct Name<'a> {
-    notice: &'a str,
-    sink: &'a str,
-    about: &'a About,
-}
-
-impl Row for Name<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let About { alarm, ends } = self.about;
-        query.bind(self.notice).bind(self.sink).bind(alarm.as_str()).bind(i64::from(*ends))
-    }
-}
-
-/// A notice with its name and its text.
-struct Written<'a> {
-    id: String,
-    notice: &'a Notice<'a>,
-    payload: String,
-    now: Timestamp,
-    owner: &'a str,
-}
-
-impl Row for Written<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self { id, notice, payload, now, owner } = self;
-        let held = i64::from(notice.lease.is_some());
-        query
-            .bind(id.as_str())
-            .bind(notice.sink)
-            .bind(notice.notification.key.as_str())
-            .bind(notice.worst())
-            .bind(notice.kind.as_str())
-            .bind(payload.as_str())
-            .bind(millis(*now))
-            .bind(millis(now.after(notice.give_up)))
-            .bind(held)
-            .bind(notice.lease.map_or(0, millis))
-            .bind(if notice.lease.is_some() { *owner } else { "" })
-    }
-}
-
-impl Written<'_> {
-    /// The row as its holder has it, if it was written for this daemon.
-    fn claimed(self) -> Option<Claimed> {
-        let Self { id, notice, now, .. } = self;
-        let mut notification = notice.notification.clone();
-        notification.attempt = 1;
-        let (alarm, kind) = (notice.worst().to_owned(), notice.kind);
-        let expires = now.after(notice.give_up);
-        let lease = notice.lease?;
-        let sink = notice.sink.to_owned();
-        Some(Claimed { id, sink, alarm, kind, notification, expires, lease, fence: 1 })
-    }
-}
-
 impl Notice<'_> {
     /// The alarm that stands for all.
     fn worst(&self) -> &str {
         self.alarms.first().map_or("", |about| &about.alarm)
     }
-}
 
-impl Transaction<'_> {
-    /// Writes rows that are due now.
-    pub async fn enqueue(
-        &mut self,
-        notices: &[Notice<'_>],
-        now: Timestamp,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        let owner = self.owner().to_owned();
-        let mut rows = Vec::with_capacity(notices.len());
-        for notice in notices {
-            let (id, payload) = (self.id(now), written(&notice.notification)?);
-            rows.push(Written { id, notice, payload, now, owner: &owner });
-        }
-        self.each(statements::ENQUEUE, &(), &rows).await?;
-        let names = rows.iter().flat_map(|row| {
-            let (notice, sink) = (row.id.as_str(), row.notice.sink);
-            row.notice.alarms.iter().map(move |about| Name { notice, sink, about })
-        });
-        self.each(statements::NAME_ALARM, &(), &names.collect::<Vec<_>>()).await?;
-        Ok(rows.into_iter().filter_map(Written::claimed).collect())
+    /// The row as its holder has it, if it was written for this daemon.
+    fn claimed(self, id: String, expires: Timestamp) -> Option<Claimed> {
+        let lease = self.lease?;
+        let (sink, alarm) = (self.sink.to_owned(), self.worst().to_owned());
+        let Self { kind, mut notification, .. } = self;
+        notification.attempt = 1;
+        Some(Claimed { id, sink, alarm, kind, notification, expires, lease, fence: 1 })
     }
 }
 
 impl Transaction<'_> {
+    /// Writes rows that are due now; the answer is those that were written for this daemon, as their
+    /// holder has them.
+    pub fn enqueue(
+        &mut self,
+        notices: Vec<Notice<'_>>,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut held = Vec::new();
+        for notice in notices {
+            let id = self.id(now);
+            let payload = written(&notice.notification)?;
+            let expires = now.after(notice.give_up);
+            let lease = notice.lease.map_or(0, Timestamp::millis);
+            let owner = if notice.lease.is_some() { self.owner() } else { "" };
+            let (key, kind) = (notice.notification.key.as_str(), notice.kind.as_str());
+            let mut row = parameters![&id, notice.sink, key, notice.worst(), kind, &payload, now];
+            row.extend(parameters![expires, notice.lease.is_some(), lease, owner]);
+            self.queue(statements::ENQUEUE, &[row])?;
+            for About { alarm, ends } in &notice.alarms {
+                let row = parameters![&id, notice.sink, alarm, *ends];
+                self.queue(statements::NAME_ALARM, &[row])?;
+            }
+            held.extend(notice.claimed(id, expires));
+        }
+        Ok(held)
+    }
+
     /// The alarms that a row is about: its text has them all, but for very many.
-    pub async fn alarms_of(
+    pub fn alarms_of(
         &mut self,
         id: &str,
         notification: &Notification,
     ) -> Result<Vec<About>, StoreError> {
-        if notification.more == 0 {
+        if notification.more == 0 && !notification.alarms.is_empty() {
             let about = |alarm: &haetae_plugin::Alarm| About {
                 alarm: alarm.id.clone(),
                 ends: alarm.status == Status::Resolved,
             };
             return Ok(notification.alarms.iter().map(about).collect());
         }
-        let rows = self.fetch(query(statements::ALARMS_OF_NOTICE).bind(id)).await?;
-        let read = |row: &sqlx::any::AnyRow| -> Result<_, sqlx::Error> {
-            Ok(About { alarm: row.try_get(0)?, ends: row.try_get::<i64, _>(1)? != 0 })
-        };
-        rows.iter().map(|row| read(row).map_err(StoreError::unreadable)).collect()
+        self.connection.all(statements::ALARMS_OF_NOTICE, parameters![id], |row| {
+            Ok(About { alarm: row.string(0)?, ends: row.integer(1)? != 0 })
+        })
     }
 
     /// A new row is about what another one is about.
-    pub(super) async fn name_the_same(
+    pub(super) fn name_the_same(
         &mut self,
         id: &str,
         sink: &str,
         other: &str,
     ) -> Result<(), StoreError> {
-        let query = query(statements::NAME_THE_SAME).bind(id).bind(sink).bind(other);
-        self.execute(query).await.map(drop)
+        self.queue(statements::NAME_THE_SAME, &[parameters![id, sink, other]])
     }
 
     /// Rows are gone, and what they were about with them.
-    pub(super) async fn forget_names(&mut self, ids: &[String]) -> Result<(), StoreError> {
-        self.each(statements::FORGET_NAMES, &(), ids).await.map(drop)
+    pub(super) fn forget_names(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        let rows: Vec<Parameters<'_>> = ids.iter().map(|id| parameters![id]).collect();
+        self.queue(statements::FORGET_NAMES, &rows)
     }
-}
 
-impl Store {
     /// What began the telling of the alarms that rows are about, to the sink of each: by row, the
     /// idempotency keys, with how many of its alarms; the empty one of those that it is told first.
-    pub async fn roots(
-        &self,
-        ids: &[String],
-    ) -> Result<HashMap<String, Vec<(String, i64)>>, StoreError> {
-        let rows = self.read_each(statements::ROOTS, ids).await?;
-        let mut roots = HashMap::<_, Vec<_>>::new();
-        for row in &rows {
-            let read = || -> Result<(String, String, i64), sqlx::Error> {
-                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-            };
-            let (id, root, count) = read().map_err(StoreError::unreadable)?;
-            roots.entry(id).or_default().push((root, count));
-        }
+    pub fn roots<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Roots, StoreError> {
+        let rows: Vec<Parameters<'_>> = ids.into_iter().map(|id| parameters![id]).collect();
+        let mut roots = Roots::new();
+        self.connection.query(statements::ROOTS, &rows, &mut |row| {
+            let root = (row.string(1)?, row.integer(2)?);
+            roots.entry(row.string(0)?).or_default().push(root);
+            Ok(())
+        })?;
         Ok(roots)
     }
 }

@@ -4,17 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
 
 use super::{
-    Store, StoreError, Transaction, alarms, millis,
-    rows::{Bound, Row as Written, plain},
+    Store, StoreError, Transaction,
+    database::{Parameters, Row, parameters},
     statements,
+    transaction::plain,
 };
 use crate::engine::AlarmView;
-
-/// Pairs that are asked about at once.
-const CHUNK: usize = 512;
 
 /// An obligation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,176 +55,212 @@ pub struct Told<'a> {
     pub root: &'a str,
 }
 
-struct Telling<'a> {
-    sink: &'a str,
-    told: &'a Told<'a>,
-    now: Timestamp,
-}
-
-struct Ending<'a> {
-    now: Timestamp,
-    reason: &'a str,
-}
-
-/// A sink and an alarm or a group.
-pub(super) struct Pair<'a>(pub(super) &'a str, pub(super) &'a str);
-
-impl Written for Telling<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        let Self { sink, told, now } = self;
-        let query = query.bind(*sink).bind(told.alarm).bind(i64::from(told.owes));
-        query.bind(millis(*now)).bind(told.root)
-    }
-}
-
-impl Written for Ending<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        query.bind(millis(self.now)).bind(self.reason)
-    }
-}
-
-impl Written for Pair<'_> {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        query.bind(self.0).bind(self.1)
-    }
-}
-
 impl Transaction<'_> {
     /// A sink was told of alarms, each for the first time or again.
-    pub async fn tell(
+    pub fn tell(
         &mut self,
         sink: &str,
         told: &[Told<'_>],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let rows: Vec<_> = told.iter().map(|told| Telling { sink, told, now }).collect();
-        self.each(statements::TELL, &(), &rows).await.map(drop)
+        let rows: Vec<Parameters<'_>> =
+            told.iter().map(|told| parameters![sink, told.alarm, told.owes, now, told.root]).collect();
+        self.queue(statements::TELL, &rows)
     }
 
     /// A sink was told of the end.
-    pub async fn close(
+    pub fn close(
         &mut self,
         sink: &str,
         alarms: &[&str],
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
-        self.each(statements::CLOSE, &Ending { now, reason }, &pairs).await.map(drop)
+        for alarm in alarms {
+            self.queue(statements::CLOSE, &[parameters![now, reason, sink, *alarm]])?;
+            self.archive_told(alarm)?;
+        }
+        Ok(())
+    }
+
+    /// What was told of an alarm to its end is history, if the alarm has ended.
+    pub(super) fn archive_told(&mut self, alarm: &str) -> Result<(), StoreError> {
+        self.queue(statements::ARCHIVE_TOLD, &[parameters![alarm]])?;
+        self.queue(statements::FORGET_ARCHIVED, &[parameters![alarm]])
     }
 
     /// A sink can't be told of the end.
-    pub async fn lose(
+    pub fn lose(
         &mut self,
         sink: &str,
         alarms: &[&str],
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
-        let reason = &plain(reason);
-        self.each(statements::LOSE, &Ending { now, reason }, &pairs).await.map(drop)
+        let reason = plain(reason);
+        let rows: Vec<Parameters<'_>> =
+            alarms.iter().map(|alarm| parameters![now, &*reason, sink, *alarm]).collect();
+        self.queue(statements::LOSE, &rows)
+    }
+
+    /// No sink can be told of the end of an alarm.
+    pub(super) fn lose_all_of_alarm(
+        &mut self,
+        alarm: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let reason = plain(reason);
+        self.queue(statements::LOSE_ALL_OF_ALARM, &[parameters![alarm, now, &*reason]])
     }
 
     /// A sink that is gone can't be told of any end.
-    pub async fn lose_all(
+    pub fn lose_all(
         &mut self,
         sink: &str,
         reason: &str,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let query =
-            query(statements::LOSE_ALL_OF_SINK).bind(sink).bind(millis(now)).bind(plain(reason));
-        self.execute(query).await
+        let reason = plain(reason);
+        self.execute(statements::LOSE_ALL_OF_SINK, parameters![sink, now, &*reason])
     }
 
     /// Of sinks and alarms, those where the sink knows of the alarm, or will.
-    pub async fn known(
+    pub fn known(
         &mut self,
         pairs: &[(&str, &str)],
     ) -> Result<HashSet<(String, String)>, StoreError> {
-        let mut known = HashSet::new();
-        // Rows as they are fetched are many times what is read of them.
-        for some in pairs.chunks(CHUNK) {
-            let some: Vec<_> = some.iter().map(|(sink, alarm)| Pair(sink, alarm)).collect();
-            for row in &self.each(statements::KNOWN, &(), &some).await? {
-                known.insert(pair(row)?);
-            }
-        }
-        Ok(known)
+        let rows = pair_rows(pairs);
+        let known = self.connection.each(statements::KNOWN, &rows, pair)?;
+        Ok(known.into_iter().collect())
     }
 
     /// Sinks that know of alarms, or will, and that nothing else tells of the end: by alarm and
     /// sink, the thread of what waits for it, empty if nothing does.
-    pub async fn knowing(
+    pub fn knowing(
         &mut self,
         alarms: &[String],
     ) -> Result<BTreeMap<(String, String), String>, StoreError> {
-        let rows = self.each(statements::KNOWING, &(), alarms).await?;
+        let rows: Vec<Parameters<'_>> = alarms.iter().map(|alarm| parameters![alarm]).collect();
         let mut knowing = BTreeMap::new();
-        for row in &rows {
-            let thread: String = row.try_get(2).map_err(StoreError::unreadable)?;
+        self.connection.query(statements::KNOWING, &rows, &mut |row| {
+            let thread = row.text(2)?;
             let known = knowing.entry(pair(row)?).or_insert_with(String::new);
             if known.is_empty() {
-                *known = thread;
+                thread.clone_into(known);
             }
-        }
+            Ok(())
+        })?;
         Ok(knowing)
     }
 
     /// Alarms of whose end a sink is to be told, and nothing that waits says so.
-    pub async fn unsettled(&mut self, sink: &str, most: i64) -> Result<Vec<AlarmView>, StoreError> {
-        let rows = self.fetch(query(statements::UNSETTLED).bind(sink).bind(most)).await?;
-        rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
+    pub fn unsettled(
+        &mut self,
+        sink: &str,
+        most: i64,
+        now: Timestamp,
+    ) -> Result<Vec<AlarmView>, StoreError> {
+        let row = parameters![sink, most];
+        let alarms = self.connection.all(statements::UNSETTLED, row, |row| row.string(0))?;
+        self.ended_alarms(sink, &alarms, now)
     }
 
     /// Of these alarms, those whose end the sink is still to be told of.
-    pub async fn unsettled_of(
+    pub fn unsettled_of(
         &mut self,
         sink: &str,
         alarms: &[&str],
+        now: Timestamp,
     ) -> Result<Vec<AlarmView>, StoreError> {
-        let pairs: Vec<_> = alarms.iter().map(|alarm| Pair(sink, alarm)).collect();
-        let rows = self.each(statements::UNSETTLED_OF, &(), &pairs).await?;
-        rows.iter().map(|row| alarms::standing(row).map(|standing| standing.alarm)).collect()
+        let pairs: Vec<_> = alarms.iter().map(|alarm| (sink, *alarm)).collect();
+        let rows = pair_rows(&pairs);
+        let alarms = self.connection.each(statements::UNSETTLED_OF, &rows, |row| row.string(0))?;
+        self.ended_alarms(sink, &alarms, now)
+    }
+
+    /// Alarms that have ended; a sink can't be told of the end of one that is not known any more.
+    fn ended_alarms(
+        &mut self,
+        sink: &str,
+        alarms: &[String],
+        now: Timestamp,
+    ) -> Result<Vec<AlarmView>, StoreError> {
+        let mut ended = Vec::with_capacity(alarms.len());
+        for alarm in alarms {
+            match self.ended_alarm(alarm) {
+                Ok(Some(standing)) => ended.push(standing.alarm),
+                Ok(None) => self.lose(sink, &[alarm], "its alarm is not known any more", now)?,
+                Err(StoreError::Unreadable(why)) => self.lose(sink, &[alarm], &why, now)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended)
     }
 
     /// Forgets those who are owed nothing when their alarms end.
-    pub async fn forget_told(&mut self, alarms: &[String]) -> Result<(), StoreError> {
-        self.each(statements::FORGET_TOLD, &(), alarms).await.map(drop)
+    pub fn forget_told(&mut self, alarms: &[String]) -> Result<(), StoreError> {
+        let rows: Vec<Parameters<'_>> = alarms.iter().map(|alarm| parameters![alarm]).collect();
+        self.queue(statements::FORGET_TOLD, &rows)
     }
 
     /// Sinks that told somebody of something that goes on.
-    pub async fn sinks_told(&mut self) -> Result<Vec<String>, StoreError> {
-        let rows = self.fetch(query(statements::SINKS_TOLD)).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    pub fn sinks_told(&mut self) -> Result<Vec<String>, StoreError> {
+        self.connection.all(statements::SINKS_TOLD, parameters![], |row| row.string(0))
     }
 }
 
 impl Store {
-    /// Obligations that are open or lost; with `all` the closed ones too.
+    /// Whether a sink is to be told of an end, and nothing that waits says so.
+    pub async fn is_unsettled(&self, sink: &str) -> Result<bool, StoreError> {
+        let sink = sink.to_owned();
+        let found = self.read(move |connection| {
+            connection.first(statements::UNSETTLED, parameters![&sink, 1], |_| Ok(()))
+        });
+        Ok(found.await?.is_some())
+    }
+
+    /// Obligations that are open or lost; with `all` the closed ones too, the newest of them.
     pub async fn obligations(&self, all: bool, most: i64) -> Result<Vec<Debt>, StoreError> {
-        let query = query(statements::OBLIGATIONS).bind(i64::from(all)).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(debt).collect()
+        let found = self.read(move |connection| {
+            let mut found =
+                connection.all(statements::OBLIGATIONS, parameters![all, most], debt)?;
+            let left = most - i64::try_from(found.len()).unwrap_or(most);
+            if all && left > 0 {
+                let row = parameters![left];
+                found.extend(connection.all(statements::ENDED_OBLIGATIONS, row, debt)?);
+            }
+            Ok(found)
+        });
+        let mut found = found.await?;
+        found.sort_by(|a, b| (a.opened, &a.sink, &a.alarm).cmp(&(b.opened, &b.sink, &b.alarm)));
+        Ok(found)
     }
 
     /// Who was told of an alarm, those who are owed no end among them.
     pub async fn told_of(&self, alarm: &str) -> Result<Vec<Debt>, StoreError> {
-        let query = query(statements::DEBTS_OF_ALARM).bind(alarm);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(debt).collect()
+        let alarm = alarm.to_owned();
+        let found = self.read(move |connection| {
+            let row = || parameters![&alarm];
+            let mut found = connection.all(statements::DEBTS_OF_ALARM, row(), debt)?;
+            found.extend(connection.all(statements::ENDED_DEBTS_OF_ALARM, row(), debt)?);
+            Ok(found)
+        });
+        let mut found = found.await?;
+        found.sort_by(|a, b| a.sink.cmp(&b.sink));
+        Ok(found)
     }
 
     /// How many obligations are open, and how many lost.
     pub async fn count_obligations(&self) -> Result<(i64, i64), StoreError> {
-        let rows = query(statements::COUNT_OBLIGATIONS).fetch_all(&self.readers).await;
-        let rows = rows.map_err(|error| self.failed(&error))?;
+        let counted = self.read(|connection| {
+            connection.all(statements::COUNT_OBLIGATIONS, parameters![], |row| {
+                Ok((DebtState::parse(row.text(0)?)?, row.integer(1)?))
+            })
+        });
         let mut counts = (0, 0);
-        for row in &rows {
-            let state: String = row.try_get(0).map_err(StoreError::unreadable)?;
-            let count: i64 = row.try_get(1).map_err(StoreError::unreadable)?;
-            match DebtState::parse(&state)? {
+        for (state, count) in counted.await? {
+            match state {
                 DebtState::Open => counts.0 = count,
                 DebtState::Unreachable => counts.1 = count,
                 DebtState::Closed => {}
@@ -237,9 +270,13 @@ impl Store {
     }
 }
 
-pub(super) fn pair(row: &AnyRow) -> Result<(String, String), StoreError> {
-    let read = || -> Result<_, sqlx::Error> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-    read().map_err(StoreError::unreadable)
+/// Sinks with alarms or groups, as rows of parameters.
+pub(super) fn pair_rows<'a>(pairs: &[(&'a str, &'a str)]) -> Vec<Parameters<'a>> {
+    pairs.iter().map(|(sink, other)| parameters![*sink, *other]).collect()
+}
+
+pub(super) fn pair(row: &dyn Row) -> Result<(String, String), StoreError> {
+    Ok((row.string(0)?, row.string(1)?))
 }
 
 impl DebtState {
@@ -253,22 +290,15 @@ impl DebtState {
     }
 }
 
-fn debt(row: &AnyRow) -> Result<Debt, StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        let names: [String; 3] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
-        let numbers: [i64; 3] = [row.try_get(3)?, row.try_get(4)?, row.try_get(5)?];
-        let reason: String = row.try_get(6)?;
-        Ok((names, numbers, reason))
-    };
-    let ([sink, alarm, state], [opened, repeats, ended], reason) =
-        read().map_err(StoreError::unreadable)?;
+pub(super) fn debt(row: &dyn Row) -> Result<Debt, StoreError> {
+    let ended = row.integer(5)?;
     Ok(Debt {
-        sink,
-        alarm,
-        state: DebtState::parse(&state)?,
-        opened: Timestamp::from_millis(opened),
-        repeats,
+        sink: row.string(0)?,
+        alarm: row.string(1)?,
+        state: DebtState::parse(row.text(2)?)?,
+        opened: row.time(3)?,
+        repeats: row.integer(4)?,
         ended: (ended > 0).then(|| Timestamp::from_millis(ended)),
-        reason,
+        reason: row.string(6)?,
     })
 }

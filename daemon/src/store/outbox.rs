@@ -2,17 +2,21 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use haetae_plugin::{Notification, Timestamp};
+use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row as _, any::AnyRow, query};
+use tracing::warn;
 
 use super::{
-    Store, StoreError, Transaction, millis,
+    Store, StoreError, Transaction,
+    database::{Parameters, Row, parameters},
     notice::written,
-    obligations::{Pair, pair},
-    rows::{Bound, Row, plain},
+    obligations::{pair, pair_rows},
     statements,
+    transaction::plain,
 };
+
+/// How often a claim goes on behind rows that can't be read.
+const MOST_UNREADABLE: usize = 100;
 
 /// Why a row was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,14 @@ pub struct Claimed {
     /// Until when it is this daemon's.
     pub lease: Timestamp,
     pub(super) fence: i64,
+}
+
+/// A row that this daemon holds, by its name and by what shows that it still does.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its name.
+    pub id: String,
+    fence: i64,
 }
 
 /// A row as people see it.
@@ -103,100 +115,106 @@ impl Kind {
     }
 }
 
-impl Row for &Claimed {
-    fn bind<'q>(&'q self, query: Bound<'q>) -> Bound<'q> {
-        query.bind(self.id.as_str()).bind(self.fence)
-    }
+/// A row that is claimed, or why it can't be.
+enum Claim {
+    Good(Claimed),
+    Unreadable { id: String, fence: i64, why: String },
 }
 
 impl Transaction<'_> {
     /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
-    pub async fn claim(
+    ///
+    /// One that can't be read is a dead letter from then on: it holds up nobody.
+    pub fn claim(
         &mut self,
         sink: &str,
         now: Timestamp,
         lease: Timestamp,
         most: usize,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let query = query(statements::CLAIM)
-            .bind(millis(lease))
-            .bind(self.owner().to_owned())
-            .bind(sink)
-            .bind(millis(now))
-            .bind(i64::try_from(most).unwrap_or(i64::MAX));
-        let rows = self.fetch(query).await?;
-        let mut claimed: Vec<_> =
-            rows.iter().map(|row| claimed(sink, row, lease)).collect::<Result<_, _>>()?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut claimed = Vec::new();
+        // Others of its thread may be due then.
+        for _ in 0..MOST_UNREADABLE {
+            let owner = self.owner();
+            let row = parameters![lease, owner, sink, now, most];
+            let claims = self.connection.all(statements::CLAIM, row, |row| claim(sink, row, lease))?;
+            let mut unreadable = 0;
+            for claim in claims {
+                match claim {
+                    Claim::Good(row) => claimed.push(row),
+                    Claim::Unreadable { id, fence, why } => {
+                        unreadable += 1;
+                        warn!(sink, notice = id, why, "a notice can't be read: a dead letter");
+                        let why = plain(&format!("it can't be read: {why}")).into_owned();
+                        self.execute(statements::BURY_UNREAD, parameters![&id, fence, &why])?;
+                    }
+                }
+            }
+            if unreadable == 0 || !claimed.is_empty() {
+                break;
+            }
+        }
         claimed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(claimed)
     }
 
     /// The sink has them; the answer is the names of those that were still this daemon's.
-    pub async fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
-        let gone = self.each(statements::DELIVERED, &(), rows).await?;
-        let gone = names(&gone)?;
-        self.forget_names(&gone).await?;
+    pub fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
+        let rows: Vec<Parameters<'_>> = 
+            rows.iter().map(|row| parameters![&row.id, row.fence]).collect();
+        let gone = self.connection.each(statements::DELIVERED, &rows, |row| row.string(0))?;
+        self.forget_names(&gone)?;
         Ok(gone.into_iter().collect())
     }
 
     /// They were not tried and are free again.
-    pub async fn put_back(&mut self, rows: &[Claimed]) -> Result<(), StoreError> {
-        let rows: Vec<_> = rows.iter().collect();
-        self.each(statements::PUT_BACK, &(), &rows).await.map(drop)
+    pub fn put_back(&mut self, rows: &[Held]) -> Result<(), StoreError> {
+        let rows: Vec<Parameters<'_>> =
+            rows.iter().map(|row| parameters![&row.id, row.fence]).collect();
+        self.queue(statements::PUT_BACK, &rows)
     }
 
     /// It is tried again at `due`; for some recipients only, if `left` names them.
-    pub async fn retry(
+    pub fn retry(
         &mut self,
         row: &Claimed,
         due: Timestamp,
         left: &Notification,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let query = query(statements::RETRY)
-            .bind(&row.id)
-            .bind(row.fence)
-            .bind(millis(due))
-            .bind(written(left)?)
-            .bind(plain(reason));
-        Ok(self.execute(query).await? > 0)
+        let (left, reason) = (written(left)?, plain(reason));
+        let row = parameters![&row.id, row.fence, due, &left, &*reason];
+        Ok(self.execute(statements::RETRY, row)? > 0)
     }
 
     /// It becomes a dead letter.
-    pub async fn bury(
+    pub fn bury(
         &mut self,
         row: &Claimed,
         left: &Notification,
         reason: &str,
     ) -> Result<bool, StoreError> {
-        let query = query(statements::BURY)
-            .bind(&row.id)
-            .bind(row.fence)
-            .bind(written(left)?)
-            .bind(plain(reason));
-        Ok(self.execute(query).await? > 0)
+        let (left, reason) = (written(left)?, plain(reason));
+        let row = parameters![&row.id, row.fence, &left, &*reason];
+        Ok(self.execute(statements::BURY, row)? > 0)
     }
 
     /// The part for some recipients becomes a dead letter; the row goes its own way.
-    pub async fn bury_part(
+    pub fn bury_part(
         &mut self,
         row: &Claimed,
         part: &Notification,
         reason: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let id = self.id(now);
-        let query = query(statements::BURY_PART)
-            .bind(&id)
-            .bind(written(part)?)
-            .bind(plain(reason))
-            .bind(&row.id);
-        self.execute(query).await?;
-        self.name_the_same(&id, &row.sink, &row.id).await
+        let (id, part, reason) = (self.id(now), written(part)?, plain(reason));
+        self.queue(statements::BURY_PART, &[parameters![&id, &part, &*reason, &row.id]])?;
+        self.name_the_same(&id, &row.sink, &row.id)
     }
 
     /// Another sink gets what this row held.
-    pub async fn forward(
+    pub fn forward(
         &mut self,
         row: &Claimed,
         sink: &str,
@@ -206,156 +224,173 @@ impl Transaction<'_> {
         let mut notification = row.notification.clone();
         // The other sink has recipients of its own.
         notification.recipients.clear();
-        let id = self.id(now);
-        let query = query(statements::FORWARD)
-            .bind(&id)
-            .bind(sink)
-            .bind(written(&notification)?)
-            .bind(millis(now))
-            .bind(millis(now.after(give_up)))
-            .bind(&row.id);
-        self.execute(query).await?;
-        self.name_the_same(&id, sink, &row.id).await
+        let (id, text, expires) = (self.id(now), written(&notification)?, now.after(give_up));
+        self.queue(
+            statements::FORWARD,
+            &[parameters![&id, sink, &text, now, expires, &row.id]],
+        )?;
+        self.name_the_same(&id, sink, &row.id)
     }
 
     /// Drops ends that nobody needs to be told of, because no beginning ever arrived.
-    pub async fn withdraw(&mut self, sink: &str) -> Result<usize, StoreError> {
-        let gone = names(&self.fetch(query(statements::WITHDRAW).bind(sink)).await?)?;
-        self.forget_names(&gone).await?;
+    pub fn withdraw(&mut self, sink: &str) -> Result<usize, StoreError> {
+        let gone = self.connection.all(statements::WITHDRAW, parameters![sink], |row| row.string(0))?;
+        self.forget_names(&gone)?;
         Ok(gone.len())
     }
 
     /// Of sinks and groups, those where something of the group waits for the sink already.
-    pub async fn pending(
+    pub fn pending(
         &mut self,
         groups: &[(&str, &str)],
     ) -> Result<HashSet<(String, String)>, StoreError> {
-        let groups: Vec<_> = groups.iter().map(|(sink, group)| Pair(sink, group)).collect();
-        self.each(statements::PENDING, &(), &groups).await?.iter().map(pair).collect()
+        let pending = self.connection.each(statements::PENDING, &pair_rows(groups), pair)?;
+        Ok(pending.into_iter().collect())
     }
 
     /// What an earlier run of this daemon held is free, and all that waits is due.
-    pub async fn release(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let owner = self.owner().to_owned();
-        let query = query(statements::RELEASE).bind(millis(now)).bind(owner);
-        self.execute(query).await.map(drop)
+    pub fn release(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.queue(statements::RELEASE, &[parameters![now, self.owner()]])
     }
 
     /// Sinks that something waits for.
-    pub async fn sinks_of_outbox(&mut self) -> Result<Vec<String>, StoreError> {
-        let rows = self.fetch(query(statements::SINKS_OF_OUTBOX)).await?;
-        rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+    pub fn sinks_of_outbox(&mut self) -> Result<Vec<String>, StoreError> {
+        self.connection.all(statements::SINKS_OF_OUTBOX, parameters![], |row| row.string(0))
     }
 
     /// All that waits for a sink becomes dead letters.
-    pub async fn bury_all(&mut self, sink: &str, reason: &str) -> Result<u64, StoreError> {
-        self.execute(query(statements::BURY_ALL_OF_SINK).bind(sink).bind(reason)).await
+    pub fn bury_all(&mut self, sink: &str, reason: &str) -> Result<u64, StoreError> {
+        self.execute(statements::BURY_ALL_OF_SINK, parameters![sink, reason])
     }
 
     /// Tries a dead letter again. False if there is none of that name.
-    pub async fn redrive(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let query = query(statements::REDRIVE).bind(id).bind(millis(now));
-        Ok(self.execute(query).await? > 0)
+    pub fn redrive(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(statements::REDRIVE, parameters![id, now])? > 0)
     }
 
     /// Drops a row. False if there is none of that name.
-    pub async fn drop_row(&mut self, id: &str) -> Result<bool, StoreError> {
-        self.forget_names(&[id.to_owned()]).await?;
-        Ok(self.execute(query(statements::DROP).bind(id)).await? > 0)
+    pub fn drop_row(&mut self, id: &str) -> Result<bool, StoreError> {
+        self.forget_names(&[id.to_owned()])?;
+        Ok(self.execute(statements::DROP, parameters![id])? > 0)
     }
 }
 
 impl Store {
     /// When something of a sink can be claimed; `None`: nothing waits.
     pub async fn next_due(&self, sink: &str) -> Result<Option<Timestamp>, StoreError> {
-        let query = query(statements::NEXT_DUE).bind(sink);
-        let row = query.fetch_one(&self.readers).await.map_err(|error| self.failed(&error))?;
-        let due: i64 = row.try_get(0).map_err(StoreError::unreadable)?;
-        Ok((due > 0).then(|| Timestamp::from_millis(due)))
+        let sink = sink.to_owned();
+        let due = self.read(move |connection| {
+            connection.first(statements::NEXT_DUE, parameters![&sink], |row| row.integer(0))
+        });
+        let due = due.await?.filter(|due| *due > 0);
+        Ok(due.map(Timestamp::from_millis))
     }
 
     /// Rows after the one named `after`, oldest first.
     pub async fn waiting(&self, after: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
-        let query = query(statements::WAITING).bind(after).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(waiting).collect()
+        let after = after.to_owned();
+        self.read(move |connection| {
+            connection.all(statements::WAITING, parameters![&after, most], waiting)
+        })
+        .await
     }
 
     /// One row.
     pub async fn one_waiting(&self, id: &str) -> Result<Option<Waiting>, StoreError> {
-        let query = query(statements::ONE_WAITING).bind(id);
-        let row = query.fetch_optional(&self.readers).await.map_err(|error| self.failed(&error))?;
-        row.as_ref().map(waiting).transpose()
+        let id = id.to_owned();
+        self.read(move |connection| {
+            connection.first(statements::ONE_WAITING, parameters![&id], waiting)
+        })
+        .await
     }
 
     /// Rows about an alarm, oldest first.
     pub async fn waiting_about(&self, alarm: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
-        let query = query(statements::WAITING_ABOUT).bind(alarm).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(waiting).collect()
+        let alarm = alarm.to_owned();
+        self.read(move |connection| {
+            connection.all(statements::WAITING_ABOUT, parameters![&alarm, most], waiting)
+        })
+        .await
     }
 
     /// How much waits and is dead, by sink.
     pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        let rows = query(statements::COUNT_WAITING).fetch_all(&self.readers).await;
-        let rows = rows.map_err(|error| self.failed(&error))?;
-        rows.iter().map(|row| count(row).map_err(StoreError::unreadable)).collect()
+        self.read(|connection| {
+            let mut counts = connection.all(statements::COUNT_WAITING, parameters![], |row| {
+                count(row, false)
+            })?;
+            let dead = |row: &dyn Row| count(row, true);
+            counts.extend(connection.all(statements::COUNT_DEAD, parameters![], dead)?);
+            counts.sort_by(|a, b| (&a.sink, a.dead).cmp(&(&b.sink, b.dead)));
+            Ok(counts)
+        })
+        .await
     }
 }
 
-fn names(rows: &[AnyRow]) -> Result<Vec<String>, StoreError> {
-    rows.iter().map(|row| row.try_get(0).map_err(StoreError::unreadable)).collect()
+impl Claimed {
+    /// What names it to its holder.
+    pub fn held(&self) -> Held {
+        Held { id: self.id.clone(), fence: self.fence }
+    }
 }
 
-fn claimed(sink: &str, row: &AnyRow, lease: Timestamp) -> Result<Claimed, StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        let (id, alarm, kind): (String, String, String) =
-            (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let (payload, expires): (String, i64) = (row.try_get(3)?, row.try_get(4)?);
-        let (attempts, fence): (i64, i64) = (row.try_get(5)?, row.try_get(6)?);
-        Ok((id, alarm, kind, payload, expires, attempts, fence))
-    };
-    let (id, alarm, kind, payload, expires, attempts, fence) =
-        read().map_err(StoreError::unreadable)?;
-    let mut notification: Notification =
-        serde_json::from_str(&payload).map_err(StoreError::unreadable)?;
-    notification.attempt = u32::try_from(attempts).unwrap_or(u32::MAX);
-    let (kind, expires) = (Kind::parse(&kind)?, Timestamp::from_millis(expires));
-    let sink = sink.to_owned();
-    Ok(Claimed { id, sink, alarm, kind, notification, expires, lease, fence })
+fn claim(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claim, StoreError> {
+    let (id, fence) = (row.string(0)?, row.integer(6)?);
+    match claimed(sink, row, lease) {
+        Ok(claimed) => Ok(Claim::Good(claimed)),
+        Err(StoreError::Unreadable(why)) => Ok(Claim::Unreadable { id, fence, why }),
+        Err(error) => Err(error),
+    }
 }
 
-fn waiting(row: &AnyRow) -> Result<Waiting, StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        let names: [String; 4] =
-            [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?];
-        let numbers: [i64; 4] =
-            [row.try_get(4)?, row.try_get(5)?, row.try_get(6)?, row.try_get(7)?];
-        let texts: [String; 2] = [row.try_get(8)?, row.try_get(9)?];
-        Ok((names, numbers, texts))
-    };
-    let ([id, sink, alarm, kind], [created, due, attempts, dead], [reason, payload]) =
-        read().map_err(StoreError::unreadable)?;
+fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claimed, StoreError> {
+    let mut notification: Notification = row.json(3)?;
+    notification.attempt = u32::try_from(row.integer(5)?).unwrap_or(u32::MAX);
+    Ok(Claimed {
+        id: row.string(0)?,
+        sink: sink.to_owned(),
+        alarm: row.string(1)?,
+        kind: Kind::parse(row.text(2)?)?,
+        notification,
+        expires: row.time(4)?,
+        lease,
+        fence: row.integer(6)?,
+    })
+}
+
+/// A row as people see it, also one whose text can't be read: its title says why.
+fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
+    let (alarm, created) = (row.string(2)?, row.time(4)?);
+    let kind = row.text(3).and_then(Kind::parse).unwrap_or(Kind::Problem);
+    let notification = row.json(9).unwrap_or_else(|error| {
+        let unread = Alarm::firing(alarm.clone(), String::new(), Severity::Critical, created);
+        let mut unread = Notification::of(unread, Reason::First, created);
+        // What it is about is known beside it.
+        unread.alarms.clear();
+        unread.title = error.to_string();
+        unread
+    });
     Ok(Waiting {
-        id,
-        sink,
+        id: row.string(0)?,
+        sink: row.string(1)?,
         alarm,
-        kind: Kind::parse(&kind)?,
-        created: Timestamp::from_millis(created),
-        due: Timestamp::from_millis(due),
-        attempts,
-        dead: dead != 0,
-        reason,
-        notification: serde_json::from_str(&payload).map_err(StoreError::unreadable)?,
+        kind,
+        created,
+        due: row.time(5)?,
+        attempts: row.integer(6)?,
+        dead: row.integer(7)? != 0,
+        reason: row.string(8)?,
+        notification,
     })
 }
 
-fn count(row: &AnyRow) -> Result<Count, sqlx::Error> {
-    let dead: i64 = row.try_get(1)?;
-    Ok(Count {
-        sink: row.try_get(0)?,
-        dead: dead != 0,
-        count: row.try_get(2)?,
-        oldest: Timestamp::from_millis(row.try_get(3)?),
-    })
+/// What a check of the whole store asks of each row.
+pub(super) fn readable(row: &dyn Row) -> Result<(), StoreError> {
+    Kind::parse(row.text(3)?)?;
+    row.json::<Notification>(9).map(drop)
+}
+
+fn count(row: &dyn Row, dead: bool) -> Result<Count, StoreError> {
+    Ok(Count { sink: row.string(0)?, dead, count: row.integer(1)?, oldest: row.time(2)? })
 }

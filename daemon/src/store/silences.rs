@@ -2,9 +2,12 @@
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction,
+    database::{Row, parameters},
+    statements,
+};
 
 /// A silence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,73 +74,73 @@ impl StoredSpan {
 
 impl Transaction<'_> {
     /// Writes a new silence and answers with it under its id.
-    pub async fn add_silence(
-        &mut self,
-        silence: StoredSilence,
-    ) -> Result<StoredSilence, StoreError> {
+    pub fn add_silence(&mut self, silence: StoredSilence) -> Result<StoredSilence, StoreError> {
         let silence = StoredSilence { id: self.id(silence.created), version: 1, ..silence };
-        let text = |value: Result<String, _>| value.map_err(StoreError::unreadable);
-        let query = query(statements::ADD_SILENCE)
-            .bind(silence.id.clone())
-            .bind(text(serde_json::to_string(&silence.matchers))?)
-            .bind(text(serde_json::to_string(&silence.span))?)
-            .bind(silence.author.clone())
-            .bind(silence.reason.clone())
-            .bind(millis(silence.created))
-            .bind(silence.span.until().map_or(0, millis));
-        self.execute(query).await?;
+        let StoredSilence { id, matchers, span, author, reason, created, .. } = &silence;
+        let matchers = serde_json::to_string(matchers).map_err(StoreError::unreadable)?;
+        let until = span.until().map_or(0, Timestamp::millis);
+        let span = serde_json::to_string(span).map_err(StoreError::unreadable)?;
+        let row = parameters![id, &matchers, &span, author, reason, *created, until];
+        self.queue(statements::ADD_SILENCE, &[row])?;
         Ok(silence)
     }
 
     /// Ends a silence; false: it is over, or there is none.
-    pub async fn end_silence(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let query = query(statements::END_SILENCE).bind(id).bind(millis(now));
-        Ok(self.execute(query).await? > 0)
+    pub fn end_silence(&mut self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(statements::END_SILENCE, parameters![id, now])? > 0)
     }
 
     /// Silences that may still hold, oldest first.
-    pub async fn open_silences(
+    pub fn open_silences(
         &mut self,
         now: Timestamp,
         most: i64,
     ) -> Result<Vec<StoredSilence>, StoreError> {
-        let query = query(statements::OPEN_SILENCES).bind(millis(now)).bind(most);
-        self.fetch(query).await?.iter().map(silence).collect()
+        self.connection.all(statements::OPEN_SILENCES, parameters![now, most], silence)
     }
 }
 
 impl Store {
+    /// Silences that may still hold, oldest first.
+    pub async fn open_silences(
+        &self,
+        now: Timestamp,
+        most: i64,
+    ) -> Result<Vec<StoredSilence>, StoreError> {
+        self.read(move |connection| {
+            connection.all(statements::OPEN_SILENCES, parameters![now, most], silence)
+        })
+        .await
+    }
+
     /// The newest silences, also those that are over.
     pub async fn silences(&self, most: i64) -> Result<Vec<StoredSilence>, StoreError> {
-        let rows = query(statements::SILENCES).bind(most).fetch_all(&self.readers).await;
-        rows.map_err(|error| self.failed(&error))?.iter().map(silence).collect()
+        self.read(move |connection| {
+            connection.all(statements::SILENCES, parameters![most], silence)
+        })
+        .await
     }
 
     /// One silence.
     pub async fn silence(&self, id: &str) -> Result<Option<StoredSilence>, StoreError> {
-        let row = query(statements::SILENCE).bind(id).fetch_optional(&self.readers).await;
-        row.map_err(|error| self.failed(&error))?.as_ref().map(silence).transpose()
+        let id = id.to_owned();
+        self.read(move |connection| {
+            connection.first(statements::SILENCE, parameters![&id], silence)
+        })
+        .await
     }
 }
 
-fn silence(row: &AnyRow) -> Result<StoredSilence, StoreError> {
-    let read = || -> Result<_, sqlx::Error> {
-        let (matchers, span): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        let ended: i64 = row.try_get(6)?;
-        let made = StoredSilence {
-            id: row.try_get(0)?,
-            matchers: Vec::new(),
-            span: StoredSpan::UntilResolved { from: Timestamp::default(), alarms: Vec::new() },
-            author: row.try_get(3)?,
-            reason: row.try_get(4)?,
-            created: Timestamp::from_millis(row.try_get(5)?),
-            ended: (ended > 0).then(|| Timestamp::from_millis(ended)),
-            version: row.try_get(7)?,
-        };
-        Ok((matchers, span, made))
-    };
-    let (matchers, span, made) = read().map_err(StoreError::unreadable)?;
-    let matchers = serde_json::from_str(&matchers).map_err(StoreError::unreadable)?;
-    let span = serde_json::from_str(&span).map_err(StoreError::unreadable)?;
-    Ok(StoredSilence { matchers, span, ..made })
+pub(super) fn silence(row: &dyn Row) -> Result<StoredSilence, StoreError> {
+    let ended = row.integer(6)?;
+    Ok(StoredSilence {
+        id: row.string(0)?,
+        matchers: row.json(1)?,
+        span: row.json(2)?,
+        author: row.string(3)?,
+        reason: row.string(4)?,
+        created: row.time(5)?,
+        ended: (ended > 0).then(|| Timestamp::from_millis(ended)),
+        version: row.integer(7)?,
+    })
 }

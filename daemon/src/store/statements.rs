@@ -12,19 +12,30 @@ macro_rules! statements {
 }
 
 statements! {
-    SAVE_ALARM = "INSERT INTO alarms (id, fingerprint, occurrence, evaluator, condition, updated,
-        standing) VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (id) DO UPDATE SET condition = excluded.condition, updated = excluded.updated,
-        standing = excluded.standing";
-    FORGET_ALARM = "DELETE FROM alarms WHERE id IN (VALUES ($1))";
-    /// A page of them; an index leaves out what has ended, which is most.
-    LIVE_ALARMS = "SELECT standing, id FROM alarms WHERE condition <> 'ended' AND id > $1
-        ORDER BY id LIMIT $2";
+    COMMITS = "SELECT commits FROM writers WHERE owner = $1";
+    ADD_WRITER = "INSERT INTO writers (owner, commits) VALUES ($1, 0)";
+    COUNT_COMMIT = "UPDATE writers SET commits = $2 WHERE owner = $1";
+
+    SAVE_ALARM = "INSERT INTO alarms (id, standing) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET standing = excluded.standing";
+    FORGET_ALARM = "DELETE FROM alarms WHERE id = $1";
+    END_ALARM = "INSERT INTO ended_alarms (day, id, fingerprint, occurrence, updated, standing)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (day, id) DO UPDATE SET
+        updated = excluded.updated, standing = excluded.standing";
+    /// A page of those that go on.
+    ALARMS = "SELECT id, standing FROM alarms WHERE id > $1 ORDER BY id LIMIT $2";
     ALARM = "SELECT standing FROM alarms WHERE id = $1";
-    /// The last occurrence of each fingerprint, the newest first, so that ids go on from them.
-    OCCURRENCES = "SELECT fingerprint, CAST(max(occurrence) AS BIGINT) FROM alarms
-        WHERE condition = 'ended' GROUP BY fingerprint ORDER BY max(updated) DESC LIMIT $1";
-    GREATEST_OCCURRENCE = "SELECT CAST(coalesce(max(occurrence), 0) AS BIGINT) FROM alarms";
+    /// History is by day: the days that there are, then the row of each.
+    ENDED_ALARM = "WITH RECURSIVE days (day) AS (SELECT max(day) FROM ended_alarms UNION ALL
+            SELECT (SELECT max(e.day) FROM ended_alarms e WHERE e.day < days.day) FROM days
+            WHERE days.day IS NOT NULL)
+        SELECT a.standing FROM days CROSS JOIN ended_alarms a WHERE a.day = days.day AND a.id = $1
+        ORDER BY a.day DESC LIMIT 1";
+    /// Of what ended last, so that occurrences are counted on.
+    OCCURRENCES = "SELECT fingerprint, occurrence FROM ended_alarms ORDER BY updated DESC LIMIT $1";
+    /// Numbers that only grow.
+    MARK = "SELECT value FROM marks WHERE name = $1";
+    RAISE_MARK = "UPDATE marks SET value = $2 WHERE name = $1 AND value < $2";
 
     SAVE_LOG_CURSOR = "INSERT INTO log_cursors (evaluator, source, queue, position, state)
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (evaluator, source) DO UPDATE SET
@@ -34,18 +45,23 @@ statements! {
     FORGET_LOG_CURSOR = "DELETE FROM log_cursors WHERE evaluator = $1 AND source = $2";
 
     LAST_ID = "SELECT max(id) FROM (SELECT coalesce(max(id), '') AS id FROM journal
+            WHERE day = (SELECT max(day) FROM journal)
         UNION ALL SELECT coalesce(max(id), '') AS id FROM thresholds_history
+        UNION ALL SELECT coalesce(max(id), '') AS id FROM silences
         UNION ALL SELECT coalesce(max(id), '') AS id FROM outbox) AS ids";
-    RECORD = "INSERT INTO journal (id, at, alarm, actor, act, detail) VALUES ($1, $2, $3, $4, $5, $6)";
-    HISTORY = "SELECT at, actor, act, detail, before, after FROM journal WHERE alarm = $1
-        ORDER BY id LIMIT $2";
-    RECORD_DEED = "INSERT INTO journal (id, at, alarm, actor, act, detail, before, after)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    RECORD = "INSERT INTO journal (day, alarm, id, at, actor, act, detail, before, after)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    HISTORY = "WITH RECURSIVE days (day) AS (SELECT max(day) FROM journal UNION ALL
+            SELECT (SELECT max(e.day) FROM journal e WHERE e.day < days.day) FROM days
+            WHERE days.day IS NOT NULL)
+        SELECT j.at, j.actor, j.act, j.detail, j.before, j.after
+        FROM days CROSS JOIN journal j WHERE j.day = days.day AND j.alarm = $1
+        ORDER BY j.id LIMIT $2";
 
     HANDLED = "SELECT alarm, state, note, version, updated FROM handling
-        WHERE alarm IN (VALUES ($1))";
+        WHERE alarm = $1";
     HANDLINGS = "SELECT h.alarm, h.state, h.note, h.version, h.updated
-        FROM alarms a JOIN handling h ON h.alarm = a.id WHERE a.condition <> 'ended'";
+        FROM handling h WHERE EXISTS (SELECT 1 FROM alarms a WHERE a.id = h.alarm)";
     /// Of two people who saw the same version, the second changes nothing.
     HANDLE = "INSERT INTO handling (alarm, word, state, note, version, updated)
         VALUES ($1, $2, $3, $4, $5, $6)
@@ -55,14 +71,14 @@ statements! {
     /// What ended while nobody had taken it up, newest first.
     UNSEEN = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
         CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
-        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
-        AND a.updated > $1 AND coalesce(h.word, 'unhandled') = 'unhandled'
+        FROM ended_alarms a LEFT JOIN handling h ON h.alarm = a.id
+        WHERE a.updated > $1 AND coalesce(h.word, 'unhandled') = 'unhandled'
         ORDER BY a.updated DESC LIMIT $2";
     /// What ended of late, newest first.
     ENDED = "SELECT a.standing, a.id, coalesce(h.state, ''), coalesce(h.note, ''),
         CAST(coalesce(h.version, 0) AS BIGINT), CAST(coalesce(h.updated, 0) AS BIGINT)
-        FROM alarms a LEFT JOIN handling h ON h.alarm = a.id WHERE a.condition = 'ended'
-        AND a.updated > $1 ORDER BY a.updated DESC LIMIT $2";
+        FROM ended_alarms a LEFT JOIN handling h ON h.alarm = a.id
+        WHERE a.updated > $1 ORDER BY a.updated DESC LIMIT $2";
 
     ADD_SILENCE = "INSERT INTO silences (id, matchers, span, author, reason, created, until, ended,
         version) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 1)";
@@ -91,16 +107,15 @@ statements! {
     NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN o.lease > o.due THEN o.lease ELSE o.due END), 0)
         AS BIGINT) FROM outbox o WHERE o.sink = $1 AND o.dead = 0 AND NOT EXISTS (SELECT 1 FROM
         outbox e WHERE e.sink = o.sink AND e.thread = o.thread AND e.dead = 0 AND e.id < o.id)";
-    DELIVERED = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
-        DELETE FROM outbox WHERE id IN (SELECT id FROM held)
-        AND (id, fence) IN (SELECT id, fence FROM held) RETURNING id";
-    /// Rows that were claimed and not tried.
-    PUT_BACK = "WITH held (id, fence) AS (VALUES ($1, CAST($2 AS BIGINT)))
-        UPDATE outbox SET lease = 0, attempts = attempts - 1 WHERE id IN (SELECT id FROM held)
-        AND (id, fence) IN (SELECT id, fence FROM held)";
+    DELIVERED = "DELETE FROM outbox WHERE id = $1 AND fence = $2 RETURNING id";
+    /// A row that was claimed and not tried.
+    PUT_BACK = "UPDATE outbox SET lease = 0, attempts = attempts - 1 WHERE id = $1 AND fence = $2";
     RETRY = "UPDATE outbox SET due = $3, lease = 0, payload = $4, reason = $5 WHERE id = $1 AND fence = $2";
     /// Once: what follows must not follow again where nobody knows whether a commit arrived.
     BURY = "UPDATE outbox SET dead = 1, lease = 0, payload = $3, reason = $4
+        WHERE id = $1 AND fence = $2 AND dead = 0";
+    /// One that can't be read: its text is left as it is.
+    BURY_UNREAD = "UPDATE outbox SET dead = 1, lease = 0, reason = $3
         WHERE id = $1 AND fence = $2 AND dead = 0";
     /// A part of a notification that was rejected, beside the part that was delivered.
     BURY_PART = "INSERT INTO outbox (id, sink, thread, alarm, kind, payload, created, due, expires,
@@ -121,8 +136,11 @@ statements! {
     WAITING_ABOUT = "SELECT o.id, o.sink, o.alarm, o.kind, o.created, o.due, o.attempts, o.dead,
         o.reason, o.payload FROM notice_alarms n JOIN outbox o ON o.id = n.notice
         WHERE n.alarm = $1 ORDER BY o.id LIMIT $2";
-    COUNT_WAITING = "SELECT sink, dead, CAST(count(*) AS BIGINT), CAST(min(created) AS BIGINT)
-        FROM outbox GROUP BY sink, dead ORDER BY sink, dead";
+    COUNT_WAITING = "SELECT o.sink, CAST(count(*) AS BIGINT), CAST((SELECT f.created FROM outbox f
+        WHERE f.sink = o.sink AND f.dead = 0 ORDER BY f.id LIMIT 1) AS BIGINT)
+        FROM outbox o WHERE o.dead = 0 GROUP BY o.sink ORDER BY o.sink";
+    COUNT_DEAD = "SELECT sink, CAST(count(*) AS BIGINT), CAST(min(created) AS BIGINT)
+        FROM outbox WHERE dead = 1 GROUP BY sink ORDER BY sink";
     REDRIVE = "UPDATE outbox SET dead = 0, due = $2, attempts = 0, expires = $2 + (expires - created),
         created = $2, reason = '' WHERE id = $1 AND dead = 1";
     DROP = "DELETE FROM outbox WHERE id = $1";
@@ -137,88 +155,120 @@ statements! {
                 WHERE e.alarm = n.alarm AND e.sink = n.sink AND e.ends = 0 AND f.dead = 0
                 AND e.notice < outbox.id)))
         RETURNING id";
-    /// Of sinks and groups, those where something of the group waits for the sink.
-    PENDING = "WITH these (sink, thread) AS (VALUES ($1, $2)) SELECT sink, thread FROM these WHERE
-        EXISTS (SELECT 1 FROM outbox o WHERE o.sink = these.sink AND o.thread = these.thread
-            AND o.dead = 0)";
+    /// A sink and a group, if something of the group waits for the sink.
+    PENDING = "SELECT sink, thread FROM outbox WHERE sink = $1 AND thread = $2 AND dead = 0 LIMIT 1";
 
     NAME_ALARM = "INSERT INTO notice_alarms (notice, sink, alarm, ends) VALUES ($1, $2, $3, $4)";
     /// Another row is about the same alarms.
     NAME_THE_SAME = "INSERT INTO notice_alarms (notice, sink, alarm, ends)
         SELECT $1, $2, alarm, ends FROM notice_alarms WHERE notice = $3";
     ALARMS_OF_NOTICE = "SELECT alarm, ends FROM notice_alarms WHERE notice = $1 ORDER BY alarm";
-    FORGET_NAMES = "DELETE FROM notice_alarms WHERE notice IN (VALUES ($1))";
+    FORGET_NAMES = "DELETE FROM notice_alarms WHERE notice = $1";
 
-    SAVE_GROUP = "INSERT INTO groups (sink, key, alarm, state, updated) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (sink, key) DO UPDATE SET state = excluded.state, updated = excluded.updated";
-    FORGET_GROUP = "DELETE FROM groups WHERE (sink, key) IN (VALUES ($1, $2))";
-    GROUPS = "SELECT sink, key, state FROM groups ORDER BY sink, key";
+    SAVE_GROUP = "INSERT INTO groups (sink, key, state) VALUES ($1, $2, $3)
+        ON CONFLICT (sink, key) DO UPDATE SET state = excluded.state";
+    SAVE_GROUP_ALARM = "INSERT INTO group_alarms (alarm, sink, key, state) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (alarm, sink, key) DO UPDATE SET state = excluded.state";
+    FORGET_GROUP = "DELETE FROM groups WHERE sink = $1 AND key = $2";
+    FORGET_GROUP_ALARM = "DELETE FROM group_alarms WHERE alarm = $1 AND sink = $2 AND key = $3";
+    GROUPS = "SELECT sink, key, state FROM groups
+        UNION ALL SELECT sink, key, state FROM group_alarms";
 
     /// Who is told again after the end is to be told of another one.
-    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, repeat_at, ended, reason, root)
-        VALUES ($1, $2, $3, 'open', $4, 0, 0, 0, '', $5)
-        ON CONFLICT (sink, alarm) DO UPDATE SET
+    TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, ended, reason, root)
+        VALUES ($1, $2, $3, 'open', $4, 0, 0, '', $5)
+        ON CONFLICT (alarm, sink) DO UPDATE SET
             repeats = CASE WHEN told.state = 'open' THEN told.repeats + 1 ELSE 0 END,
             opened = CASE WHEN told.state = 'open' THEN told.opened ELSE excluded.opened END,
             owes = CASE WHEN told.state = 'open' AND told.owes = 1 THEN 1 ELSE excluded.owes END,
             root = CASE WHEN told.root = '' THEN excluded.root ELSE told.root END,
             state = 'open', ended = 0, reason = ''";
-    /// What began the telling of the alarms of notices, with how many alarms; empty: nothing yet.
-    ROOTS = "WITH these (id) AS (VALUES ($1))
-        SELECT n.notice, coalesce(t.root, ''), CAST(count(*) AS BIGINT) FROM these
-            JOIN notice_alarms n ON n.notice = these.id
-            LEFT JOIN told t ON t.sink = n.sink AND t.alarm = n.alarm
-            GROUP BY n.notice, coalesce(t.root, '')";
+    /// What began the telling of the alarms of a notice, with how many alarms; empty: nothing yet.
+    ROOTS = "SELECT n.notice, coalesce(t.root, ''), CAST(count(*) AS BIGINT) FROM notice_alarms n
+        LEFT JOIN told t ON t.alarm = n.alarm AND t.sink = n.sink
+        WHERE n.notice = $1 GROUP BY n.notice, coalesce(t.root, '')";
     CLOSE = "UPDATE told SET state = 'closed', ended = $1, reason = $2
-        WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state <> 'closed'";
+        WHERE alarm = $4 AND sink = $3 AND state <> 'closed'";
+    /// Of an alarm that has ended, what was told to its end is history.
+    ARCHIVE_TOLD = "INSERT INTO told_ended (day, alarm, sink, owes, state, opened, repeats, ended,
+            reason)
+        SELECT ended / 86400000, alarm, sink, owes, state, opened, repeats, ended, reason FROM told
+        WHERE alarm = $1 AND state = 'closed' AND NOT EXISTS (SELECT 1 FROM alarms a WHERE a.id = $1)
+        ON CONFLICT (day, alarm, sink) DO UPDATE SET owes = excluded.owes, opened = excluded.opened,
+            repeats = excluded.repeats, ended = excluded.ended, reason = excluded.reason";
+    FORGET_ARCHIVED = "DELETE FROM told WHERE alarm = $1 AND state = 'closed'
+        AND NOT EXISTS (SELECT 1 FROM alarms a WHERE a.id = $1)";
     LOSE = "UPDATE told SET state = 'unreachable', ended = $1, reason = $2
-        WHERE (sink, alarm) IN (VALUES ($3, $4)) AND state = 'open'";
+        WHERE alarm = $4 AND sink = $3 AND state = 'open'";
+    LOSE_ALL_OF_ALARM = "UPDATE told SET state = 'unreachable', ended = $2, reason = $3
+        WHERE alarm = $1 AND state = 'open'";
     LOSE_ALL_OF_SINK = "UPDATE told SET state = 'unreachable', ended = $2, reason = $3
         WHERE sink = $1 AND state = 'open' AND owes = 1";
-    /// Of pairs, those that know: the beginning was told, or a notice of it waits.
-    KNOWN = "WITH these (sink, alarm) AS (VALUES ($1, $2))
-        SELECT t.sink, t.alarm FROM these JOIN told t ON t.alarm = these.alarm
-            AND t.sink = these.sink WHERE t.state = 'open'
-        UNION SELECT n.sink, n.alarm FROM these JOIN notice_alarms n ON n.alarm = these.alarm
-            AND n.sink = these.sink AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0";
+    /// A sink and an alarm, if the sink knows: the beginning was told, or a notice of it waits.
+    KNOWN = "SELECT t.sink, t.alarm FROM told t
+            WHERE t.alarm = $2 AND t.sink = $1 AND t.state = 'open'
+        UNION SELECT n.sink, n.alarm FROM notice_alarms n JOIN outbox o
+            ON o.id = n.notice AND o.dead = 0 WHERE n.alarm = $2 AND n.sink = $1 AND n.ends = 0";
     /// Sinks that know of an alarm, or will, and that nobody else tells of its end: no group that
     /// it is in, and nothing that waits.
-    KNOWING = "WITH these (alarm) AS (VALUES ($1))
-        SELECT t.alarm, t.sink, '' FROM these JOIN told t ON t.alarm = these.alarm
-            WHERE t.state = 'open' AND t.owes = 1
-            AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+    KNOWING = "SELECT t.alarm, t.sink, '' FROM told t
+            WHERE t.alarm = $1 AND t.state = 'open' AND t.owes = 1
+            AND NOT EXISTS (SELECT 1 FROM group_alarms g WHERE g.alarm = t.alarm AND g.sink = t.sink)
             AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = t.alarm
                 AND e.sink = t.sink AND e.ends = 1)
-        UNION SELECT n.alarm, n.sink, o.thread FROM these JOIN notice_alarms n
-            ON n.alarm = these.alarm AND n.ends = 0 JOIN outbox o ON o.id = n.notice AND o.dead = 0
-            WHERE NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = n.alarm AND g.sink = n.sink)
+        UNION SELECT n.alarm, n.sink, o.thread FROM notice_alarms n JOIN outbox o
+            ON o.id = n.notice AND o.dead = 0 WHERE n.alarm = $1 AND n.ends = 0
+            AND NOT EXISTS (SELECT 1 FROM group_alarms g WHERE g.alarm = n.alarm AND g.sink = n.sink)
             AND NOT EXISTS (SELECT 1 FROM notice_alarms e WHERE e.alarm = n.alarm
                 AND e.sink = n.sink AND e.ends = 1)";
-    /// The end is due to them, no group tells it, and nothing that waits says so.
-    UNSETTLED = "SELECT a.standing FROM told t JOIN alarms a ON a.id = t.alarm
-        WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1
-        AND t.alarm NOT IN (SELECT l.id FROM alarms l WHERE l.condition <> 'ended')
-        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+    /// Alarms whose end is due to a sink, no group tells it, and nothing that waits says so.
+    UNSETTLED = "SELECT t.alarm FROM told t WHERE t.sink = $1 AND t.state = 'open' AND t.owes = 1
+        AND NOT EXISTS (SELECT 1 FROM alarms a WHERE a.id = t.alarm)
+        AND NOT EXISTS (SELECT 1 FROM group_alarms g WHERE g.alarm = t.alarm AND g.sink = t.sink)
         AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
             AND n.ends = 1) LIMIT $2";
-    /// The same, of alarms that a sink was just told of.
-    UNSETTLED_OF = "WITH these (sink, alarm) AS (VALUES ($1, $2))
-        SELECT a.standing FROM these JOIN alarms a ON a.id = these.alarm AND a.condition = 'ended'
-        JOIN told t ON t.sink = these.sink AND t.alarm = these.alarm
-        WHERE t.state = 'open' AND t.owes = 1
-        AND NOT EXISTS (SELECT 1 FROM groups g WHERE g.alarm = t.alarm AND g.sink = t.sink)
+    /// The same, of an alarm that a sink was just told of.
+    UNSETTLED_OF = "SELECT t.alarm FROM told t WHERE t.alarm = $2 AND t.sink = $1
+        AND t.state = 'open' AND t.owes = 1
+        AND NOT EXISTS (SELECT 1 FROM alarms a WHERE a.id = t.alarm)
+        AND NOT EXISTS (SELECT 1 FROM group_alarms g WHERE g.alarm = t.alarm AND g.sink = t.sink)
         AND NOT EXISTS (SELECT 1 FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink
             AND n.ends = 1)";
     /// Those who owe nothing are done when the alarm is.
-    FORGET_TOLD = "DELETE FROM told WHERE alarm IN (VALUES ($1)) AND owes = 0";
+    FORGET_TOLD = "DELETE FROM told WHERE alarm = $1 AND owes = 0";
     OBLIGATIONS = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
-        WHERE owes = 1 AND (state <> 'closed' OR $1 = 1) ORDER BY opened, sink, alarm LIMIT $2";
+        WHERE owes = 1 AND (state <> 'closed' OR CAST($1 AS BIGINT) = 1) ORDER BY opened, sink, alarm LIMIT $2";
+    ENDED_OBLIGATIONS = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told_ended
+        WHERE owes = 1 ORDER BY day DESC, alarm, sink LIMIT $1";
     /// Who was told of an alarm, and owes it an end or not.
     DEBTS_OF_ALARM = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
         WHERE alarm = $1 ORDER BY sink";
+    ENDED_DEBTS_OF_ALARM = "WITH RECURSIVE days (day) AS (SELECT max(day) FROM told_ended UNION ALL
+            SELECT (SELECT max(e.day) FROM told_ended e WHERE e.day < days.day) FROM days
+            WHERE days.day IS NOT NULL)
+        SELECT t.sink, t.alarm, t.state, t.opened, t.repeats, t.ended, t.reason
+        FROM days CROSS JOIN told_ended t WHERE t.day = days.day AND t.alarm = $1
+        ORDER BY t.day, t.sink";
     SINKS_TOLD = "SELECT DISTINCT sink FROM told WHERE state = 'open'";
     COUNT_OBLIGATIONS = "SELECT state, CAST(count(*) AS BIGINT) FROM told WHERE owes = 1
         AND state <> 'closed' GROUP BY state";
+
+    /// The oldest day of a kind of history.
+    OLDEST_ENDED = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM ended_alarms";
+    OLDEST_JOURNAL = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM journal";
+    OLDEST_TOLD = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM told_ended";
+    PRUNE_HANDLING = "DELETE FROM handling WHERE alarm IN (SELECT id FROM ended_alarms
+        WHERE day = $1 ORDER BY id LIMIT $2)";
+    PRUNE_ENDED = "DELETE FROM ended_alarms WHERE day = $1 AND id IN (SELECT id FROM ended_alarms
+        WHERE day = $1 ORDER BY id LIMIT $2)";
+    PRUNE_JOURNAL = "DELETE FROM journal WHERE day = $1 AND (alarm, id) IN (SELECT alarm, id
+        FROM journal WHERE day = $1 ORDER BY alarm, id LIMIT $2)";
+    PRUNE_TOLD = "DELETE FROM told_ended WHERE day = $1 AND (alarm, sink) IN (SELECT alarm, sink
+        FROM told_ended WHERE day = $1 ORDER BY alarm, sink LIMIT $2)";
+    /// Ends that can't be told are history too, once they are as old.
+    PRUNE_UNREACHABLE = "DELETE FROM told WHERE (alarm, sink) IN (SELECT alarm, sink FROM told
+        WHERE state = 'unreachable' AND ended < $1 LIMIT $2)";
+    OLD_LETTERS = "SELECT id FROM outbox WHERE dead = 1 AND created < $1 LIMIT $2";
 
     THRESHOLDS = "SELECT id, evaluator, matchers, levels, author, reason, created, updated, version
         FROM thresholds WHERE removed = 0 ORDER BY id LIMIT $1";
@@ -233,4 +283,33 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7)";
     THRESHOLD_HISTORY = "SELECT at, actor, act, before, after FROM thresholds_history
         WHERE threshold = $1 ORDER BY id LIMIT $2";
+
+    /// A look through all that there is.
+    COUNT_ALARMS = "SELECT CAST(count(*) AS BIGINT) FROM alarms";
+    COUNT_ENDED = "SELECT CAST(count(*) AS BIGINT) FROM ended_alarms";
+    COUNT_JOURNAL = "SELECT CAST(count(*) AS BIGINT) FROM journal";
+    COUNT_OUTBOX = "SELECT CAST(count(*) AS BIGINT) FROM outbox";
+    COUNT_NOTICE_ALARMS = "SELECT CAST(count(*) AS BIGINT) FROM notice_alarms";
+    COUNT_GROUPS = "SELECT CAST(count(*) AS BIGINT) FROM groups";
+    COUNT_GROUP_ALARMS = "SELECT CAST(count(*) AS BIGINT) FROM group_alarms";
+    COUNT_TOLD = "SELECT CAST(count(*) AS BIGINT) FROM told";
+    COUNT_TOLD_ENDED = "SELECT CAST(count(*) AS BIGINT) FROM told_ended";
+    COUNT_HANDLING = "SELECT CAST(count(*) AS BIGINT) FROM handling";
+    COUNT_SILENCES = "SELECT CAST(count(*) AS BIGINT) FROM silences";
+    COUNT_THRESHOLDS = "SELECT CAST(count(*) AS BIGINT) FROM thresholds";
+    COUNT_THRESHOLDS_HISTORY = "SELECT CAST(count(*) AS BIGINT) FROM thresholds_history";
+    COUNT_LOG_CURSORS = "SELECT CAST(count(*) AS BIGINT) FROM log_cursors";
+    CHECK_ALARMS = "SELECT standing FROM alarms ORDER BY id";
+    CHECK_ENDED = "SELECT standing FROM ended_alarms ORDER BY day, id";
+    CHECK_OUTBOX = "SELECT id, sink, alarm, kind, created, due, attempts, dead, reason, payload
+        FROM outbox ORDER BY id";
+    CHECK_GROUPS = "SELECT state FROM groups ORDER BY sink, key";
+    CHECK_GROUP_ALARMS = "SELECT state FROM group_alarms ORDER BY alarm, sink, key";
+    CHECK_TOLD = "SELECT sink, alarm, state, opened, repeats, ended, reason FROM told
+        ORDER BY alarm, sink";
+    CHECK_HANDLING = "SELECT alarm, state, note, version, updated FROM handling ORDER BY alarm";
+    CHECK_SILENCES = "SELECT id, matchers, span, author, reason, created, ended, version
+        FROM silences ORDER BY id";
+    CHECK_THRESHOLDS = "SELECT id, evaluator, matchers, levels, author, reason, created, updated,
+        version FROM thresholds ORDER BY id";
 }

@@ -2,9 +2,12 @@
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, any::AnyRow, query};
 
-use super::{Store, StoreError, Transaction, millis, statements};
+use super::{
+    Store, StoreError, Transaction,
+    database::{Row, parameters},
+    statements,
+};
 
 /// The most thresholds that there may be.
 pub const MOST_THRESHOLDS: i64 = 10_000;
@@ -49,76 +52,53 @@ pub struct ThresholdChange {
 
 impl Transaction<'_> {
     /// The thresholds that there are, as this transaction sees them, the oldest first.
-    pub async fn thresholds(&mut self) -> Result<Vec<StoredThreshold>, StoreError> {
-        let rows = self.fetch(query(statements::THRESHOLDS).bind(MOST_THRESHOLDS)).await?;
-        rows.iter().map(|row| threshold(row).map_err(StoreError::unreadable)).collect()
+    pub fn thresholds(&mut self) -> Result<Vec<StoredThreshold>, StoreError> {
+        self.connection.all(statements::THRESHOLDS, parameters![MOST_THRESHOLDS], threshold)
     }
 
     /// Adds a threshold under a new id, which is answered.
-    pub async fn add_threshold(&mut self, new: &StoredThreshold) -> Result<String, StoreError> {
+    pub fn add_threshold(&mut self, new: &StoredThreshold) -> Result<String, StoreError> {
         let id = self.id(new.created);
-        let query = query(statements::ADD_THRESHOLD)
-            .bind(id.as_str())
-            .bind(new.evaluator.as_str())
-            .bind(new.matchers.as_str())
-            .bind(new.levels.as_str())
-            .bind(new.author.as_str())
-            .bind(new.reason.as_str())
-            .bind(millis(new.created));
-        self.execute(query).await?;
+        let StoredThreshold { evaluator, matchers, levels, author, reason, created, .. } = new;
+        let row = parameters![&id, evaluator, matchers, levels, author, reason, *created];
+        self.queue(statements::ADD_THRESHOLD, &[row])?;
         Ok(id)
     }
 
     /// Writes one over its version `new.version`; false: it has another one by now.
-    pub async fn change_threshold(&mut self, new: &StoredThreshold) -> Result<bool, StoreError> {
-        let query = query(statements::CHANGE_THRESHOLD)
-            .bind(new.id.as_str())
-            .bind(new.version)
-            .bind(new.evaluator.as_str())
-            .bind(new.matchers.as_str())
-            .bind(new.levels.as_str())
-            .bind(new.author.as_str())
-            .bind(new.reason.as_str())
-            .bind(millis(new.updated));
-        Ok(self.execute(query).await? > 0)
+    pub fn change_threshold(&mut self, new: &StoredThreshold) -> Result<bool, StoreError> {
+        let StoredThreshold { id, evaluator, matchers, levels, author, reason, .. } = new;
+        let (version, updated) = (new.version, new.updated);
+        let row = parameters![id, version, evaluator, matchers, levels, author, reason, updated];
+        Ok(self.execute(statements::CHANGE_THRESHOLD, row)? > 0)
     }
 
     /// Removes one of this version; false: it has another one by now.
-    pub async fn remove_threshold(
+    pub fn remove_threshold(
         &mut self,
         id: &str,
         version: i64,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let query = query(statements::REMOVE_THRESHOLD).bind(id).bind(version).bind(millis(now));
-        Ok(self.execute(query).await? > 0)
+        Ok(self.execute(statements::REMOVE_THRESHOLD, parameters![id, version, now])? > 0)
     }
 
     /// Notes who changed it, and from what to what.
-    pub async fn note_threshold(
-        &mut self,
-        id: &str,
-        change: &ThresholdChange,
-    ) -> Result<(), StoreError> {
-        let row = self.id(change.at);
-        let query = query(statements::NOTE_THRESHOLD)
-            .bind(row.as_str())
-            .bind(id)
-            .bind(millis(change.at))
-            .bind(change.actor.as_str())
-            .bind(change.act.as_str())
-            .bind(change.before.as_str())
-            .bind(change.after.as_str());
-        self.execute(query).await.map(drop)
+    pub fn note_threshold(&mut self, id: &str, change: &ThresholdChange) -> Result<(), StoreError> {
+        let name = self.id(change.at);
+        let ThresholdChange { at, actor, act, before, after } = change;
+        let row = parameters![&name, id, *at, actor, act, before, after];
+        self.queue(statements::NOTE_THRESHOLD, &[row])
     }
 }
 
 impl Store {
     /// The thresholds that there are, the oldest first.
     pub async fn thresholds(&self) -> Result<Vec<StoredThreshold>, StoreError> {
-        let rows = query(statements::THRESHOLDS).bind(MOST_THRESHOLDS).fetch_all(&self.readers);
-        let rows = rows.await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(|row| threshold(row).map_err(StoreError::unreadable)).collect()
+        self.read(|connection| {
+            connection.all(statements::THRESHOLDS, parameters![MOST_THRESHOLDS], threshold)
+        })
+        .await
     }
 
     /// What was changed of one, oldest first; also when it was removed since.
@@ -127,32 +107,34 @@ impl Store {
         id: &str,
         most: i64,
     ) -> Result<Vec<ThresholdChange>, StoreError> {
-        let query = query(statements::THRESHOLD_HISTORY).bind(id).bind(most);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(|row| change(row).map_err(StoreError::unreadable)).collect()
+        let id = id.to_owned();
+        self.read(move |connection| {
+            connection.all(statements::THRESHOLD_HISTORY, parameters![&id, most], change)
+        })
+        .await
     }
 }
 
-fn threshold(row: &AnyRow) -> Result<StoredThreshold, sqlx::Error> {
+pub(super) fn threshold(row: &dyn Row) -> Result<StoredThreshold, StoreError> {
     Ok(StoredThreshold {
-        id: row.try_get(0)?,
-        evaluator: row.try_get(1)?,
-        matchers: row.try_get(2)?,
-        levels: row.try_get(3)?,
-        author: row.try_get(4)?,
-        reason: row.try_get(5)?,
-        created: Timestamp::from_millis(row.try_get(6)?),
-        updated: Timestamp::from_millis(row.try_get(7)?),
-        version: row.try_get(8)?,
+        id: row.string(0)?,
+        evaluator: row.string(1)?,
+        matchers: row.string(2)?,
+        levels: row.string(3)?,
+        author: row.string(4)?,
+        reason: row.string(5)?,
+        created: row.time(6)?,
+        updated: row.time(7)?,
+        version: row.integer(8)?,
     })
 }
 
-fn change(row: &AnyRow) -> Result<ThresholdChange, sqlx::Error> {
+fn change(row: &dyn Row) -> Result<ThresholdChange, StoreError> {
     Ok(ThresholdChange {
-        at: Timestamp::from_millis(row.try_get(0)?),
-        actor: row.try_get(1)?,
-        act: row.try_get(2)?,
-        before: row.try_get(3)?,
-        after: row.try_get(4)?,
+        at: row.time(0)?,
+        actor: row.string(1)?,
+        act: row.string(2)?,
+        before: row.string(3)?,
+        after: row.string(4)?,
     })
 }

@@ -1,91 +1,89 @@
 //! A transaction: what is written in it is durable wholly or not at all.
 
 use haetae_plugin::Timestamp;
-use sqlx::{
-    Any, Executor,
-    any::{AnyArguments, AnyRow},
-    pool::PoolConnection,
-    query::Query,
+use ulid::Ulid;
+
+use super::{
+    StoreError,
+    database::{Connection, Parameters},
+    ids::Ids,
 };
 
-use super::{Store, StoreError};
-
-/// A transaction on the connection that writes.
-///
-/// It begins and ends by statements of our own. sqlx counts how deep its transactions are nested,
-/// and miscounts when SQLite has rolled one back by itself, as it does on a full disk: the next
-/// ones would then be inside of one that nobody ever commits. A connection whose transaction did
-/// not end well is closed, which rolls it back whatever state it is in.
+/// A transaction on the thread that writes.
 pub struct Transaction<'a> {
-    store: &'a Store,
-    connection: Option<PoolConnection<Any>>,
+    pub(super) connection: &'a mut dyn Connection,
+    ids: &'a Ids,
+    owner: &'a str,
+    /// Nothing of it is to be durable, though nothing went wrong.
+    abandoned: bool,
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) async fn begin(store: &'a Store) -> Result<Self, StoreError> {
-        let connection = store.writer.acquire().await.map_err(|error| store.failed(&error))?;
-        let mut transaction = Self { store, connection: Some(connection) };
-        transaction.say("BEGIN").await?;
-        Ok(transaction)
+    /// Begins one, does the work and ends it.
+    pub(super) fn run<T, E: From<StoreError>>(
+        connection: &'a mut dyn Connection,
+        ids: &'a Ids,
+        owner: &'a str,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        connection.begin()?;
+        let mut transaction = Transaction { connection, ids, owner, abandoned: false };
+        let done = work(&mut transaction);
+        let Transaction { connection, abandoned, .. } = transaction;
+        let done = match done {
+            Ok(done) if !abandoned => connection.commit().map(|()| done).map_err(E::from),
+            done => {
+                connection.rollback();
+                return done;
+            }
+        };
+        if done.is_err() {
+            connection.rollback();
+        }
+        done
     }
 
-    /// Makes it durable.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
-        self.say("COMMIT").await?;
-        self.connection = None;
-        Ok(())
+    /// Ends it, when its work is done, as if it had not been.
+    pub fn abandon(&mut self) {
+        self.abandoned = true;
     }
 
-    /// Ends it as if it had not been.
-    pub async fn abandon(mut self) -> Result<(), StoreError> {
-        self.say("ROLLBACK").await?;
-        self.connection = None;
-        Ok(())
+    /// A name for a new row; it is greater than all before.
+    pub(super) fn name(&self, now: Timestamp) -> Ulid {
+        self.ids.next(now)
     }
 
-    /// A name for a new row.
+    /// The same as a text.
     pub(super) fn id(&self, now: Timestamp) -> String {
-        self.store.ids.next(now).to_string()
+        self.name(now).to_string()
     }
 
     /// Who holds what this daemon claims.
-    pub(super) fn owner(&self) -> &str {
-        &self.store.owner
+    pub(super) fn owner(&self) -> &'a str {
+        self.owner
+    }
+
+    /// Executes a statement for each row; its answer is not waited for.
+    pub(super) fn queue(
+        &mut self,
+        sql: &'static str,
+        rows: &[Parameters<'_>],
+    ) -> Result<(), StoreError> {
+        self.connection.queue(sql, rows)
     }
 
     /// Executes a statement and says how many rows it changed.
-    pub(super) async fn execute(
+    pub(super) fn execute(
         &mut self,
-        query: Query<'_, Any, AnyArguments>,
+        sql: &'static str,
+        row: Parameters<'_>,
     ) -> Result<u64, StoreError> {
-        let done = query.execute(self.connection()?).await;
-        done.map(|done| done.rows_affected()).map_err(|error| self.store.failed(&error))
-    }
-
-    /// Executes a statement that answers with rows.
-    pub(super) async fn fetch(
-        &mut self,
-        query: Query<'_, Any, AnyArguments>,
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        let rows = query.fetch_all(self.connection()?).await;
-        rows.map_err(|error| self.store.failed(&error))
-    }
-
-    async fn say(&mut self, word: &'static str) -> Result<(), StoreError> {
-        let said = self.connection()?.execute(word).await;
-        said.map(drop).map_err(|error| self.store.failed(&error))
-    }
-
-    fn connection(&mut self) -> Result<&mut sqlx::AnyConnection, StoreError> {
-        let connection = self.connection.as_deref_mut();
-        connection.ok_or_else(|| self.store.failed(&sqlx::Error::PoolClosed))
+        self.connection.execute(sql, row)
     }
 }
 
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.close_on_drop();
-        }
-    }
+/// A text of others as both databases take it: PostgreSQL has no NUL in a text, and what can't be
+/// written would be tried for ever.
+pub(super) fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

@@ -13,7 +13,7 @@ use crate::{
     config::{self, Language, ThresholdText},
     engine::{Input, Override, Preview, threshold::Threshold as Evaluator},
     pipeline::evaluation::Question,
-    store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange},
+    store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange, Transaction},
 };
 
 /// The id of a threshold that is not there yet.
@@ -93,6 +93,64 @@ pub struct Asked<'a> {
     pub seen: Option<i64>,
     /// Whether it is only asked what it would do.
     pub dry_run: bool,
+}
+
+/// A threshold that is to be set.
+struct Setting {
+    registry: Registry,
+    /// None: a new one.
+    id: Option<String>,
+    text: ThresholdText,
+    numbers: Override,
+    actor: String,
+    seen: Option<i64>,
+    dry_run: bool,
+}
+
+/// What was written, or would be.
+struct Written {
+    threshold: Threshold,
+    /// All that are in force then.
+    overrides: Vec<Override>,
+    /// Nothing was written: what this one would do is asked.
+    previews: Option<String>,
+}
+
+impl Setting {
+    fn set(self, transaction: &mut Transaction<'_>, now: Timestamp) -> Result<Written, Refused> {
+        let Self { registry, id, text, numbers, actor, seen, dry_run } = self;
+        let rows = transaction.thresholds()?;
+        let before = registry.seen(&rows, id.as_deref(), seen)?;
+        if before.is_none() && i64::try_from(rows.len()).is_ok_and(|rows| rows >= MOST_THRESHOLDS) {
+            return Err(Refused::Full);
+        }
+        let mut row = stored(&text, &actor, before, now);
+        if dry_run {
+            let mut overrides = registry.overrides(&rows);
+            let previews = Some(numbers.id.clone());
+            match overrides.iter_mut().find(|one| id.as_deref() == Some(one.id.as_str())) {
+                Some(known) => *known = numbers,
+                None => overrides.push(numbers),
+            }
+            return Ok(Written { threshold: registry.shown(&row), overrides, previews });
+        }
+        if before.is_none() {
+            row.id = transaction.add_threshold(&row)?;
+        } else if !transaction.change_threshold(&row)? {
+            return Err(Refused::NoSuch);
+        }
+        row.version += i64::from(before.is_some());
+        let change = ThresholdChange {
+            at: now,
+            actor,
+            act: "set".into(),
+            before: before.map(written).unwrap_or_default(),
+            after: written(&row),
+        };
+        transaction.note_threshold(&row.id, &change)?;
+        let overrides = registry.overrides(&transaction.thresholds()?);
+        Ok(Written { threshold: registry.shown(&row), overrides, previews: None })
+    }
 }
 
 /// Why nothing was changed.
@@ -187,72 +245,62 @@ impl Registry {
         let numbers = numbers.map_err(Refused::Wrong)?;
         let now = self.0.clock.now();
         let _changing = self.0.changing.lock().await;
-        let mut transaction = self.0.store.begin().await?;
-        let rows = transaction.thresholds().await?;
-        let before = self.seen(&rows, id, asked.seen)?;
-        if before.is_none() && i64::try_from(rows.len()).is_ok_and(|rows| rows >= MOST_THRESHOLDS) {
-            return Err(Refused::Full);
-        }
-        let mut row = stored(text, asked.actor, before, now);
-        if asked.dry_run {
-            let mut overrides = self.overrides(&rows);
-            match overrides.iter_mut().find(|one| id == Some(one.id.as_str())) {
-                Some(known) => *known = numbers.clone(),
-                None => overrides.push(numbers.clone()),
-            }
-            transaction.abandon().await?;
-            let preview = Some(self.preview(overrides, numbers.id).await?);
-            return Ok(Changed { threshold: self.shown(&row), preview });
-        }
-        if before.is_none() {
-            row.id = transaction.add_threshold(&row).await?;
-        } else if !transaction.change_threshold(&row).await? {
-            return Err(Refused::NoSuch);
-        }
-        row.version += i64::from(before.is_some());
-        let change = ThresholdChange {
-            at: now,
+        let change = Setting {
+            registry: self.clone(),
+            id: id.map(Into::into),
+            text: text.clone(),
+            numbers,
             actor: asked.actor.into(),
-            act: "set".into(),
-            before: before.map(written).unwrap_or_default(),
-            after: written(&row),
+            seen: asked.seen,
+            dry_run: asked.dry_run,
         };
-        transaction.note_threshold(&row.id, &change).await?;
-        let overrides = self.overrides(&transaction.thresholds().await?);
-        transaction.commit().await?;
-        self.tell(overrides).await;
-        Ok(Changed { threshold: self.shown(&row), preview: None })
+        let set = self.0.store.write(move |transaction| change.set(transaction, now)).await?;
+        self.done(set).await
     }
 
     /// Removes one.
     pub async fn remove(&self, id: &str, asked: Asked<'_>) -> Result<Changed, Refused> {
         let now = self.0.clock.now();
         let _changing = self.0.changing.lock().await;
-        let mut transaction = self.0.store.begin().await?;
-        let rows = transaction.thresholds().await?;
-        let row = self.seen(&rows, Some(id), asked.seen)?.ok_or(Refused::NoSuch)?;
-        let mut overrides = self.overrides(&rows);
-        overrides.retain(|one| one.id != id);
-        let threshold = self.shown(row);
-        if asked.dry_run {
-            transaction.abandon().await?;
-            let preview = Some(self.preview(overrides, id.into()).await?);
-            return Ok(Changed { threshold, preview });
-        }
-        if !transaction.remove_threshold(id, row.version, now).await? {
-            return Err(Refused::NoSuch);
-        }
-        let change = ThresholdChange {
-            at: now,
-            actor: asked.actor.into(),
-            act: "removed".into(),
-            before: written(row),
-            after: String::new(),
+        let (registry, id, actor) = (self.clone(), id.to_owned(), asked.actor.to_owned());
+        let (seen, dry_run) = (asked.seen, asked.dry_run);
+        let remove = move |transaction: &mut Transaction<'_>| {
+            let rows = transaction.thresholds()?;
+            let row = registry.seen(&rows, Some(&id), seen)?.ok_or(Refused::NoSuch)?;
+            let mut overrides = registry.overrides(&rows);
+            overrides.retain(|one| one.id != id);
+            let threshold = registry.shown(row);
+            let change = ThresholdChange {
+                at: now,
+                actor,
+                act: "removed".into(),
+                before: written(row),
+                after: String::new(),
+            };
+            if dry_run {
+                return Ok(Written { threshold, overrides, previews: Some(id) });
+            }
+            if !transaction.remove_threshold(&id, row.version, now)? {
+                return Err(Refused::NoSuch);
+            }
+            transaction.note_threshold(&id, &change)?;
+            Ok(Written { threshold, overrides, previews: None })
         };
-        transaction.note_threshold(id, &change).await?;
-        transaction.commit().await?;
-        self.tell(overrides).await;
-        Ok(Changed { threshold, preview: None })
+        let removed = self.0.store.write(remove).await?;
+        self.done(removed).await
+    }
+
+    /// The engine hears of what was written, or is asked what it would do.
+    async fn done(&self, written: Written) -> Result<Changed, Refused> {
+        let Written { threshold, overrides, previews } = written;
+        let preview = match previews {
+            Some(id) => Some(self.preview(overrides, id).await?),
+            None => {
+                self.tell(overrides).await;
+                None
+            }
+        };
+        Ok(Changed { threshold, preview })
     }
 
     /// The row that is to be changed, if it is as it was seen; `None`: there is to be a new one.

@@ -1,0 +1,181 @@
+//! Opening: the store's threads, its tables, and whether it is the store that it was.
+
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ulid::Ulid;
+
+use super::{
+    Location, Store, StoreError,
+    database::{Connection, parameters},
+    ids::Ids,
+    integrity,
+    mark::{self, Mark},
+    migrations,
+    postgres::Postgres,
+    sqlite::Sqlite,
+    statements,
+    target::Target,
+    worker::{Closing, Workers},
+};
+
+/// Threads that read.
+const READERS: usize = 2;
+
+/// What is done about a store that holds less than its daemon knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// It is not opened.
+    #[default]
+    Refused,
+    /// It is opened as it is.
+    Accepted,
+}
+
+/// A store, and what it has lost, if that was accepted.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Store,
+    /// What is missing, in words.
+    pub lost: Option<String>,
+}
+
+impl Store {
+    /// Opens the store, makes it if there is none, and brings its tables up to date.
+    ///
+    /// `owner` is the same at each start of a daemon, and no other daemon's.
+    pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
+        Self::open_with(location, owner, Loss::Refused).await.map(|opened| opened.store)
+    }
+
+    /// The same; `loss` says what is done if it is not the store that it was.
+    pub async fn open_with(
+        location: Location,
+        owner: &str,
+        loss: Loss,
+    ) -> Result<Opened, StoreError> {
+        let lost = match &location {
+            Location::File(path) => lost(path, owner),
+            Location::Server { .. } => None,
+        };
+        if let (Some(cause), Loss::Refused) = (&lost, loss) {
+            return Err(StoreError::Lost { location: location.to_string(), cause: cause.clone() });
+        }
+        let closing = Closing::default();
+        let started = |error: std::io::Error| StoreError::failed(&location, error);
+        let found = Arc::new(Mutex::new(lost));
+        let opening = Opening {
+            location: location.clone(),
+            owner: owner.into(),
+            loss,
+            lost: Arc::clone(&found),
+            closing: closing.clone(),
+        };
+        let connect = Box::new(move || opening.writer());
+        let writer = Workers::start("store-writer", 1, connect).map_err(started)?;
+        let (to, ends) = (location.clone(), closing.clone());
+        let connect = Box::new(move || reader(&to, &ends));
+        let readers = Workers::start("store-reader", READERS, connect).map_err(started)?;
+        let last = writer.run(|connection| {
+            let last = connection.first(statements::LAST_ID, parameters![], |row| row.string(0))?;
+            Ok::<_, StoreError>(Ulid::from_str(&last.unwrap_or_default()).unwrap_or_default())
+        });
+        let last = last.await?;
+        if let Location::File(path) = &location {
+            integrity::check(path).await?;
+        }
+        let (ids, owner) = (Arc::new(Ids::after(last)), owner.into());
+        let store = Self { writer, readers, location, ids, owner, closing };
+        let lost = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Ok(Opened { store, lost })
+    }
+}
+
+/// What the thread that writes needs to open a store.
+struct Opening {
+    location: Location,
+    owner: String,
+    loss: Loss,
+    /// What was found to be missing.
+    lost: Arc<Mutex<Option<String>>>,
+    closing: Closing,
+}
+
+impl Opening {
+    fn writer(&self) -> Result<Box<dyn Connection>, StoreError> {
+        match &self.location {
+            Location::File(path) => {
+                let mut sqlite = Sqlite::writer(path, &self.owner)?;
+                migrations::run(&mut sqlite)?;
+                let commits = commits(&mut sqlite, &self.owner)?;
+                let mark = self.mark(path, commits)?;
+                sqlite.count_from(commits, mark);
+                Ok(Box::new(sqlite))
+            }
+            Location::Server { url, password } => {
+                let target = Target::parse(url, password.as_deref())?;
+                let owner = Some(self.owner.as_str());
+                let mut postgres = Postgres::new(target, owner, self.closing.clone())?;
+                postgres.ready()?;
+                migrations::run(&mut postgres)?;
+                let commits = commits(&mut postgres, &self.owner)?;
+                postgres.count_from(commits);
+                Ok(Box::new(postgres))
+            }
+        }
+    }
+
+    /// The mark beside a file that has so many transactions, if that is as many as it had.
+    fn mark(&self, path: &Path, commits: i64) -> Result<Mark, StoreError> {
+        let marked = mark::beside(path);
+        if let Some(known) = mark::read(&marked, &self.owner).filter(|known| *known > commits) {
+            let cause = format!(
+                "its last {} transactions are missing: it was written to {known} times",
+                known - commits
+            );
+            if self.loss == Loss::Refused {
+                return Err(StoreError::Lost { location: self.location.to_string(), cause });
+            }
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.get_or_insert(cause);
+        }
+        let failed = |error| StoreError::failed(marked.display(), error);
+        let mark = Mark::open(&marked).map_err(failed)?;
+        mark.set(&self.owner, commits).map_err(failed)?;
+        Ok(mark)
+    }
+}
+
+/// How many transactions of this owner are durable.
+fn commits(connection: &mut dyn Connection, owner: &str) -> Result<i64, StoreError> {
+    let row = parameters![owner];
+    let known = connection.first(statements::COMMITS, row, |row| row.integer(0))?;
+    if known.is_none() {
+        connection.execute(statements::ADD_WRITER, parameters![owner])?;
+    }
+    Ok(known.unwrap_or_default())
+}
+
+fn reader(location: &Location, closing: &Closing) -> Result<Box<dyn Connection>, StoreError> {
+    match location {
+        Location::File(path) => Ok(Box::new(Sqlite::reader(path)?)),
+        Location::Server { url, password } => {
+            let target = Target::parse(url, password.as_deref())?;
+            Ok(Box::new(Postgres::new(target, None, closing.clone())?))
+        }
+    }
+}
+
+/// What of a file is missing before it is opened: then it must not be made anew.
+fn lost(path: &Path, owner: &str) -> Option<String> {
+    let commits = mark::read(&mark::beside(path), owner).filter(|commits| *commits > 0)?;
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() > 0 => None,
+        Ok(_) => Some(format!("the file is empty, and {commits} transactions were written to it")),
+        Err(_) => Some(format!("the file is missing, and {commits} transactions were written to it")),
+    }
+}

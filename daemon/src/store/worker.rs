@@ -1,0 +1,178 @@
+//! Threads that own a connection each: a job is one message there and one back.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{PATIENCE, StoreError, database::Connection};
+
+/// Jobs that wait. Full: whoever has one waits.
+const JOBS: usize = 64;
+
+/// What is done with a connection, or instead of it where there is none.
+type Job = Box<dyn FnOnce(Result<&mut dyn Connection, StoreError>) + Send>;
+/// Makes a connection.
+pub(super) type Connect = Box<dyn Fn() -> Result<Box<dyn Connection>, StoreError> + Send + Sync>;
+
+/// One or several threads that do the same jobs.
+#[derive(Clone, Debug)]
+pub(super) struct Workers {
+    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    watch: Arc<Watch>,
+    /// Each thread holds a sender of it until it ends.
+    ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
+}
+
+/// Since when a job is under way that has not ended.
+#[derive(Debug)]
+struct Watch {
+    started: Instant,
+    /// Milliseconds since then; zero: none.
+    since: AtomicI64,
+}
+
+impl Watch {
+    fn now(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX).max(1)
+    }
+}
+
+/// A job is begun, or given up by who asked for it, and never both.
+#[derive(Default)]
+struct Turn(AtomicU8);
+
+impl Turn {
+    const BEGUN: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    fn take(&self, as_what: u8) -> bool {
+        self.0.compare_exchange(0, as_what, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
+impl Workers {
+    /// Starts `count` threads; each connects when it gets its first job.
+    pub(super) fn start(name: &str, count: usize, connect: Connect) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
+        let (running, ended) = mpsc::channel(1);
+        let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
+        let watch = Arc::new(Watch { started: Instant::now(), since: AtomicI64::new(0) });
+        for _ in 0..count {
+            let (waiting, connect) = (Arc::clone(&waiting), Arc::clone(&connect));
+            let (watch, running) = (Arc::clone(&watch), running.clone());
+            let body = move || {
+                let mut connection = None;
+                loop {
+                    // Threads of one kind take turns at waiting.
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut next = next;
+                    let Some(job) = next.blocking_recv() else { break };
+                    drop(next);
+                    watch.since.store(watch.now(), Ordering::SeqCst);
+                    perform(job, &mut connection, &**connect);
+                    watch.since.store(0, Ordering::SeqCst);
+                }
+                drop(connection);
+                drop(running);
+            };
+            thread::Builder::new().name(name.into()).spawn(body)?;
+        }
+        let (jobs, ended) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(ended.into()));
+        Ok(Self { jobs, watch, ended })
+    }
+
+    /// Has a thread do something and waits for what comes of it.
+    ///
+    /// What was not begun in time is given up and never done. What was begun is waited for: it
+    /// may be durable.
+    pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let turn = Arc::new(Turn::default());
+        let begins = Arc::clone(&turn);
+        let job: Job = Box::new(move |connection| {
+            if begins.take(Turn::BEGUN) {
+                // Whoever asked may have gone.
+                drop(reply.send(connection.map_err(E::from).and_then(job)));
+            }
+        });
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(jobs) = jobs else { return Err(StoreError::Closed.into()) };
+        match timeout(PATIENCE, jobs.send(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(StoreError::Closed.into()),
+            Err(_) => return Err(StoreError::Slow.into()),
+        }
+        let mut answer = answer;
+        let answered = match timeout(PATIENCE, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if turn.take(Turn::GIVEN_UP) => return Err(StoreError::Slow.into()),
+            Err(_) => answer.await,
+        };
+        answered.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// For how long a job has been under way.
+    pub(super) fn busy(&self) -> Duration {
+        match self.watch.since.load(Ordering::SeqCst) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(
+                u64::try_from(self.watch.now().saturating_sub(since)).unwrap_or(0),
+            ),
+        }
+    }
+
+    /// Takes no more jobs and waits until the threads have ended, if they do in time.
+    pub(super) async fn close(&self, patience: Duration) -> bool {
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut ended = self.ended.lock().await;
+        timeout(patience, ended.recv()).await.is_ok()
+    }
+}
+
+fn perform(
+    job: Job,
+    connection: &mut Option<Box<dyn Connection>>,
+    connect: &(dyn Fn() -> Result<Box<dyn Connection>, StoreError> + Send + Sync),
+) {
+    if connection.is_none() {
+        match connect() {
+            Ok(made) => *connection = Some(made),
+            Err(error) => return job(Err(error)),
+        }
+    }
+    let Some(connection) = connection else { return };
+    match connection.ready() {
+        Ok(()) => job(Ok(&mut **connection)),
+        Err(error) => job(Err(error)),
+    }
+}
+
+/// Whether the store is being closed: nothing is waited for any more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Closing(Arc<AtomicBool>);
+
+impl Closing {
+    pub(super) fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
