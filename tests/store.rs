@@ -41,7 +41,11 @@ fn on_both<F: Future<Output = ()>>(name: &str, test: impl Fn(Location) -> F) {
 /// Another client of the same database.
 enum Client {
     Sqlite(rusqlite::Connection),
-    Postgres(tokio_postgres::Client),
+    Postgres {
+        client: tokio_postgres::Client,
+        /// Held for as long as it is to move the client's bytes.
+        _driver: tokio::task::JoinSet<Result<(), tokio_postgres::Error>>,
+    },
 }
 
 impl Client {
@@ -51,8 +55,9 @@ impl Client {
             Location::Server { url, .. } => {
                 let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
                 let (client, driver) = connected.unwrap();
-                tokio::spawn(driver);
-                Self::Postgres(client)
+                let mut moving = tokio::task::JoinSet::new();
+                moving.spawn(driver);
+                Self::Postgres { client, _driver: moving }
             }
         }
     }
@@ -61,11 +66,11 @@ impl Client {
     async fn refuses(&mut self, sql: &str) -> Option<String> {
         match self {
             Self::Sqlite(client) => client.prepare(sql).err().map(|error| error.to_string()),
-            Self::Postgres(client) => match client.prepare(sql).await {
+            Self::Postgres { client, .. } => match client.prepare(sql).await {
                 Err(error) => Some(format!("{error:?}")),
                 Ok(statement) => {
                     // What the store has: another type would be refused when it is used.
-                    let columns = statement.columns().iter().map(|column| column.type_());
+                    let columns = statement.columns().iter().map(tokio_postgres::Column::type_);
                     let mut types = statement.params().iter().chain(columns);
                     let other = types.find(|ty| ![Type::TEXT, Type::INT8].contains(ty));
                     other.map(|ty| format!("it has a {ty}"))
@@ -77,7 +82,7 @@ impl Client {
     async fn execute(&mut self, sql: &str) {
         match self {
             Self::Sqlite(client) => client.execute_batch(sql).unwrap(),
-            Self::Postgres(client) => client.batch_execute(sql).await.unwrap(),
+            Self::Postgres { client, .. } => client.batch_execute(sql).await.unwrap(),
         }
     }
 }

@@ -225,16 +225,20 @@ to = ["ops@mail.test"]
             .collect();
         assert!(daemon.stop(), "it ends well");
         self.place.settles();
-        let standings = self.place.texts("SELECT standing FROM alarms WHERE evaluator = 'levels'");
-        let of_store = |text: &String| {
-            let standing: Value = serde_json::from_str(text).expect("a standing");
+        let all = "SELECT standing FROM alarms UNION ALL SELECT standing FROM ended_alarms";
+        let standings = self.place.texts(all);
+        let standings = standings
+            .iter()
+            .map(|text| -> Value { serde_json::from_str(text).expect("a standing") });
+        let of_levels = |standing: &Value| standing["alarm"]["evaluator"] == "levels";
+        let of_store = |standing: Value| {
             let occurrence = standing["occurrence"].as_u64().expect("a number");
             let mut kept = kept(occurrence, &standing["alarm"]);
             kept.debt = debts.get(&kept.id).cloned();
             kept
         };
         // What is ok and has not ended is history for the evaluator, no alarm.
-        let kept = standings.iter().map(of_store).filter(|kept| kept.stands != "ok");
+        let kept = standings.filter(of_levels).map(of_store).filter(|kept| kept.stands != "ok");
         let kept: Vec<Kept> = kept.collect();
         let fires = |kept: &&Kept| kept.stands != "ended";
         let of_store: BTreeSet<_> =

@@ -52,10 +52,11 @@ impl Kept {
             .iter()
             .map(|(of, state)| (of.clone(), state["matches"].as_u64().expect("a number")));
         let matches = matches.collect();
-        let standings =
-            texts(&store, "SELECT id, standing FROM alarms WHERE evaluator <> 'system'");
-        let mut alarms: Vec<_> =
-            standings.iter().filter_map(|(_, text)| alarm(&json(text))).collect();
+        let all = "SELECT id, standing FROM alarms
+            UNION ALL SELECT id, standing FROM ended_alarms";
+        let standings = texts(&store, all).into_iter().map(|(_, text)| json(&text));
+        let others = standings.filter(|standing| standing["alarm"]["evaluator"] != "system");
+        let mut alarms: Vec<_> = others.filter_map(|standing| alarm(&standing)).collect();
         alarms.sort();
         let mut journal = BTreeMap::<String, (usize, usize)>::new();
         for (alarm, detail) in texts(&store, "SELECT alarm, detail FROM journal") {

@@ -173,9 +173,8 @@ fn two_daemons_on_one_row_do_not_overwrite_each_other() {
         let handled = |version| Handled { version, updated: at(0), ..Handled::default() };
         for (version, wanted) in [(1, true), (1, false), (3, false), (2, true)] {
             let handled = handled(version);
-            let handle = move |transaction: &mut Transaction<'_>| {
-                transaction.handle(&[("a-1", &handled)])
-            };
+            let handle =
+                move |transaction: &mut Transaction<'_>| transaction.handle(&[("a-1", &handled)]);
             let written = write(&store, handle).await;
             assert_eq!(written == ["a-1"], wanted, "{version}");
         }

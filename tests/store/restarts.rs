@@ -10,7 +10,7 @@ use haetae::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
     },
-    store::{Location, Store},
+    store::{Location, Standings, Store},
 };
 use haetae_plugin::{Samples, Series, Timestamp};
 
@@ -207,11 +207,16 @@ async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut 
 
 /// All that the store holds for an engine.
 async fn past(store: &Store) -> Past {
-    let mut standings = Vec::new();
-    let mut pages = store.standings();
-    while let Some(page) = pages.recv().await {
-        standings.extend(page.unwrap().standings);
-    }
+    let (read, mut pages) = tokio::sync::mpsc::channel::<Standings>(1);
+    let take = async {
+        let mut standings = Vec::new();
+        while let Some(page) = pages.recv().await {
+            standings.extend(page.standings);
+        }
+        standings
+    };
+    let (standings, read) = tokio::join!(take, store.standings(read));
+    read.unwrap();
     Past { standings, ..store.past().await.unwrap() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::task::spawn_blocking;
+use tokio::{sync::mpsc, task::spawn_blocking};
 use tracing::{error, info};
 
 use super::StartError;
@@ -16,8 +16,11 @@ use crate::{
     },
     http::thresholds::registry::in_force,
     people,
-    store::{Store, StoreError, Transaction},
+    store::{Standings, Store, StoreError, Transaction},
 };
+
+/// Pages of standings that wait for the engine.
+const PAGES: usize = 2;
 
 /// An engine that goes on.
 pub(super) struct Restored {
@@ -60,13 +63,11 @@ pub(super) async fn restore(
     let instances = instances(plan);
     let mut alarms = 0;
     let mut unreadable = Vec::new();
-    let mut pages = store.standings();
-    // Read and decoded meanwhile, on another thread.
+    let (read, mut pages) = mpsc::channel::<Standings>(PAGES);
     let take = spawn_blocking({
         let clock = clock.clone();
         move || {
             while let Some(page) = pages.blocking_recv() {
-                let page = page?;
                 alarms += page.standings.len();
                 unreadable.extend(page.unreadable);
                 restored.raised.extend(raised(&page.standings));
@@ -74,11 +75,12 @@ pub(super) async fn restore(
                 let effects = restored.engine.restore(past, &instances, clock.now());
                 restored.effects.extend(effects);
             }
-            Ok::<_, StoreError>((restored, alarms, unreadable))
+            (restored, alarms, unreadable)
         }
     });
-    let (restored, alarms, unreadable) =
-        take.await.map_err(|error| StartError::Thread(error.into()))??;
+    let (taken, read) = tokio::join!(take, store.standings(read));
+    read?;
+    let (restored, alarms, unreadable) = taken.map_err(|error| StartError::Thread(error.into()))?;
     if !unreadable.is_empty() {
         for (alarm, why) in &unreadable {
             error!(alarm, why, "an alarm of an earlier run can't be read: it is set aside");

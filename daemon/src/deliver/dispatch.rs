@@ -199,11 +199,7 @@ impl Dispatch {
 
     /// Writes down what became of a batch, until that is durable; in the same transaction the
     /// next batch is claimed, if this one was taken.
-    async fn record(
-        &self,
-        sink: &Recipient,
-        recording: Recording,
-    ) -> Result<Recorded, StoreError> {
+    async fn record(&self, sink: &Recipient, recording: Recording) -> Result<Recorded, StoreError> {
         let recording = Arc::new(recording);
         let mut pause = Backoff::new(Duration::from_millis(100), NAP);
         let recorded = loop {

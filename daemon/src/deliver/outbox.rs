@@ -149,9 +149,9 @@ impl Outbox {
     pub async fn write(&self, effects: Arc<Vec<Effects>>) -> Result<(), StoreError> {
         let (now, recipients) = (self.clock.now(), self.recipients.clone());
         let written = Arc::clone(&effects);
-        let held = self.store.write(move |transaction| {
-            Writing::new(now, transaction, &recipients).all(&written)
-        });
+        let held = self
+            .store
+            .write(move |transaction| Writing::new(now, transaction, &recipients).all(&written));
         for (sink, rows) in held.await? {
             if let Some(sink) = self.recipients.get(&sink) {
                 sink.desk.lay(rows);

@@ -207,10 +207,7 @@ impl<'a, 't> Writing<'a, 't> {
         self.transaction.record_all(records)
     }
 
-    fn enqueue(
-        &mut self,
-        flushes: &[(&'a Recipient, Cow<'_, Flush>)],
-    ) -> Result<(), StoreError> {
+    fn enqueue(&mut self, flushes: &[(&'a Recipient, Cow<'_, Flush>)]) -> Result<(), StoreError> {
         let mut behind = self.behind(flushes)?;
         let mut notices = Vec::new();
         let mut rooms = BTreeMap::new();

@@ -20,8 +20,6 @@ const OCCURRENCE: &str = "occurrence";
 pub(super) const PRUNED: &str = "pruned";
 /// Standings that are read at once.
 const PAGE: i64 = 1_000;
-/// Pages that wait to be restored.
-const PAGES: usize = 2;
 
 /// The day of a time, by which history is kept: days since 1970.
 pub(super) fn day(time: Timestamp) -> i64 {
@@ -111,28 +109,20 @@ impl Store {
         Ok(Past { cursors, occurrences: known, floor, ..Past::default() })
     }
 
-    /// The standings that have not ended, by id, in pages: as they are stored, a hundred thousand
-    /// are ten times what the engine makes of them. Read and decoded beside whoever takes them.
-    pub fn standings(&self) -> mpsc::Receiver<Result<Standings, StoreError>> {
-        let (pages, taken) = mpsc::channel(PAGES);
-        let store = self.clone();
-        let failed = pages.clone();
-        tokio::spawn(async move {
-            let read = store.read(move |connection| {
-                let mut after = String::new();
-                while let Some(page) = page(connection, &mut after)? {
-                    if pages.blocking_send(Ok(page)).is_err() {
-                        break;
-                    }
+    /// Reads the standings that have not ended, by id, in pages: as they are stored, a hundred
+    /// thousand are ten times what the engine makes of them. They are decoded on the thread that
+    /// reads, beside whoever takes them.
+    pub async fn standings(&self, pages: mpsc::Sender<Standings>) -> Result<(), StoreError> {
+        self.read(move |connection| {
+            let mut after = String::new();
+            while let Some(page) = page(connection, &mut after)? {
+                if pages.blocking_send(page).is_err() {
+                    break;
                 }
-                Ok(())
-            });
-            if let Err(error) = read.await {
-                // Whoever takes them may have gone.
-                drop(failed.send(Err(error)).await);
             }
-        });
-        taken
+            Ok(())
+        })
+        .await
     }
 
     /// An alarm as it was stored last, also one that has ended.
@@ -179,7 +169,8 @@ fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreErro
         rows += 1;
         Ok(())
     })?;
-    let mut mark = |name| connection.first(statements::MARK, parameters![name], |row| row.integer(0));
+    let mut mark =
+        |name| connection.first(statements::MARK, parameters![name], |row| row.integer(0));
     let (pruned, greatest) = (mark(PRUNED)?, mark(OCCURRENCE)?);
     // As long as all that there were are known, others begin with the first.
     let all = rows < OCCURRENCES && pruned == Some(0);

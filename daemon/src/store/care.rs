@@ -79,11 +79,7 @@ const TABLES: [Table; 14] = [
         count: statements::COUNT_THRESHOLDS,
         rows: Some((statements::CHECK_THRESHOLDS, |row| thresholds::threshold(row).map(drop))),
     },
-    Table {
-        name: "thresholds_history",
-        count: statements::COUNT_THRESHOLDS_HISTORY,
-        rows: None,
-    },
+    Table { name: "thresholds_history", count: statements::COUNT_THRESHOLDS_HISTORY, rows: None },
     Table {
         name: "log_cursors",
         count: statements::COUNT_LOG_CURSORS,

@@ -3,7 +3,6 @@
 //! Which changes were made is kept in the table `_sqlx_migrations`, where earlier versions of the
 //! program look: they refuse a store that has a change which they don't know.
 
-
 use sha2::{Digest, Sha384};
 use tracing::info;
 
@@ -57,7 +56,8 @@ pub(super) fn run<T: Tables>(database: &mut T) -> Result<(), StoreError> {
         }
         let checksum = Sha384::digest(sql);
         let checksum: Vec<_> = checksum.iter().map(|byte| format!("{byte:02x}")).collect();
-        let own = if T::KEYED_TABLES { (*sql).to_owned() } else { sql.replace(" WITHOUT ROWID", "") };
+        let own =
+            if T::KEYED_TABLES { (*sql).to_owned() } else { sql.replace(" WITHOUT ROWID", "") };
         let row = format!(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                 VALUES ({version}, '{name}', TRUE, {}, 0)",

@@ -63,8 +63,10 @@ impl Transaction<'_> {
         told: &[Told<'_>],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let rows: Vec<Parameters<'_>> =
-            told.iter().map(|told| parameters![sink, told.alarm, told.owes, now, told.root]).collect();
+        let rows: Vec<Parameters<'_>> = told
+            .iter()
+            .map(|told| parameters![sink, told.alarm, told.owes, now, told.root])
+            .collect();
         self.queue(statements::TELL, &rows)
     }
 

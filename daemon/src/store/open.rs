@@ -52,27 +52,27 @@ impl Store {
         Self::open_with(location, owner, Loss::Refused).await.map(|opened| opened.store)
     }
 
-    /// The same; `loss` says what is done if it is not the store that it was.
+    /// The same; `if_lost` says what is done if it is not the store that it was.
     pub async fn open_with(
         location: Location,
         owner: &str,
-        loss: Loss,
+        if_lost: Loss,
     ) -> Result<Opened, StoreError> {
-        let lost = match &location {
-            Location::File(path) => lost(path, owner),
+        let missing = match &location {
+            Location::File(path) => missing(path, owner),
             Location::Server { .. } => None,
         };
-        if let (Some(cause), Loss::Refused) = (&lost, loss) {
+        if let (Some(cause), Loss::Refused) = (&missing, if_lost) {
             return Err(StoreError::Lost { location: location.to_string(), cause: cause.clone() });
         }
         let closing = Closing::default();
         let started = |error: std::io::Error| StoreError::failed(&location, error);
-        let found = Arc::new(Mutex::new(lost));
+        let lost = Arc::new(Mutex::new(missing));
         let opening = Opening {
             location: location.clone(),
             owner: owner.into(),
-            loss,
-            lost: Arc::clone(&found),
+            if_lost,
+            lost: Arc::clone(&lost),
             closing: closing.clone(),
         };
         let connect = Box::new(move || opening.writer());
@@ -80,17 +80,17 @@ impl Store {
         let (to, ends) = (location.clone(), closing.clone());
         let connect = Box::new(move || reader(&to, &ends));
         let readers = Workers::start("store-reader", READERS, connect).map_err(started)?;
-        let last = writer.run(|connection| {
-            let last = connection.first(statements::LAST_ID, parameters![], |row| row.string(0))?;
-            Ok::<_, StoreError>(Ulid::from_str(&last.unwrap_or_default()).unwrap_or_default())
+        let newest = writer.run(|connection| {
+            let id = connection.first(statements::LAST_ID, parameters![], |row| row.string(0))?;
+            Ok::<_, StoreError>(Ulid::from_str(&id.unwrap_or_default()).unwrap_or_default())
         });
-        let last = last.await?;
+        let newest = newest.await?;
         if let Location::File(path) = &location {
             integrity::check(path).await?;
         }
-        let (ids, owner) = (Arc::new(Ids::after(last)), owner.into());
+        let (ids, owner) = (Arc::new(Ids::after(newest)), owner.into());
         let store = Self { writer, readers, location, ids, owner, closing };
-        let lost = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Opened { store, lost })
     }
 }
@@ -99,7 +99,7 @@ impl Store {
 struct Opening {
     location: Location,
     owner: String,
-    loss: Loss,
+    if_lost: Loss,
     /// What was found to be missing.
     lost: Arc<Mutex<Option<String>>>,
     closing: Closing,
@@ -137,7 +137,7 @@ impl Opening {
                 "its last {} transactions are missing: it was written to {known} times",
                 known - commits
             );
-            if self.loss == Loss::Refused {
+            if self.if_lost == Loss::Refused {
                 return Err(StoreError::Lost { location: self.location.to_string(), cause });
             }
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,11 +171,13 @@ fn reader(location: &Location, closing: &Closing) -> Result<Box<dyn Connection>,
 }
 
 /// What of a file is missing before it is opened: then it must not be made anew.
-fn lost(path: &Path, owner: &str) -> Option<String> {
+fn missing(path: &Path, owner: &str) -> Option<String> {
     let commits = mark::read(&mark::beside(path), owner).filter(|commits| *commits > 0)?;
     match std::fs::metadata(path) {
         Ok(file) if file.len() > 0 => None,
         Ok(_) => Some(format!("the file is empty, and {commits} transactions were written to it")),
-        Err(_) => Some(format!("the file is missing, and {commits} transactions were written to it")),
+        Err(_) => {
+            Some(format!("the file is missing, and {commits} transactions were written to it"))
+        }
     }
 }

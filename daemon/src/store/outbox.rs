@@ -117,7 +117,7 @@ impl Kind {
 
 /// A row that is claimed, or why it can't be.
 enum Claim {
-    Good(Claimed),
+    Good(Box<Claimed>),
     Unreadable { id: String, fence: i64, why: String },
 }
 
@@ -138,11 +138,12 @@ impl Transaction<'_> {
         for _ in 0..MOST_UNREADABLE {
             let owner = self.owner();
             let row = parameters![lease, owner, sink, now, most];
-            let claims = self.connection.all(statements::CLAIM, row, |row| claim(sink, row, lease))?;
+            let claims =
+                self.connection.all(statements::CLAIM, row, |row| claim(sink, row, lease))?;
             let mut unreadable = 0;
             for claim in claims {
                 match claim {
-                    Claim::Good(row) => claimed.push(row),
+                    Claim::Good(row) => claimed.push(*row),
                     Claim::Unreadable { id, fence, why } => {
                         unreadable += 1;
                         warn!(sink, notice = id, why, "a notice can't be read: a dead letter");
@@ -161,7 +162,7 @@ impl Transaction<'_> {
 
     /// The sink has them; the answer is the names of those that were still this daemon's.
     pub fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
-        let rows: Vec<Parameters<'_>> = 
+        let rows: Vec<Parameters<'_>> =
             rows.iter().map(|row| parameters![&row.id, row.fence]).collect();
         let gone = self.connection.each(statements::DELIVERED, &rows, |row| row.string(0))?;
         self.forget_names(&gone)?;
@@ -225,16 +226,14 @@ impl Transaction<'_> {
         // The other sink has recipients of its own.
         notification.recipients.clear();
         let (id, text, expires) = (self.id(now), written(&notification)?, now.after(give_up));
-        self.queue(
-            statements::FORWARD,
-            &[parameters![&id, sink, &text, now, expires, &row.id]],
-        )?;
+        self.queue(statements::FORWARD, &[parameters![&id, sink, &text, now, expires, &row.id]])?;
         self.name_the_same(&id, sink, &row.id)
     }
 
     /// Drops ends that nobody needs to be told of, because no beginning ever arrived.
     pub fn withdraw(&mut self, sink: &str) -> Result<usize, StoreError> {
-        let gone = self.connection.all(statements::WITHDRAW, parameters![sink], |row| row.string(0))?;
+        let gone =
+            self.connection.all(statements::WITHDRAW, parameters![sink], |row| row.string(0))?;
         self.forget_names(&gone)?;
         Ok(gone.len())
     }
@@ -316,9 +315,8 @@ impl Store {
     /// How much waits and is dead, by sink.
     pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
         self.read(|connection| {
-            let mut counts = connection.all(statements::COUNT_WAITING, parameters![], |row| {
-                count(row, false)
-            })?;
+            let mut counts = connection
+                .all(statements::COUNT_WAITING, parameters![], |row| count(row, false))?;
             let dead = |row: &dyn Row| count(row, true);
             counts.extend(connection.all(statements::COUNT_DEAD, parameters![], dead)?);
             counts.sort_by(|a, b| (&a.sink, a.dead).cmp(&(&b.sink, b.dead)));
@@ -338,7 +336,7 @@ impl Claimed {
 fn claim(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claim, StoreError> {
     let (id, fence) = (row.string(0)?, row.integer(6)?);
     match claimed(sink, row, lease) {
-        Ok(claimed) => Ok(Claim::Good(claimed)),
+        Ok(claimed) => Ok(Claim::Good(Box::new(claimed))),
         Err(StoreError::Unreadable(why)) => Ok(Claim::Unreadable { id, fence, why }),
         Err(error) => Err(error),
     }

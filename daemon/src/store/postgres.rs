@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
+use tokio::{runtime::Runtime, time::timeout};
 use tokio_postgres::{
     Client, NoTls, SimpleQueryMessage, Statement,
     error::SqlState,
@@ -55,10 +55,13 @@ pub(super) struct Postgres {
 struct Session {
     client: Client,
     statements: HashMap<&'static str, Statement>,
-    driver: JoinHandle<()>,
+    driver: Driver,
     /// The server's process and when it began: what it does can be ended from elsewhere.
     backend: (i64, String),
 }
+
+/// What moves the bytes of a connection, whenever an answer is waited for; none: it has ended.
+struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
 /// A statement on its way.
 struct Queued {
@@ -107,7 +110,7 @@ impl Postgres {
 
     fn connect(&mut self) -> Result<(), StoreError> {
         self.queued.clear();
-        let connected = self.runtime.block_on(in_time(CONNECT, session(&self.target)));
+        let connected = self.runtime.block_on(session(&self.target));
         match connected {
             Ok(session) => {
                 self.session = Some(session);
@@ -135,8 +138,10 @@ impl Postgres {
     /// Executes texts that answer with nothing, or with what only PostgreSQL has.
     fn simple(&mut self, sql: &str, limit: Duration) -> Result<Vec<String>, StoreError> {
         self.ready()?;
-        let Some(session) = &self.session else { return Err(self.failed("not connected")) };
-        let answer = self.runtime.block_on(in_time(limit, session.client.simple_query(sql)));
+        let Some(Session { client, driver, .. }) = &mut self.session else {
+            return Err(StoreError::Closed);
+        };
+        let answer = self.runtime.block_on(in_time(limit, driver, client.simple_query(sql)));
         let messages = answer.map_err(|failure| self.of(failure))?;
         let mut texts = Vec::new();
         for message in messages {
@@ -154,10 +159,11 @@ impl Postgres {
         rows: &[Parameters<'_>],
     ) -> Result<Vec<Vec<tokio_postgres::Row>>, StoreError> {
         let queued = std::mem::take(&mut self.queued);
-        let Some(session) = &mut self.session else {
+        let Some(Session { client, statements, driver, .. }) = &mut self.session else {
             return Err(StoreError::failed(&self.target.name, "the connection was lost"));
         };
-        let sent = self.runtime.block_on(in_time(ANSWER, send(session, &queued, sql, rows)));
+        let sending = send(client, statements, &queued, sql, rows);
+        let sent = self.runtime.block_on(in_time(ANSWER, driver, sending));
         sent.map_err(|failure| self.of(failure))
     }
 
@@ -200,11 +206,18 @@ impl Postgres {
 impl Connection for Postgres {
     fn ready(&mut self) -> Result<(), StoreError> {
         // What came meanwhile, the end of the connection for one, is read now.
-        self.runtime.block_on(tokio::task::yield_now());
-        if self.session.as_ref().is_some_and(|session| !session.client.is_closed()) {
-            return Ok(());
-        }
-        self.connect()
+        let Some(Session { driver, .. }) = &mut self.session else { return self.connect() };
+        let look = std::future::poll_fn(|context| {
+            driver.poll(context);
+            Poll::Ready(())
+        });
+        self.runtime.block_on(async {
+            look.await;
+            // What the system has told the runtime since.
+            tokio::task::yield_now().await;
+        });
+        let gone = driver.0.is_none();
+        if gone { self.connect() } else { Ok(()) }
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
@@ -224,10 +237,12 @@ impl Connection for Postgres {
 
     fn execute(&mut self, sql: &'static str, row: Parameters<'_>) -> Result<u64, StoreError> {
         self.flush(None, &[])?;
-        let Some(session) = &mut self.session else { return Err(StoreError::Closed) };
-        let done = self.runtime.block_on(in_time(ANSWER, async {
-            let statement = prepare(session, sql).await?;
-            session.client.execute(&statement, &references(&row)).await
+        let Some(Session { client, statements, driver, .. }) = &mut self.session else {
+            return Err(StoreError::Closed);
+        };
+        let done = self.runtime.block_on(in_time(ANSWER, driver, async {
+            let statement = prepare(client, statements, sql).await?;
+            client.execute(&statement, &references(&row)).await
         }));
         done.map_err(|failure| self.of(failure))
     }
@@ -262,8 +277,11 @@ impl Connection for Postgres {
         // Until here nothing can have become durable.
         self.flush(None, &[])?;
         let backend = self.session.as_ref().map(|session| session.backend.clone());
-        let Some(session) = &mut self.session else { return Err(StoreError::Closed) };
-        let done = self.runtime.block_on(in_time(ANSWER, session.client.simple_query("COMMIT")));
+        let Some(Session { client, driver, .. }) = &mut self.session else {
+            return Err(StoreError::Closed);
+        };
+        let commit = client.simple_query("COMMIT");
+        let done = self.runtime.block_on(in_time(ANSWER, driver, commit));
         match (done, next, backend) {
             (Ok(_), next, _) => {
                 if let (Some((_, next)), Some((_, commits))) = (next, &mut self.writer) {
@@ -305,62 +323,77 @@ impl Tables for Postgres {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
 /// Connects and says what holds for the session.
-async fn session(target: &Target) -> Result<Session, tokio_postgres::Error> {
-    let (client, driver) = match &target.tls {
-        None => {
-            let (client, connection) = target.config.connect(NoTls).await?;
-            // Its end shows at the client.
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        }
-        Some(tls) => {
-            let (client, connection) = target.config.connect(tls.clone()).await?;
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        }
+async fn session(target: &Target) -> Result<Session, Failure> {
+    let connected = async {
+        Ok(match &target.tls {
+            None => {
+                let (client, connection) = target.config.connect(NoTls).await?;
+                (client, Driver::new(async { drop(connection.await) }))
+            }
+            Some(tls) => {
+                let (client, connection) = target.config.connect(tls.clone()).await?;
+                (client, Driver::new(async { drop(connection.await) }))
+            }
+        })
     };
-    client.simple_query(LOCK).await?;
-    let own = "SELECT pid::bigint, backend_start::text FROM pg_stat_activity
-        WHERE pid = pg_backend_pid()";
-    let row = client.query_one(own, &[]).await?;
-    let backend = (row.try_get(0)?, row.try_get(1)?);
+    let (client, mut driver) = in_time(CONNECT, &mut Driver(None), connected).await?;
+    let hello = async {
+        client.simple_query(LOCK).await?;
+        let own = "SELECT pid::bigint, backend_start::text FROM pg_stat_activity
+            WHERE pid = pg_backend_pid()";
+        let row = client.query_one(own, &[]).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    };
+    let backend = in_time(ANSWER, &mut driver, hello).await?;
     Ok(Session { client, statements: HashMap::new(), driver, backend })
 }
 
+impl Driver {
+    fn new(moving: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Some(Box::pin(moving)))
+    }
+
+    /// Moves what can be moved.
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Some(moving) = &mut self.0
+            && moving.as_mut().poll(context).is_ready()
+        {
+            self.0 = None;
+        }
+    }
+}
+
 async fn prepare(
-    session: &mut Session,
+    client: &Client,
+    statements: &mut HashMap<&'static str, Statement>,
     sql: &'static str,
 ) -> Result<Statement, tokio_postgres::Error> {
-    if let Some(statement) = session.statements.get(sql) {
+    if let Some(statement) = statements.get(sql) {
         return Ok(statement.clone());
     }
-    let statement = session.client.prepare(sql).await?;
-    session.statements.insert(sql, statement.clone());
+    let statement = client.prepare(sql).await?;
+    statements.insert(sql, statement.clone());
     Ok(statement)
 }
 
 /// Sends statements one after the other without waiting for the answers between them; those of
 /// the rows of `sql` are returned.
 async fn send(
-    session: &mut Session,
+    client: &Client,
+    statements: &mut HashMap<&'static str, Statement>,
     queued: &[Queued],
     sql: Option<&'static str>,
     rows: &[Parameters<'_>],
 ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
     let mut sent = Vec::with_capacity(queued.len() + rows.len());
     for Queued { sql, row } in queued {
-        sent.push((prepare(session, sql).await?, references(row)));
+        sent.push((prepare(client, statements, sql).await?, references(row)));
     }
     if let Some(sql) = sql {
-        let statement = prepare(session, sql).await?;
+        let statement = prepare(client, statements, sql).await?;
         sent.extend(rows.iter().map(|row| (statement.clone(), references(row))));
     }
-    let client = &session.client;
     let mut answers: Vec<_> = sent
         .iter()
         .map(|(statement, row)| Answer::Awaited(Box::pin(client.query(statement, row))))
@@ -405,9 +438,15 @@ impl<F: Future> Answer<F> {
 /// Waits for an answer, but not for ever.
 async fn in_time<T>(
     limit: Duration,
+    driver: &mut Driver,
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Failure> {
-    match timeout(limit, answer).await {
+    let mut answer = std::pin::pin!(answer);
+    let moved = std::future::poll_fn(|context| {
+        driver.poll(context);
+        answer.as_mut().poll(context)
+    });
+    match timeout(limit, moved).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if is_lost(&error) => Err(Failure::Lost(words(&error))),
         Ok(Err(error)) => Err(Failure::Refused(error)),

@@ -23,6 +23,7 @@ use super::{
     migrations::Tables,
     reserve, statements,
 };
+use crate::clock::monotonic;
 
 /// Durable at each commit: with `synchronous=NORMAL` a power failure loses what was promised.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -83,9 +84,9 @@ impl Sqlite {
             LOGGED.set(pages);
             Ok(())
         }));
-        let (grown, grows) = mpsc::sync_channel(1);
+        let (grown, told) = mpsc::sync_channel(1);
         let file = path.to_owned();
-        let copy = move || checkpoints(&file, &grows);
+        let copy = move || checkpoints(&file, &told);
         let copier = thread::Builder::new().name("store-copier".into()).spawn(copy);
         opened.writer = Some(Writer {
             owner: owner.into(),
@@ -118,14 +119,13 @@ impl Sqlite {
         let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         kept.map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        let opened =
-            Self {
-                path: path.into(),
-                connection,
-                texts: RefCell::default(),
-                patience: PATIENCE,
-                writer: None,
-            };
+        let opened = Self {
+            path: path.into(),
+            connection,
+            texts: RefCell::default(),
+            patience: PATIENCE,
+            writer: None,
+        };
         opened.batch(PRAGMAS)?;
         Ok(opened)
     }
@@ -215,7 +215,7 @@ impl Connection for Sqlite {
             return Ok(());
         }
         if self.writer.is_none() {
-            self.deadline(Instant::now() + self.patience)?;
+            self.deadline(monotonic() + self.patience)?;
         }
         let mut statement = self.prepared(sql)?;
         for row in rows {
@@ -259,7 +259,7 @@ impl Connection for Sqlite {
 
 impl Sqlite {
     fn deadline(&self, end: Instant) -> Result<(), StoreError> {
-        let late = move || Instant::now() > end;
+        let late = move || monotonic() > end;
         let set = self.connection.progress_handler(INSTRUCTIONS, Some(late));
         set.map_err(|error| self.failed(&error))
     }
@@ -280,11 +280,13 @@ impl Drop for Sqlite {
 }
 
 /// Copies the log into the file each time that it has grown: whoever writes does not wait for that.
-fn checkpoints(path: &Path, grows: &mpsc::Receiver<()>) {
+fn checkpoints(path: &Path, told: &mpsc::Receiver<()>) {
     let mut copier = None;
-    while grows.recv().is_ok() {
+    while told.recv().is_ok() {
         let done = match &copier {
-            None => Sqlite::open(path).and_then(|opened| copier.insert(opened).checkpoint("PASSIVE")),
+            None => {
+                Sqlite::open(path).and_then(|opened| copier.insert(opened).checkpoint("PASSIVE"))
+            }
             Some(copier) => copier.checkpoint("PASSIVE"),
         };
         if let Err(error) = done {

@@ -100,7 +100,8 @@ fn tls(trust: Trust, authority: Option<&str>) -> Result<MakeRustlsConnect, Strin
     let mut roots = RootCertStore::empty();
     if let Some(file) = authority {
         let wrong = |error: &dyn std::fmt::Display| format!("sslrootcert {file}: {error}");
-        let found = CertificateDer::pem_file_iter(Path::new(file)).map_err(|error| wrong(&error))?;
+        let found =
+            CertificateDer::pem_file_iter(Path::new(file)).map_err(|error| wrong(&error))?;
         for one in found {
             let one = one.map_err(|error| wrong(&error))?;
             roots.add(one).map_err(|error| wrong(&error))?;
@@ -115,7 +116,10 @@ fn tls(trust: Trust, authority: Option<&str>) -> Result<MakeRustlsConnect, Strin
         builder.with_root_certificates(roots).with_no_client_auth()
     } else {
         let chain = (trust == Trust::Authority)
-            .then(|| WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone()))
+            .then(|| {
+                let provider = Arc::clone(&provider);
+                WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
+            })
             .map(|builder| builder.build().map_err(|error| error.to_string()))
             .transpose()?;
         let verifier = Arc::new(Lenient { chain, provider });

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{PATIENCE, StoreError, database::Connection};
+use crate::clock::monotonic;
 
 /// Jobs that wait. Full: whoever has one waits.
 const JOBS: usize = 64;
@@ -67,7 +68,7 @@ impl Workers {
         let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
         let (running, ended) = mpsc::channel(1);
         let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
-        let watch = Arc::new(Watch { started: Instant::now(), since: AtomicI64::new(0) });
+        let watch = Arc::new(Watch { started: monotonic(), since: AtomicI64::new(0) });
         for _ in 0..count {
             let (waiting, connect) = (Arc::clone(&waiting), Arc::clone(&connect));
             let (watch, running) = (Arc::clone(&watch), running.clone());

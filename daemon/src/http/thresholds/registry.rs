@@ -293,13 +293,11 @@ impl Registry {
     /// The engine hears of what was written, or is asked what it would do.
     async fn done(&self, written: Written) -> Result<Changed, Refused> {
         let Written { threshold, overrides, previews } = written;
-        let preview = match previews {
-            Some(id) => Some(self.preview(overrides, id).await?),
-            None => {
-                self.tell(overrides).await;
-                None
-            }
+        let Some(id) = previews else {
+            self.tell(overrides).await;
+            return Ok(Changed { threshold, preview: None });
         };
+        let preview = Some(self.preview(overrides, id).await?);
         Ok(Changed { threshold, preview })
     }
 
