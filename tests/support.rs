@@ -16,7 +16,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -119,7 +119,8 @@ impl Home {
         self.spawn_with(|_| {})
     }
 
-    fn spawn_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
+    /// The same; `prepare` may add arguments too.
+    pub fn spawn_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
         let mut command = self.command(&["run"]);
         prepare(&mut command);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -181,6 +182,11 @@ impl Daemon {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_none()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its own child")
     }
 
     /// The lines logged so far that nobody took.
