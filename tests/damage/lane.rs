@@ -177,7 +177,13 @@ impl Lane {
             || self.desk.aside().iter().map(|line| line["text"].clone()).collect::<Vec<_>>();
         let untold = || format!("no system alarm says what was accepted: {:#?}", texts());
         must(told.is_some(), untold).map_err(|text| with_log(&text, &daemon))?;
-        self.new_alarm().map_err(|text| with_log(&text, &daemon))
+        self.new_alarm().map_err(|text| with_log(&text, &daemon))?;
+        drop(daemon);
+        // From there on it is a store as any other.
+        self.start(&[]).map(drop).map_err(|output| {
+            let says = String::from_utf8_lossy(&output.stderr).into_owned();
+            format!("after --accept-loss it does not start without: {says}")
+        })
     }
 
     /// `db check` says the same of a store as it is now.
