@@ -44,12 +44,13 @@ impl Home {
         let directory = tempfile::Builder::new().prefix("haetae-").tempdir().expect("a directory");
         let home = Self { directory };
         fs::create_dir(home.path("bin")).expect("bin");
-        fs::copy(env!("CARGO_BIN_EXE_haetae"), home.path("bin/haetae")).expect("the program");
-        for name in names {
-            let file = format!("libhaetae_{name}.so");
-            fs::copy(built().join(&file), home.path("bin").join(&file))
-                .expect("the plugin was built");
-        }
+        // By another process: what this one has open for writing has, for a moment, each child that
+        // another thread starts meanwhile open too, and a program that is open so does not run.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_haetae"));
+        copy.args(names.iter().map(|name| built().join(format!("libhaetae_{name}.so"))));
+        let copied = copy.arg(home.path("bin")).status().expect("cp");
+        assert!(copied.success(), "the program and the plugins {names:?} were built");
         home
     }
 

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// For all that is to come soon.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(30);
 /// Alarms whose notices wait.
 pub const ALARMS: usize = 12;
 
