@@ -33,10 +33,13 @@ mod rig;
 mod running;
 #[path = "servers/smtp_sink.rs"]
 mod smtp_sink;
+#[path = "kills/summary.rs"]
+mod summary;
 mod support;
 
-use std::{collections::BTreeMap, thread, time::SystemTime};
+use std::thread;
 
+use chance::{number, seed};
 use place::Place;
 use postgres::Postgres;
 use rig::{Moment, Rig};
@@ -44,20 +47,6 @@ use rig::{Moment, Rig};
 /// How often the daemon is killed on each store; the soak says more.
 fn rounds(gate: usize) -> usize {
     number("HAETAE_TEST_KILLS").map_or(gate, |count| usize::try_from(count).expect("not so many"))
-}
-
-/// The given seed, or another one each time.
-fn seed() -> u64 {
-    number("HAETAE_TEST_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-        u64::try_from(now.as_nanos()).expect("before 2554")
-    })
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 #[test]
@@ -110,31 +99,6 @@ fn run(store: &str, rounds: usize, seed: u64, mut rig: Rig<'_>) {
     }
     let found = rig.finish();
     let faults = checker::faults(&rig.ledger, &found);
-    let mut moments = BTreeMap::new();
-    for kill in &rig.kills {
-        let (kills, claimed, waiting) = moments.entry(kill.moment).or_insert((0, 0, 0));
-        *kills += 1;
-        *claimed += usize::from(!kill.killed.claimed.is_empty());
-        *waiting += usize::from(kill.waiting > 0);
-    }
-    for (moment, (kills, claimed, waiting)) in &moments {
-        println!(
-            "{store}: {kills} while {moment:?}, {claimed} with a batch in flight, {waiting} with notices that waited"
-        );
-    }
-    let again = checker::again(&found);
-    println!(
-        "{store}: {} alarms, {} mails, {} of them again; for each kill {again:?} of {:?} in flight",
-        found.kept.len(),
-        found.mails.len(),
-        again.iter().sum::<usize>(),
-        found.kills.iter().map(|kill| kill.claimed.len()).collect::<Vec<_>>(),
-    );
     assert!(faults.is_empty(), "{store}, HAETAE_TEST_SEED={seed}: {faults:#?}");
-    let hit = |of: fn(&(usize, usize, usize)) -> usize| moments.values().map(of).sum::<usize>();
-    let (in_flight, waiting) = (hit(|counts| counts.1), hit(|counts| counts.2));
-    assert!(
-        in_flight * 10 >= rounds && (rounds < 25 || waiting * 10 >= rounds),
-        "{in_flight} of {rounds} kills hit a batch in flight, {waiting} notices not yet taken: too few to prove anything"
-    );
+    summary::tell(store, &rig, &found);
 }

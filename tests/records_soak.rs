@@ -12,6 +12,8 @@
 mod book;
 #[path = "records/chance.rs"]
 mod chance;
+#[path = "records/disk.rs"]
+mod disk;
 #[path = "records/image.rs"]
 mod image;
 #[path = "records/pipeline.rs"]
@@ -24,69 +26,19 @@ mod unrest;
 #[path = "records/wal.rs"]
 mod wal;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use book::stored;
 use chance::Chance;
-use image::{Mounted, copied, made};
+use disk::Disk;
 use pipeline::DATABASE;
 use server::Influx;
 use support::{Home, within};
 use unrest::Unrest;
 
 const ROUNDS: usize = 100;
-/// The state with its reserve, queue, store and copies of plugins.
-const MEBIBYTES: u64 = 256;
 /// Commits that the control loses.
 const TORN: usize = 5;
-
-/// The image that the state is on.
-struct Disk {
-    folder: PathBuf,
-    state: PathBuf,
-    number: usize,
-    mounted: Option<Mounted>,
-}
-
-impl Disk {
-    fn new(home: &Home) -> Self {
-        let mut disk =
-            Self { folder: home.path(""), state: home.path("state"), number: 0, mounted: None };
-        made(&disk.file(), MEBIBYTES);
-        disk.mounted = Some(Mounted::image(&disk.file(), &disk.state));
-        disk
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.join(format!("{}.img", self.number))
-    }
-
-    /// What a power failure now would leave; the state is that from here on. Whether what was
-    /// written last and not synced is gone, as it must be.
-    fn fails(&mut self) -> bool {
-        fs::write(self.state.join("unsynced"), self.number.to_string()).expect("there is room");
-        let before = self.file();
-        self.number += 1;
-        copied(&before, &self.file());
-        self.mounted = None;
-        self.mounted = Some(Mounted::image(&self.file(), &self.state));
-        fs::remove_file(before).expect("our own");
-        !self.state.join("unsynced").exists()
-    }
-
-    /// Runs with another image in place of the state.
-    fn instead(&mut self, image: &Path, run: impl FnOnce()) {
-        self.mounted = None;
-        let other = Mounted::image(image, &self.state);
-        run();
-        other.unmount();
-        self.mounted = Some(Mounted::image(&self.file(), &self.state));
-    }
-}
 
 #[test]
 fn what_was_acknowledged_outlives_power_failures_and_a_torn_queue_is_noticed() {
@@ -130,8 +82,7 @@ fn control(home: &Home, disk: &mut Disk, influx: &mut Influx) {
     assert!(enough.is_some(), "batches are acknowledged without InfluxDB");
     assert!(disk.fails());
     let torn = home.path("torn.img");
-    disk.mounted = None;
-    copied(&disk.file(), &torn);
+    disk.copy(&torn);
     influx.start_again();
     disk.instead(&torn, || {
         let commits = wal::tear(&home.path("state/queues/numbers.db-wal"), TORN);

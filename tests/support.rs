@@ -16,7 +16,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -44,12 +44,13 @@ impl Home {
         let directory = tempfile::Builder::new().prefix("haetae-").tempdir().expect("a directory");
         let home = Self { directory };
         fs::create_dir(home.path("bin")).expect("bin");
-        fs::copy(env!("CARGO_BIN_EXE_haetae"), home.path("bin/haetae")).expect("the program");
-        for name in names {
-            let file = format!("libhaetae_{name}.so");
-            fs::copy(built().join(&file), home.path("bin").join(&file))
-                .expect("the plugin was built");
-        }
+        // By another process: what this one has open for writing has, for a moment, each child that
+        // another thread starts meanwhile open too, and a program that is open so does not run.
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_haetae"));
+        copy.args(names.iter().map(|name| built().join(format!("libhaetae_{name}.so"))));
+        let copied = copy.arg(home.path("bin")).status().expect("cp");
+        assert!(copied.success(), "the program and the plugins {names:?} were built");
         home
     }
 
@@ -119,7 +120,8 @@ impl Home {
         self.spawn_with(|_| {})
     }
 
-    fn spawn_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
+    /// The same; `prepare` may add arguments too.
+    pub fn spawn_with(&self, prepare: impl FnOnce(&mut Command)) -> Daemon {
         let mut command = self.command(&["run"]);
         prepare(&mut command);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -181,6 +183,11 @@ impl Daemon {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("its own child").is_none()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("its own child")
     }
 
     /// The lines logged so far that nobody took.

@@ -1,6 +1,21 @@
 //! Chance that can be had again: a generator from a seed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// The given seed, or another one each time.
+pub fn seed() -> u64 {
+    number("HAETAE_TEST_SEED").unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        u64::try_from(now.as_nanos()).expect("before 2554")
+    })
+}
+
+/// A number that was given by a variable.
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
 
 /// A generator (`SplitMix64`).
 pub struct Chance(u64);

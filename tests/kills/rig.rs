@@ -46,7 +46,7 @@ pub struct Kill {
 
 /// A daemon, its mail server, its store.
 pub struct Rig<'a> {
-    home: Home,
+    pub home: Home,
     sink: SmtpSink,
     place: Place<'a>,
     chance: Chance,
@@ -96,16 +96,27 @@ to = ["ops@mail.test"]
 
     /// Starts the daemon and kills it at some instant.
     pub fn round(&mut self) {
-        let moment = match self.chance.below(5) {
-            0 => Moment::Starting,
-            1 | 2 => Moment::Judging,
-            _ => Moment::Sending,
-        };
+        let moment = self.moment();
         self.kill(moment);
     }
 
-    /// Starts the daemon and kills it at such a moment.
+    /// Some moment.
+    pub fn moment(&mut self) -> Moment {
+        match self.chance.below(5) {
+            0 => Moment::Starting,
+            1 | 2 => Moment::Judging,
+            _ => Moment::Sending,
+        }
+    }
+
+    /// Starts the daemon, kills it at such a moment and looks at what it left.
     pub fn kill(&mut self, moment: Moment) {
+        self.strike(moment);
+        self.note(moment);
+    }
+
+    /// Starts the daemon and kills it at such a moment.
+    pub fn strike(&mut self, moment: Moment) {
         let mut daemon = self.home.spawn();
         let pause = match moment {
             Moment::Starting => self.chance.time(Duration::from_secs(1)),
@@ -129,6 +140,10 @@ to = ["ops@mail.test"]
         // Not to wait for anything: the instant of the kill is what is drawn by lot.
         thread::park_timeout(pause);
         daemon.kill();
+    }
+
+    /// Looks at what a killed daemon left.
+    pub fn note(&mut self, moment: Moment) {
         self.place.settles();
         self.kills.push(self.look(moment));
     }

@@ -1,16 +1,24 @@
-//! The queue's write-ahead log, as far as it takes to tear commits off its end.
-#![allow(unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "for a test")]
+//! A write-ahead log, as far as it takes to tear commits off its end.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "for tests; each uses a part of it"
+)]
 
 use std::{
     fs::{self, OpenOptions},
     path::Path,
 };
 
-const HEADER: usize = 32;
-const FRAME: usize = 24;
+/// What stands before the first frame.
+pub const HEADER: usize = 32;
+/// What stands before the page of a frame.
+pub const FRAME: usize = 24;
 
-/// Cuts the last commits off a log; says how many there were.
-pub fn tear(path: &Path, commits: usize) -> usize {
+/// Where commits end in a log; first the header's end.
+pub fn ends(path: &Path) -> Vec<usize> {
     let bytes = fs::read(path).expect("a write-ahead log");
     let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four"));
     let page = usize::try_from(word(8)).expect("a page");
@@ -24,9 +32,19 @@ pub fn tear(path: &Path, commits: usize) -> usize {
             ends.push(at);
         }
     }
-    let all = ends.len() - 1;
-    let end = ends[all.saturating_sub(commits)];
+    ends
+}
+
+/// Cuts a file off at a place.
+pub fn cut(path: &Path, end: usize) {
     let file = OpenOptions::new().write(true).open(path).expect("the log");
     file.set_len(end.try_into().expect("it fits")).and_then(|()| file.sync_all()).expect("cut");
+}
+
+/// Cuts the last commits off a log; says how many there were.
+pub fn tear(path: &Path, commits: usize) -> usize {
+    let ends = ends(path);
+    let all = ends.len() - 1;
+    cut(path, ends[all.saturating_sub(commits)]);
     all
 }

@@ -1,0 +1,146 @@
+//! A damaged store: the daemon refuses it and says what cures it, or it tells all but what was in the
+//! row that is hurt. It never starts empty in silence, and no sink stays stuck.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
+)]
+
+#[path = "records/chance.rs"]
+mod chance;
+mod control;
+#[path = "damage/desk.rs"]
+mod desk;
+#[path = "damage/hurt.rs"]
+mod hurt;
+#[path = "damage/lane.rs"]
+mod lane;
+#[path = "damage/origin.rs"]
+mod origin;
+mod support;
+#[path = "records/wal.rs"]
+mod wal;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use chance::Chance;
+use hurt::{Hurt, LOG, MARK, STORE, below, of_log, of_store, used};
+use lane::{Fate, Lane};
+use origin::{Origin, kept};
+
+/// Bits of the store, and of its log.
+const OF_STORE: usize = 30;
+const OF_LOG: usize = 10;
+const CUTS: usize = 5;
+/// Daemons that run side by side.
+const LANES: usize = 4;
+
+/// A store and what is done to it.
+struct Case {
+    store: PathBuf,
+    hurt: Hurt,
+}
+
+/// Tries the cases side by side and counts what came of them; which of it is wrong is said of all.
+fn each(name: &str, origin: &Origin, cases: &[Case], may_be: impl Fn(&Fate) -> bool + Sync) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let (lane, mut found) = (Lane::new(), Vec::new());
+        let folder = tempfile::tempdir().expect("a folder");
+        loop {
+            let at = next.fetch_add(1, Ordering::SeqCst);
+            let Some(case) = cases.get(at) else { return found };
+            Lane::copy(&case.store, folder.path());
+            case.hurt.apply(folder.path(), &origin.earlier());
+            let judged = lane.judge(folder.path(), &origin.keys).and_then(|fate| {
+                if may_be(&fate) { Ok(fate) } else { Err(format!("it must not be {fate:?}")) }
+            });
+            found.push((
+                case,
+                judged.map_err(|text| {
+                    let kept = kept(folder.path(), &format!("{name}-{at}"));
+                    format!("{}: {text}\nits files are in {}", case.hurt, kept.display())
+                }),
+            ));
+        }
+    };
+    let found: Vec<_> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES.min(cases.len())).map(|_| scope.spawn(work)).collect();
+        lanes.into_iter().flat_map(|lane| lane.join().expect("no panic")).collect()
+    });
+    let mut counts = BTreeMap::<_, usize>::new();
+    let mut wrong = Vec::new();
+    for (case, fate) in found {
+        let file = if let Hurt::Bit { file, .. } = case.hurt { file } else { "" };
+        let became = match fate {
+            Ok(Fate::Refused) => "refused",
+            Ok(Fate::All) => "all told",
+            Ok(Fate::AllBut(_)) => "all but one told",
+            Err(text) => {
+                wrong.push(text);
+                "wrong"
+            }
+        };
+        *counts.entry((file, became)).or_default() += 1;
+    }
+    println!("{name}: {counts:?}");
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn a_bit_that_flips_is_refused_with_the_cure_or_costs_its_own_row_alone() {
+    let (mut chance, origin) = (Chance::new(), Origin::new());
+    let used = used(&origin.stopped().join(STORE));
+    let mut cases = Vec::new();
+    for _ in 0..OF_STORE {
+        cases.push(Case { store: origin.stopped(), hurt: of_store(&used, &mut chance) });
+    }
+    for _ in 0..OF_LOG {
+        cases.push(Case { store: origin.killed(), hurt: of_log(&origin.killed(), &mut chance) });
+    }
+    each("bits", &origin, &cases, |_| true);
+}
+
+#[test]
+fn a_log_that_is_torn_or_gone_is_refused_with_the_cure() {
+    let (mut chance, origin) = (Chance::new(), Origin::new());
+    let last = *wal::ends(&origin.killed().join(LOG)).last().expect("a commit");
+    let cuts = (0..CUTS).map(|_| Hurt::Cut(below(last, &mut chance)));
+    let others =
+        [Hurt::Gone(LOG), Hurt::Empty(LOG), Hurt::Earlier, Hurt::Gone(STORE), Hurt::Empty(STORE)];
+    let case = |hurt| Case { store: origin.killed(), hurt };
+    let cases: Vec<_> = cuts.chain(others).map(case).collect();
+    each("torn", &origin, &cases, |fate| *fate == Fate::Refused);
+}
+
+/// What is as it may be tells all that waits, once: after a kill, after a stop, after a kill in the
+/// middle of a transaction, and where an older daemon left no mark.
+#[test]
+fn a_store_that_is_whole_starts_and_tells_all() {
+    let origin = Origin::new();
+    let garbage: Vec<_> =
+        (0..=u8::MAX).cycle().take(5_000).map(|byte| byte.wrapping_mul(167)).collect();
+    let killed = [
+        Hurt::Nothing,
+        Hurt::Gone(MARK),
+        Hurt::Bytes(garbage),
+        Hurt::HalfAFrame,
+        Hurt::Uncommitted,
+    ];
+    let stopped = [Hurt::Nothing, Hurt::Gone(MARK)];
+    let of_killed = killed.into_iter().map(|hurt| Case { store: origin.killed(), hurt });
+    let of_stopped = stopped.into_iter().map(|hurt| Case { store: origin.stopped(), hurt });
+    let cases: Vec<_> = of_killed.chain(of_stopped).collect();
+    let mark = |store: PathBuf| fs::exists(store.join(MARK)).is_ok_and(|is| is);
+    assert!(mark(origin.killed()) && mark(origin.stopped()), "no {MARK} is beside the store");
+    each("whole", &origin, &cases, |fate| *fate == Fate::All);
+}

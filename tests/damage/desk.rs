@@ -1,0 +1,93 @@
+//! The other end of the sinks `post`: it refuses or takes, and keeps what it took.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use serde_json::Value;
+
+/// Takes until the process ends.
+pub struct Desk {
+    pub address: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Notices of alarms are refused; those of haetae itself, at `/aside`, never are.
+    refuses: bool,
+    told: Vec<Value>,
+    aside: Vec<Value>,
+}
+
+impl Desk {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::<Mutex<Shared>>::default();
+        let of_all = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&of_all);
+                thread::spawn(move || while serve(&stream, &shared).is_some() {});
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Refuses or takes from here on, and forgets what it took.
+    pub fn refuses(&self, refuses: bool) {
+        *self.shared.lock().expect("no panic") = Shared { refuses, ..Shared::default() };
+    }
+
+    /// The notices that it took.
+    pub fn told(&self) -> Vec<Value> {
+        self.shared.lock().expect("no panic").told.clone()
+    }
+
+    /// What haetae said of itself.
+    pub fn aside(&self) -> Vec<Value> {
+        self.shared.lock().expect("no panic").aside.clone()
+    }
+}
+
+/// Answers one request; none: the peer hung up.
+fn serve(mut stream: &TcpStream, shared: &Mutex<Shared>) -> Option<()> {
+    // A client sends nothing before it has its answer: nothing is left in this buffer.
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    reader.read_line(&mut head).ok().filter(|length| *length > 0)?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
+        let line = line.trim_end().to_ascii_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        if let Some(value) = line.strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+    let mut body = vec![0; length];
+    std::io::Read::read_exact(&mut reader, &mut body).ok()?;
+    let notifications: Vec<Value> = serde_json::from_slice(&body).expect("a list");
+    let is_aside = head.starts_with("POST /aside ");
+    let mut shared = shared.lock().expect("no panic");
+    let status = match (is_aside, shared.refuses) {
+        (true, _) => {
+            shared.aside.extend(notifications);
+            "200 OK"
+        }
+        (false, false) => {
+            shared.told.extend(notifications);
+            "200 OK"
+        }
+        (false, true) => "503 Service Unavailable",
+    };
+    drop(shared);
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+    stream.write_all(answer.as_bytes()).ok()
+}
