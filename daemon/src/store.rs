@@ -31,7 +31,12 @@ mod thresholds;
 mod transaction;
 mod worker;
 
-use std::{fmt::Display, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt::Display,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use self::{
     database::Connection,
@@ -73,6 +78,8 @@ pub struct Store {
     /// Names this daemon beside others on the same store.
     owner: Arc<str>,
     closing: Closing,
+    /// What was pruned since it was opened.
+    pruned: Arc<Mutex<Pruned>>,
 }
 
 /// What can go wrong with the store.

@@ -89,7 +89,8 @@ impl Store {
             integrity::check(path).await?;
         }
         let (ids, owner) = (Arc::new(Ids::after(newest)), owner.into());
-        let store = Self { writer, readers, location, ids, owner, closing };
+        let pruned = Arc::default();
+        let store = Self { writer, readers, location, ids, owner, closing, pruned };
         let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Opened { store, lost })
     }
