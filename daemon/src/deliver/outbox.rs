@@ -51,27 +51,28 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone.
-    pub async fn adopt(&self) -> Result<(), StoreError> {
+    /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone;
+    /// `lost` says what of it is missing.
+    pub async fn adopt(&self, lost: Option<String>) -> Result<(), StoreError> {
         let (now, recipients) = (self.clock.now(), self.recipients.clone());
         let adopted = self.store.write(move |transaction| {
             let gone = |name: &String| recipients.iter().all(|sink| sink.plan.name != *name);
             transaction.release(now)?;
             let why = "its sink was removed";
-            let (mut letters, mut lost) = (Vec::new(), Vec::new());
+            let (mut letters, mut debts) = (Vec::new(), Vec::new());
             for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
                 letters.push((transaction.bury_all(&sink, why)?, sink));
             }
             for sink in transaction.sinks_told()?.into_iter().filter(gone) {
-                lost.push((transaction.lose_all(&sink, why, now)?, sink));
+                debts.push((transaction.lose_all(&sink, why, now)?, sink));
             }
-            Ok::<_, StoreError>((letters, lost))
+            Ok::<_, StoreError>((letters, debts))
         });
-        let (letters, lost) = adopted.await?;
+        let (letters, debts) = adopted.await?;
         for (letters, sink) in letters {
             warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
         }
-        for (obligations, sink) in lost.into_iter().filter(|(lost, _)| *lost > 0) {
+        for (obligations, sink) in debts.into_iter().filter(|(number, _)| *number > 0) {
             warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
         }
         let counts = self.store.counts().await?;
@@ -83,6 +84,12 @@ impl Outbox {
             // Nobody waits for this task yet: the pipeline takes it.
             drop(self.events.send(event).await);
         }
+        let lost = lost.or_else(|| self.store.passed_over());
+        if let Some(lost) = &lost {
+            error!(store = %self.store.location(), "the store has lost something: {lost}");
+        }
+        let event = Event { instance: STORE.into(), problem: Problem::StoreLost, detail: lost };
+        drop(self.events.send(event).await);
         Ok(())
     }
 
@@ -94,6 +101,7 @@ impl Outbox {
                 Ok(Some(first)) => first,
                 Ok(None) => return,
                 Err(_) => {
+                    self.ask(&mut trouble).await;
                     self.look(&mut trouble);
                     continue;
                 }
@@ -163,6 +171,14 @@ impl Outbox {
             self.written.send_modify(|written| written.extend(positions));
         }
         Ok(())
+    }
+
+    /// Asks whether the store can be written though nothing is to be: else nobody would know.
+    async fn ask(&self, trouble: &mut Trouble) {
+        match self.store.probe().await {
+            Ok(()) => self.works(trouble),
+            Err(error) => self.fails(Problem::StoreFailing, &error, trouble),
+        }
     }
 
     fn works(&self, trouble: &mut Trouble) {

@@ -38,10 +38,8 @@ impl Transaction<'_> {
 impl Store {
     /// All groups that go on, by sink and key.
     pub async fn groups(&self) -> Result<Vec<StoredGroup>, StoreError> {
-        let read = |connection: &mut dyn super::database::Connection| {
-            connection.all(statements::GROUPS, parameters![], group)
-        };
-        let mut groups = self.read(read).await?;
+        let groups = self.read_rows("groups", statements::GROUPS, parameters![], group);
+        let mut groups = groups.await?;
         groups.sort_unstable_by(|a, b| (&a.sink, &a.key).cmp(&(&b.sink, &b.key)));
         Ok(groups)
     }

@@ -267,10 +267,14 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        let Some(Writer { grown, copier, .. }) = self.writer.take() else { return };
+        let Some(Writer { grown, copier, mark, .. }) = self.writer.take() else { return };
         drop(grown);
         if let Some(Err(_)) = copier.map(thread::JoinHandle::join) {
             warn!(store = %self.path.display(), "whoever copies the log has ended badly");
+        }
+        // One that was refused is left as it is.
+        if mark.is_none() {
+            return;
         }
         // Nothing is lost without it: the next one that opens the file reads the log.
         if let Err(error) = self.checkpoint("TRUNCATE") {
