@@ -1,0 +1,52 @@
+//! Watch: what the daemon says on its admin socket, within a time that the one who asks gives.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// The shortest time that a socket may be given.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Asks a daemon.
+pub struct Watch(PathBuf);
+
+impl Watch {
+    pub fn of(socket: PathBuf) -> Self {
+        Self(socket)
+    }
+
+    /// `GET /api/v1/status`, which is what `haetae status` shows.
+    pub fn status(&self, within: Duration) -> Option<Value> {
+        self.json("/api/v1/status", within)
+    }
+
+    /// The code of `GET /readyz`.
+    pub fn readiness(&self, within: Duration) -> Option<u16> {
+        self.get("/readyz", within).map(|(code, _)| code)
+    }
+
+    /// What a path answers, if it does well.
+    pub fn json(&self, path: &str, within: Duration) -> Option<Value> {
+        let (code, body) = self.get(path, within)?;
+        (code == 200).then(|| serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    fn get(&self, path: &str, within: Duration) -> Option<(u16, Vec<u8>)> {
+        let mut stream = UnixStream::connect(&self.0).ok()?;
+        stream.set_read_timeout(Some(within.max(LEAST))).expect("a time");
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: haetae\r\nconnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let code = head.split(' ').nth(1)?.parse().ok()?;
+        assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "read as it is: {head}");
+        Some((code, answer[end + 4..].to_vec()))
+    }
+}
