@@ -5,12 +5,13 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints what it measures"
+    reason = "a test with the real time; JSON that is missing reads as null; it prints what it measures"
 )]
 
 #[path = "database/by_network.rs"]
@@ -63,15 +64,16 @@ fn case<'a>(name: &'static str, run: impl FnOnce() + Send + 'a) -> Case<'a> {
 
 /// One test, for all of them mostly wait: side by side they take as long as the longest.
 #[test]
-fn a_database_that_fails_loses_nothing_and_tells_nothing_twice() {
+fn failing_database_loses_nothing_and_delivers_nothing_twice() {
     let shared = Postgres::start();
     let cases = [
         case("stopped", by_server::stopped),
         case("restarted", by_server::restarted),
         case("full", by_server::full),
-        case("half_open_there", || by_network::half_open_there(&shared)),
-        case("half_open_back", || by_network::half_open_back(&shared)),
+        case("half_open_to_server", || by_network::half_open_to_server(&shared)),
+        case("half_open_to_client", || by_network::half_open_to_client(&shared)),
         case("lost_commits", || by_network::lost_commits(&shared)),
+        case("hung_commits", || by_network::hung_commits(&shared)),
         case("slow", || by_network::slow(&shared)),
         case("closed", || by_network::closed(&shared)),
     ];

@@ -4,7 +4,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     rig::{Rig, for_so_long},
     soaks,
     support::within,
+    watch::now,
 };
 
 /// A commit takes so much longer: of the instants of a second, many are in one.
@@ -21,7 +22,6 @@ const COMMIT: &str = "20000";
 const MEBIBYTES: u64 = 160;
 
 /// SIGSTOP while a COMMIT is under way.
-#[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
 pub fn stopped() {
     let server = Postgres::start();
     for (name, value) in [("commit_delay", COMMIT), ("commit_siblings", "0")] {
@@ -35,55 +35,66 @@ pub fn stopped() {
         if !is {
             server.resume();
         }
-        is.then(Instant::now)
+        is.then(now)
     });
     let since = committing.expect("some instant is in the middle of a commit");
-    rig.fails(since, "SIGSTOP in mid-commit", &[&server.address()]);
+    rig.expect_failing(since, "SIGSTOP in mid-commit", &[&server.address()]);
     let outage = Duration::from_secs(if soaks() { 60 } else { 20 });
     for_so_long(outage.saturating_sub(since.elapsed()));
     server.resume();
-    rig.recovers("SIGCONT");
+    rig.expect_recovery("SIGCONT");
     rig.finish();
 }
 
 /// A fast shutdown, and kill -9 of all of it; each time it comes back.
-#[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
 pub fn restarted() {
     let mut server = Postgres::start();
     let mut rig = Rig::start("restarted", &server.database("restarted"));
-    let ends: [(&str, fn(&mut Postgres)); 2] =
-        [("a fast shutdown", Postgres::stop), ("kill -9", Postgres::kill)];
-    for (what, end) in ends {
-        let since = Instant::now();
-        end(&mut server);
-        rig.fails(since, what, &[&server.address()]);
+    for what in ["a fast shutdown", "kill -9"] {
+        let since = now();
+        if what == "kill -9" {
+            server.kill();
+        } else {
+            server.stop();
+        }
+        rig.expect_failing(since, what, &[&server.address()]);
         server.start_again();
-        rig.recovers(what);
+        rig.expect_recovery(what);
     }
     rig.finish();
 }
 
 /// No room where its data are.
-#[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
 pub fn full() {
     let directory = tempfile::Builder::new().prefix("haetae-pg-").tempdir().expect("one");
     // Dropped after the server and before the directory.
     let mounted = Mounted::memory(MEBIBYTES, directory.path());
     let mut server = Postgres::start_in(directory.path());
-    let mut rig = Rig::start("full", &server.database("full"));
+    let mut rig = Rig::start("full", &server.database("no_room"));
     let ballast = directory.path().join("ballast");
+    let no_room = ["No space left", "no room"];
+    let address = server.address();
+    // A part of its log begins, so that there is room for what it says of rows.
+    server.sql("SELECT pg_switch_wal()").expect("switched");
     fill(&ballast);
-    let since = Instant::now();
-    rig.fails(since, "a full disk", &["No space left", "no room"]);
+    rig.expect_failing(now(), "no room for rows", &no_room);
     for_so_long(Duration::from_secs(5));
     fs::remove_file(&ballast).expect("it was there");
-    // Without room for its log of changes it ends; whoever made room starts it again.
-    let ended = !server.is_running();
-    println!("full: the server has ended: {ended}");
-    if ended {
-        server.start_again();
-    }
-    rig.recovers("there is room again");
+    assert!(server.is_running(), "{}", server.log());
+    rig.expect_recovery("there is room for rows again");
+
+    // Without room for the next part of its log the server ends.
+    fill(&ballast);
+    let ended = within(Duration::from_secs(30), || {
+        server.sql("SELECT pg_switch_wal()");
+        (!server.is_running()).then_some(())
+    });
+    assert!(ended.is_some(), "it goes on without its log: {}", server.log());
+    let causes = [&no_room[..], &[&*address]].concat();
+    rig.expect_failing(now(), "no room for its log", &causes);
+    fs::remove_file(&ballast).expect("it was there");
+    server.start_again();
+    rig.expect_recovery("there is room for its log again");
     rig.finish();
     drop((server, mounted));
 }

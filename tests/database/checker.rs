@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     load::{Ledger, host},
-    receiver::Told,
+    receiver::Delivery,
 };
 
 /// All that is known when nothing more happens.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    pub told: Vec<Told>,
+    pub deliveries: Vec<Delivery>,
     /// The alarms that fire, by the daemon.
     pub firing: BTreeSet<String>,
     /// The state of each obligation, by its alarm.
@@ -26,8 +26,8 @@ pub fn faults(ledger: &Ledger, found: &Found, excused: &BTreeSet<String>) -> Vec
         faults.push(format!("{} notices wait or are dead", found.left));
     }
     let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut told: BTreeMap<(String, String), Vec<&Told>> = BTreeMap::new();
-    for one in &found.told {
+    let mut told: BTreeMap<(String, String), Vec<&Delivery>> = BTreeMap::new();
+    for one in &found.deliveries {
         let times = keys.entry(&one.key).or_default();
         *times += 1;
         if *times == 1 {
@@ -77,16 +77,16 @@ pub fn faults(ledger: &Ledger, found: &Found, excused: &BTreeSet<String>) -> Vec
 
 /// Controls: with one notice less, one that came again, or another state of an obligation the same
 /// findings are faults. What the checker overlooks, if anything.
-pub fn overlooks(ledger: &Ledger, found: &Found) -> Vec<String> {
-    let last = found.told.last().expect("something was told").clone();
+pub fn overlooked(ledger: &Ledger, found: &Found) -> Vec<String> {
+    let last = found.deliveries.last().expect("something was told").clone();
     let mut less = found.clone();
-    less.told.pop();
+    less.deliveries.pop();
     let mut again = found.clone();
-    again.told.push(last.clone());
+    again.deliveries.push(last.clone());
     let mut anew = found.clone();
-    anew.told.push(Told { key: format!("{}-anew", last.key), ..last.clone() });
-    let mut lost = found.clone();
-    lost.debts.insert(last.alarm.clone(), "unreachable".into());
+    anew.deliveries.push(Delivery { key: format!("{}-anew", last.key), ..last.clone() });
+    let mut unreachable = found.clone();
+    unreachable.debts.insert(last.alarm.clone(), "unreachable".into());
     let mut forgotten = found.clone();
     forgotten.debts.remove(&last.alarm);
     let mut left = found.clone();
@@ -95,7 +95,7 @@ pub fn overlooks(ledger: &Ledger, found: &Found) -> Vec<String> {
         (less, format!("{} {}: ", last.lane, last.host)),
         (again, format!("{} was told 2 times", last.key)),
         (anew, format!("{} {}: ", last.lane, last.host)),
-        (lost, format!("{}: its obligation is Some(\"unreachable\")", last.alarm)),
+        (unreachable, format!("{}: its obligation is Some(\"unreachable\")", last.alarm)),
         (forgotten, format!("{}: its obligation is None", last.alarm)),
         (left, "1 notices wait or are dead".to_owned()),
     ];

@@ -96,7 +96,7 @@ impl Shared {
                 return;
             }
             let name = &names[index];
-            let Lane { fired, ended } = self.go_on(name, receiver);
+            let Lane { fired, ended } = self.step(name, receiver);
             // A source that is gone has another one after it, which hears the same.
             control.say(slot.before(BEFORE), name, 0, ended, 1.0);
             control.say(slot, name, ended, fired - ended, 99.0);
@@ -104,7 +104,7 @@ impl Shared {
     }
 
     /// Lets some hosts of a lane fire, and some be well again.
-    fn go_on(&self, name: &str, receiver: &Receiver) -> Lane {
+    fn step(&self, name: &str, receiver: &Receiver) -> Lane {
         let mut ledger = self.ledger();
         let lane = ledger.get_mut(name).expect("a lane");
         // Asked under the lock: who has the ledger after it was made quiet has the last one.
@@ -112,7 +112,7 @@ impl Shared {
             lane.fired += EACH;
             // As many as fire, and some more where an outage left many.
             for _ in 0..3 * EACH {
-                let is_told = receiver.knows(name, &host(lane.ended), "first");
+                let is_told = receiver.has(name, &host(lane.ended), "first");
                 if lane.fired - lane.ended > LEFT && is_told {
                     lane.ended += 1;
                 }

@@ -11,11 +11,11 @@ use std::{
 
 use haetae_plugin::Notification;
 
-use crate::webhook::body;
+use crate::{watch::now, webhook::body};
 
 /// A notification as it came.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Delivery {
     /// The idempotency key.
     pub key: String,
     /// The alarm's id.
@@ -36,7 +36,7 @@ pub struct Receiver {
 
 #[derive(Default)]
 struct Heard {
-    told: Vec<Told>,
+    deliveries: Vec<Delivery>,
     /// Lane, host and reason of each.
     known: BTreeSet<[String; 3]>,
 }
@@ -61,17 +61,17 @@ impl Receiver {
     }
 
     /// All that was told so far, in the order in which it came.
-    pub fn told(&self) -> Vec<Told> {
-        self.heard().told.clone()
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.heard().deliveries.clone()
     }
 
     /// How much was told so far.
     pub fn count(&self) -> usize {
-        self.heard().told.len()
+        self.heard().deliveries.len()
     }
 
     /// Whether it was told of a host for a reason.
-    pub fn knows(&self, lane: &str, host: &str, reason: &str) -> bool {
+    pub fn has(&self, lane: &str, host: &str, reason: &str) -> bool {
         self.heard().known.contains(&[lane, host, reason].map(Into::into))
     }
 
@@ -94,9 +94,8 @@ impl Receiver {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
     fn keep(&self, notifications: &[Notification]) {
-        let at = Instant::now();
+        let at = now();
         let mut heard = self.heard();
         for notification in notifications {
             let [alarm] = &notification.alarms[..] else {
@@ -107,7 +106,7 @@ impl Receiver {
             let reason = notification.reason.as_str().to_owned();
             heard.known.insert([lane.clone(), host.clone(), reason.clone()]);
             let (key, alarm) = (notification.idempotency_key.clone(), alarm.id.clone());
-            heard.told.push(Told { key, alarm, lane, host, reason, at });
+            heard.deliveries.push(Delivery { key, alarm, lane, host, reason, at });
         }
     }
 }

@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::{
     checker::{self, Found},
     control::Control,
-    load::{Ledger, Load, lanes},
+    load::{Ledger, Load, host, lanes},
     receiver::Receiver,
     support::{Daemon, Home, within},
-    watch::Watch,
+    watch::{Watch, now},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -22,6 +22,10 @@ const LONG: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(15);
 /// Each lane has had its turn, and has ends too.
 const WARM: usize = 30;
+/// What was delivered is recorded so soon, where it can be.
+const RECORDED: Duration = Duration::from_secs(5);
+/// The sink whose deliveries are counted; what the daemon says of itself goes to another one.
+const SINK: &str = "post";
 
 /// A daemon under load.
 pub struct Rig {
@@ -29,12 +33,12 @@ pub struct Rig {
     home: Home,
     daemon: Option<Daemon>,
     control: Control,
-    pub receiver: Receiver,
+    receiver: Receiver,
     load: Load,
     watch: Watch,
     /// What was not as it should be: all of it is said in the end.
     wrong: Vec<String>,
-    /// From when to when a delivery may have been made that nobody could record.
+    /// From when to when a delivery may have been made that was not recorded.
     excused: Option<(Instant, Instant)>,
 }
 
@@ -42,9 +46,9 @@ impl Rig {
     /// Starts it on this database and waits until alarms come and go.
     pub fn start(name: &'static str, url: &str) -> Self {
         let (control, receiver) = (Control::start(), Receiver::start());
-        let home = Home::with_plugins(&["scripted"]);
+        let home = Home::with_plugins(&["scripted", "file"]);
         let store = format!("store = {{ url = \"{url}\" }}");
-        home.configure_daemon(&store, &configuration(&control, &receiver));
+        home.configure_daemon(&store, &configuration(&control, &receiver, &home));
         let daemon = home.start();
         control.connected();
         let load = Load::start(control.clone(), receiver.clone());
@@ -59,48 +63,39 @@ impl Rig {
     }
 
     /// The store fails since `since`: `status` and `/readyz` say so soon, with one of these causes.
-    #[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
-    pub fn fails(&mut self, since: Instant, what: &str, causes: &[&str]) {
+    pub fn expect_failing(&mut self, since: Instant, what: &str, causes: &[&str]) {
         let end = since + SOON;
-        let left = || end.saturating_duration_since(Instant::now());
-        let mut said = None;
-        let failing = within(left(), || {
-            let status = self.watch.status(left())?;
-            let store = &status["store"];
-            said = Some(store.clone());
-            let cause = store["failing"].as_str()?.to_owned();
-            Some((cause, store["failing_since"].clone(), since.elapsed()))
+        let (status, ready) = thread::scope(|scope| {
+            let ready = scope.spawn(|| self.watch.unready(end));
+            (self.watch.failing(end), ready.join().expect("no panic"))
         });
-        let unready = within(left(), || {
-            let code = self.watch.readiness(left())?;
-            (code != 200).then_some((code, since.elapsed()))
-        });
-        match failing {
-            None => self.object(format!(
-                "{what}: `status` does not say within {SOON:?} that the store fails; it says last {said:?}"
+        match status {
+            Err(last) => self.record_fault(format!(
+                "{what}: `status` does not say within {SOON:?} that the store fails, but {last:?}"
             )),
-            Some((cause, at, after)) => {
+            Ok((cause, at)) => {
+                let after = at - since;
                 println!("{}: {what}: `status` says after {after:.1?}: {cause}", self.name);
                 if !causes.iter().any(|known| cause.contains(known)) {
-                    self.object(format!("{what}: `{cause}` names none of {causes:?}"));
-                }
-                if at.is_null() {
-                    self.object(format!("{what}: since when is not said"));
+                    self.record_fault(format!("{what}: `{cause}` names none of {causes:?}"));
                 }
             }
         }
-        match unready {
-            Some((503, after)) => println!("{}: {what}: /readyz says 503 after {after:.1?}", self.name),
-            other => self.object(format!(
-                "{what}: /readyz is not 503 within {SOON:?}, but {other:?} (none: it is 200, or says nothing)"
-            )),
+        match ready {
+            Err(last) => {
+                let wrong = format!("{what}: /readyz is not 503 within {SOON:?}, but {last:?}");
+                self.record_fault(wrong);
+            }
+            Ok(at) => {
+                let after = at - since;
+                println!("{}: {what}: /readyz is 503 after {after:.1?}", self.name);
+            }
         }
     }
 
     /// The store works again, by itself: `status` and `/readyz` say so, and all that fired is told.
-    #[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
-    pub fn recovers(&mut self, what: &str) {
-        let since = Instant::now();
+    pub fn expect_recovery(&mut self, what: &str) {
+        let since = now();
         let fired = self.load.ledger();
         let well = within(LONG, || {
             let status = self.watch.status(LONG)?;
@@ -114,7 +109,7 @@ impl Rig {
             }
             (well, told) => {
                 let untold = self.untold(&fired);
-                self.object(format!(
+                self.record_fault(format!(
                     "{what}: it does not recover by itself: well after {well:?}, all told after {told:?} ({untold} are not)"
                 ));
             }
@@ -123,14 +118,14 @@ impl Rig {
 
     /// How many of those that fired nobody was told of.
     fn untold(&self, fired: &Ledger) -> usize {
-        let hosts = fired.iter().flat_map(|(name, lane)| {
-            (0..lane.fired).map(move |index| (name, crate::load::host(index)))
-        });
-        hosts.filter(|(name, host)| !self.receiver.knows(name, host, "first")).count()
+        let hosts = fired
+            .iter()
+            .flat_map(|(name, lane)| (0..lane.fired).map(move |index| (name, host(index))));
+        hosts.filter(|(name, host)| !self.receiver.has(name, host, "first")).count()
     }
 
     /// Something was not as it should be.
-    pub fn object(&mut self, what: String) {
+    pub fn record_fault(&mut self, what: String) {
         println!("{}: wrong: {what}", self.name);
         self.wrong.push(what);
     }
@@ -141,21 +136,20 @@ impl Rig {
     }
 
     /// Waits until so many more were told of; whether they were.
-    pub fn tells(&self, more: usize) -> bool {
+    pub fn delivers(&self, more: usize) -> bool {
         let before = self.receiver.count();
         within(LONG, || (self.receiver.count() >= before + more).then_some(())).is_some()
     }
 
-    /// Asks the daemon to end, while it can't write; how long that takes. `since` then it could not.
-    #[expect(clippy::disallowed_methods, reason = "a test measures the real time")]
+    /// Asks the daemon to end, while it can't write; since `since` it could not.
     pub fn stop(&mut self, since: Instant) {
-        let asked = Instant::now();
+        let asked = now();
         let daemon = self.daemon.take().expect("it runs");
         // It says itself that it did not end within its time.
         let well = daemon.stop();
-        let now = Instant::now();
-        println!("{}: it ended after {:.1?}, well: {well}", self.name, now - asked);
-        self.excused = Some((since, now));
+        let ended = now();
+        println!("{}: it ended after {:.1?}, well: {well}", self.name, ended - asked);
+        self.excused = Some((since.checked_sub(RECORDED).expect("the machine is up"), ended));
     }
 
     /// Starts it again, as it was.
@@ -178,24 +172,28 @@ impl Rig {
         });
         let status = self.watch.status(LONG);
         if well.is_none() {
+            let lines = self.lines();
+            let last = &lines[lines.len().saturating_sub(20)..];
+            println!("{}: the daemon's last words: {last:#?}", self.name);
             let many = faults.len();
             faults.truncate(20);
-            self.object(format!(
+            self.record_fault(format!(
                 "{many} faults, such as {faults:#?}\nthe store: {:#?}",
                 status.map(|status| status["store"].clone())
             ));
         } else {
-            let overlooked = checker::overlooks(&ledger, &found);
-            overlooked.into_iter().for_each(|what| self.object(what));
+            for what in checker::overlooked(&ledger, &found) {
+                self.record_fault(what);
+            }
         }
         self.ends(&found);
         let alarms: usize = ledger.values().map(|lane| lane.fired).sum();
-        let again =
-            found.told.len() - found.told.iter().map(|one| &one.key).collect::<BTreeSet<_>>().len();
+        let keys: BTreeSet<_> = found.deliveries.iter().map(|one| &one.key).collect();
+        let again = found.deliveries.len() - keys.len();
         println!(
             "{}: {alarms} alarms, {} notices, {again} of them again",
             self.name,
-            found.told.len()
+            found.deliveries.len()
         );
         assert!(self.wrong.is_empty(), "{}:\n{}\n", self.name, self.wrong.join("\n"));
     }
@@ -204,17 +202,17 @@ impl Rig {
     fn ends(&mut self, found: &Found) {
         let mut daemon = self.daemon.take().expect("it runs");
         if !daemon.is_running() {
-            return self.object(format!("the daemon ended: {:#?}", daemon.lines()));
+            return self.record_fault(format!("the daemon ended: {:#?}", daemon.lines()));
         }
         if self.wrong.is_empty() {
             if !daemon.stop() {
-                self.object("the daemon does not end well".into());
+                self.record_fault("the daemon does not end well".into());
             }
             let told = self.receiver.count();
-            if told != found.told.len() {
-                self.object(format!(
+            if told != found.deliveries.len() {
+                self.record_fault(format!(
                     "{told} are told, {} were when all was well",
-                    found.told.len()
+                    found.deliveries.len()
                 ));
             }
         }
@@ -222,18 +220,17 @@ impl Rig {
 
     fn found(&self) -> Option<Found> {
         let outbox = self.watch.status(LONG)?["store"]["outbox"].clone();
-        let left = outbox.as_array()?.iter().filter_map(|count| count["count"].as_u64()).sum();
+        let ours = outbox.as_array()?.iter().filter(|count| count["sink"] == SINK);
+        let left = ours.filter_map(|count| count["count"].as_u64()).sum();
         let alarms = self.watch.json("/api/v1/alarms", LONG)?;
-        let ours = |alarm: &&Value| {
-            alarm["condition"] == "firing"
-                && alarm["evaluator"].as_str().is_some_and(|name| name.starts_with("lane-"))
-        };
-        let firing = alarms["alarms"].as_array()?.iter().filter(ours);
+        let fires =
+            |alarm: &&Value| alarm["condition"] == "firing" && alarm["evaluator"] != "system";
+        let firing = alarms["alarms"].as_array()?.iter().filter(fires);
         let debts = self.watch.json("/api/v1/obligations?all=true", LONG)?;
-        let debts = debts["obligations"].as_array()?.iter();
+        let debts = debts["obligations"].as_array()?.iter().filter(|debt| debt["sink"] == SINK);
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         Some(Found {
-            told: self.receiver.told(),
+            deliveries: self.receiver.deliveries(),
             firing: firing.map(|alarm| text(&alarm["id"])).collect(),
             debts: debts.map(|debt| (text(&debt["alarm"]), text(&debt["state"]))).collect(),
             left,
@@ -243,7 +240,7 @@ impl Rig {
     /// Keys of what was told while it could not be recorded, by a daemon that ended then.
     fn excused(&self, found: &Found) -> BTreeSet<String> {
         let Some((from, to)) = self.excused else { return BTreeSet::new() };
-        let told = found.told.iter().filter(|one| one.at >= from && one.at <= to);
+        let told = found.deliveries.iter().filter(|one| one.at >= from && one.at <= to);
         told.map(|one| one.key.clone()).collect()
     }
 
@@ -252,7 +249,7 @@ impl Rig {
     }
 }
 
-fn configuration(control: &Control, receiver: &Receiver) -> String {
+fn configuration(control: &Control, receiver: &Receiver, home: &Home) -> String {
     let lanes = lanes();
     let mut text = format!(
         "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n",
@@ -264,8 +261,9 @@ fn configuration(control: &Control, receiver: &Receiver) -> String {
         );
     }
     text + &format!(
-        "[sinks.post]\nplugin = \"post\"\ndeadline = \"5s\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = {lanes:?}\nurl = \"{}\"\n",
-        receiver.url()
+        "[sinks.{SINK}]\nplugin = \"post\"\ndeadline = \"5s\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = {lanes:?}\nurl = \"{}\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\n",
+        receiver.url(),
+        home.path("aside.jsonl").display()
     )
 }
 

@@ -4,10 +4,12 @@ use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
     path::PathBuf,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
+
+use crate::support::within;
 
 /// The shortest time that a socket may be given.
 const LEAST: Duration = Duration::from_millis(1);
@@ -30,6 +32,30 @@ impl Watch {
         self.get("/readyz", within).map(|(code, _)| code)
     }
 
+    /// Waits until `status` says that the store fails: why, and when it said so. Else what it said
+    /// last, if anything.
+    pub fn failing(&self, end: Instant) -> Result<(String, Instant), Option<Value>> {
+        let mut last = None;
+        let failing = within(until(end), || {
+            let store = self.status(until(end))?["store"].clone();
+            let cause = store["failing"].as_str().map(str::to_owned);
+            let since = !store["failing_since"].is_null();
+            last = Some(store);
+            cause.filter(|_| since).map(|cause| (cause, now()))
+        });
+        failing.ok_or(last)
+    }
+
+    /// Waits until `/readyz` is 503, and says when it was. Else what it was last.
+    pub fn unready(&self, end: Instant) -> Result<Instant, Option<u16>> {
+        let mut last = None;
+        let unready = within(until(end), || {
+            last = self.readiness(until(end));
+            (last == Some(503)).then(now)
+        });
+        unready.ok_or(last)
+    }
+
     /// What a path answers, if it does well.
     pub fn json(&self, path: &str, within: Duration) -> Option<Value> {
         let (code, body) = self.get(path, within)?;
@@ -49,4 +75,12 @@ impl Watch {
         assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "read as it is: {head}");
         Some((code, answer[end + 4..].to_vec()))
     }
+}
+
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+fn until(end: Instant) -> Duration {
+    end.saturating_duration_since(now())
 }

@@ -76,7 +76,7 @@ impl Postgres {
         self.pause();
         let children = self.children();
         signal(self.child.id(), Signal::KILL);
-        children.iter().for_each(|child| signal(*child, Signal::KILL));
+        signal_all(&children, Signal::KILL);
         self.child.wait().expect("its own child");
         let gone = || children.iter().all(|child| is(*child, 'Z')).then_some(());
         assert!(within(PATIENCE, gone).is_some(), "children of its outlive SIGKILL");
@@ -96,14 +96,14 @@ impl Postgres {
         let stopped = || is(postmaster, 'T').then_some(());
         assert!(within(PATIENCE, stopped).is_some(), "the postmaster does not stop");
         let children = self.children();
-        children.iter().for_each(|child| signal(*child, Signal::STOP));
+        signal_all(&children, Signal::STOP);
         let stopped = || children.iter().all(|child| is(*child, 'T')).then_some(());
         assert!(within(PATIENCE, stopped).is_some(), "its children do not stop");
     }
 
     /// SIGCONT to all of it.
     pub fn resume(&self) {
-        self.children().iter().for_each(|child| signal(*child, Signal::CONT));
+        signal_all(&self.children(), Signal::CONT);
         signal(self.child.id(), Signal::CONT);
     }
 
@@ -146,7 +146,8 @@ impl Postgres {
 
     /// A new database's URL.
     pub fn database(&self, name: &str) -> String {
-        self.sql(&format!("CREATE DATABASE {name}")).expect("created");
+        let made = self.sql(&format!("CREATE DATABASE {name}"));
+        assert!(made.is_some(), "there is no database {name}: {}", self.log());
         format!("postgres://haetae@{}/{name}", self.address())
     }
 
@@ -236,6 +237,12 @@ fn stat(id: u32) -> Vec<String> {
 fn is(id: u32, state: char) -> bool {
     let now = stat(id).first().and_then(|state| state.chars().next());
     now.is_none_or(|now| now == state || now == 'Z')
+}
+
+fn signal_all(ids: &[u32], what: Signal) {
+    for id in ids {
+        signal(*id, what);
+    }
 }
 
 fn signal(id: u32, signal: Signal) {

@@ -1,4 +1,4 @@
-//! A proxy before PostgreSQL that does what networks do: it loses what passes, is slow, cuts.
+//! A proxy before PostgreSQL that fails as networks do: it drops bytes, is slow, closes connections.
 #![allow(unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "a test's own")]
 
 use std::{
@@ -15,13 +15,13 @@ use std::{
 
 use crate::wire::{Commits, Messages, asks_for_encryption, completed};
 
-/// Where bytes go.
+/// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the client to the server.
-    There,
+    ToServer,
     /// From the server to the client.
-    Back,
+    ToClient,
 }
 
 /// How fast bytes go.
@@ -29,27 +29,27 @@ pub enum Way {
 pub enum Pace {
     /// At once.
     #[default]
-    Free,
+    Full,
     /// What is said arrives so much later.
-    Late(Duration),
+    Latency(Duration),
     /// One byte, and then the next one so much later.
-    Trickle(Duration),
+    Throttle(Duration),
 }
 
 /// What of a COMMIT is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loses {
+pub enum Lost {
     /// The server does not hear it: nothing is committed.
     Request,
     /// The server commits, and its answer goes nowhere.
-    Answer,
+    Response,
 }
 
 /// What becomes of a connection that lost something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// Both ends hear that it ended.
-    Cut,
+    Close,
     /// It stays open, and nothing passes that way any more.
     Hang,
 }
@@ -70,10 +70,10 @@ struct State {
 #[derive(Default)]
 struct Rules {
     pace: Pace,
-    /// The ways on which bytes are lost.
-    deaf: Vec<Way>,
+    /// Where bytes are lost.
+    dropping: Vec<Direction>,
     /// What becomes of the next COMMIT.
-    next: Option<(Loses, Then)>,
+    next: Option<(Lost, Then)>,
     counts: Counts,
 }
 
@@ -83,9 +83,9 @@ pub struct Counts {
     /// Of each COMMIT that was lost, what the server had completed before it.
     pub commits: Vec<String>,
     /// Connections that lost other bytes, or their end.
-    pub deafened: usize,
-    /// Connections that were cut.
-    pub cuts: usize,
+    pub black_holes: usize,
+    /// Connections that were closed.
+    pub closed: usize,
 }
 
 /// A connection: both of its ends, and what its transaction has done so far.
@@ -134,22 +134,24 @@ impl Proxy {
         self.state.rules().pace = pace;
     }
 
-    /// From now on all that goes these ways is lost, ends of connections too. A connection that lost
-    /// something stays so when others pass again: nothing can close the gap.
-    pub fn set_deaf(&self, ways: &[Way]) {
-        self.state.rules().deaf = ways.into();
+    /// From now on all that goes in these directions is lost, ends of connections too. A connection that
+    /// lost something stays half-open when others pass again: nothing can close the gap.
+    pub fn drop_packets(&self, directions: &[Direction]) {
+        self.state.rules().dropping = directions.into();
     }
 
     /// The next COMMIT, of whatever connection, is lost so.
-    pub fn lose_commit(&self, loses: Loses, then: Then) {
-        self.state.rules().next = Some((loses, then));
+    pub fn lose_commit(&self, lost: Lost, then: Then) {
+        self.state.rules().next = Some((lost, then));
     }
 
-    /// Cuts all connections there are.
-    pub fn cut(&self) {
+    /// Closes all connections there are.
+    pub fn close_connections(&self) {
         let links = take(&mut *self.state.links());
-        self.state.rules().counts.cuts += links.len();
-        links.iter().for_each(|link| link.end());
+        self.state.rules().counts.closed += links.len();
+        for link in links {
+            link.end();
+        }
     }
 
     /// What it has done.
@@ -163,7 +165,7 @@ impl Drop for Proxy {
         self.state.stopped.store(true, Ordering::SeqCst);
         // Its listener looks up, and ends.
         drop(TcpStream::connect(self.address));
-        self.cut();
+        self.close_connections();
     }
 }
 
@@ -176,12 +178,12 @@ impl State {
         self.links.lock().expect("no panic")
     }
 
-    /// Whether a COMMIT is to be lost that is said, or answered; then it is counted.
-    fn loses_commit(&self, loses: Loses, link: &Link) -> Option<Then> {
+    /// Whether this COMMIT, or the response to it, is to be lost; then it is counted.
+    fn take_fault(&self, lost: Lost, link: &Link) -> Option<Then> {
         let mut rules = self.rules();
-        let (_, then) = rules.next.take_if(|(next, _)| *next == loses)?;
+        let (_, then) = rules.next.take_if(|(next, _)| *next == lost)?;
         let done = link.done.lock().expect("no panic").join(", ");
-        rules.counts.commits.push(format!("{loses:?}, {then:?}: {done}"));
+        rules.counts.commits.push(format!("{lost:?}, {then:?}: {done}"));
         Some(then)
     }
 }
@@ -202,18 +204,18 @@ fn connect(client: TcpStream, state: &Arc<State>) {
     drop(server.set_nodelay(true));
     let link = Arc::new(Link { client, server, done: Mutex::default() });
     state.links().push(Arc::clone(&link));
-    for way in [Way::There, Way::Back] {
+    for direction in [Direction::ToServer, Direction::ToClient] {
         let (link, state) = (Arc::clone(&link), Arc::clone(state));
         thread::spawn(move || {
-            let pump = Pump { way, link, state, lost: false };
+            let pump = Pump { direction, link, state, lost: false };
             pump.run();
         });
     }
 }
 
-/// One way of a connection.
+/// One direction of a connection.
 struct Pump {
-    way: Way,
+    direction: Direction,
     link: Arc<Link>,
     state: Arc<State>,
     /// Whether something was lost: then nothing passes any more.
@@ -222,15 +224,15 @@ struct Pump {
 
 impl Pump {
     fn run(mut self) {
-        let mut messages = match self.way {
-            Way::There => Messages::of_client(),
-            Way::Back => Messages::of_server(),
+        let mut messages = match self.direction {
+            Direction::ToServer => Messages::of_client(),
+            Direction::ToClient => Messages::of_server(),
         };
         let mut commits = Commits::default();
         let mut chunk = vec![0; 1 << 16];
         loop {
             let length = self.from().read(&mut chunk).unwrap_or(0);
-            self.hears();
+            self.notice_drops();
             if length == 0 {
                 break;
             }
@@ -238,14 +240,14 @@ impl Pump {
                 continue;
             }
             messages.push(&chunk[..length]);
-            let (out, then) = self.passes(&mut messages, &mut commits);
+            let (out, then) = self.forwardable(&mut messages, &mut commits);
             if self.send(&out).is_none() {
                 break;
             }
             match then {
                 None => {}
                 Some(Then::Hang) => self.lost = true,
-                Some(Then::Cut) => break,
+                Some(Then::Close) => break,
             }
         }
         // That it ended is lost as well: the other end goes on waiting.
@@ -256,30 +258,34 @@ impl Pump {
     }
 
     /// Looks whether bytes are lost now.
-    fn hears(&mut self) {
+    fn notice_drops(&mut self) {
         let mut rules = self.state.rules();
-        if !self.lost && rules.deaf.contains(&self.way) {
+        if !self.lost && rules.dropping.contains(&self.direction) {
             self.lost = true;
-            rules.counts.deafened += 1;
+            rules.counts.black_holes += 1;
         }
     }
 
     /// What of the whole messages is sent on, and what becomes of the connection if one was a COMMIT
     /// that is lost.
-    fn passes(&self, messages: &mut Messages, commits: &mut Commits) -> (Vec<u8>, Option<Then>) {
+    fn forwardable(
+        &self,
+        messages: &mut Messages,
+        commits: &mut Commits,
+    ) -> (Vec<u8>, Option<Then>) {
         let mut out = Vec::new();
         while let Some(message) = messages.next() {
-            if self.way == Way::There && asks_for_encryption(&message) {
+            if self.direction == Direction::ToServer && asks_for_encryption(&message) {
                 // Nothing here could be read if it were.
                 drop((&self.link.client).write_all(b"N"));
                 continue;
             }
-            let then = match self.way {
-                Way::There if commits.are(&message) => {
-                    self.state.loses_commit(Loses::Request, &self.link)
+            let then = match self.direction {
+                Direction::ToServer if commits.matches(&message) => {
+                    self.state.take_fault(Lost::Request, &self.link)
                 }
-                Way::There => None,
-                Way::Back => self.answered(&message),
+                Direction::ToServer => None,
+                Direction::ToClient => self.completes(&message),
             };
             if then.is_some() {
                 return (out, then);
@@ -289,10 +295,11 @@ impl Pump {
         (out, None)
     }
 
-    fn answered(&self, message: &[u8]) -> Option<Then> {
+    /// Keeps what a transaction has done, and loses the response to its COMMIT if that is to be lost.
+    fn completes(&self, message: &[u8]) -> Option<Then> {
         let done = completed(message)?;
         if done == "COMMIT" {
-            let then = self.state.loses_commit(Loses::Answer, &self.link);
+            let then = self.state.take_fault(Lost::Response, &self.link);
             self.link.done.lock().expect("no panic").clear();
             return then;
         }
@@ -308,13 +315,13 @@ impl Pump {
     fn send(&self, bytes: &[u8]) -> Option<()> {
         let pace = self.state.rules().pace;
         match pace {
-            Pace::Free => {}
-            Pace::Late(pause) => thread::sleep(pause),
-            Pace::Trickle(_) => {
+            Pace::Full => {}
+            Pace::Latency(pause) => thread::sleep(pause),
+            Pace::Throttle(_) => {
                 for byte in bytes {
                     self.to().write_all(&[*byte]).ok()?;
                     // Asked each time: the rest goes at once when that is over.
-                    let Pace::Trickle(pause) = self.state.rules().pace else { continue };
+                    let Pace::Throttle(pause) = self.state.rules().pace else { continue };
                     thread::sleep(pause);
                 }
                 return Some(());
@@ -324,16 +331,16 @@ impl Pump {
     }
 
     fn from(&self) -> &TcpStream {
-        match self.way {
-            Way::There => &self.link.client,
-            Way::Back => &self.link.server,
+        match self.direction {
+            Direction::ToServer => &self.link.client,
+            Direction::ToClient => &self.link.server,
         }
     }
 
     fn to(&self) -> &TcpStream {
-        match self.way {
-            Way::There => &self.link.server,
-            Way::Back => &self.link.client,
+        match self.direction {
+            Direction::ToServer => &self.link.server,
+            Direction::ToClient => &self.link.client,
         }
     }
 }

@@ -72,7 +72,7 @@ pub struct Commits {
 
 impl Commits {
     /// Whether this message has the server commit.
-    pub fn are(&mut self, message: &[u8]) -> bool {
+    pub fn matches(&mut self, message: &[u8]) -> bool {
         let Some((kind, body)) = message.split_first() else { return false };
         let body = body.get(4..).unwrap_or_default();
         let first = text(body);
@@ -121,4 +121,38 @@ fn code(message: &[u8]) -> u32 {
 
 fn number(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+#[test]
+fn a_commit_is_recognised_said_or_prepared() {
+    let typed = |kind: u8, body: &[u8]| {
+        let length = u32::try_from(body.len() + 4).expect("short").to_be_bytes();
+        [&[kind][..], &length, body].concat()
+    };
+    let startup = [&12_u32.to_be_bytes()[..], &196_608_u32.to_be_bytes(), b"abc\0"].concat();
+    let stream = [
+        (startup, false),
+        (typed(b'Q', b"commit;\0"), true),
+        (typed(b'Q', b"SELECT 'COMMIT'\0"), false),
+        (typed(b'Q', b"BEGIN; SELECT 1; COMMIT\0"), true),
+        (typed(b'P', b"one\0COMMIT\0\0\0"), false),
+        (typed(b'B', b"\0one\0\0\0\0\0\0\0"), false),
+        (typed(b'E', b"\0\0\0\0\0"), true),
+        (typed(b'B', b"\0two\0\0\0\0\0\0\0"), false),
+        (typed(b'E', b"\0\0\0\0\0"), false),
+    ];
+    let bytes: Vec<u8> = stream.iter().flat_map(|(message, _)| message.clone()).collect();
+    let (mut messages, mut commits, mut seen) =
+        (Messages::of_client(), Commits::default(), Vec::new());
+    // However they are cut up on their way.
+    for piece in bytes.chunks(7) {
+        messages.push(piece);
+        while let Some(message) = messages.next() {
+            let is = commits.matches(&message);
+            seen.push((message, is));
+        }
+    }
+    assert_eq!(seen, stream);
+    assert_eq!(completed(&typed(b'C', b"COMMIT\0")).as_deref(), Some("COMMIT"));
+    assert_eq!(completed(&typed(b'Z', b"I")), None);
 }
