@@ -50,8 +50,9 @@ impl Watch {
     pub fn unready(&self, end: Instant) -> Result<Instant, Option<u16>> {
         let mut last = None;
         let unready = within(until(end), || {
-            last = self.readiness(until(end));
-            (last == Some(503)).then(now)
+            let code = self.readiness(until(end))?;
+            last = Some(code);
+            (code == 503).then(now)
         });
         unready.ok_or(last)
     }
