@@ -68,6 +68,7 @@ fn failing_database_loses_nothing_and_delivers_nothing_twice() {
     let shared = Postgres::start();
     let cases = [
         case("stopped", by_server::stopped),
+        case("pending_commits", by_server::pending_commits),
         case("restarted", by_server::restarted),
         case("full", by_server::full),
         case("half_open_to_server", || by_network::half_open_to_server(&shared)),
@@ -75,6 +76,7 @@ fn failing_database_loses_nothing_and_delivers_nothing_twice() {
         case("lost_commits", || by_network::lost_commits(&shared)),
         case("hung_commits", || by_network::hung_commits(&shared)),
         case("slow", || by_network::slow(&shared)),
+        case("throttled", || by_network::throttled(&shared)),
         case("closed", || by_network::closed(&shared)),
     ];
     let wanted = env::var("HAETAE_TEST_CASE").ok();

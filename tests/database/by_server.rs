@@ -24,10 +24,8 @@ const MEBIBYTES: u64 = 160;
 /// SIGSTOP while a COMMIT is under way.
 pub fn stopped() {
     let server = Postgres::start();
-    for (name, value) in [("commit_delay", COMMIT), ("commit_siblings", "0")] {
-        server.sql(&format!("ALTER SYSTEM SET {name} = {value}")).expect("set");
-    }
-    server.sql("SELECT pg_reload_conf()").expect("read");
+    set(&server, "commit_delay", COMMIT);
+    set(&server, "commit_siblings", "0");
     let mut rig = Rig::start("stopped", &server.database("stopped"));
     let committing = within(Duration::from_secs(30), || {
         server.pause();
@@ -43,6 +41,18 @@ pub fn stopped() {
     for_so_long(outage.saturating_sub(since.elapsed()));
     server.resume();
     rig.expect_recovery("SIGCONT");
+    rig.finish();
+}
+
+/// COMMITs that the server has written down and finishes later, for they wait for a standby: meanwhile
+/// nobody sees what they did, and it can't be undone.
+pub fn pending_commits() {
+    let server = Postgres::start();
+    let mut rig = Rig::start("pending_commits", &server.database("pending_commits"));
+    set(&server, "synchronous_standby_names", "nobody");
+    rig.expect_failing(now(), "commits wait for a standby", &[&server.address()]);
+    set(&server, "synchronous_standby_names", "''");
+    rig.expect_recovery("commits wait for nobody");
     rig.finish();
 }
 
@@ -74,8 +84,11 @@ pub fn full() {
     let ballast = directory.path().join("ballast");
     let no_room = ["No space left", "no room"];
     let address = server.address();
-    // A part of its log begins, so that there is room for what it says of rows.
-    server.sql("SELECT pg_switch_wal()").expect("switched");
+    // A new part of its log begins, and the commit makes its file: then there is room for what it says
+    // of rows.
+    for statement in ["SELECT pg_switch_wal()", "CREATE TABLE log_goes_on ()"] {
+        server.sql(statement).expect("done");
+    }
     fill(&ballast);
     rig.expect_failing(now(), "no room for rows", &no_room);
     for_so_long(Duration::from_secs(5));
@@ -97,6 +110,13 @@ pub fn full() {
     rig.expect_recovery("there is room for its log again");
     rig.finish();
     drop((server, mounted));
+}
+
+/// Sets a parameter of a server that runs.
+fn set(server: &Postgres, name: &str, value: &str) {
+    for statement in [&*format!("ALTER SYSTEM SET {name} = {value}"), "SELECT pg_reload_conf()"] {
+        server.sql(statement).expect("done");
+    }
 }
 
 /// Writes until nothing more fits.
