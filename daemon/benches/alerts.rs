@@ -13,7 +13,6 @@
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
-    clippy::format_push_string,
     dead_code,
     unreachable_pub,
     missing_docs,
@@ -24,6 +23,8 @@
 mod alertmanager;
 #[path = "../../tests/control.rs"]
 mod control;
+#[path = "rig/path.rs"]
+mod path;
 #[path = "rig/process.rs"]
 mod process;
 #[path = "../../tests/support.rs"]
@@ -38,21 +39,17 @@ use std::{
 };
 
 use alertmanager::{Alertmanager, alert};
-use control::{Control, await_slot};
+use path::{AlarmPath, GROUPS, LANES};
 use process::{cpu, disk, kilobytes, median, quantile};
 use support::Home;
 use webhook::Webhook;
 
 /// Alarms one at a time.
 const SINGLES: usize = 200;
-/// Evaluators that judge each second, each at a time of its own.
-const LANES: usize = 10;
 /// Alarms at once.
 const STORMS: [usize; 2] = [2_000, 10_000];
 /// Alertmanager takes them in so many requests' worth of alerts.
 const A_POST: [usize; 2] = [1, 100];
-/// Values of the label `group`.
-const GROUPS: usize = 40;
 const LIMIT: Duration = Duration::from_mins(1);
 /// After each part: what is still written down then is its cost too, and a group that was told may
 /// be told again.
@@ -125,8 +122,7 @@ type Run = HashMap<String, f64>;
 fn main() {
     let runs: usize = env::var("RUNS").map_or(3, |runs| runs.parse().expect("RUNS is a number"));
     let wanted = env::var("ROWS").unwrap_or_default();
-    let webhook = Webhook::start();
-    let control = Control::start();
+    let path = AlarmPath::start();
     let directory = tempfile::tempdir().expect("a directory");
     let mut disks = Vec::new();
     let mut table = Vec::new();
@@ -140,9 +136,9 @@ fn main() {
         for run in 1..=runs {
             println!("{}, run {run} of {runs}", grouping.name);
             disks.push(disk(directory.path()).as_secs_f64() * 1e3);
-            ours.push(haetae(grouping, &webhook, &control));
+            ours.push(haetae(grouping, &path));
             if env::var_os("ALONE").is_none() {
-                theirs.push(alertmanager(grouping, &webhook));
+                theirs.push(alertmanager(grouping, &path.webhook));
             }
         }
         table.extend(rows.into_iter().map(|row| {
@@ -159,37 +155,31 @@ fn main() {
     }
 }
 
-fn haetae(grouping: &Grouping, webhook: &Webhook, control: &Control) -> Run {
+fn haetae(grouping: &Grouping, path: &AlarmPath) -> Run {
     let home = Home::with_plugins(&["scripted"]);
-    let lanes: Vec<String> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
-    home.configure(&configuration(grouping, webhook, control, &lanes));
-    control.forget();
+    let Grouping { ours, .. } = grouping;
+    let [interval, _] = grouping.intervals();
+    home.configure(&path.configuration(&format!("{ours}\ngroup_interval = \"{interval}\"")));
+    path.forget();
     let daemon = home.start();
-    control.connected();
+    path.connected();
     let id = daemon.id();
     let mut run = Run::new();
-    let fire = |names: &[String], first: usize, count: usize| {
-        webhook.only(first..first + count);
-        let (lane, slot) = await_slot(names);
-        let start = Instant::now();
-        assert!(control.say(slot, &names[lane], first, count, 99.0), "the source is gone");
-        webhook.heard(count, LIMIT).expect("all arrive") - start
-    };
     // The first one pays for what is made when it is used first.
-    fire(&lanes, 0, 1);
+    path.one(0);
     if grouping.singles {
         let before = cpu(id);
-        let times: Vec<Duration> = (1..=SINGLES).map(|index| fire(&lanes, index, 1)).collect();
+        let times: Vec<Duration> = (1..=SINGLES).map(|number| path.one(number)).collect();
         singles(&mut run, times, cpu(id) - before);
     }
     thread::sleep(REST);
     for (count, first) in STORMS.into_iter().zip(firsts()) {
         let before = cpu(id);
-        let time = fire(&["storm".into()], first, count);
+        let time = path.storm(first, count);
         run.insert(grouping.row(count, "alarms/s"), count as f64 / time.as_secs_f64());
         thread::sleep(REST);
         run.insert(grouping.row(count, "CPU s"), cpu(id) - before);
-        let (again, posts) = webhook.counts();
+        let (again, posts) = path.webhook.counts();
         println!("  haetae: {count} at once in {time:.2?}, {posts} posts, {again} named again");
         // A group may be told again with what was told before.
         assert!(again == 0 || !grouping.singles, "an alarm was told twice");
@@ -202,31 +192,6 @@ fn haetae(grouping: &Grouping, webhook: &Webhook, control: &Control) -> Run {
 /// The number of the first alarm of each storm.
 fn firsts() -> impl Iterator<Item = usize> {
     (1..).map(|storm| 100_000 * storm)
-}
-
-fn configuration(
-    grouping: &Grouping,
-    webhook: &Webhook,
-    control: &Control,
-    lanes: &[String],
-) -> String {
-    let url = webhook.url();
-    let address = control.address;
-    let mut text = format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{address}\"\ngroups = {GROUPS}\n"
-    );
-    let storm = "storm".to_owned();
-    let names: Vec<&String> = lanes.iter().chain([&storm]).collect();
-    for name in &names {
-        text += &format!(
-            "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
-        );
-    }
-    let Grouping { ours, .. } = grouping;
-    let [interval, _] = grouping.intervals();
-    text + &format!(
-        "[sinks.post]\nplugin = \"post\"\n{ours}\ngroup_wait = \"0s\"\ngroup_interval = \"{interval}\"\ninputs = {names:?}\nurl = \"{url}\"\n"
-    )
 }
 
 fn alertmanager(grouping: &Grouping, webhook: &Webhook) -> Run {
