@@ -12,6 +12,6 @@ test:
 soak:
 	tests/soak
 
-PART ?= boundary alerts restore rules
+PART ?= boundary alerts restore rules history
 bench:
 	cargo bench --locked -p haetae $(PART:%=--bench %)
