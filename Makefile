@@ -2,8 +2,8 @@
 .PHONY: demo test soak bench
 
 demo:
-	cargo build --release --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
-	"$${CARGO_TARGET_DIR:-target}/release/haetae" run --demo
+	cargo build --profile demo --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
+	"$${CARGO_TARGET_DIR:-target}/demo/haetae" run --demo
 
 test:
 	tests/setup

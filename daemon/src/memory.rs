@@ -1,5 +1,8 @@
 //! The allocator: what a batch or the start took for a moment goes back to the system.
-#![cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "mallopt; see SAFETY"))]
+#![cfg_attr(
+    target_env = "gnu",
+    expect(unsafe_code, reason = "mallopt and malloc_trim; see SAFETY")
+)]
 
 /// Tells glibc to hold no more than is used; to be called before there are threads.
 ///
@@ -17,6 +20,17 @@ pub fn hold_little() {
     }
 }
 
+/// Gives back what a storm or the start took and nobody uses any more; it lies between what is used.
+#[cfg(target_env = "gnu")]
+pub fn give_back() {
+    // SAFETY: it looks at free blocks only, under the allocator's own lock.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Other allocators are left as they are.
 #[cfg(not(target_env = "gnu"))]
 pub fn hold_little() {}
+
+/// Other allocators are left as they are.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_back() {}

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use haetae::store::{self, HAETAE, Location, Store, StoreError, Told};
+use haetae::store::{self, HAETAE, Location, Store, StoreError, Told, Transaction};
 use rusqlite::{Connection, OpenFlags};
 
 use super::past::{Batch, SINK};
@@ -23,24 +23,25 @@ pub fn write(path: &Path, batches: impl Iterator<Item = Batch>) {
 }
 
 async fn commit(store: &Store, batch: Batch) -> Result<(), StoreError> {
-    let Batch { now, records, told, closed, ended } = batch;
-    let root = |alarm: &String| format!("{alarm}/first/{}", now.nanos());
-    let roots: Vec<String> = told.iter().map(root).collect();
-    let told = told.iter().zip(&roots).map(|(alarm, root)| Told { alarm, owes: true, root });
-    let closed: Vec<&str> = closed.iter().map(String::as_str).collect();
-    let records = records.iter().map(|record| store::Record {
-        at: record.at,
-        alarm: &record.alarm,
-        actor: HAETAE,
-        act: record.act,
-        detail: record.detail.clone(),
-    });
-    let mut transaction = store.begin().await?;
-    transaction.save_alarms(&ended).await?;
-    transaction.record_all(records).await?;
-    transaction.tell(SINK, &told.collect::<Vec<_>>(), now).await?;
-    transaction.close(SINK, &closed, "told", now).await?;
-    transaction.commit().await
+    let write = move |transaction: &mut Transaction<'_>| {
+        let Batch { now, records, told, closed, ended } = batch;
+        let root = |alarm: &String| format!("{alarm}/first/{}", now.nanos());
+        let roots: Vec<String> = told.iter().map(root).collect();
+        let told = told.iter().zip(&roots).map(|(alarm, root)| Told { alarm, owes: true, root });
+        let closed: Vec<&str> = closed.iter().map(String::as_str).collect();
+        let records = records.iter().map(|record| store::Record {
+            at: record.at,
+            alarm: &record.alarm,
+            actor: HAETAE,
+            act: record.act,
+            detail: record.detail.clone(),
+        });
+        transaction.save_alarms(&ended)?;
+        transaction.record_all(records)?;
+        transaction.tell(SINK, &told.collect::<Vec<_>>(), now)?;
+        transaction.close(SINK, &closed, "told", now)
+    };
+    store.write(write).await
 }
 
 /// How many alarms, rows of the journal and rows of who was told there are; of each no more are
@@ -48,7 +49,7 @@ async fn commit(store: &Store, batch: Batch) -> Result<(), StoreError> {
 pub fn count(path: &Path, most: [usize; 3]) -> [usize; 3] {
     let store = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     let store = store.expect("a store");
-    let tables = ["alarms", "journal", "told"];
+    let tables = ["ended_alarms", "journal", "told_ended"];
     std::array::from_fn(|at| {
         let (table, most) = (tables[at], most[at]);
         let count = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {most})");

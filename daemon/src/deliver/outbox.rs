@@ -10,8 +10,9 @@ use tracing::{error, info, warn};
 
 use super::{recipient::Recipients, writing::Writing};
 use crate::{
-    clock::Clock,
+    clock::{Clock, monotonic},
     engine::{Effects, Problem, Transition, log::Positions},
+    memory,
     plugin::event::Event,
     retry::Backoff,
     store::{Store, StoreError, health::Health, reserve::Reserve},
@@ -21,8 +22,12 @@ use crate::{
 const TOGETHER: usize = 256;
 /// Alarms that they are about, so many that no more effects are added.
 const HEAVY: usize = 512;
+/// Alarms in one transaction, so many that the memory they took is given back.
+const STORM: usize = 10_000;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
+/// The same while much is written.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// What the alarm of a full disk says when it was not the store that met it first.
 const NO_ROOM: &str = "less than 64 MiB are free where the state is: records wait in their sources until there is more";
 /// The name of the store as an instance of system alarms.
@@ -96,6 +101,7 @@ impl Outbox {
     /// Writes until no more effects can come.
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
         let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
+        let mut looked = monotonic();
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
                 Ok(Some(first)) => first,
@@ -124,7 +130,16 @@ impl Outbox {
                 }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
-            self.look(&mut trouble);
+            if weight >= STORM {
+                drop(together);
+                memory::give_back();
+            }
+            // Whoever was woken goes first; without trouble, a look now and then is enough.
+            if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {
+                tokio::task::yield_now().await;
+                self.look(&mut trouble);
+                looked = monotonic();
+            }
         }
     }
 
@@ -236,6 +251,11 @@ impl Trouble {
         let over = if still_full { &[][..] } else { &[Problem::DiskFull] };
         let over = over.iter().chain(&[Problem::StoreFailing]);
         Self { problems: Vec::new(), untold: over.map(|problem| (*problem, None)).collect() }
+    }
+
+    /// Whether there is any, or some is still to be told.
+    fn is_any(&self) -> bool {
+        !self.problems.is_empty() || !self.untold.is_empty()
     }
 
     /// Whether it is new.

@@ -202,6 +202,7 @@ pub(super) async fn store(view: &View) -> StoreAnswer {
     // Whoever asks how the store is hears it, also when the store does not answer.
     let counted = timeout(UNANSWERED, counted).await;
     let (obligations, outbox) = counted.unwrap_or((Err(StoreError::Slow), Err(StoreError::Slow)));
+    let failing = failing.or_else(|| view.store_failing());
     let (open, unreachable) = obligations.unwrap_or_default();
     // What can't be read now says so beside it.
     let unread = outbox.as_ref().err().map(|error| (error.to_string(), parts.clock.now()));
