@@ -6,7 +6,7 @@ mod kinds;
 use std::{path::PathBuf, time::Duration};
 
 use haetae::{
-    config::{Checked, Files, Finding, Language},
+    config::{Checked, Files, Finding, Language, Retention},
     engine::{
         notify::{GroupBy, Rate},
         silence::Span,
@@ -182,6 +182,20 @@ fn what_is_sound_becomes_a_plan_with_its_defaults() {
     assert!(telling.quiet.is_none() && telling.escalate.is_none());
     let archive = plan.sinks.iter().find(|sink| sink.name == "sound-archive").unwrap();
     assert!(!archive.notifies, "it takes logs alone");
+}
+
+#[test]
+fn history_is_kept_for_as_long_as_the_configuration_says() {
+    let retention = |text: &str| {
+        let checked = check(&[("f.toml", &format!("{text}{SOUND}"))]);
+        assert!(checked.problems.is_empty(), "{}", checked.report(Language::En, false));
+        let Retention { alarms, journal, notices, dead_letters } = checked.plan.unwrap().retention;
+        let days = |kept: Option<Duration>| kept.map(|kept| kept.as_secs() / 86_400);
+        [alarms, journal, notices, dead_letters].map(days)
+    };
+    assert_eq!(retention(""), [Some(400), Some(400), Some(90), Some(90)]);
+    let some = "[retention]\nalarms = \"forever\"\nnotices = \"1d\"\ndead_letters = \"2w\"\n";
+    assert_eq!(retention(some), [None, Some(400), Some(1), Some(14)]);
 }
 
 /// A sink that says all that there is to say, and what nobody is to hear.

@@ -9,6 +9,8 @@ mod people;
 mod postgres;
 #[path = "store/restarts.rs"]
 mod restarts;
+#[path = "store/retention.rs"]
+mod retention;
 mod support;
 #[path = "store/thresholds.rs"]
 mod thresholds;
@@ -76,6 +78,14 @@ impl Client {
                     other.map(|ty| format!("it has a {ty}"))
                 }
             },
+        }
+    }
+
+    /// The number that a statement answers with.
+    async fn count(&mut self, sql: &str) -> i64 {
+        match self {
+            Self::Sqlite(client) => client.query_row(sql, [], |row| row.get(0)).unwrap(),
+            Self::Postgres { client, .. } => client.query_one(sql, &[]).await.unwrap().get(0),
         }
     }
 

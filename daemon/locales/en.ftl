@@ -124,6 +124,9 @@ bad-address = `{ $given }` is no address to listen on
 too-short = `{ $key }` is too short
     .label = at least 1s
     .cure = give it one second or more
+kept-too-short = `{ $key }` is kept too short
+    .label = at least 1d
+    .cure = give it a day or more, or "forever": history goes by days
 
 duplicate-name = the name `{ $name }` is taken: { $role } in { $other }
     .label = defined a second time

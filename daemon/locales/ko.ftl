@@ -120,6 +120,9 @@ bad-address = 수신 주소가 아닙니다: `{ $given }`
 too-short = 너무 짧습니다: `{ $key }`
     .label = 1s 이상
     .cure = 1초 이상으로 정하십시오
+kept-too-short = 보관 기간이 너무 짧습니다: `{ $key }`
+    .label = 1d 이상
+    .cure = 하루 이상 또는 "forever"로 정하십시오: 기록은 하루 단위로 지워집니다
 
 duplicate-name = 이미 쓰인 이름입니다: `{ $name }` ({ $role }, { $other })
     .label = 두 번째 정의

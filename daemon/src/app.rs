@@ -33,14 +33,13 @@ use self::{
 use crate::{
     clock::Clock,
     config::Plan,
-    deliver::{dispatch::Dispatch, outbox::Outbox},
+    deliver::{dispatch::Dispatch, outbox::Outbox, retention::Retention},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
     people::People,
     pipeline::problems,
     plugin::{
         catalog::Catalog,
-        event::Event,
         lend::{Cells, Pool, Shared},
         sink, source,
         status::Status,
@@ -148,7 +147,7 @@ impl App {
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), app.sources_ended.clone()));
         outbox.adopt(lost).await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        app.tell(outbox, judging.effects, &wiring.events);
+        app.tell(outbox, judging.effects, &wiring);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
@@ -245,7 +244,7 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, events: &mpsc::Sender<Event>) {
+    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, wiring: &Wiring<'_>) {
         for sink in outbox.recipients.iter() {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
@@ -253,11 +252,20 @@ impl App {
                 store: outbox.store.clone(),
                 clock: outbox.clock.clone(),
                 wakes: outbox.wakes.clone(),
-                events: events.clone(),
+                events: wiring.events.clone(),
                 stop: self.written.clone(),
             };
             self.sinks.spawn(dispatch.run());
         }
+        let retention = Retention {
+            keep: wiring.plan.retention,
+            store: outbox.store.clone(),
+            clock: outbox.clock.clone(),
+            sinks: outbox.recipients.iter().map(|sink| sink.plan.name.clone()).collect(),
+            events: wiring.events.clone(),
+            stop: self.stop.clone(),
+        };
+        self.outbox.spawn(retention.run());
         self.outbox.spawn(outbox.run(effects));
     }
 

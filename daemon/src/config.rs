@@ -17,6 +17,7 @@ mod plan;
 mod problem;
 mod proposal;
 mod report;
+mod retention;
 mod rule_test;
 mod schema;
 pub mod secret;
@@ -39,7 +40,10 @@ pub use self::{
     language::Language,
     moment::moment,
     notation::{Spoken, Stand, Word},
-    plan::{Daemon, Http, Limits, Override, Plan, Plugins, Queue, Server, Sink, Source, Telling},
+    plan::{
+        Daemon, Http, Limits, Override, Plan, Plugins, Queue, Retention, Server, Sink, Source,
+        Telling,
+    },
     problem::{Code, Finding, Problem, Severity},
     proposal::Misplaced,
     rule_test::{Expectation, RuleTest},

@@ -8,6 +8,7 @@ pub mod outbox;
 mod outcome;
 pub mod recipient;
 pub mod render;
+pub mod retention;
 mod thread;
 mod withheld;
 mod writing;

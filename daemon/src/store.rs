@@ -80,6 +80,8 @@ pub struct Store {
     closing: Closing,
     /// Rows that could not be read, and were passed over.
     passed_over: Arc<Mutex<Vec<String>>>,
+    /// What was pruned since it was opened.
+    pruned: Arc<Mutex<Pruned>>,
 }
 
 /// What can go wrong with the store.

@@ -81,7 +81,7 @@ impl Scene {
     }
 }
 
-fn alarm(id: &str, severity: Severity) -> AlarmView {
+pub(super) fn alarm(id: &str, severity: Severity) -> AlarmView {
     AlarmView {
         id: id.into(),
         evaluator: "cpu".into(),
@@ -103,12 +103,12 @@ fn alarm(id: &str, severity: Severity) -> AlarmView {
     }
 }
 
-fn ended(id: &str, second: i64) -> AlarmView {
+pub(super) fn ended(id: &str, second: i64) -> AlarmView {
     let over = alarm(id, Severity::Warning);
     AlarmView { condition: Condition::Ok, updated: at(second), ended: Some(at(second)), ..over }
 }
 
-async fn save(store: &Store, alarms: &[AlarmView]) {
+pub(super) async fn save(store: &Store, alarms: &[AlarmView]) {
     let standings = alarms.iter().map(|alarm| Standing {
         fingerprint: alarm.id.clone(),
         occurrence: 1,

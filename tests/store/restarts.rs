@@ -142,7 +142,7 @@ async fn run(case: &Case, location: &Location) -> Vec<String> {
     changes
 }
 
-fn engine(rule: Rule, now: Timestamp) -> Engine {
+pub(super) fn engine(rule: Rule, now: Timestamp) -> Engine {
     let timing = SourceTiming {
         name: "s".into(),
         interval: MINUTE,
@@ -179,7 +179,7 @@ fn engine(rule: Rule, now: Timestamp) -> Engine {
 }
 
 /// One slot: `#` holds, `.` is clear, a space says nothing.
-fn judge(engine: &mut Engine, slot: Timestamp, value: char) -> Effects {
+pub(super) fn judge(engine: &mut Engine, slot: Timestamp, value: char) -> Effects {
     let mut samples = Samples::at(slot);
     let series = Series::gauge("m", "percent").label("host", "a").build();
     match value {
@@ -190,7 +190,12 @@ fn judge(engine: &mut Engine, slot: Timestamp, value: char) -> Effects {
     engine.step(Input::Samples { source: "s".into(), samples }, slot)
 }
 
-async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut Vec<String>) {
+pub(super) async fn keep(
+    store: &Store,
+    effects: &Effects,
+    first: Timestamp,
+    changes: &mut Vec<String>,
+) {
     let (standings, gone) = (effects.standings.clone(), effects.gone.clone());
     write(store, move |transaction| {
         transaction.save_alarms(&standings).unwrap();
@@ -206,7 +211,7 @@ async fn keep(store: &Store, effects: &Effects, first: Timestamp, changes: &mut 
 }
 
 /// All that the store holds for an engine.
-async fn past(store: &Store) -> Past {
+pub(super) async fn past(store: &Store) -> Past {
     let (read, mut pages) = tokio::sync::mpsc::channel::<Standings>(1);
     let take = async {
         let mut standings = Vec::new();

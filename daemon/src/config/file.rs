@@ -2,6 +2,7 @@
 
 mod log;
 mod matcher;
+mod retention;
 mod rule_test;
 mod telling;
 
@@ -17,6 +18,7 @@ use serde::Deserialize;
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
     matcher::Matcher,
+    retention::{Keep, Retention},
     rule_test::{Expect, RuleTest, Stand},
     telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };

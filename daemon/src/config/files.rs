@@ -14,7 +14,7 @@ use super::{
     document::Document,
     evaluator, file, log, names, plan,
     problem::{Code, Problem, Severity},
-    schema,
+    retention, schema,
     section::{Part, Section, sections},
     sink, source, telling,
     wiring::Wiring,
@@ -160,6 +160,7 @@ impl Files {
         let places = named.map(|one| (one.name.to_owned(), one.head().short())).collect();
         let http = http(of(Part::Http).next(), &mut problems);
         let plugins = plugins(of(Part::Plugins).next(), &mut problems);
+        let retention = retention::read(of(Part::Retention).next(), &mut problems);
         let files: Vec<_> = self.documents.iter().map(|one| one.source.path.clone()).collect();
         self.order(&mut problems);
         self.mask(&mut problems);
@@ -171,6 +172,7 @@ impl Files {
             daemon: daemon.clone(),
             http,
             plugins,
+            retention,
             sources: wiring.sources.into_iter().map(|draft| draft.source).collect(),
             tests,
             thresholds: wiring.evaluators.into_iter().map(|draft| draft.threshold.into()).collect(),

@@ -24,6 +24,8 @@ pub struct Plan {
     pub http: Http,
     /// `[plugins]`.
     pub plugins: Plugins,
+    /// `[retention]`.
+    pub retention: Retention,
     /// `[sources.*]`, by name.
     pub sources: Vec<Source>,
     /// `[evaluators.*]` of kind `threshold`, by name.
@@ -89,6 +91,19 @@ pub struct Plugins {
     pub path: Vec<PathBuf>,
     /// `name@sha256:…` of those that may be loaded; empty: all.
     pub allow: Vec<String>,
+}
+
+/// How long history is kept; `None`: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Alarms that have ended, with how they were handled.
+    pub alarms: Option<Duration>,
+    /// What happened, and who did it.
+    pub journal: Option<Duration>,
+    /// Who was told of what has ended.
+    pub notices: Option<Duration>,
+    /// Notifications that were given up or rejected.
+    pub dead_letters: Option<Duration>,
 }
 
 /// A source to run.

@@ -97,6 +97,7 @@ pub enum Code {
     OverTooLong,
     BadZone,
     TooShort,
+    KeptTooShort,
     DeadlineBeyondInterval,
     BadAddress,
     BadSize,
@@ -344,6 +345,7 @@ impl Code {
             Self::BadDays => ("HT0120", "bad-days"),
             Self::BadTime => ("HT0121", "bad-time"),
             Self::BadPattern => ("HT0122", "bad-pattern"),
+            Self::KeptTooShort => ("HT0123", "kept-too-short"),
             Self::BadSeries => ("HT0141", "bad-series"),
             Self::BadExpectation => ("HT0142", "bad-expectation"),
             // A test holds that every code has a number of its own.
@@ -367,7 +369,7 @@ pub(super) fn nearest<'a>(
 mod tests {
     use super::*;
 
-    const ALL: [Code; 75] = [
+    const ALL: [Code; 76] = [
         Code::Syntax,
         Code::WrongType,
         Code::UnknownKey,
@@ -412,6 +414,7 @@ mod tests {
         Code::OverTooLong,
         Code::BadZone,
         Code::TooShort,
+        Code::KeptTooShort,
         Code::DeadlineBeyondInterval,
         Code::BadAddress,
         Code::BadSize,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{
-    file::{Matcher, Pattern},
+    file::{Keep, Matcher, Pattern},
     problem::{Code, Problem},
     section::Section,
 };
@@ -38,6 +38,7 @@ impl Schema {
         let value = if value.is_null() { none() } else { value };
         let validator = jsonschema::options()
             .with_format(Duration::FORMAT, |text: &str| text.parse::<Duration>().is_ok())
+            .with_format(Keep::FORMAT, |text: &str| text.parse::<Keep>().is_ok())
             .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
             .with_format(Matcher::FORMAT, |text: &str| {
                 crate::engine::matcher::Matcher::parse(text).is_ok()

@@ -27,6 +27,7 @@ pub(super) enum Part {
     Daemon,
     Http,
     Plugins,
+    Retention,
     Sources,
     Evaluators,
     Sinks,
@@ -36,10 +37,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Daemon,
         Self::Http,
         Self::Plugins,
+        Self::Retention,
         Self::Sources,
         Self::Evaluators,
         Self::Sinks,
@@ -53,6 +55,7 @@ impl Part {
             Self::Daemon => "daemon",
             Self::Http => "http",
             Self::Plugins => "plugins",
+            Self::Retention => "retention",
             Self::Sources => "sources",
             Self::Evaluators => "evaluators",
             Self::Sinks => "sinks",

@@ -80,20 +80,14 @@ impl Outbox {
         for (obligations, sink) in debts.into_iter().filter(|(number, _)| *number > 0) {
             warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
         }
-        let counts = self.store.counts().await?;
-        for sink in self.recipients.iter() {
-            let name = &sink.plan.name;
-            let dead = counts.iter().find(|count| count.dead && count.sink == *name);
-            let detail = dead.map(|dead| dead_letters(dead.count));
-            let event = Event { instance: name.clone(), problem: Problem::DeadLetters, detail };
-            // Nobody waits for this task yet: the pipeline takes it.
-            drop(self.events.send(event).await);
-        }
+        let sinks = self.recipients.iter().map(|sink| &sink.plan.name);
+        tell_dead_letters(&self.store, sinks, &self.events).await?;
         let lost = lost.or_else(|| self.store.passed_over());
         if let Some(lost) = &lost {
             error!(store = %self.store.location(), "the store has lost something: {lost}");
         }
         let event = Event { instance: STORE.into(), problem: Problem::StoreLost, detail: lost };
+        // Nobody waits for this task yet: the pipeline takes it.
         drop(self.events.send(event).await);
         Ok(())
     }
@@ -284,7 +278,24 @@ impl Trouble {
     }
 }
 
+/// Tells the pipeline of each of these sinks how many dead letters it has.
+pub async fn tell_dead_letters(
+    store: &Store,
+    sinks: impl Iterator<Item = &String>,
+    events: &mpsc::Sender<Event>,
+) -> Result<(), StoreError> {
+    let counts = store.counts().await?;
+    for sink in sinks {
+        let dead = counts.iter().find(|count| count.dead && count.sink == *sink);
+        let detail = dead.map(|dead| dead_letters(dead.count));
+        let event = Event { instance: sink.clone(), problem: Problem::DeadLetters, detail };
+        // The pipeline is gone only while the daemon stops.
+        drop(events.send(event).await);
+    }
+    Ok(())
+}
+
 /// What a system alarm says of dead letters.
-pub fn dead_letters(count: i64) -> String {
+fn dead_letters(count: i64) -> String {
     format!("{count} notifications were given up or rejected; see `haetae outbox list --dead`")
 }

@@ -17,9 +17,7 @@ use super::{
     request::{Body, Parameters},
 };
 use crate::{
-    deliver::outbox::dead_letters,
-    engine::Problem,
-    plugin::event::Event,
+    deliver::outbox::tell_dead_letters,
     store::{Act, Debt, Record, StoreError, Transaction, Waiting},
 };
 
@@ -233,7 +231,7 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<u
         }
     }
     parts.wakes.values().for_each(|wake| wake.notify_one());
-    tell(view).await?;
+    tell_dead_letters(&parts.store, parts.wakes.keys(), &parts.events).await?;
     Ok(changed)
 }
 
@@ -304,20 +302,6 @@ impl Change {
         };
         done.unwrap_or(false)
     }
-}
-
-/// Says how many dead letters each sink has now.
-async fn tell(view: &View) -> Result<(), StoreError> {
-    let parts = view.parts();
-    let counts = parts.store.counts().await?;
-    for sink in parts.wakes.keys() {
-        let dead = counts.iter().find(|count| count.dead && count.sink == *sink);
-        let detail = dead.map(|dead| dead_letters(dead.count));
-        let event = Event { instance: sink.clone(), problem: Problem::DeadLetters, detail };
-        // The pipeline is gone only while the daemon stops.
-        drop(parts.events.send(event).await);
-    }
-    Ok(())
 }
 
 fn no_such() -> Response {

@@ -94,8 +94,8 @@ impl Store {
             integrity::check(path).await?;
         }
         let (ids, owner) = (Arc::new(Ids::after(newest)), owner.into());
-        let passed_over = Arc::default();
-        let store = Self { writer, readers, location, ids, owner, closing, passed_over };
+        let (passed_over, pruned) = (Arc::default(), Arc::default());
+        let store = Self { writer, readers, location, ids, owner, closing, passed_over, pruned };
         let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Opened { store, lost })
     }

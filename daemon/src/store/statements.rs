@@ -256,22 +256,35 @@ statements! {
     COUNT_OBLIGATIONS = "SELECT state, CAST(count(*) AS BIGINT) FROM told WHERE owes = 1
         AND state <> 'closed' GROUP BY state";
 
-    /// The oldest day of a kind of history.
-    OLDEST_ENDED = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM ended_alarms";
-    OLDEST_JOURNAL = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM journal";
-    OLDEST_TOLD = "SELECT CAST(coalesce(min(day), -1) AS BIGINT) FROM told_ended";
-    PRUNE_HANDLING = "DELETE FROM handling WHERE alarm IN (SELECT id FROM ended_alarms
-        WHERE day = $1 ORDER BY id LIMIT $2)";
-    PRUNE_ENDED = "DELETE FROM ended_alarms WHERE day = $1 AND id IN (SELECT id FROM ended_alarms
-        WHERE day = $1 ORDER BY id LIMIT $2)";
-    PRUNE_JOURNAL = "DELETE FROM journal WHERE day = $1 AND (alarm, id) IN (SELECT alarm, id
-        FROM journal WHERE day = $1 ORDER BY alarm, id LIMIT $2)";
-    PRUNE_TOLD = "DELETE FROM told_ended WHERE day = $1 AND (alarm, sink) IN (SELECT alarm, sink
-        FROM told_ended WHERE day = $1 ORDER BY alarm, sink LIMIT $2)";
-    /// Ends that can't be told are history too, once they are as old.
-    PRUNE_UNREACHABLE = "DELETE FROM told WHERE (alarm, sink) IN (SELECT alarm, sink FROM told
-        WHERE state = 'unreachable' AND ended < $1 LIMIT $2)";
-    OLD_LETTERS = "SELECT id FROM outbox WHERE dead = 1 AND created < $1 LIMIT $2";
+    /// Alarms of which nobody is owed the end, and nothing waits or is dead that would be told of
+    /// them: whoever hears late that they began is told that they ended. Written so that PostgreSQL
+    /// goes by the key and stops, whatever it believes of the tables' sizes.
+    OLD_ENDED = "SELECT e.day, e.id FROM ended_alarms e WHERE e.day < $1
+        AND (SELECT count(*) FROM told t
+            WHERE t.alarm = e.id AND t.state = 'open' AND t.owes = 1) = 0
+        AND (SELECT count(*) FROM notice_alarms n WHERE n.alarm = e.id) = 0
+        ORDER BY e.day, e.id LIMIT $2";
+    OLD_JOURNAL = "SELECT day, alarm, id FROM journal WHERE day < $1
+        ORDER BY day, alarm, id LIMIT $2";
+    OLD_TOLD = "SELECT day, alarm, sink FROM told_ended WHERE day < $1
+        ORDER BY day, alarm, sink LIMIT $2";
+    /// Of alarms that have ended: ends that can't be told, and beginnings that oblige to none.
+    OLD_UNREACHABLE = "SELECT t.alarm, t.sink FROM told t WHERE ((t.state = 'unreachable'
+            AND t.ended < $1) OR (t.owes = 0 AND t.opened < $1))
+        AND (SELECT count(*) FROM alarms a WHERE a.id = t.alarm) = 0
+        AND (SELECT count(*) FROM notice_alarms n WHERE n.alarm = t.alarm AND n.sink = t.sink) = 0
+        LIMIT $2";
+    /// With how many alarms they name.
+    OLD_LETTERS = "SELECT o.id, CAST((SELECT count(*) FROM notice_alarms n WHERE n.notice = o.id)
+        AS BIGINT) FROM outbox o WHERE o.dead = 1 AND o.created < $1 LIMIT $2";
+    PRUNE_ENDED = "DELETE FROM ended_alarms WHERE day = $1 AND id = $2";
+    PRUNE_HANDLING = "DELETE FROM handling WHERE alarm = $1";
+    PRUNE_JOURNAL = "DELETE FROM journal WHERE day = $1 AND alarm = $2 AND id = $3";
+    PRUNE_TOLD = "DELETE FROM told_ended WHERE day = $1 AND alarm = $2 AND sink = $3";
+    PRUNE_UNREACHABLE = "DELETE FROM told WHERE alarm = $1 AND sink = $2
+        AND (state = 'unreachable' OR owes = 0)";
+    /// Not one that is tried again meanwhile.
+    PRUNE_LETTER = "DELETE FROM outbox WHERE id = $1 AND dead = 1 AND created < $2 RETURNING id";
 
     THRESHOLDS = "SELECT id, evaluator, matchers, levels, author, reason, created, updated, version
         FROM thresholds WHERE removed = 0 ORDER BY id LIMIT $1";

@@ -59,7 +59,7 @@ fn single(error: &ValidationError<'_>, pointer: &str, scope: &Scope<'_>) -> Prob
             problem.with("key", key).with("section", scope.section)
         }
         Kind::Type { kind } => scope.wrong_type(pointer, types(kind, scope.parent(error))),
-        Kind::Format { format } if format == Duration::FORMAT => {
+        Kind::Format { format } if [Duration::FORMAT, file::Keep::FORMAT].contains(&&**format) => {
             scope.wrong(Code::BadDuration, pointer)
         }
         Kind::Format { format } if format == Size::FORMAT => scope.wrong(Code::BadSize, pointer),
@@ -235,7 +235,7 @@ fn plain(value: &Value) -> String {
 fn types(kind: &TypeKind, schema: Option<&Value>) -> Vec<&'static str> {
     let format = schema.and_then(|schema| schema.get("format")).and_then(Value::as_str);
     let word = |one: JsonType| match (one, format) {
-        (JsonType::String, Some(Duration::FORMAT)) => Some("type-duration"),
+        (JsonType::String, Some(Duration::FORMAT | file::Keep::FORMAT)) => Some("type-duration"),
         (JsonType::String, Some(Size::FORMAT)) => Some("type-size"),
         (JsonType::String, Some(file::Matcher::FORMAT)) => Some("type-matcher"),
         (JsonType::String, _) => Some("type-string"),

@@ -1,4 +1,4 @@
-//! Metrics of what waits: the outbox, obligations, queues.
+//! Metrics of what waits: the outbox, obligations, queues; and of history, which goes.
 
 use prometheus_client::{
     collector::Collector,
@@ -6,9 +6,12 @@ use prometheus_client::{
     metrics::{counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::http::{
-    View,
-    api::{QueueAnswer, StoreAnswer, queues, store},
+use crate::{
+    http::{
+        View,
+        api::{QueueAnswer, StoreAnswer, queues, store},
+    },
+    store::Pruned,
 };
 
 /// What waits, as `status` shows it.
@@ -16,6 +19,7 @@ use crate::http::{
 pub(super) struct Waiting {
     store: StoreAnswer,
     queues: Vec<QueueAnswer>,
+    pruned: Pruned,
 }
 
 /// A value with its labels.
@@ -23,7 +27,8 @@ type Sample = (Vec<(&'static str, String)>, u64);
 
 impl Waiting {
     pub(super) async fn of(view: &View) -> Self {
-        Self { store: store(view).await, queues: queues(view) }
+        let pruned = view.parts().store.pruned();
+        Self { store: store(view).await, queues: queues(view), pruned }
     }
 
     fn outbox(&self) -> Vec<Sample> {
@@ -44,6 +49,17 @@ impl Waiting {
             (vec![("state", state.into())], u64::try_from(count).unwrap_or(0))
         };
         counts.map(sample).into()
+    }
+
+    fn pruned(&self) -> Vec<Sample> {
+        let Pruned { alarms, journal, notices, dead_letters } = self.pruned;
+        let kinds = [
+            ("alarms", alarms),
+            ("journal", journal),
+            ("notices", notices),
+            ("dead_letters", dead_letters),
+        ];
+        kinds.map(|(kind, count)| (vec![("kind", kind.into())], count)).into()
     }
 
     fn queues(&self, value: impl Fn(&QueueAnswer) -> u64) -> Vec<Sample> {
@@ -79,11 +95,17 @@ impl Collector for Waiting {
                 ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
             }
         }
-        let kind = ConstCounter::new(0_u64).metric_type();
-        let help = "Records that a sink missed because the queue was full";
-        let mut family = encoder.encode_descriptor("queue_dropped_records", help, None, kind)?;
-        for (labels, value) in self.sinks(|sink| sink.dropped) {
-            ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        let missed = "Records that a sink missed because the queue was full";
+        let counters = [
+            ("queue_dropped_records", missed, self.sinks(|sink| sink.dropped)),
+            ("history_pruned", "Rows of history that were old enough to go", self.pruned()),
+        ];
+        for (name, help, samples) in counters {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (labels, value) in samples {
+                ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+            }
         }
         Ok(())
     }
