@@ -11,9 +11,11 @@
 /// they hardly wait for each other.
 #[cfg(target_env = "gnu")]
 pub fn hold_little() {
-    const KEPT: libc::c_int = 256 * 1024;
+    const BLOCK: libc::c_int = 1 << 20;
+    // What a batch takes is not asked of the system each time; [`give_back`] sees to the rest.
+    const KEPT: libc::c_int = 4 << 20;
     let options =
-        [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, KEPT), (libc::M_TRIM_THRESHOLD, KEPT)];
+        [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, BLOCK), (libc::M_TRIM_THRESHOLD, KEPT)];
     for (option, value) in options {
         // SAFETY: it takes numbers only; one that it does not know is refused, and no harm done.
         unsafe { libc::mallopt(option, value) };

@@ -23,7 +23,7 @@ const TOGETHER: usize = 256;
 /// Alarms that they are about, so many that no more effects are added.
 const HEAVY: usize = 512;
 /// Alarms in one transaction, so many that the memory they took is given back.
-const STORM: usize = 10_000;
+const STORM: usize = 30_000;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
 /// The same while much is written.
