@@ -2,8 +2,8 @@
 .PHONY: demo test soak bench
 
 demo:
-	cargo build --release --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
-	"$${CARGO_TARGET_DIR:-target}/release/haetae" run --demo
+	cargo build --profile demo --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
+	"$${CARGO_TARGET_DIR:-target}/demo/haetae" run --demo
 
 test:
 	tests/setup
@@ -12,6 +12,6 @@ test:
 soak:
 	tests/soak
 
-PART ?= boundary alerts restore rules
+PART ?= boundary alerts restore rules history
 bench:
 	cargo bench --locked -p haetae $(PART:%=--bench %)

@@ -257,9 +257,14 @@ fn a_damaged_store_is_refused_with_the_cure() {
         }
         assert_eq!(fs::read(&store).expect("it is there"), damaged, "it is left as it is");
     }
-    // The cure is one.
+    // A store that is gone is not made anew in silence; the cure is one.
     fs::remove_file(&store).expect("it is there");
-    let daemon = home.start();
+    let output = home.output(&["run"]);
+    let says = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(says.contains("the file is missing") && says.contains("--accept-loss"), "{says}");
+    let daemon = home.start_with(|command| {
+        command.arg("--accept-loss");
+    });
     alarms_go_on(&home);
     assert!(daemon.stop(), "it ends well");
 }

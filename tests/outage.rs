@@ -267,6 +267,7 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     let time = Arc::new(AtomicI64::new(start));
     let stop = CancellationToken::new();
     let app = App::start(Options {
+        if_lost: haetae::store::Loss::default(),
         plan,
         catalog: Arc::new(catalog),
         clock: Clock::Set(Arc::clone(&time)),

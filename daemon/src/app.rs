@@ -44,7 +44,7 @@ use crate::{
         sink, source,
         status::Status,
     },
-    store::{Store, reserve::Reserve},
+    store::{Loss, Opened, Store, reserve::Reserve},
 };
 
 /// Problems that wait for the engine.
@@ -64,6 +64,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// A token that lets its holder read alarms over TCP.
     pub token: Option<String>,
+    /// What is done about a store that has lost something.
+    pub if_lost: Loss,
     /// Asks the daemon to stop.
     pub stop: CancellationToken,
 }
@@ -91,16 +93,17 @@ pub struct App {
 impl App {
     /// Starts everything that the plan says.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { plan, catalog, clock, socket, token, stop } = options;
+        let Options { plan, catalog, clock, socket, token, if_lost, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
-        let store = Store::open(bound::location(&plan.daemon)?, &bound::owner(&state)?).await?;
+        let location = bound::location(&plan.daemon)?;
+        let Opened { store, lost } =
+            Store::open_with(location, &bound::owner(&state)?, if_lost).await?;
         let Restored { engine, effects, raised, cursors } =
             restore::restore(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
-        let instances = Some(state.join("instances"));
-        let shared = Shared { clock: clock.clone(), http: Pool::new(Handle::current()), instances };
+        let shared = shared(&clock, &state);
         let wiring =
             Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
@@ -141,9 +144,8 @@ impl App {
             socket: bound.socket,
             _lock: bound.lock,
         };
-        let ended = app.sources_ended.clone();
-        app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), ended));
-        outbox.adopt().await?;
+        app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), app.sources_ended.clone()));
+        outbox.adopt(lost).await?;
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         app.tell(outbox, judging.effects, &wiring);
         app.serve(bound.tcp, bound.unix, token.as_deref());
@@ -286,6 +288,12 @@ impl App {
             }
         });
     }
+}
+
+/// What all instances share.
+fn shared(clock: &Clock, state: &Path) -> Shared {
+    let instances = Some(state.join("instances"));
+    Shared { clock: clock.clone(), http: Pool::new(Handle::current()), instances }
 }
 
 fn shown(sources: &[Wired], sinks: &[WiredSink]) -> Vec<(Status, Cells)> {

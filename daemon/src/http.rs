@@ -17,6 +17,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    engine::notify::Explanation,
+    engine::{AlarmView, notify::Explanation},
     people::People,
     pipeline::{
         evaluation::{Counts, Overview, Question},
@@ -46,6 +47,8 @@ use haetae_plugin::Timestamp;
 
 /// The longest path of a Unix socket, its closing NUL not counted.
 const SOCKET_PATH: usize = 107;
+/// A write that takes longer says that the store fails.
+const UNANSWERED: Duration = Duration::from_secs(9);
 
 /// What the servers show.
 #[derive(Clone)]
@@ -96,6 +99,13 @@ impl View {
         overview.await.ok()
     }
 
+    /// The alarms whose ids start so, two of them at the most; `None` while it stops.
+    pub async fn find(&self, id: &str) -> Option<Vec<AlarmView>> {
+        let (reply, found) = oneshot::channel();
+        self.0.engine.send(Question::Find(id.into(), reply)).await.ok()?;
+        found.await.ok()
+    }
+
     /// Why each sink is told of an alarm or not; `None` while it stops.
     pub async fn explain(&self, alarm: &str) -> Option<Vec<Explanation>> {
         let (reply, explanations) = oneshot::channel();
@@ -129,6 +139,16 @@ impl View {
         &self.0
     }
 
+    /// Why nothing can be written, and since when: the last write failed, or one has been waiting.
+    pub(crate) fn store_failing(&self) -> Option<(String, Timestamp)> {
+        let busy = self.0.store.busy();
+        let waits = || {
+            let text = format!("{}: no answer for {} s", self.store(), busy.as_secs());
+            (busy >= UNANSWERED).then(|| (text, self.0.clock.now().before(busy)))
+        };
+        self.0.health.failing().or_else(waits)
+    }
+
     fn is_ready(&self) -> bool {
         self.0.ready.load(Ordering::SeqCst)
     }
@@ -137,10 +157,10 @@ impl View {
 /// What everybody may see: health, readiness, metrics.
 pub fn public(view: View) -> Router {
     let ready = |view: View| async move {
-        if view.is_ready() {
-            (StatusCode::OK, "ready\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "starting\n")
+        match view.store_failing() {
+            _ if !view.is_ready() => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+            Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n"),
+            None => (StatusCode::OK, "ready\n"),
         }
     };
     let shown = view.clone();

@@ -34,12 +34,12 @@ mod worker;
 use std::{
     fmt::Display,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use self::{
-    database::Connection,
+    database::{Connection, Parameters, Row, parameters},
     ids::Ids,
     worker::{Closing, Workers},
 };
@@ -78,6 +78,8 @@ pub struct Store {
     /// Names this daemon beside others on the same store.
     owner: Arc<str>,
     closing: Closing,
+    /// Rows that could not be read, and were passed over.
+    passed_over: Arc<Mutex<Vec<String>>>,
     /// What was pruned since it was opened.
     pruned: Arc<Mutex<Pruned>>,
 }
@@ -95,7 +97,7 @@ pub enum StoreError {
     },
     /// It holds less than this daemon knows to be durable.
     #[error(
-        "the store {location} has lost something: {cause}\n  put back what is missing (the file, its -wal); or start once with `haetae run --accept-loss`, to go on with what is there: what happened since is lost, and some may be told twice"
+        "the store {location} has lost something: {cause}\n  put back what is missing (the file, its -wal), or put a backup in its place (`haetae db backup` makes them) and start once with `haetae run --accept-loss`, which goes on with what is there: what happened since is lost, and some may be told twice"
     )]
     Lost {
         /// Where it is.
@@ -124,8 +126,8 @@ pub enum StoreError {
         /// What it says.
         cause: String,
     },
-    /// Nothing was begun, since others took too long.
-    #[error("the store did not answer within {PATIENCE:?}; nothing was changed")]
+    /// Nothing was changed, since others took too long.
+    #[error("the store did not answer within {PATIENCE:?}")]
     Slow,
     /// The daemon is stopping.
     #[error("the store is closed")]
@@ -164,6 +166,59 @@ impl Store {
         self.readers.run(question).await
     }
 
+    /// Asks for rows that the daemon goes on from; one that can't be read is passed over, and noted.
+    async fn read_rows<T: Send + 'static>(
+        &self,
+        table: &'static str,
+        sql: &'static str,
+        row: Parameters<'static>,
+        read: fn(&dyn Row) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let found = self.read(move |connection| connection.all(sql, row, |row| Ok(read(row))));
+        let mut rows = Vec::new();
+        for row in found.await? {
+            match row {
+                Ok(row) => rows.push(row),
+                Err(StoreError::Unreadable(why)) => {
+                    tracing::error!(table, why, "a row can't be read: it is passed over");
+                    let mut passed =
+                        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+                    passed.push(format!("a row of {table} can't be read: {why}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Notes rows that were passed over because they can't be read.
+    pub fn pass_over(&self, rows: impl IntoIterator<Item = String>) {
+        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner).extend(rows);
+    }
+
+    /// What was passed over, in words; none: nothing was.
+    pub fn passed_over(&self) -> Option<String> {
+        let passed = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = passed.first()?;
+        let more = passed.len() - 1;
+        let cure = "see `haetae db check`";
+        Some(if more > 0 {
+            format!("{first}, and {more} more; {cure}")
+        } else {
+            format!("{first}; {cure}")
+        })
+    }
+
+    /// Whether the thread that writes gets an answer.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let owner = Arc::clone(&self.owner);
+        let ask = move |connection: &mut dyn Connection| {
+            let known = connection.first(statements::COMMITS, parameters![&*owner], |_| Ok(()));
+            known?.ok_or_else(|| StoreError::unreadable("the row of this daemon is gone"))
+        };
+        self.writer.run(ask).await
+    }
+
     /// For how long the thread that writes has been at the same transaction.
     pub fn busy(&self) -> Duration {
         self.writer.busy()
@@ -194,7 +249,7 @@ impl StoreError {
 mod tests {
     use haetae_plugin::Timestamp;
 
-    use super::{database::parameters, *};
+    use super::*;
 
     #[tokio::test]
     async fn what_is_committed_after_the_disk_was_full_is_durable() {

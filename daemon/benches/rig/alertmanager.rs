@@ -24,15 +24,16 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts it; it waits for no group and tells of new alerts of one each second.
-    pub fn start(url: &str) -> Self {
+    /// Starts it; it waits for no group, and tells of new alerts of one after `interval`.
+    pub fn start(url: &str, group_by: &str, interval: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("bound").to_string();
         drop(free);
         let file = directory.path().join("alertmanager.yml");
-        let route =
-            "group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h";
+        let route = format!(
+            "group_by: {group_by}, group_wait: 0s, group_interval: {interval}, repeat_interval: 1h"
+        );
         let text = format!(
             "route: {{receiver: hook, {route}}}\nreceivers:\n- name: hook\n  webhook_configs: [{{url: \"{url}\", send_resolved: true, max_alerts: 0}}]\n"
         );
@@ -77,11 +78,12 @@ impl Alertmanager {
 }
 
 /// An alert that looks like ours.
-pub fn alert(name: &str, index: usize) -> Value {
+pub fn alert(name: &str, index: usize, groups: usize) -> Value {
     json!({
         "labels": {
-            "alertname": name, "host": format!("host-{index}.example.com"), "lane": "storm",
-            "plane": "paas", "resource": "cpu", "severity": "critical",
+            "alertname": name, "group": (index % groups).to_string(),
+            "host": format!("host-{index}.example.com"), "lane": name, "plane": "paas",
+            "resource": "cpu", "severity": "critical",
         },
         "annotations": { "summary": format!("host-{index}.example.com: 99 %") },
     })

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    ops::Range,
     sync::{Arc, Condvar, Mutex},
     thread,
     time::{Duration, Instant},
@@ -26,6 +27,20 @@ pub struct Heard {
     pub again: u64,
     /// How many requests there were.
     pub posts: u64,
+    /// Only hosts of these numbers count, if there are any: a group is told whole, also with what
+    /// was told of it before.
+    only: Option<Range<usize>>,
+}
+
+impl Heard {
+    fn counts(&self, host: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| number(host).is_some_and(|at| only.contains(&at)))
+    }
+}
+
+/// The number of `host-7.example.com`.
+fn number(host: &str) -> Option<usize> {
+    host.strip_prefix("host-")?.split_once('.')?.0.parse().ok()
 }
 
 /// Haetae posts notifications, Alertmanager a group of alerts.
@@ -70,6 +85,12 @@ impl Webhook {
         *self.heard.0.lock().expect("no panic") = Heard::default();
     }
 
+    /// The same; from now on only hosts of these numbers count.
+    pub fn only(&self, numbers: Range<usize>) {
+        let only = Some(numbers);
+        *self.heard.0.lock().expect("no panic") = Heard { only, ..Heard::default() };
+    }
+
     /// Waits until so many hosts were named and says when the last of them was; `None`: too long.
     pub fn heard(&self, hosts: usize, within: Duration) -> Option<Instant> {
         let (heard, changed) = &*self.heard;
@@ -112,6 +133,9 @@ fn serve(mut stream: TcpStream, heard: &(Mutex<Heard>, Condvar)) {
         known.posts += 1;
         for mut alarm in alarms {
             let host = alarm.labels.remove("host").unwrap_or_default();
+            if !known.counts(&host) {
+                continue;
+            }
             let mut again = true;
             known.first.entry(host).or_insert_with(|| {
                 again = false;

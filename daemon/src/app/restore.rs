@@ -15,7 +15,7 @@ use crate::{
         log::{LogCursor, LogRule},
     },
     http::thresholds::registry::in_force,
-    people,
+    memory, people,
     store::{Standings, Store, StoreError, Transaction},
 };
 
@@ -52,46 +52,76 @@ pub(super) async fn restore(
     let handlings = handlings.map(|(alarm, handled)| (alarm, handled.handling)).collect();
     // What people said is known before anything is judged.
     let silences = people::load(store, clock.now()).await?;
-    let groups = store.groups().await?;
-    let mut past = Past { handlings, groups, silences, ..store.past().await? };
+    let mut past = Past { handlings, silences, ..store.past().await? };
     past.cursors = cursors(store, plan, past.cursors).await?;
     let cursors = past.cursors.clone();
     let mut restored =
         Restored { engine, effects: Effects::default(), raised: Vec::new(), cursors };
     let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
     restored.effects.extend(effects);
-    let instances = instances(plan);
-    let mut alarms = 0;
-    let mut unreadable = Vec::new();
-    let (read, mut pages) = mpsc::channel::<Standings>(PAGES);
-    let take = spawn_blocking({
-        let clock = clock.clone();
-        move || {
-            while let Some(page) = pages.blocking_recv() {
-                alarms += page.standings.len();
-                unreadable.extend(page.unreadable);
-                restored.raised.extend(raised(&page.standings));
-                let past = Past { standings: page.standings, ..Past::default() };
-                let effects = restored.engine.restore(past, &instances, clock.now());
-                restored.effects.extend(effects);
-            }
-            (restored, alarms, unreadable)
-        }
-    });
-    let (taken, read) = tokio::join!(take, store.standings(read));
-    read?;
-    let (restored, alarms, unreadable) = taken.map_err(|error| StartError::Thread(error.into()))?;
-    if !unreadable.is_empty() {
-        for (alarm, why) in &unreadable {
-            error!(alarm, why, "an alarm of an earlier run can't be read: it is set aside");
-        }
-        let now = clock.now();
-        store.write(move |transaction| transaction.set_aside(&unreadable, now)).await?;
-    }
+    let restored = groups(store, clock, restored).await?;
+    let (restored, alarms) = standings(store, plan, clock, restored).await?;
+    memory::give_back();
     if alarms > 0 {
         info!(alarms, "alarms of an earlier run go on");
     }
     Ok(restored)
+}
+
+/// The engine goes on with what sinks were told together, before the alarms themselves.
+async fn groups(
+    store: &Store,
+    clock: &Clock,
+    mut restored: Restored,
+) -> Result<Restored, StartError> {
+    let (read, mut pages) = mpsc::channel(PAGES);
+    let clock = clock.clone();
+    let take = spawn_blocking(move || {
+        while let Some(groups) = pages.blocking_recv() {
+            let past = Past { groups, ..Past::default() };
+            let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
+            restored.effects.extend(effects);
+        }
+        restored
+    });
+    let (taken, read) = tokio::join!(take, store.group_pages(read));
+    read?;
+    taken.map_err(|error| StartError::Thread(error.into()))
+}
+
+/// The engine goes on with the alarms of an earlier run; how many there are.
+async fn standings(
+    store: &Store,
+    plan: &Plan,
+    clock: &Clock,
+    mut restored: Restored,
+) -> Result<(Restored, usize), StartError> {
+    let (instances, clock_of_engine) = (instances(plan), clock.clone());
+    let (read, mut pages) = mpsc::channel::<Standings>(PAGES);
+    let take = spawn_blocking(move || {
+        let (mut alarms, mut unreadable) = (0, Vec::new());
+        while let Some(page) = pages.blocking_recv() {
+            alarms += page.standings.len();
+            unreadable.extend(page.unreadable);
+            restored.raised.extend(raised(&page.standings));
+            let past = Past { standings: page.standings, ..Past::default() };
+            let effects = restored.engine.restore(past, &instances, clock_of_engine.now());
+            restored.effects.extend(effects);
+        }
+        (restored, alarms, unreadable)
+    });
+    let (taken, read) = tokio::join!(take, store.standings(read));
+    read?;
+    let (restored, alarms, unreadable) = taken.map_err(|error| StartError::Thread(error.into()))?;
+    for (alarm, why) in &unreadable {
+        error!(alarm, why, "an alarm of an earlier run can't be read: it is set aside");
+        store.pass_over([format!("the alarm {alarm} can't be read: {why}")]);
+    }
+    if !unreadable.is_empty() {
+        let now = clock.now();
+        store.write(move |transaction| transaction.set_aside(&unreadable, now)).await?;
+    }
+    Ok((restored, alarms))
 }
 
 /// The cursors of log evaluators that there still are; the others are forgotten.

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{Common, exit, output};
 use crate::{
     config::{Daemon, Files},
-    store::{Location, Store},
+    store::{Findings, Location, Store, Unreadable},
 };
 
 #[derive(Debug, Subcommand)]
@@ -71,13 +71,28 @@ async fn check(common: &Common, location: &Location) -> Result<(), String> {
     let findings = Store::examine(location).await.map_err(|error| error.to_string())?;
     if common.is_json() {
         output::json(&findings);
-        return Ok(());
+        return verdict(&findings);
     }
-    output::line(format!("{location}: whole"));
-    for (name, rows) in findings.rows {
+    for Unreadable { table, row, why } in &findings.unreadable {
+        output::say(format!("{location}: row {row} of {table} can't be read: {why}"));
+    }
+    if findings.unreadable.is_empty() {
+        output::line(format!("{location}: whole"));
+    }
+    for (name, rows) in &findings.rows {
         output::line(format!("  {name:<18} {rows} rows"));
     }
-    Ok(())
+    verdict(&findings)
+}
+
+/// Rows that can't be read are passed over by the daemon, which says so; a backup may have them.
+fn verdict(findings: &Findings) -> Result<(), String> {
+    match findings.unreadable.len() {
+        0 => Ok(()),
+        count => Err(format!(
+            "{count} rows can't be read: haetae goes on without them; a backup may have them (`haetae db backup` makes them)"
+        )),
+    }
 }
 
 async fn backup(location: &Location, file: &Path) -> Result<(), String> {
@@ -96,7 +111,7 @@ async fn backup(location: &Location, file: &Path) -> Result<(), String> {
     let bytes = std::fs::metadata(file).map(|file| file.len()).unwrap_or_default();
     output::line(format!("{} bytes in {}", bytes, file.display()));
     output::line(
-        "to go back to it: stop haetae, put it in the store's place, remove the store's -wal and -shm, start haetae",
+        "to go back to it: stop haetae, put it in the store's place, remove the store's -wal and -shm, start haetae once with --accept-loss",
     );
     Ok(())
 }

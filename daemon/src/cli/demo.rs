@@ -56,6 +56,7 @@ pub(super) async fn run(common: &Common) -> u8 {
         catalog: Arc::new(catalog),
         clock: Clock::System,
         socket: None,
+        if_lost: crate::store::Loss::default(),
         token: Some(token.clone()),
         stop: stop.clone(),
     };

@@ -13,6 +13,7 @@ use crate::{
     config::{self, Files, Plan},
     plugin::catalog::{Catalog, Storage},
     signal,
+    store::Loss,
 };
 
 #[derive(Debug, Args)]
@@ -21,6 +22,10 @@ pub(super) struct Arguments {
     /// Watch this machine and a simulated PaaS: no root, no configuration, no other server
     #[arg(long)]
     demo: bool,
+    /// Go on with a store that has lost something, or with a new one in its place: what it knew
+    /// since, of alarms and of what waits for sinks, is lost
+    #[arg(long, conflicts_with = "demo")]
+    accept_loss: bool,
 }
 
 impl Arguments {
@@ -42,14 +47,14 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     let code = if arguments.demo {
         runtime.block_on(demo::run(common))
     } else {
-        runtime.block_on(daemon(common))
+        runtime.block_on(daemon(common, arguments.accept_loss))
     };
     // Threads of hung plugins are not waited for.
     runtime.shutdown_background();
     code
 }
 
-async fn daemon(common: &Common) -> u8 {
+async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     let files = match Files::read(&common.config) {
         Ok(files) => files,
         Err(error) => {
@@ -70,6 +75,7 @@ async fn daemon(common: &Common) -> u8 {
         clock: Clock::System,
         socket: common.socket.clone().or_else(config::runtime_socket),
         token: None,
+        if_lost: if accept_loss { Loss::Accepted } else { Loss::Refused },
         stop,
     };
     match App::start(options).await {

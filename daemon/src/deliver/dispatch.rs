@@ -14,7 +14,7 @@ use super::{
     fate::{CONFIG_PAUSE, fates},
     outcome::{Recorded, Recording, claim, end},
     recipient::{Recipient, Recipients},
-    thread::{answer, apart},
+    thread::{answer, apart, meet},
 };
 use crate::{
     clock::{self, Clock},
@@ -142,7 +142,8 @@ impl Dispatch {
                 return Ok(Round::Idle);
             }
             let lease = now.after(sink.plan.deadline + GRACE);
-            let (name, most) = (self.name.clone(), work.together);
+            // One to deliver and one to go on with.
+            let (name, most) = (self.name.clone(), 2 * work.together);
             let claim = move |transaction: &mut Transaction<'_>| {
                 claim(transaction, &name, now, lease, most)
             };
@@ -151,32 +152,61 @@ impl Dispatch {
                 return Ok(Round::Idle);
             }
         }
+        self.deliver(sink, claimed, work).await
+    }
+
+    /// Delivers rows and what is claimed after them, until nothing is left or the sink took nothing.
+    ///
+    /// While a batch is delivered, what became of the one before is written down and the next one is
+    /// claimed: sink and disk do not wait for each other.
+    async fn deliver(
+        &self,
+        sink: &Recipient,
+        mut held: Vec<Claimed>,
+        work: &mut Work,
+    ) -> Result<Round, StoreError> {
+        let mut before = None;
         loop {
-            let later = claimed.split_off(work.together.min(apart(&claimed)));
-            let notifications = claimed.iter().map(|row| row.notification.clone()).collect();
+            let mut later = held.split_off(work.portion(&held));
+            let notifications = held.iter().map(|row| row.notification.clone()).collect();
             let started = clock::monotonic();
-            let outcome = sink.outlet.deliver(Batch::Notifications(notifications)).await;
-            work.took(claimed.len(), started.elapsed(), sink.plan.deadline);
-            // Before anything else: what was delivered must not be delivered again.
+            let deliver = sink.outlet.deliver(Batch::Notifications(notifications));
+            let outcome = if let Some(before) = before.take() {
+                let (outcome, recorded) = tokio::join!(deliver, self.record(sink, before));
+                later.extend(recorded?.claimed);
+                outcome
+            } else {
+                deliver.await
+            };
+            work.took(held.len(), started.elapsed(), sink.plan.deadline);
             let (mut later, old) = self.fresh(sink, later);
-            let next = later.len().min(work.together.min(apart(&later)));
-            let recording = Recording {
+            let next = work.portion(&later);
+            let mut recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates: fates(claimed.len(), &outcome),
-                claimed,
+                fates: fates(held.len(), &outcome),
+                claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),
                 most: work.together,
             };
-            let took = recording.took();
-            let recorded = self.record(sink, recording).await?;
-            if !took {
+            if !recording.took() {
+                self.record(sink, recording).await?;
                 return Ok(Round::Refused(asked(&outcome)));
             }
-            answer(later.get_mut(..next).unwrap_or_default(), recorded.roots);
-            claimed = later.into_iter().chain(recorded.claimed).collect();
-            if claimed.is_empty() {
+            let batch = later.get(..next).unwrap_or_default();
+            if batch.is_empty() || meet(&recording.claimed, batch) {
+                let recorded = self.record(sink, recording).await?;
+                answer(later.get_mut(..next).unwrap_or_default(), recorded.roots);
+                later.extend(recorded.claimed);
+            } else {
+                // It claims what comes after the next batch, if nothing is held of that.
+                recording.next.clear();
+                recording.most = if later.len() > next { 0 } else { work.together };
+                before = Some(recording);
+            }
+            held = later;
+            if held.is_empty() {
                 return Ok(Round::Worked);
             }
         }
@@ -276,6 +306,11 @@ impl Work {
     /// The sink is left alone for so long.
     fn leave(&mut self, wait: Duration, now: Timestamp) {
         (self.refused, self.not_before) = (now, now.after(wait));
+    }
+
+    /// How many of these rows are given to the sink at once.
+    fn portion(&self, rows: &[Claimed]) -> usize {
+        self.together.min(apart(rows))
     }
 
     /// A sink that took all of a batch in a small part of its time is given more at once, one

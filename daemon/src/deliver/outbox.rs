@@ -10,8 +10,9 @@ use tracing::{error, info, warn};
 
 use super::{recipient::Recipients, writing::Writing};
 use crate::{
-    clock::Clock,
+    clock::{Clock, monotonic},
     engine::{Effects, Problem, Transition, log::Positions},
+    memory,
     plugin::event::Event,
     retry::Backoff,
     store::{Store, StoreError, health::Health, reserve::Reserve},
@@ -21,8 +22,12 @@ use crate::{
 const TOGETHER: usize = 256;
 /// Alarms that they are about, so many that no more effects are added.
 const HEAVY: usize = 512;
+/// Alarms in one transaction, so many that the memory they took is given back.
+const STORM: usize = 30_000;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
+/// The same while much is written.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// What the alarm of a full disk says when it was not the store that met it first.
 const NO_ROOM: &str = "less than 64 MiB are free where the state is: records wait in their sources until there is more";
 /// The name of the store as an instance of system alarms.
@@ -51,41 +56,52 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone.
-    pub async fn adopt(&self) -> Result<(), StoreError> {
+    /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone;
+    /// `lost` says what of it is missing.
+    pub async fn adopt(&self, lost: Option<String>) -> Result<(), StoreError> {
         let (now, recipients) = (self.clock.now(), self.recipients.clone());
         let adopted = self.store.write(move |transaction| {
             let gone = |name: &String| recipients.iter().all(|sink| sink.plan.name != *name);
             transaction.release(now)?;
             let why = "its sink was removed";
-            let (mut letters, mut lost) = (Vec::new(), Vec::new());
+            let (mut letters, mut debts) = (Vec::new(), Vec::new());
             for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
                 letters.push((transaction.bury_all(&sink, why)?, sink));
             }
             for sink in transaction.sinks_told()?.into_iter().filter(gone) {
-                lost.push((transaction.lose_all(&sink, why, now)?, sink));
+                debts.push((transaction.lose_all(&sink, why, now)?, sink));
             }
-            Ok::<_, StoreError>((letters, lost))
+            Ok::<_, StoreError>((letters, debts))
         });
-        let (letters, lost) = adopted.await?;
+        let (letters, debts) = adopted.await?;
         for (letters, sink) in letters {
             warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
         }
-        for (obligations, sink) in lost.into_iter().filter(|(lost, _)| *lost > 0) {
+        for (obligations, sink) in debts.into_iter().filter(|(number, _)| *number > 0) {
             warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
         }
         let sinks = self.recipients.iter().map(|sink| &sink.plan.name);
-        tell_dead_letters(&self.store, sinks, &self.events).await
+        tell_dead_letters(&self.store, sinks, &self.events).await?;
+        let lost = lost.or_else(|| self.store.passed_over());
+        if let Some(lost) = &lost {
+            error!(store = %self.store.location(), "the store has lost something: {lost}");
+        }
+        let event = Event { instance: STORE.into(), problem: Problem::StoreLost, detail: lost };
+        // Nobody waits for this task yet: the pipeline takes it.
+        drop(self.events.send(event).await);
+        Ok(())
     }
 
     /// Writes until no more effects can come.
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
         let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
+        let mut looked = monotonic();
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
                 Ok(Some(first)) => first,
                 Ok(None) => return,
                 Err(_) => {
+                    self.ask(&mut trouble).await;
                     self.look(&mut trouble);
                     continue;
                 }
@@ -108,7 +124,16 @@ impl Outbox {
                 }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
-            self.look(&mut trouble);
+            if weight >= STORM {
+                drop(together);
+                memory::give_back();
+            }
+            // Whoever was woken goes first; without trouble, a look now and then is enough.
+            if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {
+                tokio::task::yield_now().await;
+                self.look(&mut trouble);
+                looked = monotonic();
+            }
         }
     }
 
@@ -155,6 +180,14 @@ impl Outbox {
             self.written.send_modify(|written| written.extend(positions));
         }
         Ok(())
+    }
+
+    /// Asks whether the store can be written though nothing is to be: else nobody would know.
+    async fn ask(&self, trouble: &mut Trouble) {
+        match self.store.probe().await {
+            Ok(()) => self.works(trouble),
+            Err(error) => self.fails(Problem::StoreFailing, &error, trouble),
+        }
     }
 
     fn works(&self, trouble: &mut Trouble) {
@@ -212,6 +245,11 @@ impl Trouble {
         let over = if still_full { &[][..] } else { &[Problem::DiskFull] };
         let over = over.iter().chain(&[Problem::StoreFailing]);
         Self { problems: Vec::new(), untold: over.map(|problem| (*problem, None)).collect() }
+    }
+
+    /// Whether there is any, or some is still to be told.
+    fn is_any(&self) -> bool {
+        !self.problems.is_empty() || !self.untold.is_empty()
     }
 
     /// Whether it is new.

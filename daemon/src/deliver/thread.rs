@@ -11,13 +11,23 @@ use crate::store::{Claimed, Roots};
 /// the sink has what told of it before.
 pub(super) fn apart(rows: &[Claimed]) -> usize {
     let mut seen = HashSet::new();
-    let meets = |row: &Claimed| {
-        let alarms = || row.notification.alarms.iter().map(|alarm| alarm.id.clone());
-        let meets = alarms().any(|alarm| seen.contains(&alarm));
-        seen.extend(alarms());
-        meets
-    };
-    rows.iter().position(meets).unwrap_or(rows.len())
+    for (index, row) in rows.iter().enumerate() {
+        if alarms(row).any(|alarm| seen.contains(alarm)) {
+            return index;
+        }
+        seen.extend(alarms(row));
+    }
+    rows.len()
+}
+
+/// Whether some rows tell of an alarm that others tell of.
+pub(super) fn meet(some: &[Claimed], others: &[Claimed]) -> bool {
+    let told: HashSet<&str> = some.iter().flat_map(alarms).collect();
+    others.iter().flat_map(alarms).any(|alarm| told.contains(alarm))
+}
+
+fn alarms(row: &Claimed) -> impl Iterator<Item = &str> {
+    row.notification.alarms.iter().map(|alarm| alarm.id.as_str())
 }
 
 /// Has each row answer what began the telling of its alarms.

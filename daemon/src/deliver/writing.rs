@@ -18,7 +18,7 @@ use crate::{
     store::{About, Act, Claimed, HAETAE, Kind, Notice, Record, StoreError, Transaction},
 };
 
-/// Transitions that are written, and alarms whose notices are rendered, at once.
+/// Ends that are written, and alarms whose notices are rendered, at once.
 const CHUNK: usize = 512;
 /// Rows that are laid on a desk at once: what a dispatcher delivers well within their lease.
 const HELD: usize = 2048;
@@ -60,9 +60,7 @@ impl<'a, 't> Writing<'a, 't> {
         let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
         self.transaction.save_log_cursors(cursors.into_values())?;
         let transitions: Vec<_> = effects.iter().flat_map(|one| &one.transitions).collect();
-        for together in transitions.chunks(CHUNK) {
-            self.journal(together)?;
-        }
+        self.journal(&transitions)?;
         for one in effects {
             self.transaction.lapse(&one.handled, self.now)?;
         }

@@ -289,6 +289,16 @@ impl Evaluator {
         self.identities.keys().filter_map(|labels| self.alarm(labels, sources))
     }
 
+    /// The alarms that are not ok and whose ids start so.
+    pub(super) fn find<'a>(
+        &'a self,
+        id: &'a str,
+        sources: &'a [Source],
+    ) -> impl Iterator<Item = AlarmView> + 'a {
+        let found = self.identities.iter().filter(move |(_, identity)| identity.id_starts_with(id));
+        found.filter_map(move |(labels, _)| self.alarm(labels, sources))
+    }
+
     /// The alarm that these labels identify, if it is not ok.
     pub(super) fn alarm(&self, labels: &Labels, sources: &[Source]) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();

@@ -137,6 +137,11 @@ impl Identity {
         format!("{}-{}", self.fingerprint, self.occurrence)
     }
 
+    /// Whether its id starts so.
+    pub(super) fn id_starts_with(&self, start: &str) -> bool {
+        self.fingerprint.may_start_with(start) && self.id().starts_with(start)
+    }
+
     /// Adds a series.
     pub(super) fn add(&mut self, member: Member) {
         self.sorted &= self.members.last().is_none_or(|last| last.order(&member).is_lt());

@@ -233,6 +233,15 @@ impl LogEvaluator {
         })
     }
 
+    /// The alarms whose ids start so.
+    pub(super) fn find<'a>(
+        &'a self,
+        id: &'a str,
+        down: Option<Timestamp>,
+    ) -> impl Iterator<Item = AlarmView> + 'a {
+        self.alarms(down).filter(move |alarm| alarm.id.starts_with(id))
+    }
+
     /// The alarm that these labels identify, if it fires.
     pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
         self.entries.get(labels)?.view(&self.rule, labels)

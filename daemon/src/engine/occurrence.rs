@@ -34,6 +34,17 @@ impl Fingerprint {
         Self(digest.iter().take(6).fold(0, |start, byte| (start << 8) | u64::from(*byte)))
     }
 
+    /// Whether what it is shown as may start so; of many, most are ruled out without a text.
+    pub(super) fn may_start_with(self, start: &str) -> bool {
+        let digits = start.split_once('-').map_or(start, |(digits, _)| digits);
+        let hidden = 12_usize.checked_sub(digits.len());
+        let shift = hidden.and_then(|hidden| u32::try_from(4 * hidden).ok());
+        let (Some(shift), Ok(number)) = (shift, u64::from_str_radix(digits, 16)) else {
+            return digits.is_empty();
+        };
+        self.0 >> shift == number
+    }
+
     /// Reads what it is shown as.
     pub(super) fn parse(text: &str) -> Option<Self> {
         u64::from_str_radix(text, 16).ok().map(Self)
@@ -88,6 +99,17 @@ mod tests {
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().copied().collect()
+    }
+
+    #[test]
+    fn a_fingerprint_is_found_by_how_it_starts() {
+        let fingerprint = Fingerprint(0x00ab_12cd_34ef);
+        for start in ["", "0", "00ab12", "00ab12cd34ef", "00ab12cd34ef-7"] {
+            assert!(fingerprint.may_start_with(start), "{start}");
+        }
+        for start in ["1", "ab", "00ab12cd34ee", "00ab12cd34ef0", "zz", "00ab12cd34-7"] {
+            assert!(!fingerprint.may_start_with(start), "{start}");
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Problem {
     QueueDamaged,
     /// The store does not take what it is given.
     StoreFailing,
+    /// The store holds less than it did.
+    StoreLost,
     /// A disk that we write to is full.
     DiskFull,
 }
@@ -83,6 +85,7 @@ impl Problem {
             Self::QueueFilling => "queue-filling",
             Self::QueueDamaged => "queue-damaged",
             Self::StoreFailing => "store-failing",
+            Self::StoreLost => "store-lost",
             Self::DiskFull => "disk-full",
         }
     }
@@ -113,6 +116,7 @@ impl Problem {
             | Self::Hung
             | Self::AlarmsOverLimit
             | Self::StoreFailing
+            | Self::StoreLost
             | Self::DiskFull => Severity::Critical,
             Self::PluginPanicked
             | Self::LimitExceeded
@@ -138,6 +142,7 @@ impl Problem {
             Self::QueueFilling => ("has a queue that fills up", "대기열이 차오르고 있습니다"),
             Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
             Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
+            Self::StoreLost => ("has lost something", "기록의 일부를 잃었습니다"),
             Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));

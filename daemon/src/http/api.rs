@@ -11,8 +11,9 @@ use axum::{
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
-use super::{View, explain, outbox, people, thresholds};
+use super::{UNANSWERED, View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
@@ -196,10 +197,13 @@ async fn status(State(view): State<View>) -> Response {
 
 pub(super) async fn store(view: &View) -> StoreAnswer {
     let parts = view.parts();
-    let failing = parts.health.failing();
-    let obligations = parts.store.count_obligations().await;
+    let failing = view.store_failing();
+    let counted = async { tokio::join!(parts.store.count_obligations(), parts.store.counts()) };
+    // Whoever asks how the store is hears it, also when the store does not answer.
+    let counted = timeout(UNANSWERED, counted).await;
+    let (obligations, outbox) = counted.unwrap_or((Err(StoreError::Slow), Err(StoreError::Slow)));
+    let failing = failing.or_else(|| view.store_failing());
     let (open, unreachable) = obligations.unwrap_or_default();
-    let outbox = parts.store.counts().await;
     // What can't be read now says so beside it.
     let unread = outbox.as_ref().err().map(|error| (error.to_string(), parts.clock.now()));
     let (failing, since) = failing.or(unread).unzip();
@@ -245,8 +249,8 @@ async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
 
 /// The alarm whose id starts so; the answer if there is not just one.
 pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
-    let Some(overview) = view.overview().await else { return Err(stopping()) };
-    let mut found = overview.alarms.into_iter().filter(|alarm| alarm.id.starts_with(id));
+    let Some(found) = view.find(id).await else { return Err(stopping()) };
+    let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (Some(alarm), None) => Ok(alarm),
         (Some(_), Some(_)) => {

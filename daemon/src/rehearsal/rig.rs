@@ -131,7 +131,7 @@ impl Rig {
             written: watch::channel(Positions::default()).0,
             events: sender,
         };
-        outbox.adopt().await?;
+        outbox.adopt(None).await?;
         Ok(Self { engine, outbox, dispatchers, events, tasks })
     }
 

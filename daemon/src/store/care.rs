@@ -9,7 +9,7 @@ use super::{
     Location, StoreError,
     alarms::standing,
     database::{Connection, Row, parameters},
-    handling, integrity, logs, obligations, outbox,
+    handling, integrity, logs, mark, obligations, outbox,
     postgres::Postgres,
     silences,
     sqlite::Sqlite,
@@ -114,9 +114,24 @@ impl super::Store {
         blocking(move || {
             let mut connection: Box<dyn Connection> = match &location {
                 Location::File(path) => {
+                    let lost = |cause| StoreError::Lost { location: location.to_string(), cause };
+                    if let Some(cause) = mark::missing(path) {
+                        return Err(lost(cause));
+                    }
                     let sqlite = Sqlite::reader(path)?;
                     integrity::whole(&sqlite, path, "PRAGMA integrity_check(20)")?;
-                    Box::new(sqlite.patient())
+                    let mut sqlite = sqlite.patient();
+                    if let Some((owner, _)) = mark::read(path) {
+                        let row = parameters![&owner];
+                        let commits = (&mut sqlite as &mut dyn Connection).first(
+                            statements::COMMITS,
+                            row,
+                            |row| row.integer(0),
+                        )?;
+                        let behind = mark::behind(path, &owner, commits.unwrap_or_default());
+                        behind.map_or(Ok(()), |cause| Err(lost(cause)))?;
+                    }
+                    Box::new(sqlite)
                 }
                 Location::Server { url, password } => {
                     let target = Target::parse(url, password.as_deref())?;

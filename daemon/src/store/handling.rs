@@ -114,10 +114,9 @@ impl Transaction<'_> {
 impl Store {
     /// How alarms that have not ended are handled, those that are.
     pub async fn handlings(&self) -> Result<BTreeMap<String, Handled>, StoreError> {
-        let found = self.read(|connection| {
-            connection.all(statements::HANDLINGS, parameters![], |row| handled(row, 0))
-        });
-        Ok(found.await?.into_iter().collect())
+        let read = |row: &dyn Row| handled(row, 0);
+        let found = self.read_rows("handling", statements::HANDLINGS, parameters![], read).await?;
+        Ok(found.into_iter().collect())
     }
 
     /// How one alarm is handled.

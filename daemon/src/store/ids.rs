@@ -18,18 +18,17 @@ impl Ids {
     /// The next name.
     pub(super) fn next(&self, now: Timestamp) -> Ulid {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
-        let mut random = [0; 16];
-        if getrandom::fill(&mut random).is_err() {
-            // Names still grow; only those of two daemons could now be the same.
-            random = [0; 16];
-        }
-        let fresh = Ulid::from_parts(millis, u128::from_be_bytes(random));
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = if fresh.timestamp_ms() > last.timestamp_ms() {
-            fresh
-        } else {
-            last.increment().unwrap_or(fresh)
-        };
+        let before = last.timestamp_ms();
+        let next = (millis <= before).then(|| last.increment().ok()).flatten();
+        *last = next.unwrap_or_else(|| {
+            let mut random = [0; 16];
+            if getrandom::fill(&mut random).is_err() {
+                // Names still grow; only those of two daemons could now be the same.
+                random = [0; 16];
+            }
+            Ulid::from_parts(millis.max(before + 1), u128::from_be_bytes(random))
+        });
         *last
     }
 }

@@ -1,6 +1,9 @@
 //! Integrity: whether a file of SQLite's is whole, as far as that is looked at before each start.
 
-use std::path::Path;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use tokio::task::spawn_blocking;
 
@@ -28,17 +31,64 @@ const LIVE: [&str; 13] = [
 /// Looks through a file before its daemon goes on with it.
 pub(super) async fn check(path: &Path) -> Result<(), StoreError> {
     let file = path.to_owned();
-    let looked = spawn_blocking(move || {
-        let sqlite = Sqlite::reader(&file)?;
-        let length = std::fs::metadata(&file).map(|file| file.len()).unwrap_or_default();
-        if length <= SMALL {
-            return whole(&sqlite, &file, "PRAGMA integrity_check(20)");
-        }
-        LIVE.iter().try_for_each(|table| {
-            whole(&sqlite, &file, &format!("PRAGMA integrity_check('{table}')"))
-        })
-    });
+    let looked = spawn_blocking(move || look(&Sqlite::reader(&file)?, &file));
     looked.await.unwrap_or_else(|error| Err(StoreError::failed(path.display(), error)))
+}
+
+/// Makes a damaged file one that can be gone on with, whatever is lost: by making its indices
+/// anew, or else by setting it aside. What was done, in words; none: it is whole, or there is none.
+pub(super) async fn mend(path: &Path) -> Result<Option<String>, StoreError> {
+    let file = path.to_owned();
+    let mended = spawn_blocking(move || {
+        if !std::fs::metadata(&file).is_ok_and(|file| file.len() > 0) {
+            return Ok(None);
+        }
+        let cause = match Sqlite::reader(&file).and_then(|sqlite| look(&sqlite, &file)) {
+            Ok(()) => return Ok(None),
+            Err(StoreError::Damaged { cause, .. }) => cause,
+            Err(error) => return Err(error),
+        };
+        let again = |sqlite: Sqlite| {
+            sqlite.batch("REINDEX")?;
+            look(&sqlite, &file)
+        };
+        if Sqlite::reader(&file).and_then(again).is_ok() {
+            return Ok(Some(format!("its indices were made anew ({cause})")));
+        }
+        let aside = set_aside(&file).map_err(|error| StoreError::failed(file.display(), error))?;
+        let aside = aside.display();
+        Ok(Some(format!("it was damaged and is set aside as {aside}: a new one begins ({cause})")))
+    });
+    mended.await.unwrap_or_else(|error| Err(StoreError::failed(path.display(), error)))
+}
+
+fn look(sqlite: &Sqlite, path: &Path) -> Result<(), StoreError> {
+    let length = std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+    if length <= SMALL {
+        return whole(sqlite, path, "PRAGMA integrity_check(20)");
+    }
+    LIVE.iter()
+        .try_for_each(|table| whole(sqlite, path, &format!("PRAGMA integrity_check('{table}')")))
+}
+
+/// Renames a file and its log, for whoever may still read something in them.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let named = |end: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let free = |number: &u32| !named(&format!("-damaged-{number}")).exists();
+    let number = (1..1000).find(free).ok_or_else(|| io::Error::other("too many are set aside"))?;
+    let aside = named(&format!("-damaged-{number}"));
+    std::fs::rename(path, &aside)?;
+    for end in ["-wal", "-shm"] {
+        match std::fs::rename(named(end), named(&format!("-damaged-{number}{end}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
 }
 
 /// Whether a check of SQLite's finds nothing.

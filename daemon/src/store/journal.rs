@@ -107,6 +107,9 @@ impl Transaction<'_> {
         &mut self,
         records: impl IntoIterator<Item = Record<'a>>,
     ) -> Result<(), StoreError> {
+        // By alarm, as the rows of a day lie; those of one keep their order.
+        let mut records: Vec<_> = records.into_iter().collect();
+        records.sort_by(|a, b| a.alarm.cmp(b.alarm));
         for Record { at, alarm, actor, act, detail } in records {
             let (act, detail) = (act.as_str(), plain(&detail));
             let (before, after) = ("", "");

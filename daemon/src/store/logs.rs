@@ -30,7 +30,7 @@ impl Transaction<'_> {
 impl Store {
     /// All cursors of log evaluators.
     pub async fn log_cursors(&self) -> Result<Vec<LogCursor>, StoreError> {
-        self.read(|connection| connection.all(statements::LOG_CURSORS, parameters![], cursor)).await
+        self.read_rows("log_cursors", statements::LOG_CURSORS, parameters![], cursor).await
     }
 }
 

@@ -16,24 +16,47 @@ const LENGTH: usize = 64;
 pub(super) struct Mark(File);
 
 /// Where the mark of a store is.
-pub(super) fn beside(store: &Path) -> PathBuf {
+fn beside(store: &Path) -> PathBuf {
     let mut name = store.as_os_str().to_owned();
     name.push("-mark");
     name.into()
 }
 
-/// What a mark says; none: there is no mark, or it says nothing of this owner.
-pub(super) fn read(path: &Path, owner: &str) -> Option<i64> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let (of, commits) = text.trim_end().split_once(' ')?;
-    if of == owner { commits.trim().parse().ok() } else { None }
+/// What the mark of a store says: whose it is, and how many transactions of theirs are durable.
+/// None: there is no mark, or it can't be read, as after a power failure.
+pub(super) fn read(store: &Path) -> Option<(String, i64)> {
+    let text = std::fs::read_to_string(beside(store)).ok()?;
+    let (owner, commits) = text.trim_end().split_once(' ')?;
+    Some((owner.into(), commits.trim().parse().ok()?))
+}
+
+/// What is missing of a file, seen before it is opened: it must not be made anew.
+pub(super) fn missing(store: &Path) -> Option<String> {
+    let (_, commits) = read(store).filter(|(_, commits)| *commits > 0)?;
+    match std::fs::metadata(store) {
+        Ok(file) if file.len() > 0 => None,
+        Ok(_) => Some(format!("the file is empty, and {commits} transactions were written to it")),
+        Err(_) => {
+            Some(format!("the file is missing, and {commits} transactions were written to it"))
+        }
+    }
+}
+
+/// What is missing of a file that has so many transactions of `owner`.
+pub(super) fn behind(store: &Path, owner: &str, commits: i64) -> Option<String> {
+    let (of, known) = read(store)?;
+    (of == owner && known > commits).then(|| {
+        let missing = known - commits;
+        format!("its last {missing} transactions are missing: {known} were written to it")
+    })
 }
 
 impl Mark {
-    /// Opens it, or makes it.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens that of a store, or makes it.
+    pub(super) fn open(store: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map(Self)
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        options.open(beside(store)).map(Self)
     }
 
     /// So many are durable. It is not synced: after a power failure it says fewer, never more.
@@ -54,15 +77,22 @@ mod tests {
     #[test]
     fn it_says_what_was_said_last_of_its_owner() {
         let folder = tempfile::tempdir().unwrap();
-        let path = beside(&folder.path().join("haetae.db"));
-        assert_eq!(read(&path, "node"), None);
-        let mark = Mark::open(&path).unwrap();
+        let store = folder.path().join("haetae.db");
+        assert_eq!(read(&store), None);
+        let mark = Mark::open(&store).unwrap();
         for commits in [123_456, 7] {
             mark.set("node", commits).unwrap();
-            assert_eq!(read(&path, "node"), Some(commits));
+            assert_eq!(read(&store), Some(("node".into(), commits)));
         }
-        assert_eq!(read(&path, "other"), None);
-        std::fs::write(&path, "").unwrap();
-        assert_eq!(read(&path, "node"), None);
+        assert!(missing(&store).unwrap().contains("missing"));
+        std::fs::write(&store, "").unwrap();
+        assert!(missing(&store).unwrap().contains("empty"));
+        std::fs::write(&store, "x").unwrap();
+        assert_eq!(missing(&store), None);
+        assert!(behind(&store, "node", 4).unwrap().contains("last 3 transactions"));
+        assert_eq!((behind(&store, "node", 7), behind(&store, "other", 4)), (None, None));
+        // As a power failure may leave it.
+        std::fs::write(beside(&store), "").unwrap();
+        assert_eq!((read(&store), behind(&store, "node", 4)), (None, None));
     }
 }

@@ -59,12 +59,17 @@ impl Store {
         if_lost: Loss,
     ) -> Result<Opened, StoreError> {
         let missing = match &location {
-            Location::File(path) => missing(path, owner),
+            Location::File(path) => mark::missing(path),
             Location::Server { .. } => None,
         };
         if let (Some(cause), Loss::Refused) = (&missing, if_lost) {
             return Err(StoreError::Lost { location: location.to_string(), cause: cause.clone() });
         }
+        let mended = match &location {
+            Location::File(path) if if_lost == Loss::Accepted => integrity::mend(path).await?,
+            _ => None,
+        };
+        let missing = missing.or(mended);
         let closing = Closing::default();
         let started = |error: std::io::Error| StoreError::failed(&location, error);
         let lost = Arc::new(Mutex::new(missing));
@@ -89,8 +94,8 @@ impl Store {
             integrity::check(path).await?;
         }
         let (ids, owner) = (Arc::new(Ids::after(newest)), owner.into());
-        let pruned = Arc::default();
-        let store = Self { writer, readers, location, ids, owner, closing, pruned };
+        let (passed_over, pruned) = (Arc::default(), Arc::default());
+        let store = Self { writer, readers, location, ids, owner, closing, passed_over, pruned };
         let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Opened { store, lost })
     }
@@ -132,27 +137,22 @@ impl Opening {
 
     /// The mark beside a file that has so many transactions, if that is as many as it had.
     fn mark(&self, path: &Path, commits: i64) -> Result<Mark, StoreError> {
-        let marked = mark::beside(path);
-        if let Some(known) = mark::read(&marked, &self.owner).filter(|known| *known > commits) {
-            let cause = format!(
-                "its last {} transactions are missing: it was written to {known} times",
-                known - commits
-            );
+        if let Some(cause) = mark::behind(path, &self.owner, commits) {
             if self.if_lost == Loss::Refused {
                 return Err(StoreError::Lost { location: self.location.to_string(), cause });
             }
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
             lost.get_or_insert(cause);
         }
-        let failed = |error| StoreError::failed(marked.display(), error);
-        let mark = Mark::open(&marked).map_err(failed)?;
+        let failed = |error| StoreError::failed(path.display(), error);
+        let mark = Mark::open(path).map_err(failed)?;
         mark.set(&self.owner, commits).map_err(failed)?;
         Ok(mark)
     }
 }
 
 /// How many transactions of this owner are durable.
-fn commits(connection: &mut dyn Connection, owner: &str) -> Result<i64, StoreError> {
+pub(super) fn commits(connection: &mut dyn Connection, owner: &str) -> Result<i64, StoreError> {
     let row = parameters![owner];
     let known = connection.first(statements::COMMITS, row, |row| row.integer(0))?;
     if known.is_none() {
@@ -167,18 +167,6 @@ fn reader(location: &Location, closing: &Closing) -> Result<Box<dyn Connection>,
         Location::Server { url, password } => {
             let target = Target::parse(url, password.as_deref())?;
             Ok(Box::new(Postgres::new(target, None, closing.clone())?))
-        }
-    }
-}
-
-/// What of a file is missing before it is opened: then it must not be made anew.
-fn missing(path: &Path, owner: &str) -> Option<String> {
-    let commits = mark::read(&mark::beside(path), owner).filter(|commits| *commits > 0)?;
-    match std::fs::metadata(path) {
-        Ok(file) if file.len() > 0 => None,
-        Ok(_) => Some(format!("the file is empty, and {commits} transactions were written to it")),
-        Err(_) => {
-            Some(format!("the file is missing, and {commits} transactions were written to it"))
         }
     }
 }

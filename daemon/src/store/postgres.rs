@@ -1,40 +1,28 @@
 //! PostgreSQL: a connection whose statements go out together, each answer awaited in time.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    thread,
-    time::Duration,
-};
+mod session;
 
-use bytes::BytesMut;
-use tokio::{runtime::Runtime, time::timeout};
-use tokio_postgres::{
-    Client, NoTls, SimpleQueryMessage, Statement,
-    error::SqlState,
-    types::{IsNull, ToSql, Type, to_sql_checked},
-};
+use std::{task::Poll, thread, time::Duration};
+
+use tokio::runtime::Runtime;
+use tokio_postgres::{SimpleQueryMessage, error::SqlState};
 use tracing::warn;
+
+use self::session::{
+    ANSWER, Failure, Owned, Queued, Session, in_time, prepare, references, send, words,
+};
 
 use super::{
     StoreError,
-    database::{Connection, Parameters, Read, Row, Value, parameters},
+    database::{Connection, Parameters, Read, parameters},
     migrations::Tables,
     statements,
     target::Target,
     worker::Closing,
 };
 
-/// How long an answer is waited for.
-const ANSWER: Duration = Duration::from_secs(8);
-/// How long a connection takes at the most, with what is said first.
-const CONNECT: Duration = Duration::from_secs(6);
 /// How long a change of the tables may take: it goes through all that there is.
 const CHANGE: Duration = Duration::from_hours(1);
-/// How long the server waits for a row that another session changes.
-const LOCK: &str = "SET lock_timeout = '5s'";
 /// Pauses between attempts to learn what became of a commit.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -49,39 +37,6 @@ pub(super) struct Postgres {
     /// Who writes, and how many transactions of theirs are durable; none: it only reads.
     writer: Option<(String, i64)>,
     closing: Closing,
-}
-
-/// A connection while it lasts.
-struct Session {
-    client: Client,
-    statements: HashMap<&'static str, Statement>,
-    driver: Driver,
-    /// The server's process and when it began: what it does can be ended from elsewhere.
-    backend: (i64, String),
-}
-
-/// What moves the bytes of a connection, whenever an answer is waited for; none: it has ended.
-struct Driver(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-/// A statement on its way.
-struct Queued {
-    sql: &'static str,
-    row: Vec<Owned>,
-}
-
-/// A parameter that waits.
-#[derive(Debug)]
-enum Owned {
-    Text(String),
-    Integer(i64),
-}
-
-/// Why no answer came.
-enum Failure {
-    /// The server refused.
-    Refused(tokio_postgres::Error),
-    /// The connection is gone, or nothing came in time.
-    Lost(String),
 }
 
 impl Postgres {
@@ -110,7 +65,7 @@ impl Postgres {
 
     fn connect(&mut self) -> Result<(), StoreError> {
         self.queued.clear();
-        let connected = self.runtime.block_on(session(&self.target));
+        let connected = self.runtime.block_on(Session::connect(&self.target));
         match connected {
             Ok(session) => {
                 self.session = Some(session);
@@ -289,10 +244,12 @@ impl Connection for Postgres {
                 }
                 Ok(())
             }
-            (Err(Failure::Lost(cause)), Some((_, next)), Some(backend)) => {
-                let lost = self.of(Failure::Lost(cause));
+            // Also where the server says something: it may say it while it ends.
+            (Err(failure), Some((_, next)), Some(backend)) => {
+                let error = self.of(failure);
+                self.session = None;
                 if !self.look_up(next, &backend)? {
-                    return Err(lost);
+                    return Err(error);
                 }
                 self.count_from(next);
                 Ok(())
@@ -320,226 +277,5 @@ impl Tables for Postgres {
 
     fn name(&self) -> String {
         self.target.name.clone()
-    }
-}
-
-/// Connects and says what holds for the session.
-async fn session(target: &Target) -> Result<Session, Failure> {
-    let connected = async {
-        Ok(match &target.tls {
-            None => {
-                let (client, connection) = target.config.connect(NoTls).await?;
-                (client, Driver::new(async { drop(connection.await) }))
-            }
-            Some(tls) => {
-                let (client, connection) = target.config.connect(tls.clone()).await?;
-                (client, Driver::new(async { drop(connection.await) }))
-            }
-        })
-    };
-    let (client, mut driver) = in_time(CONNECT, &mut Driver(None), connected).await?;
-    let hello = async {
-        client.simple_query(LOCK).await?;
-        let own = "SELECT pid::bigint, backend_start::text FROM pg_stat_activity
-            WHERE pid = pg_backend_pid()";
-        let row = client.query_one(own, &[]).await?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
-    };
-    let backend = in_time(ANSWER, &mut driver, hello).await?;
-    Ok(Session { client, statements: HashMap::new(), driver, backend })
-}
-
-impl Driver {
-    fn new(moving: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(Some(Box::pin(moving)))
-    }
-
-    /// Moves what can be moved.
-    fn poll(&mut self, context: &mut Context<'_>) {
-        if let Some(moving) = &mut self.0
-            && moving.as_mut().poll(context).is_ready()
-        {
-            self.0 = None;
-        }
-    }
-}
-
-async fn prepare(
-    client: &Client,
-    statements: &mut HashMap<&'static str, Statement>,
-    sql: &'static str,
-) -> Result<Statement, tokio_postgres::Error> {
-    if let Some(statement) = statements.get(sql) {
-        return Ok(statement.clone());
-    }
-    let statement = client.prepare(sql).await?;
-    statements.insert(sql, statement.clone());
-    Ok(statement)
-}
-
-/// Sends statements one after the other without waiting for the answers between them; those of
-/// the rows of `sql` are returned.
-async fn send(
-    client: &Client,
-    statements: &mut HashMap<&'static str, Statement>,
-    queued: &[Queued],
-    sql: Option<&'static str>,
-    rows: &[Parameters<'_>],
-) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
-    let mut sent = Vec::with_capacity(queued.len() + rows.len());
-    for Queued { sql, row } in queued {
-        sent.push((prepare(client, statements, sql).await?, references(row)));
-    }
-    if let Some(sql) = sql {
-        let statement = prepare(client, statements, sql).await?;
-        sent.extend(rows.iter().map(|row| (statement.clone(), references(row))));
-    }
-    let mut answers: Vec<_> = sent
-        .iter()
-        .map(|(statement, row)| Answer::Awaited(Box::pin(client.query(statement, row))))
-        .collect();
-    // Polled once, each is on its way; in this order.
-    std::future::poll_fn(|context| {
-        for answer in &mut answers {
-            answer.poll(context);
-        }
-        Poll::Ready(())
-    })
-    .await;
-    let mut found = Vec::with_capacity(rows.len());
-    for (index, answer) in answers.into_iter().enumerate() {
-        let rows = match answer {
-            Answer::Awaited(answer) => answer.await?,
-            Answer::Here(answer) => answer?,
-        };
-        if index >= queued.len() {
-            found.push(rows);
-        }
-    }
-    Ok(found)
-}
-
-/// The answer to a statement that was sent.
-enum Answer<F: Future> {
-    Awaited(Pin<Box<F>>),
-    Here(F::Output),
-}
-
-impl<F: Future> Answer<F> {
-    fn poll(&mut self, context: &mut Context<'_>) {
-        if let Self::Awaited(future) = self
-            && let Poll::Ready(answer) = future.as_mut().poll(context)
-        {
-            *self = Self::Here(answer);
-        }
-    }
-}
-
-/// Waits for an answer, but not for ever.
-async fn in_time<T>(
-    limit: Duration,
-    driver: &mut Driver,
-    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failure> {
-    let mut answer = std::pin::pin!(answer);
-    let moved = std::future::poll_fn(|context| {
-        driver.poll(context);
-        answer.as_mut().poll(context)
-    });
-    match timeout(limit, moved).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if is_lost(&error) => Err(Failure::Lost(words(&error))),
-        Ok(Err(error)) => Err(Failure::Refused(error)),
-        Err(_) => Err(Failure::Lost(format!("no answer within {limit:?}"))),
-    }
-}
-
-/// Whether the connection is of no use any more: it broke, or the server ended the session.
-fn is_lost(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_none_or(|refused| {
-        let ended = [
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        ];
-        ended.contains(refused.code()) || matches!(refused.severity(), "FATAL" | "PANIC")
-    })
-}
-
-/// What the server says, or what became of the connection.
-fn words(error: &tokio_postgres::Error) -> String {
-    if let Some(refused) = error.as_db_error() {
-        return format!("{} (SQLSTATE {})", refused.message(), refused.code().code());
-    }
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
-fn references<P: ToSql + Sync>(row: &[P]) -> Vec<&(dyn ToSql + Sync)> {
-    row.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
-}
-
-impl From<&Value<'_>> for Owned {
-    fn from(value: &Value<'_>) -> Self {
-        match value {
-            Value::Text(text) => Self::Text((*text).into()),
-            Value::Integer(number) => Self::Integer(*number),
-        }
-    }
-}
-
-impl Owned {
-    fn value(&self) -> Value<'_> {
-        match self {
-            Self::Text(text) => Value::Text(text),
-            Self::Integer(number) => Value::Integer(*number),
-        }
-    }
-}
-
-/// What goes wrong with a value that is sent.
-type Misfit = Box<dyn std::error::Error + Sync + Send>;
-
-impl ToSql for Value<'_> {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Misfit> {
-        match self {
-            Self::Text(text) => text.to_sql(ty, out),
-            Self::Integer(number) => number.to_sql(ty, out),
-        }
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        [Type::TEXT, Type::VARCHAR, Type::INT8].contains(ty)
-    }
-
-    to_sql_checked!();
-}
-
-impl ToSql for Owned {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Misfit> {
-        self.value().to_sql(ty, out)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        <Value<'_> as ToSql>::accepts(ty)
-    }
-
-    to_sql_checked!();
-}
-
-impl std::fmt::Debug for Queued {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.sql)
-    }
-}
-
-impl Row for tokio_postgres::Row {
-    fn text(&self, column: usize) -> Result<&str, StoreError> {
-        self.try_get(column).map_err(StoreError::unreadable)
-    }
-
-    fn integer(&self, column: usize) -> Result<i64, StoreError> {
-        self.try_get(column).map_err(StoreError::unreadable)
     }
 }

@@ -107,10 +107,8 @@ impl Store {
         now: Timestamp,
         most: i64,
     ) -> Result<Vec<StoredSilence>, StoreError> {
-        self.read(move |connection| {
-            connection.all(statements::OPEN_SILENCES, parameters![now, most], silence)
-        })
-        .await
+        let row = parameters![now, most];
+        self.read_rows("silences", statements::OPEN_SILENCES, row, silence).await
     }
 
     /// The newest silences, also those that are over.

@@ -28,10 +28,11 @@ use crate::clock::monotonic;
 /// Durable at each commit: with `synchronous=NORMAL` a power failure loses what was promised.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
     PRAGMA temp_store = MEMORY; PRAGMA cache_size = -128;";
-/// What the connection that writes has beside them. It copies its log into the file by itself only
+/// What the connection that writes has beside them. What a storm changes fits into its pages, which
+/// are taken when they are needed: else each is written and read again. It copies its log into the file by itself only
 /// where that has grown much longer than [`CHECKPOINT`], because whoever does that was too slow;
 /// after a storm the log does not stay as long as it was.
-const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 16000;
+const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 16000;
     PRAGMA journal_size_limit = 67108864;";
 /// Pages in the log from which on it is copied into the file, beside whoever writes.
 const CHECKPOINT: i32 = 1_000;
@@ -267,10 +268,14 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        let Some(Writer { grown, copier, .. }) = self.writer.take() else { return };
+        let Some(Writer { grown, copier, mark, .. }) = self.writer.take() else { return };
         drop(grown);
         if let Some(Err(_)) = copier.map(thread::JoinHandle::join) {
             warn!(store = %self.path.display(), "whoever copies the log has ended badly");
+        }
+        // One that was refused is left as it is.
+        if mark.is_none() {
+            return;
         }
         // Nothing is lost without it: the next one that opens the file reads the log.
         if let Err(error) = self.checkpoint("TRUNCATE") {

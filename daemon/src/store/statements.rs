@@ -171,8 +171,11 @@ statements! {
         ON CONFLICT (alarm, sink, key) DO UPDATE SET state = excluded.state";
     FORGET_GROUP = "DELETE FROM groups WHERE sink = $1 AND key = $2";
     FORGET_GROUP_ALARM = "DELETE FROM group_alarms WHERE alarm = $1 AND sink = $2 AND key = $3";
-    GROUPS = "SELECT sink, key, state FROM groups
-        UNION ALL SELECT sink, key, state FROM group_alarms";
+    /// A page of groups, and of alarms in them.
+    GROUPS = "SELECT sink, key, state FROM groups WHERE (sink, key) > ($1, $2)
+        ORDER BY sink, key LIMIT $3";
+    GROUP_ALARMS = "SELECT sink, key, state FROM group_alarms
+        WHERE (alarm, sink, key) > ($1, $2, $3) ORDER BY alarm, sink, key LIMIT $4";
 
     /// Who is told again after the end is to be told of another one.
     TELL = "INSERT INTO told (sink, alarm, owes, state, opened, repeats, ended, reason, root)

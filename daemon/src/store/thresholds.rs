@@ -95,10 +95,8 @@ impl Transaction<'_> {
 impl Store {
     /// The thresholds that there are, the oldest first.
     pub async fn thresholds(&self) -> Result<Vec<StoredThreshold>, StoreError> {
-        self.read(|connection| {
-            connection.all(statements::THRESHOLDS, parameters![MOST_THRESHOLDS], threshold)
-        })
-        .await
+        let row = parameters![MOST_THRESHOLDS];
+        self.read_rows("thresholds", statements::THRESHOLDS, row, threshold).await
     }
 
     /// What was changed of one, oldest first; also when it was removed since.

@@ -33,6 +33,8 @@ pub(super) struct Workers {
     watch: Arc<Watch>,
     /// Each thread holds a sender of it until it ends.
     ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
+    /// Whether what was begun is waited for, since it may be durable.
+    writes: bool,
 }
 
 /// Since when a job is under way that has not ended.
@@ -65,6 +67,7 @@ impl Turn {
 impl Workers {
     /// Starts `count` threads; each connects when it gets its first job.
     pub(super) fn start(name: &str, count: usize, connect: Connect) -> io::Result<Self> {
+        let writes = count == 1;
         let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
         let (running, ended) = mpsc::channel(1);
         let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
@@ -90,13 +93,13 @@ impl Workers {
             thread::Builder::new().name(name.into()).spawn(body)?;
         }
         let (jobs, ended) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(ended.into()));
-        Ok(Self { jobs, watch, ended })
+        Ok(Self { jobs, watch, ended, writes })
     }
 
     /// Has a thread do something and waits for what comes of it.
     ///
-    /// What was not begun in time is given up and never done. What was begun is waited for: it
-    /// may be durable.
+    /// What was not begun in time is given up and never done. What was begun and may be durable is
+    /// waited for.
     pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -122,7 +125,9 @@ impl Workers {
         let mut answer = answer;
         let answered = match timeout(PATIENCE, &mut answer).await {
             Ok(answered) => answered,
-            Err(_) if turn.take(Turn::GIVEN_UP) => return Err(StoreError::Slow.into()),
+            Err(_) if turn.take(Turn::GIVEN_UP) || !self.writes => {
+                return Err(StoreError::Slow.into());
+            }
             Err(_) => answer.await,
         };
         answered.unwrap_or_else(|_| Err(StoreError::Closed.into()))

@@ -1,6 +1,8 @@
 //! The registry of thresholds: what the configuration says and what people set, changed in one
 //! place, whoever asks.
 
+mod setting;
+
 use std::sync::Arc;
 
 use haetae_plugin::Timestamp;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use self::setting::{Setting, Written};
 use crate::{
     clock::Clock,
     config::{self, Language, ThresholdText},
@@ -93,64 +96,6 @@ pub struct Asked<'a> {
     pub seen: Option<i64>,
     /// Whether it is only asked what it would do.
     pub dry_run: bool,
-}
-
-/// A threshold that is to be set.
-struct Setting {
-    registry: Registry,
-    /// None: a new one.
-    id: Option<String>,
-    text: ThresholdText,
-    numbers: Override,
-    actor: String,
-    seen: Option<i64>,
-    dry_run: bool,
-}
-
-/// What was written, or would be.
-struct Written {
-    threshold: Threshold,
-    /// All that are in force then.
-    overrides: Vec<Override>,
-    /// Nothing was written: what this one would do is asked.
-    previews: Option<String>,
-}
-
-impl Setting {
-    fn set(self, transaction: &mut Transaction<'_>, now: Timestamp) -> Result<Written, Refused> {
-        let Self { registry, id, text, numbers, actor, seen, dry_run } = self;
-        let rows = transaction.thresholds()?;
-        let before = registry.seen(&rows, id.as_deref(), seen)?;
-        if before.is_none() && i64::try_from(rows.len()).is_ok_and(|rows| rows >= MOST_THRESHOLDS) {
-            return Err(Refused::Full);
-        }
-        let mut row = stored(&text, &actor, before, now);
-        if dry_run {
-            let mut overrides = registry.overrides(&rows);
-            let previews = Some(numbers.id.clone());
-            match overrides.iter_mut().find(|one| id.as_deref() == Some(one.id.as_str())) {
-                Some(known) => *known = numbers,
-                None => overrides.push(numbers),
-            }
-            return Ok(Written { threshold: registry.shown(&row), overrides, previews });
-        }
-        if before.is_none() {
-            row.id = transaction.add_threshold(&row)?;
-        } else if !transaction.change_threshold(&row)? {
-            return Err(Refused::NoSuch);
-        }
-        row.version += i64::from(before.is_some());
-        let change = ThresholdChange {
-            at: now,
-            actor,
-            act: "set".into(),
-            before: before.map(written).unwrap_or_default(),
-            after: written(&row),
-        };
-        transaction.note_threshold(&row.id, &change)?;
-        let overrides = registry.overrides(&transaction.thresholds()?);
-        Ok(Written { threshold: registry.shown(&row), overrides, previews: None })
-    }
 }
 
 /// Why nothing was changed.

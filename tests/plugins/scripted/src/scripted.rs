@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     io::{ErrorKind, Read},
     net::TcpStream,
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -24,6 +25,9 @@ const LINE: usize = 200;
 pub(crate) struct Options {
     /// Where the lines come from.
     control: String,
+    /// With it, each series has a label `group`, with so many values.
+    #[serde(default)]
+    groups: Option<NonZeroU32>,
 }
 
 pub(crate) struct Scripted {
@@ -31,21 +35,25 @@ pub(crate) struct Scripted {
     /// What was read and is no whole line yet.
     read: Vec<u8>,
     series: HashMap<(String, u32), Series>,
+    groups: Option<NonZeroU32>,
 }
 
 impl Source for Scripted {
     const YIELDS: &'static [Records] = &[Records::Samples];
     type Options = Options;
 
-    fn metrics(_: &Options) -> Vec<Metric> {
+    fn metrics(options: &Options) -> Vec<Metric> {
         let metric = Metric::new("scripted", "percent", Kind::GAUGE, "What a line says.");
-        vec![metric.labels(&["host", "lane", "plane", "resource"])]
+        let labels = ["host", "lane", "plane", "resource", "group"];
+        let count = if options.groups.is_some() { 5 } else { 4 };
+        vec![metric.labels(labels.get(..count).unwrap_or_default())]
     }
 
     fn open(options: Options, _: Context) -> Result<Self> {
-        let control = TcpStream::connect(options.control)?;
+        let control = TcpStream::connect(&options.control)?;
         control.set_nodelay(true)?;
-        Ok(Self { control, read: Vec::new(), series: HashMap::new() })
+        let groups = options.groups;
+        Ok(Self { control, read: Vec::new(), series: HashMap::new(), groups })
     }
 
     fn listens(&self) -> bool {
@@ -105,13 +113,17 @@ impl Scripted {
     }
 
     fn series(&mut self, lane: &str, index: u32) -> &Series {
+        let groups = self.groups;
         self.series.entry((lane.into(), index)).or_insert_with(|| {
-            Series::gauge("scripted", "percent")
+            let series = Series::gauge("scripted", "percent")
                 .label("host", format!("host-{index}.example.com"))
                 .label("lane", lane)
                 .label("plane", "paas")
-                .label("resource", "cpu")
-                .build()
+                .label("resource", "cpu");
+            match groups {
+                Some(groups) => series.label("group", (index % groups).to_string()).build(),
+                None => series.build(),
+            }
         })
     }
 }
