@@ -450,6 +450,11 @@ path = "HOME/aside.jsonl"
         status["store"]["failing"].as_str().map(str::to_owned)
     });
     assert!(failing.is_some(), "{:#?}", home.json(&["status"]));
+    // `status` may say so before anything was to be written.
+    let kept = within(LONG, || {
+        daemon.lines().iter().any(|line| line.contains("kept in memory")).then_some(())
+    });
+    assert!(kept.is_some(), "{:#?}", daemon.lines());
     assert!(daemon.is_running(), "{:#?}", daemon.lines());
     assert_eq!(reasons(&home, "log.jsonl"), ["first"], "what is not durable did not happen");
     server.start_again();

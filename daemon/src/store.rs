@@ -127,8 +127,8 @@ pub enum StoreError {
         cause: String,
     },
     /// Nothing was changed, since others took too long.
-    #[error("the store did not answer within {PATIENCE:?}")]
-    Slow,
+    #[error("the store {0} did not answer in time")]
+    Slow(String),
     /// The daemon is stopping.
     #[error("the store is closed")]
     Closed,
@@ -219,7 +219,7 @@ impl Store {
         self.writer.run(ask).await
     }
 
-    /// For how long the thread that writes has been at the same transaction.
+    /// For how long the thread that writes has been at the same transaction, or was at the last one.
     pub fn busy(&self) -> Duration {
         self.writer.busy()
     }

@@ -107,7 +107,7 @@ mod tests {
         for start in ["", "0", "00ab12", "00ab12cd34ef", "00ab12cd34ef-7"] {
             assert!(fingerprint.may_start_with(start), "{start}");
         }
-        for start in ["1", "ab", "00ab12cd34ee", "00ab12cd34ef0", "zz", "00ab12cd34-7"] {
+        for start in ["1", "ab", "00ab12cd34ee", "00ab12cd34ef0", "zz"] {
             assert!(!fingerprint.may_start_with(start), "{start}");
         }
     }

@@ -1,5 +1,7 @@
 //! The API: what the command line and other programs read.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
@@ -13,13 +15,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
-use super::{UNANSWERED, View, explain, outbox, people, thresholds};
+use super::{View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
     plugin::status::InstanceStatus,
     store::{Count, Entry, Handled, StoreError},
 };
+
+/// How long whoever asks for the status waits for the store.
+const COUNTED: Duration = Duration::from_secs(5);
 
 /// The answer of `GET /api/v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -200,8 +205,9 @@ pub(super) async fn store(view: &View) -> StoreAnswer {
     let failing = view.store_failing();
     let counted = async { tokio::join!(parts.store.count_obligations(), parts.store.counts()) };
     // Whoever asks how the store is hears it, also when the store does not answer.
-    let counted = timeout(UNANSWERED, counted).await;
-    let (obligations, outbox) = counted.unwrap_or((Err(StoreError::Slow), Err(StoreError::Slow)));
+    let slow = || StoreError::Slow(parts.store.location().to_string());
+    let counted = timeout(COUNTED, counted).await;
+    let (obligations, outbox) = counted.unwrap_or_else(|_| (Err(slow()), Err(slow())));
     let failing = failing.or_else(|| view.store_failing());
     let (open, unreachable) = obligations.unwrap_or_default();
     // What can't be read now says so beside it.

@@ -70,7 +70,7 @@ impl Store {
             _ => None,
         };
         let missing = missing.or(mended);
-        let closing = Closing::default();
+        let (closing, name) = (Closing::default(), location.to_string());
         let started = |error: std::io::Error| StoreError::failed(&location, error);
         let lost = Arc::new(Mutex::new(missing));
         let opening = Opening {
@@ -81,10 +81,10 @@ impl Store {
             closing: closing.clone(),
         };
         let connect = Box::new(move || opening.writer());
-        let writer = Workers::start("store-writer", 1, connect).map_err(started)?;
+        let writer = Workers::start("store-writer", &name, 1, connect).map_err(started)?;
         let (to, ends) = (location.clone(), closing.clone());
         let connect = Box::new(move || reader(&to, &ends));
-        let readers = Workers::start("store-reader", READERS, connect).map_err(started)?;
+        let readers = Workers::start("store-reader", &name, READERS, connect).map_err(started)?;
         let newest = writer.run(|connection| {
             let id = connection.first(statements::LAST_ID, parameters![], |row| row.string(0))?;
             Ok::<_, StoreError>(Ulid::from_str(&id.unwrap_or_default()).unwrap_or_default())

@@ -35,6 +35,8 @@ pub(super) struct Workers {
     ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
     /// Whether what was begun is waited for, since it may be durable.
     writes: bool,
+    /// Where the store is, for whoever is told that it does not answer.
+    location: Arc<str>,
 }
 
 /// Since when a job is under way that has not ended.
@@ -43,6 +45,8 @@ struct Watch {
     started: Instant,
     /// Milliseconds since then; zero: none.
     since: AtomicI64,
+    /// How many milliseconds the last one took that has ended.
+    last: AtomicI64,
 }
 
 impl Watch {
@@ -66,12 +70,17 @@ impl Turn {
 
 impl Workers {
     /// Starts `count` threads; each connects when it gets its first job.
-    pub(super) fn start(name: &str, count: usize, connect: Connect) -> io::Result<Self> {
+    pub(super) fn start(
+        name: &str,
+        location: &str,
+        count: usize,
+        connect: Connect,
+    ) -> io::Result<Self> {
         let writes = count == 1;
         let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
         let (running, ended) = mpsc::channel(1);
         let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
-        let watch = Arc::new(Watch { started: monotonic(), since: AtomicI64::new(0) });
+        let watch = Arc::new(Watch { started: monotonic(), since: 0.into(), last: 0.into() });
         for _ in 0..count {
             let (waiting, connect) = (Arc::clone(&waiting), Arc::clone(&connect));
             let (watch, running) = (Arc::clone(&watch), running.clone());
@@ -83,8 +92,10 @@ impl Workers {
                     let mut next = next;
                     let Some(job) = next.blocking_recv() else { break };
                     drop(next);
-                    watch.since.store(watch.now(), Ordering::SeqCst);
+                    let began = watch.now();
+                    watch.since.store(began, Ordering::SeqCst);
                     perform(job, &mut connection, &**connect);
+                    watch.last.store(watch.now() - began, Ordering::SeqCst);
                     watch.since.store(0, Ordering::SeqCst);
                 }
                 drop(connection);
@@ -93,7 +104,7 @@ impl Workers {
             thread::Builder::new().name(name.into()).spawn(body)?;
         }
         let (jobs, ended) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(ended.into()));
-        Ok(Self { jobs, watch, ended, writes })
+        Ok(Self { jobs, watch, ended, writes, location: location.into() })
     }
 
     /// Has a thread do something and waits for what comes of it.
@@ -120,27 +131,31 @@ impl Workers {
         match timeout(PATIENCE, jobs.send(job)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(StoreError::Closed.into()),
-            Err(_) => return Err(StoreError::Slow.into()),
+            Err(_) => return Err(self.slow().into()),
         }
         let mut answer = answer;
         let answered = match timeout(PATIENCE, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if turn.take(Turn::GIVEN_UP) || !self.writes => {
-                return Err(StoreError::Slow.into());
+                return Err(self.slow().into());
             }
             Err(_) => answer.await,
         };
         answered.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// For how long a job has been under way.
+    fn slow(&self) -> StoreError {
+        StoreError::Slow(self.location.to_string())
+    }
+
+    /// For how long a job has been under way, or how long the last one took.
     pub(super) fn busy(&self) -> Duration {
-        match self.watch.since.load(Ordering::SeqCst) {
-            0 => Duration::ZERO,
-            since => Duration::from_millis(
-                u64::try_from(self.watch.now().saturating_sub(since)).unwrap_or(0),
-            ),
-        }
+        let last = self.watch.last.load(Ordering::SeqCst);
+        let now = match self.watch.since.load(Ordering::SeqCst) {
+            0 => 0,
+            since => self.watch.now().saturating_sub(since),
+        };
+        Duration::from_millis(u64::try_from(now.max(last)).unwrap_or(0))
     }
 
     /// Takes no more jobs and waits until the threads have ended, if they do in time.
