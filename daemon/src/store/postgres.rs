@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::{task::Poll, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use tokio::runtime::Runtime;
 use tokio_postgres::{SimpleQueryMessage, error::SqlState};
@@ -162,14 +162,11 @@ impl Connection for Postgres {
     fn ready(&mut self) -> Result<(), StoreError> {
         // What came meanwhile, the end of the connection for one, is read now.
         let Some(Session { driver, .. }) = &mut self.session else { return self.connect() };
-        let look = std::future::poll_fn(|context| {
-            driver.poll(context);
-            Poll::Ready(())
-        });
         self.runtime.block_on(async {
-            look.await;
-            // What the system has told the runtime since.
+            driver.look().await;
+            // The runtime hears of what the system knows.
             tokio::task::yield_now().await;
+            driver.look().await;
         });
         let gone = driver.0.is_none();
         if gone { self.connect() } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
@@ -14,6 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
+use tracing::error;
 
 use super::{PATIENCE, StoreError, database::Connection};
 use crate::clock::monotonic;
@@ -94,7 +96,7 @@ impl Workers {
                     drop(next);
                     let began = watch.now();
                     watch.since.store(began, Ordering::SeqCst);
-                    perform(job, &mut connection, &**connect);
+                    guarded(job, &mut connection, &**connect);
                     watch.last.store(watch.now() - began, Ordering::SeqCst);
                     watch.since.store(0, Ordering::SeqCst);
                 }
@@ -184,6 +186,20 @@ fn perform(
     }
 }
 
+/// Performs a job; one that panics costs its connection, and whoever asked for it hears that the
+/// store is closed to it. The thread goes on.
+fn guarded(
+    job: Job,
+    connection: &mut Option<Box<dyn Connection>>,
+    connect: &(dyn Fn() -> Result<Box<dyn Connection>, StoreError> + Send + Sync),
+) {
+    let performed = panic::catch_unwind(AssertUnwindSafe(|| perform(job, connection, connect)));
+    if performed.is_err() {
+        error!("a job of the store panicked: its transaction is undone");
+        *connection = None;
+    }
+}
+
 /// Whether the store is being closed: nothing is waited for any more.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Closing(Arc<AtomicBool>);
@@ -195,5 +211,65 @@ impl Closing {
 
     pub(super) fn has_begun(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::database::{Parameters, Read};
+
+    /// A connection that does nothing.
+    struct Idle;
+
+    impl Connection for Idle {
+        fn ready(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn begin(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn queue(&mut self, _: &'static str, _: &[Parameters<'_>]) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn execute(&mut self, _: &'static str, _: Parameters<'_>) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+
+        fn query(
+            &mut self,
+            _: &'static str,
+            _: &[Parameters<'_>],
+            _: &mut Read<'_>,
+        ) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn commit(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn rollback(&mut self) {}
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_costs_its_connection_and_the_next_one_is_done() {
+        let made = Arc::new(AtomicI64::new(0));
+        let counted = Arc::clone(&made);
+        let connect: Connect = Box::new(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(Idle))
+        });
+        let workers = Workers::start("test", "nowhere", 1, connect).unwrap();
+        let first = workers.run(|_| -> Result<(), StoreError> { panic!("as it is meant to") });
+        assert!(matches!(first.await, Err(StoreError::Closed)));
+        assert_eq!(workers.run(|_| Ok::<_, StoreError>(7)).await.unwrap(), 7);
+        assert_eq!(made.load(Ordering::SeqCst), 2);
+        assert!(workers.close(PATIENCE).await, "its thread ends");
+        let closed = workers.run(|_| Ok::<_, StoreError>(())).await;
+        assert!(matches!(closed, Err(StoreError::Closed)));
     }
 }

@@ -95,6 +95,15 @@ impl Driver {
         Self(Some(Box::pin(moving)))
     }
 
+    /// Moves what can be moved now, and waits for nothing.
+    pub(super) async fn look(&mut self) {
+        std::future::poll_fn(|context| {
+            self.poll(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Moves what can be moved.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) {
         if let Some(moving) = &mut self.0
