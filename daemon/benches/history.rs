@@ -57,7 +57,7 @@ const REST: Duration = Duration::from_secs(2);
 const SINK: &str = "group_by = \"alarm\"\ngroup_interval = \"0s\"";
 /// Of the past nearly all is older.
 const RETENTION: &str =
-    "[retention]\nalarms = \"12h\"\njournal = \"12h\"\nnotices = \"12h\"\ndead_letters = \"12h\"\n";
+    "[retention]\nalarms = \"1d\"\njournal = \"1d\"\nnotices = \"1d\"\ndead_letters = \"1d\"\n";
 /// It is pruned when so small a part of it is left.
 const LEFT: usize = 50;
 const ALL: [usize; 3] = [usize::MAX >> 1; 3];
