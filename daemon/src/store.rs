@@ -41,6 +41,7 @@ use std::{
 use self::{
     database::{Connection, Parameters, Row, parameters},
     ids::Ids,
+    integrity::Integrity,
     worker::{Closing, Workers},
 };
 
@@ -78,6 +79,7 @@ pub struct Store {
     /// Names this daemon beside others on the same store.
     owner: Arc<str>,
     closing: Closing,
+    integrity: Arc<Integrity>,
     /// Rows that could not be read, and were passed over.
     passed_over: Arc<Mutex<Vec<String>>>,
     /// What was pruned since it was opened.
@@ -153,6 +155,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
+        self.integrity.is_whole().await?;
         let (ids, owner) = (Arc::clone(&self.ids), Arc::clone(&self.owner));
         self.writer.run(move |connection| Transaction::run(connection, &ids, &owner, work)).await
     }

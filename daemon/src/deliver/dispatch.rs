@@ -259,10 +259,14 @@ impl Dispatch {
         while self.store.is_unsettled(&self.name).await? {
             let sink = sink.clone();
             let write = move |transaction: &mut Transaction<'_>| {
-                let ended = transaction.unsettled(&sink.plan.name, ROUND, now)?;
-                end(transaction, &sink, &ended, now)
+                let (ended, settled) = transaction.unsettled(&sink.plan.name, ROUND, now)?;
+                end(transaction, &sink, &ended, now)?;
+                Ok::<_, StoreError>(settled)
             };
-            self.store.write(write).await?;
+            // What can't be read stays as it is.
+            if self.store.write(write).await? == 0 {
+                break;
+            }
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use haetae_plugin::Timestamp;
 use smallvec::SmallVec;
+use tracing::warn;
 
 use super::StoreError;
 
@@ -134,7 +135,8 @@ impl dyn Connection + '_ {
         self.each(sql, &[row], &mut read)
     }
 
-    /// The same of a statement that is executed once for each row of parameters.
+    /// The same of a statement that is executed once for each row of parameters. A row that can't
+    /// be read is passed over, so that it costs itself alone.
     pub(super) fn each<T>(
         &mut self,
         sql: &'static str,
@@ -143,7 +145,13 @@ impl dyn Connection + '_ {
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         self.query(sql, rows, &mut |row| {
-            found.push(read(row)?);
+            match read(row) {
+                Ok(one) => found.push(one),
+                Err(StoreError::Unreadable(why)) => {
+                    warn!(why, statement = sql, "a row can't be read: it is passed over");
+                }
+                Err(error) => return Err(error),
+            }
             Ok(())
         })?;
         Ok(found)

@@ -3,9 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+};
 
 use super::{StoreError, sqlite::Sqlite};
 
@@ -28,11 +32,43 @@ const LIVE: [&str; 13] = [
     "log_cursors",
 ];
 
-/// Looks through a file before its daemon goes on with it.
-pub(super) async fn check(path: &Path) -> Result<(), StoreError> {
-    let file = path.to_owned();
-    let looked = spawn_blocking(move || look(&Sqlite::reader(&file)?, &file));
-    looked.await.unwrap_or_else(|error| Err(StoreError::failed(path.display(), error)))
+/// Whether a file is whole: that is found out while it is read already.
+#[derive(Debug, Default)]
+pub(super) struct Integrity {
+    passed: AtomicBool,
+    check: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+}
+
+impl Integrity {
+    /// Looks through a file, on a thread of its own.
+    pub(super) fn of(path: &Path) -> Self {
+        let file = path.to_owned();
+        let check = spawn_blocking(move || look(&Sqlite::reader(&file)?, &file));
+        Self { passed: AtomicBool::new(false), check: Mutex::new(Some(check)) }
+    }
+
+    /// Of a server that sees to it by itself.
+    pub(super) fn of_others() -> Self {
+        Self { passed: AtomicBool::new(true), ..Self::default() }
+    }
+
+    /// Waits until it is known: nothing is written to a file before. Whoever asks first hears what
+    /// is wrong; nobody writes after that.
+    pub(super) async fn is_whole(&self) -> Result<(), StoreError> {
+        if self.passed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut check = self.check.lock().await;
+        let looked = match check.take() {
+            Some(check) => check.await.unwrap_or_else(|error| {
+                Err(StoreError::Failed { location: "its check".into(), cause: error.to_string() })
+            }),
+            None if self.passed.load(Ordering::SeqCst) => Ok(()),
+            None => Err(StoreError::Closed),
+        };
+        self.passed.store(looked.is_ok(), Ordering::SeqCst);
+        looked
+    }
 }
 
 /// Makes a damaged file one that can be gone on with, whatever is lost: by making its indices

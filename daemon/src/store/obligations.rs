@@ -156,16 +156,17 @@ impl Transaction<'_> {
         Ok(knowing)
     }
 
-    /// Alarms of whose end a sink is to be told, and nothing that waits says so.
+    /// Alarms of whose end a sink is to be told, and nothing that waits says so; beside them, of how
+    /// many it is known now, since of some nothing can be told.
     pub fn unsettled(
         &mut self,
         sink: &str,
         most: i64,
         now: Timestamp,
-    ) -> Result<Vec<AlarmView>, StoreError> {
+    ) -> Result<(Vec<AlarmView>, usize), StoreError> {
         let row = parameters![sink, most];
         let alarms = self.connection.all(statements::UNSETTLED, row, |row| row.string(0))?;
-        self.ended_alarms(sink, &alarms, now)
+        Ok((self.ended_alarms(sink, &alarms, now)?, alarms.len()))
     }
 
     /// Of these alarms, those whose end the sink is still to be told of.

@@ -12,7 +12,7 @@ use super::{
     Location, Store, StoreError,
     database::{Connection, parameters},
     ids::Ids,
-    integrity,
+    integrity::{self, Integrity},
     mark::{self, Mark},
     migrations,
     postgres::Postgres,
@@ -49,10 +49,13 @@ impl Store {
     ///
     /// `owner` is the same at each start of a daemon, and no other daemon's.
     pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
-        Self::open_with(location, owner, Loss::Refused).await.map(|opened| opened.store)
+        let Opened { store, .. } = Self::open_with(location, owner, Loss::Refused).await?;
+        store.integrity.is_whole().await?;
+        Ok(store)
     }
 
-    /// The same; `if_lost` says what is done if it is not the store that it was.
+    /// The same, while a file is still being looked through: nothing is written to it before it is
+    /// known to be whole. `if_lost` says what is done if it is not the store that it was.
     pub async fn open_with(
         location: Location,
         owner: &str,
@@ -90,12 +93,14 @@ impl Store {
             Ok::<_, StoreError>(Ulid::from_str(&id.unwrap_or_default()).unwrap_or_default())
         });
         let newest = newest.await?;
-        if let Location::File(path) = &location {
-            integrity::check(path).await?;
-        }
+        let integrity = Arc::new(match &location {
+            Location::File(path) => Integrity::of(path),
+            Location::Server { .. } => Integrity::of_others(),
+        });
         let (ids, owner) = (Arc::new(Ids::after(newest)), owner.into());
         let (passed_over, pruned) = (Arc::default(), Arc::default());
-        let store = Self { writer, readers, location, ids, owner, closing, passed_over, pruned };
+        let store =
+            Self { writer, readers, location, ids, owner, closing, integrity, passed_over, pruned };
         let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(Opened { store, lost })
     }

@@ -348,11 +348,21 @@ fn numbered(sql: &str) -> String {
 
 /// What an error of SQLite's means for the store in `path`.
 pub(super) fn of(path: &Path, error: &rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode;
+    use rusqlite::{Error, ErrorCode};
     let cause = error.to_string();
+    let damaged = |cause| StoreError::Damaged { path: path.into(), cause };
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StoreError::Damaged { path: path.into(), cause }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(cause),
+        // The tables are our own: one that lacks something, or has another type, was hurt.
+        Some(ErrorCode::Unknown) if cause.contains("no such ") => damaged(cause),
+        None if matches!(
+            error,
+            Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)
+                | Error::Utf8Error(..)
+        ) =>
+        {
+            damaged(cause)
         }
         Some(ErrorCode::DiskFull) => StoreError::Full(cause),
         // A full disk under the journal is an I/O error of SQLite's.
