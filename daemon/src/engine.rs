@@ -35,6 +35,7 @@ mod slot;
 mod source;
 mod standing;
 mod status;
+mod step;
 mod summaries;
 mod system;
 pub mod threshold;
@@ -77,6 +78,7 @@ pub use self::{
     source::{MOST_POINTS, SourceTiming},
     standing::{AlarmState, Effects, Past, Standing},
     status::EvaluatorStatus,
+    step::Step,
     summaries::Summaries,
     system::{Problem, SYSTEM},
 };
@@ -87,6 +89,7 @@ use self::{
     occurrence::Occurrences,
     source::{Route, Source},
     standing::Changes,
+    step::Left,
     system::System,
     threshold::Threshold,
 };
@@ -145,26 +148,31 @@ impl Engine {
         self
     }
 
-    /// Takes an input and judges what is due.
+    /// Takes an input and judges what is due: the whole of a [`Step`].
     ///
     /// The work is bounded: slots that passed while nobody asked are counted, not judged.
     pub fn step(&mut self, input: Input, now: Timestamp) -> Effects {
-        self.follow_clock(now);
-        // What comes in this moment changes nothing of what was due before.
-        self.tell_due(now);
-        let mut changes = Changes::default();
+        let mut step = Step::new(input, now);
+        let mut effects = Effects::default();
+        while let Some(part) = self.go_on(&mut step) {
+            effects.extend(part);
+        }
+        effects
+    }
+
+    fn take_input(&mut self, input: Input, now: Timestamp, changes: &mut Changes) {
         match input {
             Input::Samples { source, samples } => {
                 self.notifier.heard(&source);
-                self.source_up(&source, now, &mut changes);
+                self.source_up(&source, now, changes);
                 self.take(&source, &samples, now);
             }
             Input::History { source, samples } => self.recall(&source, &samples, now),
-            Input::Records(records) => self.take_records(&records, &mut changes),
+            Input::Records(records) => self.take_records(&records, changes),
             Input::Heard { source, until, vouched } => {
                 let found = Found::heard(until, vouched);
                 for log in &mut self.logs {
-                    log.heard(&source, &found, &mut self.occurrences, &mut changes);
+                    log.heard(&source, &found, &mut self.occurrences, changes);
                 }
             }
             Input::Rewound { source } => self.logs.iter_mut().for_each(|log| log.rewind(&source)),
@@ -174,16 +182,16 @@ impl Engine {
                     source.outage(now);
                 }
                 self.notifier.heard(&source);
-                self.raise(&source, Problem::SourceDown, reason, now, &mut changes);
+                self.raise(&source, Problem::SourceDown, reason, now, changes);
             }
-            Input::SourceUp { source } => self.source_up(&source, now, &mut changes),
+            Input::SourceUp { source } => self.source_up(&source, now, changes),
             Input::Problem { instance, problem, detail } => {
                 let Self { system, occurrences, .. } = self;
-                system.say(&instance, (problem, detail), now, occurrences, &mut changes);
+                system.say(&instance, (problem, detail), now, occurrences, changes);
             }
             Input::Overrides(overrides) => {
                 for evaluator in &mut self.evaluators {
-                    evaluator.override_with(&overrides, now, &mut changes);
+                    evaluator.override_with(&overrides, now, changes);
                 }
             }
             Input::Handled { alarm, handling } => {
@@ -200,27 +208,13 @@ impl Engine {
             }
             Input::Tick => {}
         }
-        self.judge_due(now, &mut changes);
-        self.settle_logs(now, false, &mut changes);
-        self.tell(changes, now)
     }
 
     /// What is to be written before it is given up: all that was judged.
     pub fn last_effects(&mut self, now: Timestamp) -> Effects {
         let mut changes = Changes::default();
         self.settle_logs(now, true, &mut changes);
-        self.tell(changes, now)
-    }
-
-    /// Effects, with who is told of them.
-    fn tell(&mut self, changes: Changes, now: Timestamp) -> Effects {
-        let mut effects = changes.into_effects();
-        let Self { evaluators, sources, system, logs, notifier, .. } = self;
-        let views = Views { evaluators, sources, system, logs };
-        notifier.take(&effects, now, views);
-        notifier.prompt(now, views);
-        notifier.drain(&mut effects);
-        effects
+        self.whole(changes, now)
     }
 
     /// A clock that went back must not leave slots, watermarks and points in the future.
@@ -236,12 +230,6 @@ impl Engine {
             self.logs.iter_mut().for_each(|log| log.follow_clock(now));
         }
         self.now = now;
-    }
-
-    fn tell_due(&mut self, now: Timestamp) {
-        let Self { evaluators, sources, system, logs, notifier, .. } = self;
-        notifier.settle(now);
-        notifier.due(now, Views { evaluators, sources, system, logs });
     }
 
     fn route(
@@ -320,10 +308,12 @@ impl Engine {
         }
     }
 
-    fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) {
+    /// Judges what is due, until enough has changed.
+    fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) -> Left {
         let Self { sources, evaluators, system, occurrences, .. } = self;
         for (index, evaluator) in evaluators.iter_mut().enumerate() {
-            for detached in evaluator.judge_due(now, sources, occurrences, changes) {
+            let (detached, left) = evaluator.judge_due(now, sources, occurrences, changes);
+            for detached in detached {
                 if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
                 }
@@ -331,7 +321,11 @@ impl Engine {
             for news in evaluator.news() {
                 system.say(evaluator.name(), news, now, occurrences, changes);
             }
+            if left == Left::More {
+                return left;
+            }
         }
+        Left::Nothing
     }
 
     fn settle_logs(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {

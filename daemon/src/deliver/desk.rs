@@ -1,9 +1,12 @@
-//! The desk of a dispatcher that waits for work: what is written for it meanwhile is laid there,
-//! claimed already, so that it need not be looked for.
+//! The desk of a dispatcher: what is written for it is laid there, claimed already, so that it need not
+//! be looked for.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::store::Claimed;
+
+/// The most rows on a desk: what a dispatcher delivers well within their lease.
+const MOST: usize = 1024;
 
 /// Where claimed rows lie; they are in the outbox too, so that none is lost with it.
 #[derive(Debug, Default)]
@@ -16,14 +19,22 @@ struct Papers {
 }
 
 impl Desk {
-    /// Its dispatcher has nothing to do.
+    /// Its dispatcher is about to look for what was written past the desk: what comes after that
+    /// may be laid there again.
     pub fn open(&self) {
         self.papers(|papers| papers.open = true);
     }
 
-    /// Whether rows are welcome.
-    pub fn is_open(&self) -> bool {
-        self.papers(|papers| papers.open && papers.rows.is_empty())
+    /// Something was written past it, or its dispatcher turns to what is older: rows that are laid
+    /// here would overtake that.
+    pub fn close(&self) {
+        self.papers(|papers| papers.open = false);
+    }
+
+    /// How many rows are welcome.
+    pub fn room(&self) -> usize {
+        let room = |papers: &mut Papers| MOST.saturating_sub(papers.rows.len());
+        self.papers(|papers| if papers.open { room(papers) } else { 0 })
     }
 
     /// Rows that are durable now. Its dispatcher may have turned to others meanwhile: it comes
@@ -32,12 +43,14 @@ impl Desk {
         self.papers(|papers| papers.rows.extend(rows));
     }
 
-    /// Its dispatcher takes what lies there and has something to do.
+    /// Whether nothing lies there.
+    pub fn is_empty(&self) -> bool {
+        self.papers(|papers| papers.rows.is_empty())
+    }
+
+    /// Its dispatcher takes what lies there.
     pub fn take(&self) -> Vec<Claimed> {
-        self.papers(|papers| {
-            papers.open = false;
-            std::mem::take(&mut papers.rows)
-        })
+        self.papers(|papers| std::mem::take(&mut papers.rows))
     }
 
     fn papers<T>(&self, f: impl FnOnce(&mut Papers) -> T) -> T {

@@ -36,6 +36,8 @@ const ROUND: i64 = 500;
 const SETTLED: Duration = Duration::from_mins(10);
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
+/// How long what lies in the outbox may wait while there is always something on the desk.
+const LOOK: Duration = Duration::from_secs(1);
 /// The pauses after a sink took nothing at all.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const SINK_PAUSE: Duration = Duration::from_mins(1);
@@ -63,19 +65,13 @@ pub struct Dispatch {
 impl Dispatch {
     /// Delivers until stopped.
     pub async fn run(self) {
-        let Some(sink) = self.recipients.get(&self.name) else { return };
         let wake = self.wakes.get(&self.name).map(Arc::clone).unwrap_or_default();
         let mut work = Work::default();
         loop {
             let stopping = self.stop.is_cancelled();
-            let turned = self.turn(&mut work).await;
+            self.turn(&mut work).await;
             if stopping {
                 return;
-            }
-            // Of a sink that took nothing, the oldest come first: what is laid on the desk would
-            // overtake them, and with a sink that goes on failing it would do so for ever.
-            if turned && self.clock.now() >= work.not_before {
-                sink.desk.open();
             }
             let nap = self.until_due(work.not_before).await;
             tokio::select! {
@@ -87,15 +83,15 @@ impl Dispatch {
         }
     }
 
-    /// Delivers what is due now, unless the sink is to be left alone for a while: then false.
+    /// Delivers what is due now, unless the sink is to be left alone for a while.
     ///
     /// [`Self::run`] does this again and again; a driver of its own may, step by step.
-    pub async fn turn(&self, work: &mut Work) -> bool {
-        let Some(sink) = self.recipients.get(&self.name) else { return false };
+    pub async fn turn(&self, work: &mut Work) {
+        let Some(sink) = self.recipients.get(&self.name) else { return };
         let now = self.clock.now();
         // A clock that went back leaves nobody alone for longer.
         if work.refused <= now && now < work.not_before {
-            return false;
+            return;
         }
         match self.round(sink, now, work).await {
             Ok(Round::Idle) => {}
@@ -111,7 +107,6 @@ impl Dispatch {
                 work.leave(wait, self.clock.now());
             }
         }
-        true
     }
 
     /// How long nothing is due.
@@ -130,6 +125,11 @@ impl Dispatch {
         now: Timestamp,
         work: &mut Work,
     ) -> Result<Round, StoreError> {
+        // Of a sink that took nothing, the oldest come first: what is laid on the desk would
+        // overtake them, and with a sink that goes on failing it would do so for ever.
+        if !work.is_refused {
+            sink.desk.open();
+        }
         let (mut claimed, old) = self.fresh(sink, sink.desk.take());
         self.put_back(old).await?;
         if claimed.is_empty() {
@@ -179,18 +179,27 @@ impl Dispatch {
                 deliver.await
             };
             work.took(held.len(), started.elapsed(), sink.plan.deadline);
-            let (mut later, old) = self.fresh(sink, later);
+            if later.is_empty() {
+                later = sink.desk.take();
+            }
+            let (mut later, mut old) = self.fresh(sink, later);
             let next = work.portion(&later);
+            let fates = fates(held.len(), &outcome);
+            work.is_refused = !fates.iter().any(|fates| !fates.fate.is_untouched());
+            if work.is_refused {
+                sink.desk.close();
+                old.append(&mut sink.desk.take());
+            }
             let mut recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates: fates(held.len(), &outcome),
+                fates,
                 claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),
-                most: work.together,
+                most: work.claims(sink.desk.is_empty(), self.clock.now()),
             };
-            if !recording.took() {
+            if work.is_refused {
                 self.record(sink, recording).await?;
                 return Ok(Round::Refused(asked(&outcome)));
             }
@@ -202,7 +211,7 @@ impl Dispatch {
             } else {
                 // It claims what comes after the next batch, if nothing is held of that.
                 recording.next.clear();
-                recording.most = if later.len() > next { 0 } else { work.together };
+                recording.most = if later.len() > next { 0 } else { recording.most };
                 before = Some(recording);
             }
             held = later;
@@ -286,6 +295,10 @@ pub struct Work {
     settled: Option<Timestamp>,
     /// How many notifications the sink is given at once.
     together: usize,
+    /// Whether the sink took nothing when it was last given something.
+    is_refused: bool,
+    /// When it was last looked for what lies in the outbox.
+    looked: Timestamp,
     /// Of a sink that took nothing.
     pause: Backoff,
     /// When it took nothing last.
@@ -299,6 +312,8 @@ impl Default for Work {
         Self {
             settled: None,
             together: FEWEST,
+            is_refused: false,
+            looked: Timestamp::default(),
             pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
             refused: Timestamp::default(),
             not_before: Timestamp::default(),
@@ -315,6 +330,16 @@ impl Work {
     /// How many of these rows are given to the sink at once.
     fn portion(&self, rows: &[Claimed]) -> usize {
         self.together.min(apart(rows))
+    }
+
+    /// How many rows are claimed: none while there is something on the desk, but now and then.
+    fn claims(&mut self, nothing_on_desk: bool, now: Timestamp) -> usize {
+        let is_long_ago = now < self.looked || self.looked.after(LOOK) <= now;
+        if !nothing_on_desk && !is_long_ago {
+            return 0;
+        }
+        self.looked = now;
+        self.together
     }
 
     /// A sink that took all of a batch in a small part of its time is given more at once, one

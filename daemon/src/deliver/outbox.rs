@@ -8,7 +8,10 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::{recipient::Recipients, writing::Writing};
+use super::{
+    recipient::Recipients,
+    writing::{Writing, Written},
+};
 use crate::{
     clock::{Clock, monotonic},
     engine::{Effects, Problem, Transition, log::Positions},
@@ -166,12 +169,18 @@ impl Outbox {
     pub async fn write(&self, effects: Arc<Vec<Effects>>) -> Result<(), StoreError> {
         let (now, recipients) = (self.clock.now(), self.recipients.clone());
         let written = Arc::clone(&effects);
-        let held = self
+        let rows = self
             .store
             .write(move |transaction| Writing::new(now, transaction, &recipients).all(&written));
-        for (sink, rows) in held.await? {
+        let Written { held, past } = rows.await?;
+        for (sink, rows) in held {
             if let Some(sink) = self.recipients.get(&sink) {
                 sink.desk.lay(rows);
+            }
+        }
+        for sink in past {
+            if let Some(sink) = self.recipients.get(&sink) {
+                sink.desk.close();
             }
         }
         let cursors = effects.iter().flat_map(|one| &one.cursors);

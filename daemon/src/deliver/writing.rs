@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use haetae_plugin::{Reason, Timestamp};
@@ -20,19 +20,21 @@ use crate::{
 
 /// Ends that are written, and alarms whose notices are rendered, at once.
 const CHUNK: usize = 512;
-/// Rows that are laid on a desk at once: what a dispatcher delivers well within their lease.
-const HELD: usize = 2048;
-
-/// Rows that are written for the dispatcher of a sink, by its name.
-pub(super) type Held = BTreeMap<String, Vec<Claimed>>;
+/// What is written for the dispatchers of sinks.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Rows to be laid on the desk of a sink, by its name.
+    pub(super) held: BTreeMap<String, Vec<Claimed>>,
+    /// Sinks that are to look for other rows.
+    pub(super) past: BTreeSet<String>,
+}
 
 /// A transaction in the making.
 pub(super) struct Writing<'a, 't> {
     now: Timestamp,
     transaction: &'a mut Transaction<'t>,
     recipients: &'a Recipients,
-    /// What is written for dispatchers that wait.
-    held: Held,
+    written: Written,
 }
 
 /// What sinks know of what they are told here, before it is written.
@@ -50,11 +52,11 @@ impl<'a, 't> Writing<'a, 't> {
         transaction: &'a mut Transaction<'t>,
         recipients: &'a Recipients,
     ) -> Self {
-        Self { now, transaction, recipients, held: Held::new() }
+        Self { now, transaction, recipients, written: Written::default() }
     }
 
     /// Writes all that follows; the answer is what to lay on whose desk once it is durable.
-    pub(super) fn all(mut self, effects: &[Effects]) -> Result<Held, StoreError> {
+    pub(super) fn all(mut self, effects: &[Effects]) -> Result<Written, StoreError> {
         self.alarms(effects)?;
         let cursors = effects.iter().flat_map(|one| &one.cursors);
         let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();
@@ -74,11 +76,11 @@ impl<'a, 't> Writing<'a, 't> {
         for together in ends.copied().collect::<Vec<_>>().chunks(CHUNK) {
             self.ends(together)?;
         }
-        for rows in self.held.values_mut() {
+        for rows in self.written.held.values_mut() {
             let roots = self.transaction.roots(rows.iter().map(|row| row.id.as_str()))?;
             answer(rows, roots);
         }
-        Ok(self.held)
+        Ok(self.written)
     }
 
     /// Alarms as they stand after all effects.
@@ -216,11 +218,14 @@ impl<'a, 't> Writing<'a, 't> {
             let first = behind.insert((name.into(), flush.key.clone()));
             let held = *room > 0 && first && flush.reason == Reason::First;
             *room -= usize::from(held);
+            if !held {
+                self.written.past.insert(name.into());
+            }
             let lease = held.then(|| self.now.after(sink.plan.deadline + GRACE));
             notices.push(Notice { lease, ..notice(sink, flush, self.now) });
         }
         for row in self.transaction.enqueue(notices, self.now)? {
-            self.held.entry(row.sink.clone()).or_default().push(row);
+            self.written.held.entry(row.sink.clone()).or_default().push(row);
         }
         Ok(())
     }
@@ -232,19 +237,21 @@ impl<'a, 't> Writing<'a, 't> {
     ) -> Result<HashSet<(String, String)>, StoreError> {
         let mut groups = Vec::new();
         for (sink, flush) in flushes {
-            if flush.reason == Reason::First && sink.desk.is_open() {
+            if flush.reason == Reason::First && self.room(sink) > 0 {
                 groups.push((sink.plan.name.as_str(), flush.key.as_str()));
             }
         }
         self.transaction.pending(&groups)
     }
 
-    /// How many more rows are held for a sink.
+    /// How many more rows are held for a sink: none behind one that is not.
     fn room(&self, sink: &Recipient) -> usize {
-        if !sink.desk.is_open() {
+        let name = &sink.plan.name;
+        if self.written.past.contains(name) {
             return 0;
         }
-        HELD.saturating_sub(self.held.get(&sink.plan.name).map_or(0, Vec::len))
+        let held = self.written.held.get(name).map_or(0, Vec::len);
+        sink.desk.room().saturating_sub(held)
     }
 
     /// Ends that no group tells: to a fallback, or of a group that is gone.
@@ -261,6 +268,7 @@ impl<'a, 't> Writing<'a, 't> {
                 let ends = |sink: &&Recipient| sink.plan.resolved || thread.is_empty();
                 let sink = self.recipients.get(&sink).filter(ends);
                 let flush = |sink: &Recipient| ending(sink, &one.alarm, &thread, one.at);
+                self.written.past.extend(sink.map(|sink| sink.plan.name.clone()));
                 notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
             }
         }

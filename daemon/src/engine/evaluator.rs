@@ -14,6 +14,7 @@ use std::{
 
 use haetae_plugin::{Series, Severity, Timestamp};
 
+use self::judging::Judged;
 use super::{
     alarm::AlarmView,
     identity::Identity,
@@ -26,6 +27,7 @@ use super::{
     source::Source,
     standing::Changes,
     status::EvaluatorStatus,
+    step::Left,
     system::Problem,
     threshold::Threshold,
 };
@@ -53,6 +55,8 @@ pub(super) struct Evaluator {
     late: bool,
     /// Whether the clock jumped since: what passed then counts toward nothing.
     jumped: bool,
+    /// A slot of which something is still to be recorded.
+    judged: Option<Judged>,
     misses: Misses,
     /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
     over_limit: Option<String>,
@@ -122,6 +126,7 @@ impl Evaluator {
             done: slots.last(now),
             late: false,
             jumped: false,
+            judged: None,
             misses: Misses::new(),
             over_limit: None,
             said: false,
@@ -241,34 +246,53 @@ impl Evaluator {
     }
 
     /// Judges every slot whose sources have said everything, and lets go of those that are too
-    /// late: a late slot changes and counts nothing. The answer is the series that it let go of.
+    /// late: a late slot changes and counts nothing. The answer is the series that it let go of, and
+    /// whether it is to be asked again, since there are many changes already.
     pub(super) fn judge_due(
         &mut self,
         now: Timestamp,
         sources: &[Source],
         occurrences: &mut Occurrences,
         changes: &mut Changes,
-    ) -> Vec<Detached> {
-        let mut detached = Vec::new();
-        if self.inputs.is_empty() {
-            return detached;
+    ) -> (Vec<Detached>, Left) {
+        let (mut gone, mut left) = (Vec::new(), Left::Nothing);
+        if !self.inputs.is_empty() {
+            left = self.judge_slots(now, sources, occurrences, changes, &mut gone);
         }
-        self.skip_missed(now, sources);
+        let mut detached = Vec::new();
+        self.let_go(&gone, &mut detached);
+        (detached, left)
+    }
+
+    fn judge_slots(
+        &mut self,
+        now: Timestamp,
+        sources: &[Source],
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+        gone: &mut Vec<Member>,
+    ) -> Left {
+        if self.judged.is_none() {
+            self.skip_missed(now, sources);
+        }
         loop {
+            if let Some(mut judged) = self.judged.take()
+                && self.record(&mut judged, occurrences, changes, gone) == Left::More
+            {
+                self.judged = Some(judged);
+                return Left::More;
+            }
             let at = self.done.after(self.slots.interval());
             if at > now {
-                return detached;
+                return Left::Nothing;
             }
             match self.due(at, sources) {
-                Due::Now => {
-                    let gone = self.judge(at, sources, occurrences, changes);
-                    self.let_go(&gone, &mut detached);
-                }
+                Due::Now => self.judged = Some(self.judge(at, sources, occurrences, gone)),
                 Due::LateAt(limit) if limit <= now => {
                     self.late = true;
                     self.status.late += 1;
                 }
-                Due::LateAt(_) => return detached,
+                Due::LateAt(_) => return Left::Nothing,
             }
             self.done = at;
         }

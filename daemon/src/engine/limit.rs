@@ -7,7 +7,7 @@ use std::{
 
 use haetae_plugin::{Severity, Timestamp};
 
-use super::{identity::Identity, labels::Labels, member::Slot, record::record, standing::Changes};
+use super::{identity::Identity, labels::Labels};
 
 /// How many labels the summary names.
 const NAMED: usize = 3;
@@ -18,23 +18,15 @@ pub(super) const OVER: &str = "over the limit";
 /// Which of those that wait fires first: the worst, then the one that has waited the longest.
 pub(super) type Rank = (Reverse<Option<Severity>>, Timestamp);
 
-/// Lets as many of those that wait fire as there is room for: the worst first, then those that have
-/// waited the longest, then by their labels.
+/// As many of those that wait as there is room for: the worst first, then those that have waited the
+/// longest, then by their labels.
 pub(super) fn let_in(
-    slot: &Slot<'_>,
     identities: &mut BTreeMap<Labels, Box<Identity>>,
     room: usize,
-    changes: &mut Changes,
-) {
+) -> impl Iterator<Item = (&Labels, &mut Box<Identity>)> {
     let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
     waiting.sort_by_key(|(_, one)| one.waiting_order());
-    for (labels, identity) in waiting.into_iter().take(room) {
-        let numbers = identity.numbers.clone();
-        let slot = slot.under(numbers.as_deref());
-        let before = identity.kept(slot.threshold);
-        let turn = identity.let_fire(&slot);
-        record((slot.threshold, slot.at), labels, identity, before, turn, changes);
-    }
+    waiting.into_iter().take(room)
 }
 
 /// How many of these wait, and what most of them have in common; `None` if none does.

@@ -3,6 +3,7 @@
 
 mod arm;
 mod dedup;
+mod due;
 mod escalate;
 mod explain;
 mod inhibit;

@@ -13,7 +13,7 @@ use super::labels::Labels;
 const REMEMBERED: usize = 100_000;
 
 /// The stable half of an alarm's id: SHA-256 of the evaluator and the labels, 12 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {

@@ -10,6 +10,19 @@ use super::{
     threshold::Threshold,
 };
 
+/// Whether there is anything to record of what a slot did to an identity that stood as `before`.
+pub(super) fn touches(
+    threshold: &Threshold,
+    identity: &Identity,
+    before: Kept,
+    turn: Turn,
+) -> bool {
+    turn.changed.is_some()
+        || turn.pace.is_some()
+        || identity.kept(threshold) != before
+        || (before != Kept::default() && identity.is_over())
+}
+
 /// Records what a slot, or another number, changed of an identity that stood as `before`; one that
 /// ended makes way for the next occurrence. A standing is stored exactly while what is kept is not
 /// the default.

@@ -17,6 +17,7 @@ use super::{
     notify::{Flush, StoredGroup, Withheld},
     occurrence::Fingerprint,
     silence::Silence,
+    step::PART,
     threshold::Threshold,
 };
 
@@ -244,6 +245,11 @@ impl Changes {
     /// Deletes the standing of an id.
     pub(super) fn delete(&mut self, id: String) {
         self.rows.insert(id, None);
+    }
+
+    /// Whether they are as many as a part of a step should have.
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len().max(self.transitions.len()) >= PART
     }
 
     /// All of them, in order.

@@ -17,7 +17,8 @@ use tokio::{
 use crate::{
     clock::{Clock, Watch, monotonic},
     engine::{
-        AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, notify::Explanation,
+        AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, Step,
+        notify::Explanation,
     },
 };
 
@@ -93,13 +94,12 @@ pub fn start(
 ) -> io::Result<JoinHandle<()>> {
     let body = move || {
         runtime.block_on(async {
-            let mut effects = restored;
             // Nobody was to judge the slots of the time that restoring took.
             let mut watch = Watch::new(engine.now(), monotonic());
+            if !channels.hand_out(restored, &engine).await {
+                return;
+            }
             loop {
-                if !channels.hand_out(effects, &engine).await {
-                    return;
-                }
                 let Some(input) = channels.next(&engine, &clock).await else {
                     // A clean end leaves nothing to be read twice.
                     let last = engine.last_effects(clock.now());
@@ -107,11 +107,16 @@ pub fn start(
                     return;
                 };
                 let now = clock.now();
-                effects = match watch.look(now, monotonic()).filter(|_| clock.is_real()) {
-                    Some(from) => engine.step(Input::Jumped { from }, now),
-                    None => Effects::default(),
-                };
-                effects.extend(engine.step(input, now));
+                let jump = watch.look(now, monotonic()).filter(|_| clock.is_real());
+                let jump = jump.map(|from| Input::Jumped { from });
+                for input in jump.into_iter().chain([input]) {
+                    let mut step = Step::new(input, now);
+                    while let Some(effects) = engine.go_on(&mut step) {
+                        if !channels.hand_out(effects, &engine).await {
+                            return;
+                        }
+                    }
+                }
             }
         });
     };

@@ -1,32 +1,52 @@
 //! One slot of an evaluator: each identity is judged, then the limit, then what there is to say.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::Timestamp;
 
 use super::{Detached, Evaluator};
 use crate::engine::{
     evidence::Evidence,
-    identity::Identity,
+    identity::{Identity, Turn},
     labels::Labels,
     limit::{let_in, summary},
     member::{Member, Slot},
-    occurrence::Occurrences,
-    record::record,
+    occurrence::{Fingerprint, Occurrences},
+    record::{record, touches},
     source::Source,
-    standing::Changes,
+    standing::{Changes, Kept},
+    step::Left,
     system::Problem,
 };
 
+/// A slot that is judged, and what is still to be recorded of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    at: Timestamp,
+    /// By fingerprint, as the store has them: rows that lie together are written together.
+    touched: std::vec::IntoIter<Touched>,
+    /// Identities of which nothing is left.
+    over: BTreeMap<Labels, Box<Identity>>,
+}
+
+/// An identity of which there is something to record.
+#[derive(Debug)]
+struct Touched {
+    fingerprint: Fingerprint,
+    labels: Labels,
+    before: Kept,
+    turn: Turn,
+}
+
 impl Evaluator {
-    /// Judges a slot; the answer is the series that identities have let go of.
+    /// Judges a slot; the answer is what there is to record.
     pub(super) fn judge(
         &mut self,
         at: Timestamp,
         sources: &[Source],
-        occurrences: &mut Occurrences,
-        changes: &mut Changes,
-    ) -> Vec<Member> {
+        occurrences: &Occurrences,
+        gone: &mut Vec<Member>,
+    ) -> Judged {
         self.introduce(occurrences);
         let every = self.slots.interval();
         let follows =
@@ -45,33 +65,67 @@ impl Evaluator {
         let limit = slot.threshold.limit;
         let roomy = self.identities.len() <= limit;
         let (mut firing, mut waiting) = (0, false);
-        let mut gone = Vec::new();
+        let mut touched = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
             let numbers = identity.numbers.clone();
             let slot = slot.under(numbers.as_deref());
             let before = identity.kept(slot.threshold);
-            let turn = identity.judge(&slot, roomy, &mut gone);
+            let turn = identity.judge(&slot, roomy, gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
-            record((slot.threshold, slot.at), labels, identity, before, turn, changes);
             firing += usize::from(identity.severity().is_some());
             waiting |= identity.waits();
+            if touches(slot.threshold, identity, before, turn) {
+                let (fingerprint, labels) = (identity.fingerprint, labels.clone());
+                touched.push(Touched { fingerprint, labels, before, turn });
+            }
             identity.is_over()
         };
-        let over: Vec<_> = self.identities.extract_if(.., over).collect();
-        for (_, identity) in over {
+        let over = self.identities.extract_if(.., over).collect();
+        if waiting && firing < limit {
+            for (labels, identity) in let_in(&mut self.identities, limit - firing) {
+                let numbers = identity.numbers.clone();
+                let slot = slot.under(numbers.as_deref());
+                let before = identity.kept(slot.threshold);
+                let turn = identity.let_fire(&slot);
+                let (fingerprint, labels) = (identity.fingerprint, labels.clone());
+                touched.push(Touched { fingerprint, labels, before, turn });
+            }
+        }
+        // Of one that is there twice the later is recorded later.
+        touched.sort_by_key(|one| one.fingerprint);
+        self.tell(waiting);
+        (self.late, self.jumped) = (false, false);
+        self.status.judged += 1;
+        self.status.judged_slot = Some(at);
+        Judged { at, touched: touched.into_iter(), over }
+    }
+
+    /// Records what a slot led to, until there are many changes. Series that identities let go of
+    /// join `gone`.
+    pub(super) fn record(
+        &mut self,
+        judged: &mut Judged,
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+        gone: &mut Vec<Member>,
+    ) -> Left {
+        for Touched { labels, before, turn, .. } in judged.touched.by_ref() {
+            let identity = judged.over.get_mut(&labels).or(self.identities.get_mut(&labels));
+            let Some(identity) = identity else { continue };
+            let numbers = identity.numbers.clone();
+            let threshold = numbers.as_deref().unwrap_or(&self.threshold);
+            record((threshold, judged.at), &labels, identity, before, turn, changes);
+            if changes.is_full() {
+                return Left::More;
+            }
+        }
+        for identity in std::mem::take(&mut judged.over).into_values() {
             if identity.occurrence > 1 {
                 occurrences.remember(identity.fingerprint, identity.occurrence - 1);
             }
             gone.extend(identity.into_members());
         }
-        if waiting && firing < limit {
-            let_in(&slot, &mut self.identities, limit - firing, changes);
-        }
-        self.tell(waiting);
-        (self.late, self.jumped) = (false, false);
-        self.status.judged += 1;
-        self.status.judged_slot = Some(at);
-        gone
+        Left::Nothing
     }
 
     /// Lets go of series.

@@ -41,6 +41,11 @@ impl Inhibits {
         Self { rules, sides: BTreeMap::new() }
     }
 
+    /// Whether there is any rule.
+    pub(super) const fn is_any(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// An alarm fires; if it did before, it is forgotten first.
     pub(super) fn add(&mut self, id: AlarmId, alarm: &AlarmView) {
         for (index, rule) in self.rules.iter().enumerate() {

@@ -1,9 +1,8 @@
 //! Notifier: takes what alarms do and what people say of them, and hands it to the sinks' groups.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 
 use haetae_plugin::{Severity, Timestamp};
@@ -12,7 +11,6 @@ use super::{
     Inhibit, Route,
     arm::Arm,
     live::{AlarmId, Live, Views},
-    look::Scene,
     mute::Mutes,
     out::{Out, Timer},
     restore::Start,
@@ -22,9 +20,6 @@ use crate::engine::{
     AlarmView, Change, Effects, Handling, Silence, Transition, handling::HandlingState,
     labels::Labels,
 };
-
-/// How often what one sink is told may lead to what another one is told, in one moment.
-const MOST_ROUNDS: usize = 8;
 
 /// Why a person ended an alarm.
 pub(in crate::engine) const CLOSED: &str = "closed";
@@ -39,6 +34,10 @@ pub(in crate::engine) struct Notifier {
     pub(super) arms: Vec<Arm>,
     pub(super) out: Out,
     pub(super) start: Start,
+    /// Groups whose turn it is, in a step that goes on.
+    pub(super) due: VecDeque<(usize, u32)>,
+    /// How often that led to more that is due.
+    pub(super) rounds: usize,
 }
 
 impl Notifier {
@@ -104,7 +103,7 @@ impl Notifier {
         self.set_handling(id, handling, again, now, views);
     }
 
-    fn set_handling(
+    pub(super) fn set_handling(
         &mut self,
         id: AlarmId,
         handling: Handling,
@@ -253,7 +252,7 @@ impl Notifier {
         }
     }
 
-    fn wake_withheld(&mut self, now: Timestamp) {
+    pub(super) fn wake_withheld(&mut self, now: Timestamp) {
         for arm in &mut self.arms {
             arm.wake_withheld(now, &mut self.out);
         }
@@ -272,123 +271,5 @@ impl Notifier {
         let name = Arc::<str>::from(name);
         self.names.insert(Arc::clone(&name));
         name
-    }
-}
-
-impl Notifier {
-    /// Tells what was due before this moment. What is due in it waits until it is over, so that
-    /// nothing depends on what of it came first.
-    pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) {
-        let at = now.before(Duration::from_nanos(1));
-        for arm in &mut self.arms {
-            arm.close_before(now, &mut self.out);
-        }
-        for _ in 0..MOST_ROUNDS {
-            if self.is_starting(at) {
-                return;
-            }
-            let mut groups = BTreeSet::new();
-            while let Some(timer) = self.out.ring_before(now) {
-                match timer {
-                    Timer::Group(arm, number) => {
-                        groups.insert((arm, number));
-                    }
-                    other => self.ring(other, at, views, &mut groups),
-                }
-            }
-            if groups.is_empty() {
-                return;
-            }
-            self.attempt(&groups, at, views);
-        }
-    }
-
-    /// Tells what waits for nothing.
-    pub(in crate::engine) fn prompt(&mut self, now: Timestamp, views: Views<'_>) {
-        let urgent = std::mem::take(&mut self.out.urgent);
-        if !urgent.is_empty() && !self.is_starting(now) {
-            self.attempt(&urgent, now, views);
-        }
-    }
-
-    /// When it is to be asked again at the latest.
-    pub(in crate::engine) fn next_due(&self) -> Option<Timestamp> {
-        let over = |at: &Timestamp| at.after(Duration::from_nanos(1));
-        let until = self.start.until.filter(|_| !self.start.unheard.is_empty());
-        let first = self.out.timers.first().map(|(at, _)| over(at));
-        let first = first.map(|first| until.map_or(first, |until| first.max(over(&until))));
-        let closes = self.arms.iter().filter_map(|arm| arm.over.first());
-        closes.map(|(at, _)| over(at)).chain(first).min()
-    }
-
-    /// What it led to.
-    pub(in crate::engine) fn drain(&mut self, effects: &mut Effects) {
-        self.out.drain(effects);
-    }
-
-    pub(super) fn is_starting(&self, at: Timestamp) -> bool {
-        !self.start.unheard.is_empty() && self.start.until.is_some_and(|until| at < until)
-    }
-
-    fn ring(
-        &mut self,
-        timer: Timer,
-        at: Timestamp,
-        views: Views<'_>,
-        groups: &mut BTreeSet<(usize, u32)>,
-    ) {
-        match timer {
-            Timer::Handling(id) => {
-                let before = self.mutes.handlings.get(&id);
-                if let Some(handling) = before.and_then(|handling| handling.after_time(at)) {
-                    self.out.handled.push((id.to_string(), handling.clone()));
-                    self.set_handling(id, handling, None, at, views);
-                }
-            }
-            Timer::Silences => {
-                self.wake_withheld(at);
-                self.watch_silences(at);
-            }
-            Timer::Quiet(arm) => {
-                if let Some(arm) = self.arms.get_mut(arm) {
-                    arm.wake_withheld(at, &mut self.out);
-                }
-            }
-            Timer::Rate(index) => {
-                if let Some(arm) = self.arms.get(index) {
-                    groups.extend(arm.waiting.iter().map(|number| (index, *number)));
-                }
-            }
-            Timer::Group(..) => {}
-        }
-    }
-
-    fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
-        let Self { alarms, mutes, arms, out, .. } = self;
-        let scene = Scene { alarms, mutes, views, at };
-        // Those that hand alarms on come first, so that whoever takes them over is told once.
-        let hands_on =
-            |index: &usize| arms.get(*index).is_none_or(|it| it.route.escalate.is_none());
-        let mut order: Vec<_> = (0..arms.len()).collect();
-        order.sort_by_key(hands_on);
-        for index in order {
-            let Some(arm) = arms.get_mut(index) else { continue };
-            let own = groups.range((index, 0)..=(index, u32::MAX)).map(|(_, number)| *number);
-            let own: Vec<_> = own.collect();
-            for number in &own {
-                arm.schedule(*number, None, out);
-            }
-            if own.is_empty() {
-                continue;
-            }
-            let alarms = arm.attempt(own, scene, out);
-            let Some(escalate) = arm.route.escalate.clone().filter(|_| !alarms.is_empty()) else {
-                continue;
-            };
-            let from = arm.route.sink.clone();
-            if let Some(arm) = arms.iter_mut().find(|arm| arm.route.sink == escalate.to) {
-                arm.take_over(&from, &escalate, &alarms, at, out);
-            }
-        }
     }
 }
