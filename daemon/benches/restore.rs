@@ -115,7 +115,7 @@ fn main() {
 
 fn configuration(home: &Home, webhook: &Webhook, control: &Control) -> String {
     format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\nmax_series = 200_000\ncontrol = \"{}\"\n[evaluators.{LANE}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{LANE}\"]\nurl = \"{}\"\n[sinks.system]\nplugin = \"file\"\npath = \"{}\"\ninputs = [\"system\"]\n",
+        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\nmax_series = 200_000\ncontrol = \"{}\"\n[evaluators.{LANE}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{LANE}\"]\nurl = \"{}\"\n[sinks.daemon]\nplugin = \"file\"\npath = \"{}\"\ninputs = [\"system\"]\n",
         control.address,
         webhook.url(),
         home.path("system.jsonl").display(),

@@ -36,6 +36,7 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox, retention::Retention},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
+    memory,
     people::People,
     pipeline::problems,
     plugin::{
@@ -150,6 +151,7 @@ impl App {
         app.tell(outbox, judging.effects, &wiring);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
+        memory::give_back_code();
         Ok(app)
     }
 

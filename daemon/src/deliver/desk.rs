@@ -25,8 +25,7 @@ impl Desk {
         self.papers(|papers| papers.open = true);
     }
 
-    /// Something was written past it, or its dispatcher turns to what is older: rows that are laid
-    /// here would overtake that.
+    /// Something was written past it: rows that are laid here would overtake that.
     pub fn close(&self) {
         self.papers(|papers| papers.open = false);
     }
@@ -51,6 +50,12 @@ impl Desk {
     /// Its dispatcher takes what lies there.
     pub fn take(&self) -> Vec<Claimed> {
         self.papers(|papers| std::mem::take(&mut papers.rows))
+    }
+
+    /// Its dispatcher turns to what is older, and takes what lies there.
+    pub fn leave(&self) -> Vec<Claimed> {
+        self.close();
+        self.take()
     }
 
     fn papers<T>(&self, f: impl FnOnce(&mut Papers) -> T) -> T {

@@ -179,16 +179,15 @@ impl Dispatch {
                 deliver.await
             };
             work.took(held.len(), started.elapsed(), sink.plan.deadline);
-            if later.is_empty() {
-                later = sink.desk.take();
+            if later.len() < work.together {
+                later.append(&mut sink.desk.take());
             }
             let (mut later, mut old) = self.fresh(sink, later);
             let next = work.portion(&later);
             let fates = fates(held.len(), &outcome);
             work.is_refused = !fates.iter().any(|fates| !fates.fate.is_untouched());
             if work.is_refused {
-                sink.desk.close();
-                old.append(&mut sink.desk.take());
+                old.append(&mut sink.desk.leave());
             }
             let mut recording = Recording {
                 name: self.name.clone(),

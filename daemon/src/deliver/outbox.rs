@@ -24,8 +24,8 @@ use crate::{
 /// Effects that become durable in one transaction at the most.
 const TOGETHER: usize = 256;
 /// Alarms that they are about, so many that no more effects are added.
-const HEAVY: usize = 512;
-/// Alarms in one transaction, so many that the memory they took is given back.
+const HEAVY: usize = 256;
+/// Alarms that were written without a pause, so many that the memory they took is given back.
 const STORM: usize = 30_000;
 /// How often it is looked whether there is room for the reserve again.
 const LOOK: Duration = Duration::from_secs(5);
@@ -99,11 +99,16 @@ impl Outbox {
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
         let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
         let mut looked = monotonic();
+        let mut storm = 0;
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
                 Ok(Some(first)) => first,
                 Ok(None) => return,
                 Err(_) => {
+                    if storm >= STORM {
+                        memory::give_back();
+                    }
+                    storm = 0;
                     self.ask(&mut trouble).await;
                     self.look(&mut trouble);
                     continue;
@@ -127,10 +132,7 @@ impl Outbox {
                 }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
-            if weight >= STORM {
-                drop(together);
-                memory::give_back();
-            }
+            storm += weight;
             // Whoever was woken goes first; without trouble, a look now and then is enough.
             if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {
                 tokio::task::yield_now().await;

@@ -21,6 +21,7 @@ use super::{
     labels::Labels,
     member::Member,
     missed::Misses,
+    notify::AlarmId,
     occurrence::{Fingerprint, Occurrences},
     overrides::Overrides,
     slot::Slots,
@@ -329,6 +330,12 @@ impl Evaluator {
         let identity = self.identities.get(labels)?;
         let view = identity.view(identity.under(&self.threshold), labels)?;
         Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
+    }
+
+    /// Whether the alarm that these labels identify fires under this id.
+    pub(super) fn fires(&self, labels: &Labels, id: AlarmId) -> bool {
+        let identity = self.identities.get(labels).filter(|one| one.severity().is_some());
+        identity.is_some_and(|one| AlarmId::new(one.fingerprint.number(), one.occurrence) == id)
     }
 
     /// The severities of all alarms that fire.

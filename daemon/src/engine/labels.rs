@@ -1,6 +1,6 @@
 //! The labels that identify an alarm, in as little memory as they need.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 /// Names and values, sorted by name, each name once: each part after its length, `2:id1:a`.
 ///
@@ -26,6 +26,20 @@ impl Labels {
     }
 }
 
+impl Labels {
+    /// Pairs that are sorted by name, each name once.
+    fn of_sorted<'a>(pairs: &(impl Iterator<Item = (&'a str, &'a str)> + Clone)) -> Self {
+        let parts = || pairs.clone().flat_map(|(name, value)| [name, value]);
+        // A length has seldom more than three digits.
+        let mut text = String::with_capacity(parts().map(|part| part.len() + 4).sum());
+        for part in parts() {
+            // Writing into a text can't fail.
+            write!(text, "{}:{part}", part.len()).unwrap_or_default();
+        }
+        Self(text.into())
+    }
+}
+
 /// Takes the first part off.
 fn part<'a>(text: &mut &'a str) -> Option<&'a str> {
     let (length, rest) = text.split_once(':')?;
@@ -39,19 +53,13 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Labels {
         let mut pairs: Vec<_> = pairs.into_iter().collect();
         pairs.sort_by_key(|(name, _)| *name);
         pairs.dedup_by_key(|(name, _)| *name);
-        let mut text = String::new();
-        for part in pairs.into_iter().flat_map(|(name, value)| [name, value]) {
-            text.push_str(&part.len().to_string());
-            text.push(':');
-            text.push_str(part);
-        }
-        Self(text.into())
+        Self::of_sorted(&pairs.into_iter())
     }
 }
 
 impl From<&BTreeMap<String, String>> for Labels {
     fn from(map: &BTreeMap<String, String>) -> Self {
-        map.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        Self::of_sorted(&map.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 

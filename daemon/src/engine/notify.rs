@@ -29,7 +29,10 @@ use serde::{Deserialize, Serialize};
 use super::{alarm::AlarmView, calendar::Recurring, matcher::Matcher};
 
 pub use self::inhibit::Inhibit;
-pub(super) use self::{live::Views, notifier::Notifier};
+pub(super) use self::{
+    live::{AlarmId, Views},
+    notifier::Notifier,
+};
 
 /// A sink as the engine sees it.
 #[derive(Clone, Debug)]
@@ -140,7 +143,7 @@ impl StoredGroup {
     /// if the sink was told of it.
     pub fn alarm(&self) -> Option<&str> {
         let (_, alarm) = self.key.rsplit_once('#')?;
-        live::AlarmId::parse(alarm).map(|_| alarm)
+        AlarmId::parse(alarm).map(|_| alarm)
     }
 }
 

@@ -17,6 +17,11 @@ const REMEMBERED: usize = 100_000;
 pub(super) struct Fingerprint(u64);
 
 impl Fingerprint {
+    /// The same as a number.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The fingerprint of an identity.
     pub(super) fn of(evaluator: &str, labels: &Labels) -> Self {
         let mut hash = Sha256::new();

@@ -23,6 +23,11 @@ impl AlarmId {
         Some(Self(u64::from_str_radix(fingerprint, 16).ok()?, occurrence.parse().ok()?))
     }
 
+    /// The id of an occurrence of a fingerprint.
+    pub(in crate::engine) const fn new(fingerprint: u64, occurrence: u32) -> Self {
+        Self(fingerprint, occurrence)
+    }
+
     /// What all occurrences of one alarm share.
     pub(super) const fn fingerprint(self) -> u64 {
         self.0
@@ -79,6 +84,14 @@ impl Views<'_> {
             self.evaluator(evaluator)?.alarm(labels, self.sources)
         };
         view.filter(|view| view.is_firing() && AlarmId::parse(&view.id) == Some(id))
+    }
+
+    /// Whether an alarm fires as far as its evaluator knows.
+    pub(super) fn has(&self, evaluator: &str, labels: &Labels, id: AlarmId) -> bool {
+        match self.evaluator(evaluator) {
+            Some(evaluator) => evaluator.fires(labels, id),
+            None => self.look(evaluator, labels, id).is_some(),
+        }
     }
 
     /// An evaluator of thresholds; a plan has them by name.

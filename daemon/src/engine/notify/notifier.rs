@@ -159,7 +159,9 @@ impl Notifier {
                 self.end(id, transition, now);
                 ended = true;
             } else {
-                self.fire(id, alarm, Labels::from(labels), now, views);
+                let labels = Labels::from(labels);
+                let has = views.has(&alarm.evaluator, &labels, id);
+                self.fire(id, alarm, labels, has, now);
                 self.change_handling(id, *change, now, views);
                 self.offer(id, alarm, now);
             }
@@ -176,18 +178,17 @@ impl Notifier {
         self.wake_paced(&paced, now);
     }
 
-    /// An alarm fires, maybe with another severity than before.
+    /// An alarm fires, maybe with another severity than before; whether its evaluator `has` it.
     pub(super) fn fire(
         &mut self,
         id: AlarmId,
         alarm: &AlarmView,
         labels: Labels,
+        has: bool,
         now: Timestamp,
-        views: Views<'_>,
     ) {
         let critical = alarm.severity == Severity::Critical;
         let evaluator = self.name(&alarm.evaluator);
-        let has = views.look(&evaluator, &labels, id).is_some();
         let kept = (!has).then(|| Box::new(alarm.clone()));
         if let Some(before) = self.alarms.insert(id, Live { evaluator, labels, kept, critical }) {
             let before = AlarmView { severity: before.severity(), ..alarm.clone() };

@@ -73,9 +73,9 @@ impl Notifier {
         let labels = Labels::from(&standing.labels);
         // Of what no evaluator shows there is what was stored.
         let view = views.look(&standing.alarm.evaluator, &labels, id);
-        let alarm = view.unwrap_or_else(|| standing.alarm.clone());
-        self.fire(id, &alarm, labels, now, views);
-        self.offer(id, &alarm, now);
+        let alarm = view.as_ref().unwrap_or(&standing.alarm);
+        self.fire(id, alarm, labels, view.is_some(), now);
+        self.offer(id, alarm, now);
     }
 
     /// Lets go of what nobody knows any more. Groups are looked at again when they were to be.
