@@ -36,7 +36,6 @@ use crate::{
     deliver::{dispatch::Dispatch, outbox::Outbox, retention::Retention},
     engine::{Effects, Input, Transition},
     http::{self, View, api},
-    memory,
     people::People,
     pipeline::problems,
     plugin::{
@@ -151,7 +150,6 @@ impl App {
         app.tell(outbox, judging.effects, &wiring);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
-        memory::give_back_code();
         Ok(app)
     }
 

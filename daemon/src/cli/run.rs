@@ -11,6 +11,7 @@ use crate::{
     app::{App, Options},
     clock::Clock,
     config::{self, Files, Plan},
+    memory,
     plugin::catalog::{Catalog, Storage},
     signal,
     store::Loss,
@@ -86,6 +87,7 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
                 store = %app.view().store(),
                 "started"
             );
+            memory::give_back_code();
             app.finish().await;
             0
         }

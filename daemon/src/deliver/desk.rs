@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::store::Claimed;
 
 /// The most rows on a desk: what a dispatcher delivers well within their lease.
-const MOST: usize = 1024;
+const MOST: usize = 4096;
 
 /// Where claimed rows lie; they are in the outbox too, so that none is lost with it.
 #[derive(Debug, Default)]

@@ -239,6 +239,9 @@ impl Dispatch {
     /// next batch is claimed, if this one was taken.
     async fn record(&self, sink: &Recipient, recording: Recording) -> Result<Recorded, StoreError> {
         let recording = Arc::new(recording);
+        if recording.to_claim() > 0 {
+            sink.desk.open();
+        }
         let mut pause = Backoff::new(Duration::from_millis(100), NAP);
         let recorded = loop {
             let (one, now) = (Arc::clone(&recording), self.clock.now());
@@ -252,6 +255,10 @@ impl Dispatch {
                 Err(error) => return Err(error),
             }
         };
+        if recorded.claimed.len() >= recording.to_claim().max(1) {
+            // There may be more.
+            sink.desk.close();
+        }
         if let Some(reason) = &recorded.buried {
             self.tell_dead(reason).await;
             if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {

@@ -55,6 +55,11 @@ impl Recording {
         self.fates.iter().any(|fates| !fates.fate.is_untouched())
     }
 
+    /// How many rows it claims.
+    pub(super) fn to_claim(&self) -> usize {
+        if self.took() && self.next.is_empty() { self.most } else { 0 }
+    }
+
     /// Writes down fates, and says what is next.
     pub(super) fn write(
         &self,
@@ -69,9 +74,9 @@ impl Recording {
             transaction.put_back(&self.next)?;
         } else if !self.next.is_empty() {
             recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
-        } else if self.most > 0 {
+        } else if self.to_claim() > 0 {
             let lease = now.after(sink.plan.deadline + GRACE);
-            recorded.claimed = claim(transaction, &self.name, now, lease, self.most)?;
+            recorded.claimed = claim(transaction, &self.name, now, lease, self.to_claim())?;
         }
         Ok(recorded)
     }

@@ -265,40 +265,6 @@ impl Evaluator {
         (detached, left)
     }
 
-    fn judge_slots(
-        &mut self,
-        now: Timestamp,
-        sources: &[Source],
-        occurrences: &mut Occurrences,
-        changes: &mut Changes,
-        gone: &mut Vec<Member>,
-    ) -> Left {
-        if self.judged.is_none() {
-            self.skip_missed(now, sources);
-        }
-        loop {
-            if let Some(mut judged) = self.judged.take()
-                && self.record(&mut judged, occurrences, changes, gone) == Left::More
-            {
-                self.judged = Some(judged);
-                return Left::More;
-            }
-            let at = self.done.after(self.slots.interval());
-            if at > now {
-                return Left::Nothing;
-            }
-            match self.due(at, sources) {
-                Due::Now => self.judged = Some(self.judge(at, sources, occurrences, gone)),
-                Due::LateAt(limit) if limit <= now => {
-                    self.late = true;
-                    self.status.late += 1;
-                }
-                Due::LateAt(_) => return Left::Nothing,
-            }
-            self.done = at;
-        }
-    }
-
     /// When it wants to be asked again at the latest.
     pub(super) fn next_due(&self, sources: &[Source]) -> Option<Timestamp> {
         let at = self.done.after(self.slots.interval());

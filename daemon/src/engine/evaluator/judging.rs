@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::Timestamp;
 
-use super::{Detached, Evaluator};
+use super::{Detached, Due, Evaluator};
 use crate::engine::{
     evidence::Evidence,
     identity::{Identity, Turn},
@@ -39,8 +39,43 @@ struct Touched {
 }
 
 impl Evaluator {
+    /// Judges and records every slot that is due, until there are many changes.
+    pub(super) fn judge_slots(
+        &mut self,
+        now: Timestamp,
+        sources: &[Source],
+        occurrences: &mut Occurrences,
+        changes: &mut Changes,
+        gone: &mut Vec<Member>,
+    ) -> Left {
+        if self.judged.is_none() {
+            self.skip_missed(now, sources);
+        }
+        loop {
+            if let Some(mut judged) = self.judged.take()
+                && self.record(&mut judged, occurrences, changes, gone) == Left::More
+            {
+                self.judged = Some(judged);
+                return Left::More;
+            }
+            let at = self.done.after(self.slots.interval());
+            if at > now {
+                return Left::Nothing;
+            }
+            match self.due(at, sources) {
+                Due::Now => self.judged = Some(self.judge(at, sources, occurrences, gone)),
+                Due::LateAt(limit) if limit <= now => {
+                    self.late = true;
+                    self.status.late += 1;
+                }
+                Due::LateAt(_) => return Left::Nothing,
+            }
+            self.done = at;
+        }
+    }
+
     /// Judges a slot; the answer is what there is to record.
-    pub(super) fn judge(
+    fn judge(
         &mut self,
         at: Timestamp,
         sources: &[Source],
@@ -102,7 +137,7 @@ impl Evaluator {
 
     /// Records what a slot led to, until there are many changes. Series that identities let go of
     /// join `gone`.
-    pub(super) fn record(
+    fn record(
         &mut self,
         judged: &mut Judged,
         occurrences: &mut Occurrences,
