@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
-    judging::Judging,
+    judging::{Ends, Judging},
     records::Records,
     restore::Restored,
     wiring::{Wired, WiredSink, Wiring},
@@ -85,7 +85,7 @@ pub struct App {
     sinks: TaskTracker,
     records: Records,
     store: Store,
-    engine: std::thread::JoinHandle<()>,
+    engine: Option<std::thread::JoinHandle<()>>,
     socket: PathBuf,
     _lock: File,
 }
@@ -100,14 +100,12 @@ impl App {
         let location = bound::location(&plan.daemon)?;
         let Opened { store, lost } =
             Store::open_with(location, &bound::owner(&state)?, if_lost).await?;
-        let Restored { engine, effects, raised, cursors } =
-            restore::restore(&store, &plan, &clock).await?;
+        let (restored, cursors) = restore::begin(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
-        let wiring =
-            Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop, raised: &raised };
+        let wiring = Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop };
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
-        let judging = Judging::start(engine, effects, &clock)?;
+        let (judging, ends) = Judging::new();
         let records = Records::open(&plan, &sinks, &clock, cursors).await?;
         let outbox = wiring.outbox(&store, reserve, &sinks, records.written());
         let view = View::new(http::Parts {
@@ -126,7 +124,7 @@ impl App {
             ready: AtomicBool::new(false),
             people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
         });
-        let app = Self {
+        let mut app = Self {
             view: view.clone(),
             address: bound.address,
             watchers: outbox.watchers.clone(),
@@ -140,17 +138,33 @@ impl App {
             sinks: TaskTracker::new(),
             records,
             store,
-            engine: judging.engine,
+            engine: None,
             socket: bound.socket,
             _lock: bound.lock,
         };
         app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), app.sources_ended.clone()));
-        outbox.adopt(lost).await?;
+        // Sources speak while alarms are read: the first slot need not be waited for.
         app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        app.tell(outbox, judging.effects, &wiring);
+        let effects = app.judge(ends, &plan, &clock, restored).await?;
+        outbox.adopt(lost).await?;
+        app.tell(outbox, effects, &wiring);
         app.serve(bound.tcp, bound.unix, token.as_deref());
         view.set_ready();
         Ok(app)
+    }
+
+    /// Starts the engine once it goes on with the alarms of an earlier run.
+    async fn judge(
+        &mut self,
+        ends: Ends,
+        plan: &Plan,
+        clock: &Clock,
+        restored: Restored,
+    ) -> Result<mpsc::Receiver<Effects>, StartError> {
+        let restored = restore::alarms(&self.store, plan, clock, restored).await?;
+        let (engine, effects) = ends.start(restored, clock)?;
+        self.engine = Some(engine);
+        Ok(effects)
     }
 
     /// What it shows.
@@ -194,7 +208,7 @@ impl App {
             // All that happened is written: what is due of it is tried once more.
             written.cancel();
             self.sinks.wait().await;
-            while !engine.is_finished() {
+            while engine.as_ref().is_some_and(|engine| !engine.is_finished()) {
                 tokio::task::yield_now().await;
             }
         };

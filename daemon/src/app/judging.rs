@@ -4,43 +4,56 @@ use std::thread::JoinHandle;
 
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::StartError;
+use super::{StartError, restore::Restored};
 use crate::{
     clock::Clock,
     config::Plan,
-    engine::{Effects, Engine, Input},
+    engine::{Effects, Input},
     http::thresholds::registry::Registry,
     pipeline::evaluation::{self, Channels, Question},
     store::Store,
 };
 
-/// The engine at work, and what leads to it and from it.
+/// What leads to the engine and from it.
 pub(super) struct Judging {
-    pub(super) engine: JoinHandle<()>,
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) questions: mpsc::Sender<Question>,
+}
+
+/// What the engine takes and gives.
+pub(super) struct Ends {
+    channels: Channels,
+    /// What follows.
     pub(super) effects: mpsc::Receiver<Effects>,
 }
 
 impl Judging {
+    /// What is said meanwhile waits until the engine is started.
+    pub(super) fn new() -> (Self, Ends) {
+        let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
+        let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
+        let (changed, effects) = mpsc::channel(evaluation::EFFECTS);
+        let channels = Channels { inputs: judged, questions: asked, effects: changed };
+        (Self { inputs, questions }, Ends { channels, effects })
+    }
+
     /// Where thresholds are changed, of which it is told.
     pub(super) fn registry(&self, plan: &Plan, store: &Store, clock: &Clock) -> Registry {
         let engine = (&self.inputs, self.questions.clone());
         Registry::new(plan, store.clone(), clock.clone(), engine)
     }
+}
 
+impl Ends {
     /// Starts an engine; what its restoring led to goes first.
     pub(super) fn start(
-        engine: Engine,
-        restored: Effects,
+        self,
+        restored: Restored,
         clock: &Clock,
-    ) -> Result<Self, StartError> {
-        let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
-        let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
-        let (changed, effects) = mpsc::channel(evaluation::EFFECTS);
-        let channels = Channels { inputs: judged, questions: asked, effects: changed };
+    ) -> Result<(JoinHandle<()>, mpsc::Receiver<Effects>), StartError> {
+        let Restored { engine, effects } = restored;
         let engine =
-            evaluation::start(engine, restored, clock.clone(), channels, Handle::current());
-        Ok(Self { engine: engine.map_err(StartError::Thread)?, inputs, questions, effects })
+            evaluation::start(engine, effects, clock.clone(), self.channels, Handle::current());
+        Ok((engine.map_err(StartError::Thread)?, self.effects))
     }
 }

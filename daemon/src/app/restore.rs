@@ -11,7 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{
-        Effects, Engine, Input, Past, Problem, SYSTEM, Standing,
+        Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},
     },
     http::thresholds::registry::in_force,
@@ -27,18 +27,15 @@ pub(super) struct Restored {
     pub(super) engine: Engine,
     /// What going on led to.
     pub(super) effects: Effects,
-    /// Problems of instances that an earlier run has told of.
-    pub(super) raised: Vec<(String, Problem)>,
-    /// Where log evaluators go on.
-    pub(super) cursors: Vec<LogCursor>,
 }
 
-/// Makes the engine of a plan, which goes on with what was stored.
-pub(super) async fn restore(
+/// Makes the engine of a plan, which goes on with what was stored but for its alarms; beside it,
+/// where log evaluators go on.
+pub(super) async fn begin(
     store: &Store,
     plan: &Plan,
     clock: &Clock,
-) -> Result<Restored, StartError> {
+) -> Result<(Restored, Vec<LogCursor>), StartError> {
     let timings = plan.sources.iter().map(Source::timing).collect();
     let now = clock.now();
     let engine = Engine::new(timings, plan.thresholds.clone(), now);
@@ -55,10 +52,17 @@ pub(super) async fn restore(
     let mut past = Past { handlings, silences, ..store.past().await? };
     past.cursors = cursors(store, plan, past.cursors).await?;
     let cursors = past.cursors.clone();
-    let mut restored =
-        Restored { engine, effects: Effects::default(), raised: Vec::new(), cursors };
-    let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
-    restored.effects.extend(effects);
+    let effects = engine.restore(past, &BTreeSet::new(), clock.now());
+    Ok((Restored { engine, effects }, cursors))
+}
+
+/// Goes on with the alarms that were stored.
+pub(super) async fn alarms(
+    store: &Store,
+    plan: &Plan,
+    clock: &Clock,
+    restored: Restored,
+) -> Result<Restored, StartError> {
     let restored = groups(store, clock, restored).await?;
     let (restored, alarms) = standings(store, plan, clock, restored).await?;
     memory::give_back();
@@ -103,7 +107,6 @@ async fn standings(
         while let Some(page) = pages.blocking_recv() {
             alarms += page.standings.len();
             unreadable.extend(page.unreadable);
-            restored.raised.extend(raised(&page.standings));
             let past = Past { standings: page.standings, ..Past::default() };
             let effects = restored.engine.restore(past, &instances, clock_of_engine.now());
             restored.effects.extend(effects);
@@ -153,14 +156,4 @@ fn instances(plan: &Plan) -> BTreeSet<String> {
     let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name));
     let names = names.chain(plan.logs.iter().map(|evaluator| &evaluator.name)).cloned();
     names.chain([STORE.to_owned()]).collect()
-}
-
-/// Problems that fired when the daemon ended.
-fn raised(standings: &[Standing]) -> Vec<(String, Problem)> {
-    let own = standings.iter().filter(|one| one.alarm.evaluator == SYSTEM);
-    let pair = |one: &Standing| {
-        let problem = Problem::parse(one.labels.get("problem")?)?;
-        Some((one.labels.get("instance")?.clone(), problem))
-    };
-    own.filter_map(pair).collect()
 }

@@ -15,7 +15,7 @@ use crate::{
         recipient::{Recipient, Recipients},
         render::Voice,
     },
-    engine::{Problem, log::Positions},
+    engine::log::Positions,
     pipeline::refill::Refill,
     plugin::{
         catalog::Catalog,
@@ -40,8 +40,6 @@ pub(super) struct Wiring<'a> {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) plan: &'a Plan,
     pub(super) stop: &'a CancellationToken,
-    /// Problems of instances that an earlier run has told of.
-    pub(super) raised: &'a [(String, Problem)],
 }
 
 pub(super) struct Wired {
@@ -152,9 +150,6 @@ impl Wiring<'_> {
         // A sink ends when nobody can send to it any more, a source when asked to.
         let stop =
             if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
-        let raised = self.raised.iter().filter(|(instance, _)| *instance == spec.name);
-        let raised = raised.map(|(_, problem)| *problem).filter(|problem| problem.is_of_a_call());
-        let raised = raised.collect();
         let supervisor = Supervisor::new(Parts {
             spec,
             deadline,
@@ -163,7 +158,6 @@ impl Wiring<'_> {
             status,
             events: self.events.clone(),
             stop,
-            raised,
         });
         Wired { supervisor, shown }
     }

@@ -96,16 +96,9 @@ impl Problem {
         Self::deserialize(word).ok()
     }
 
-    /// Whether calls of a plugin raise it and end it.
-    pub const fn is_of_a_call(self) -> bool {
-        matches!(
-            self,
-            Self::SourceDown
-                | Self::SinkFailing
-                | Self::PluginPanicked
-                | Self::Hung
-                | Self::LimitExceeded
-        )
+    /// Those that calls of a plugin raise and end.
+    pub const fn of_calls() -> [Self; 5] {
+        [Self::SourceDown, Self::SinkFailing, Self::PluginPanicked, Self::Hung, Self::LimitExceeded]
     }
 
     /// How bad it is: critical if something is no longer watched or told.

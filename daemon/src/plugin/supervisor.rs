@@ -47,8 +47,10 @@ pub struct Supervisor {
     not_before: Option<Instant>,
     panics: VecDeque<Instant>,
     abandoned: Arc<AtomicIsize>,
-    /// Problems that were told, in this run or an earlier one, and not ended yet.
+    /// Problems that were told in this run, and not ended yet.
     raised: Vec<Problem>,
+    /// Problems that an earlier run may have told of: they end as its own do.
+    before: Vec<Problem>,
 }
 
 /// What a supervisor is made of.
@@ -67,8 +69,6 @@ pub struct Parts {
     pub events: mpsc::Sender<Event>,
     /// Ends it.
     pub stop: CancellationToken,
-    /// Problems that an earlier run has told of: they end as its own do.
-    pub raised: Vec<Problem>,
 }
 
 impl Supervisor {
@@ -88,7 +88,8 @@ impl Supervisor {
             not_before: None,
             panics: VecDeque::new(),
             abandoned: Arc::default(),
-            raised: parts.raised,
+            raised: Vec::new(),
+            before: Problem::of_calls().to_vec(),
         }
     }
 
@@ -202,11 +203,10 @@ impl Supervisor {
     /// The last call did what it should: the faults are over.
     pub async fn recovered(&mut self) {
         self.reopen.succeeded();
-        let (limits, faults): (Vec<_>, Vec<_>) = std::mem::take(&mut self.raised)
-            .into_iter()
-            .partition(|problem| *problem == Problem::LimitExceeded);
-        self.raised = limits;
-        for problem in faults {
+        let is_fault = |problem: &mut Problem| *problem != Problem::LimitExceeded;
+        let mut over: Vec<_> = self.raised.extract_if(.., is_fault).collect();
+        over.extend(self.before.extract_if(.., is_fault));
+        for problem in over {
             self.tell(problem, None).await;
         }
     }
@@ -221,8 +221,9 @@ impl Supervisor {
             return;
         }
         self.status.enter(State::Ok, now);
-        if self.raised.contains(&Problem::LimitExceeded) {
-            self.raised.retain(|raised| *raised != Problem::LimitExceeded);
+        let is_limit = |problem: &mut Problem| *problem == Problem::LimitExceeded;
+        let raised = self.raised.extract_if(.., is_limit).count();
+        if raised + self.before.extract_if(.., is_limit).count() > 0 {
             self.tell(Problem::LimitExceeded, None).await;
         }
     }
@@ -324,6 +325,7 @@ impl Supervisor {
 
     async fn raise(&mut self, problem: Problem, detail: &str) {
         if !self.raised.contains(&problem) {
+            self.before.retain(|before| *before != problem);
             self.raised.push(problem);
             warn!(instance = self.spec.name, problem = problem.as_str(), "{detail}");
             self.tell(problem, Some(detail.into())).await;
