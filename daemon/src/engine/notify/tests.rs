@@ -4,6 +4,7 @@ mod flapping;
 mod groups;
 mod inhibits;
 mod mutes;
+mod parts;
 mod plans;
 mod properties;
 mod reloads;
