@@ -357,9 +357,11 @@ fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claimed, Store
     })
 }
 
-/// A row as people see it, also one whose text can't be read: its title says why.
+/// A row as people see it, also one of which something can't be read: people are to be able to drop
+/// it, and its title says why.
 fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
-    let (alarm, created) = (row.string(2)?, row.time(4)?);
+    let alarm = row.string(2).unwrap_or_else(|error| error.to_string());
+    let created = row.time(4).unwrap_or_default();
     let kind = row.text(3).and_then(Kind::parse).unwrap_or(Kind::Problem);
     let notification = row.json(9).unwrap_or_else(|error| {
         let unread = Alarm::firing(alarm.clone(), String::new(), Severity::Critical, created);
@@ -375,10 +377,10 @@ fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
         alarm,
         kind,
         created,
-        due: row.time(5)?,
-        attempts: row.integer(6)?,
+        due: row.time(5).unwrap_or(created),
+        attempts: row.integer(6).unwrap_or_default(),
         dead: row.integer(7)? != 0,
-        reason: row.string(8)?,
+        reason: row.string(8).unwrap_or_default(),
         notification,
     })
 }
