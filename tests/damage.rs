@@ -32,12 +32,12 @@ use std::{
     thread,
 };
 
-use chance::Chance;
+use chance::{Chance, rounds};
 use hurt::{Hurt, LOG, MARK, STORE, below, of_log, of_store, used};
 use lane::{Fate, Lane};
 use origin::{Origin, kept};
 
-/// Bits of the store, and of its log.
+/// Bits of the store, and of its log, in one round; the soak has more rounds.
 const OF_STORE: usize = 30;
 const OF_LOG: usize = 10;
 const CUTS: usize = 5;
@@ -101,10 +101,11 @@ fn a_bit_that_flips_is_refused_with_the_cure_or_costs_its_own_row_alone() {
     let (mut chance, origin) = (Chance::new(), Origin::new());
     let used = used(&origin.stopped().join(STORE));
     let mut cases = Vec::new();
-    for _ in 0..OF_STORE {
+    let rounds = rounds(1);
+    for _ in 0..OF_STORE * rounds {
         cases.push(Case { store: origin.stopped(), hurt: of_store(&used, &mut chance) });
     }
-    for _ in 0..OF_LOG {
+    for _ in 0..OF_LOG * rounds {
         cases.push(Case { store: origin.killed(), hurt: of_log(&origin.killed(), &mut chance) });
     }
     each("bits", &origin, &cases, |_| true);

@@ -26,6 +26,7 @@ mod retention;
 mod silences;
 mod sqlite;
 mod statements;
+mod structure;
 mod target;
 mod thresholds;
 mod transaction;
@@ -87,7 +88,7 @@ pub struct Store {
 }
 
 /// What can go wrong with the store.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file is no store, or not whole.
     #[error("the store {} is damaged: {cause}\n  put a backup in its place (`haetae db backup` makes them), or move it and its -wal away; then start once with `haetae run --accept-loss`: what it knew since, of alarms and of what waits for sinks, is lost", .path.display())]
@@ -166,7 +167,12 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        self.readers.run(question).await
+        let answer = self.readers.run(question).await;
+        if answer.is_err() {
+            // A file that is not whole answers with anything: then that is said.
+            self.integrity.is_whole().await?;
+        }
+        answer
     }
 
     /// Asks for rows that the daemon goes on from; one that can't be read is passed over, and noted.

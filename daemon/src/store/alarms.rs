@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use haetae_plugin::Timestamp;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::{
     Store, StoreError, Transaction,
@@ -115,20 +116,22 @@ impl Store {
     pub async fn standings(&self, pages: mpsc::Sender<Standings>) -> Result<(), StoreError> {
         let read = self.read(move |connection| {
             let (mut after, mut seen) = (String::new(), HashSet::new());
-            while let Some(mut page) = page(connection, &mut after)? {
-                let rows = page.standings.len() + page.unreadable.len();
-                page.standings.retain(|one| seen.insert(one.alarm.id.clone()));
-                page.unreadable.retain(|(id, _)| seen.insert(id.clone()));
-                let is_last = i64::try_from(rows).unwrap_or(PAGE) < PAGE;
+            let mut passed_over = Vec::new();
+            while let Some(Page { rows, mut standings, nameless }) = page(connection, &mut after)? {
+                passed_over.extend(nameless);
+                standings.standings.retain(|one| seen.insert(one.alarm.id.clone()));
+                standings.unreadable.retain(|(id, _)| seen.insert(id.clone()));
+                let is_last = rows < PAGE;
                 // With nothing new it would go round in circles.
-                if !is_last && page.standings.is_empty() && page.unreadable.is_empty() {
-                    return Ok(Some("rows of alarms are out of order: some can't be read".into()));
+                if !is_last && standings.standings.is_empty() && standings.unreadable.is_empty() {
+                    passed_over.push("rows of alarms are out of order: some can't be read".into());
+                    break;
                 }
-                if pages.blocking_send(page).is_err() || is_last {
+                if pages.blocking_send(standings).is_err() || is_last {
                     break;
                 }
             }
-            Ok(None)
+            Ok(passed_over)
         });
         self.pass_over(read.await?);
         Ok(())
@@ -147,24 +150,40 @@ impl Store {
     }
 }
 
+/// Rows of alarms that follow each other.
+#[derive(Default)]
+struct Page {
+    rows: i64,
+    standings: Standings,
+    /// Why the ids of others can't be read.
+    nameless: Vec<String>,
+}
+
 /// The next page after the id `after`; none: all were read before.
-fn page(
-    connection: &mut dyn Connection,
-    after: &mut String,
-) -> Result<Option<Standings>, StoreError> {
-    let mut page = Standings::default();
+fn page(connection: &mut dyn Connection, after: &mut String) -> Result<Option<Page>, StoreError> {
+    let mut page = Page::default();
     let mut last = None;
     connection.query(statements::ALARMS, &[parameters![&*after, PAGE]], &mut |row| {
-        let id = row.string(0)?;
+        page.rows += 1;
+        let id = match row.string(0) {
+            Ok(id) => id,
+            Err(error) => {
+                page.nameless.push(format!("the id of an alarm can't be read: {error}"));
+                return Ok(());
+            }
+        };
         match row.json(1) {
-            Ok(standing) => page.standings.push(standing),
-            Err(error) => page.unreadable.push((id.clone(), error.to_string())),
+            Ok(standing) => page.standings.standings.push(standing),
+            Err(error) => page.standings.unreadable.push((id.clone(), error.to_string())),
         }
         last = Some(id);
         Ok(())
     })?;
-    let Some(last) = last else { return Ok(None) };
-    *after = last;
+    if page.rows == 0 {
+        return Ok(None);
+    }
+    // After one that has no id that can be read, there is no next page.
+    *after = last.unwrap_or_default();
     Ok(Some(page))
 }
 
@@ -172,10 +191,14 @@ fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreErro
     let mut known = BTreeMap::new();
     let mut rows = 0;
     connection.query(statements::OCCURRENCES, &[parameters![OCCURRENCES]], &mut |row| {
-        let (fingerprint, number) = (row.string(0)?, occurrence(row.integer(1)?));
+        rows += 1;
+        let (Ok(fingerprint), Ok(number)) = (row.string(0), row.integer(1)) else {
+            warn!("which alarm an ended one was can't be read: see `haetae db check`");
+            return Ok(());
+        };
+        let number = occurrence(number);
         let greatest = known.entry(fingerprint).or_insert(number);
         *greatest = number.max(*greatest);
-        rows += 1;
         Ok(())
     })?;
     let mut mark =

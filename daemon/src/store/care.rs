@@ -118,9 +118,8 @@ impl super::Store {
                     if let Some(cause) = mark::missing(path) {
                         return Err(lost(cause));
                     }
-                    let sqlite = Sqlite::reader(path)?;
-                    integrity::whole(&sqlite, path, "PRAGMA integrity_check(20)")?;
-                    let mut sqlite = sqlite.patient();
+                    let mut sqlite = Sqlite::reader(path)?.patient();
+                    integrity::look(&mut sqlite, path, u64::MAX)?;
                     if let Some((owner, _)) = mark::read(path) {
                         let row = parameters![&owner];
                         let commits = (&mut sqlite as &mut dyn Connection).first(

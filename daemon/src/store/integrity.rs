@@ -11,13 +11,16 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{StoreError, sqlite::Sqlite};
+use super::{StoreError, migrations, sqlite::Sqlite, structure};
 
 /// A larger file is looked through where what goes on is; history waits for `haetae db check`.
 const SMALL: u64 = 64 << 20;
+/// SQLite's check of a whole file.
+pub(super) const ALL: &str = "PRAGMA integrity_check(20)";
 /// What is written to and read on the way of an alarm, and what people said.
-const LIVE: [&str; 13] = [
+const LIVE: [&str; 14] = [
     "sqlite_schema",
+    "_sqlx_migrations",
     "alarms",
     "outbox",
     "notice_alarms",
@@ -33,41 +36,47 @@ const LIVE: [&str; 13] = [
 ];
 
 /// Whether a file is whole: that is found out while it is read already.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Integrity {
     passed: AtomicBool,
-    check: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+    look: Mutex<Look>,
+}
+
+/// How far the look through a file is.
+#[derive(Debug)]
+enum Look {
+    Begun(JoinHandle<Result<(), StoreError>>),
+    Done(Result<(), StoreError>),
 }
 
 impl Integrity {
     /// Looks through a file, on a thread of its own.
     pub(super) fn of(path: &Path) -> Self {
         let file = path.to_owned();
-        let check = spawn_blocking(move || look(&Sqlite::reader(&file)?, &file));
-        Self { passed: AtomicBool::new(false), check: Mutex::new(Some(check)) }
+        let look = spawn_blocking(move || look(&mut Sqlite::reader(&file)?, &file, SMALL));
+        Self { passed: AtomicBool::new(false), look: Mutex::new(Look::Begun(look)) }
     }
 
     /// Of a server that sees to it by itself.
     pub(super) fn of_others() -> Self {
-        Self { passed: AtomicBool::new(true), ..Self::default() }
+        Self { passed: AtomicBool::new(true), look: Mutex::new(Look::Done(Ok(()))) }
     }
 
-    /// Waits until it is known: nothing is written to a file before. Whoever asks first hears what
-    /// is wrong; nobody writes after that.
+    /// Waits until it is known: nothing is written to a file before.
     pub(super) async fn is_whole(&self) -> Result<(), StoreError> {
         if self.passed.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let mut check = self.check.lock().await;
-        let looked = match check.take() {
-            Some(check) => check.await.unwrap_or_else(|error| {
+        let mut look = self.look.lock().await;
+        let found = match &mut *look {
+            Look::Begun(begun) => begun.await.unwrap_or_else(|error| {
                 Err(StoreError::Failed { location: "its check".into(), cause: error.to_string() })
             }),
-            None if self.passed.load(Ordering::SeqCst) => Ok(()),
-            None => Err(StoreError::Closed),
+            Look::Done(found) => found.clone(),
         };
-        self.passed.store(looked.is_ok(), Ordering::SeqCst);
-        looked
+        self.passed.store(found.is_ok(), Ordering::SeqCst);
+        *look = Look::Done(found.clone());
+        found
     }
 }
 
@@ -79,14 +88,15 @@ pub(super) async fn mend(path: &Path) -> Result<Option<String>, StoreError> {
         if !std::fs::metadata(&file).is_ok_and(|file| file.len() > 0) {
             return Ok(None);
         }
-        let cause = match Sqlite::reader(&file).and_then(|sqlite| look(&sqlite, &file)) {
-            Ok(()) => return Ok(None),
-            Err(StoreError::Damaged { cause, .. }) => cause,
-            Err(error) => return Err(error),
-        };
-        let again = |sqlite: Sqlite| {
+        let cause =
+            match Sqlite::reader(&file).and_then(|mut sqlite| look(&mut sqlite, &file, SMALL)) {
+                Ok(()) => return Ok(None),
+                Err(StoreError::Damaged { cause, .. }) => cause,
+                Err(error) => return Err(error),
+            };
+        let again = |mut sqlite: Sqlite| {
             sqlite.batch("REINDEX")?;
-            look(&sqlite, &file)
+            look(&mut sqlite, &file, SMALL)
         };
         if Sqlite::reader(&file).and_then(again).is_ok() {
             return Ok(Some(format!("its indices were made anew ({cause})")));
@@ -98,10 +108,15 @@ pub(super) async fn mend(path: &Path) -> Result<Option<String>, StoreError> {
     mended.await.unwrap_or_else(|error| Err(StoreError::failed(path.display(), error)))
 }
 
-fn look(sqlite: &Sqlite, path: &Path) -> Result<(), StoreError> {
+/// Looks through a file; of one that is larger than `small`, through what goes on.
+pub(super) fn look(sqlite: &mut Sqlite, path: &Path, small: u64) -> Result<(), StoreError> {
+    // Another one has other tables.
+    if migrations::is_current(sqlite)? {
+        structure::is_ours(sqlite)?;
+    }
     let length = std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
-    if length <= SMALL {
-        return whole(sqlite, path, "PRAGMA integrity_check(20)");
+    if length <= small {
+        return whole(sqlite, path, ALL);
     }
     LIVE.iter()
         .try_for_each(|table| whole(sqlite, path, &format!("PRAGMA integrity_check('{table}')")))

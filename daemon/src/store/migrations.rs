@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::StoreError;
 
-/// Each change of the tables, in order. They are only added to.
+/// Each change of the tables, in order, numbered from one. They are only added to.
 const CHANGES: &[(i64, &str, &str)] = &[
     (1, "alarms and outbox", include_str!("migrations/0001_alarms_and_outbox.sql")),
     (2, "many alarms", include_str!("migrations/0002_many_alarms.sql")),
@@ -20,8 +20,15 @@ const CHANGES: &[(i64, &str, &str)] = &[
     (8, "history apart", include_str!("migrations/0008_history_apart.sql")),
 ];
 
+/// Where it stands which were made.
+const TABLE: &str = "_sqlx_migrations";
+/// A table of the first change.
+const FIRST: &str = "alarms";
+
 /// A database whose tables may be changed.
 pub(super) trait Tables {
+    /// Asks for the names of the tables that there are.
+    const NAMES: &str;
     /// The type of bytes, and how some are written, from hexadecimal digits.
     const BYTES: (&'static str, fn(&str) -> String);
     /// Whether a table's rows may lie in its key.
@@ -32,26 +39,62 @@ pub(super) trait Tables {
 
     /// How it is named.
     fn name(&self) -> String;
+
+    /// The error that says what of it is not whole.
+    fn damaged(&self, cause: String) -> StoreError;
+
+    /// Fails if it is known not to be whole.
+    fn is_whole(&self) -> Result<(), StoreError>;
+}
+
+/// The text of each change, in order.
+pub(super) fn texts() -> impl Iterator<Item = &'static str> {
+    CHANGES.iter().map(|(.., sql)| *sql)
+}
+
+/// How many changes were made, of the first ones; an error says that others were, which no haetae does.
+pub(super) fn made<T: Tables>(database: &mut T) -> Result<usize, StoreError> {
+    let names = database.say(T::NAMES)?;
+    let has = |table| names.iter().any(|name| name == table);
+    let mut versions = Vec::new();
+    if has(TABLE) {
+        versions = database.say("SELECT CAST(version AS TEXT) FROM _sqlx_migrations")?;
+    }
+    let mut versions: Vec<_> = versions.iter().map(|text| text.parse().unwrap_or(-1)).collect();
+    versions.sort_unstable();
+    let are_all = versions.iter().copied().eq((1_i64..).take(versions.len()));
+    if !are_all || versions.is_empty() && has(FIRST) {
+        let cause = format!("of the changes of its tables, it has {versions:?}");
+        return Err(database.damaged(cause));
+    }
+    Ok(versions.len())
+}
+
+/// Whether all changes were made.
+pub(super) fn is_current<T: Tables>(database: &mut T) -> Result<bool, StoreError> {
+    Ok(made(database)? == CHANGES.len())
 }
 
 /// Brings the tables up to date, each change wholly or not at all. Only one daemon does: the state
 /// directory is locked.
 pub(super) fn run<T: Tables>(database: &mut T) -> Result<(), StoreError> {
     let (bytes, literal) = T::BYTES;
-    database.say(&format!(
-        "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY,
-            description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
-            success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
-    ))?;
-    let made = database.say("SELECT CAST(version AS TEXT) FROM _sqlx_migrations")?;
-    let made: Vec<i64> = made.iter().filter_map(|version| version.parse().ok()).collect();
-    let newest = CHANGES.last().map_or(0, |(version, ..)| *version);
-    if let Some(newer) = made.iter().find(|version| **version > newest) {
-        let cause = format!("it has change {newer} of the tables");
+    let made = made(database)?;
+    if made > CHANGES.len() {
+        let cause = format!("it has change {made} of the tables");
         return Err(StoreError::Newer { location: database.name(), cause });
     }
-    for (version, name, sql) in CHANGES.iter().filter(|(version, ..)| !made.contains(version)) {
-        if !made.is_empty() {
+    if made == 0 {
+        database.say(&format!(
+            "CREATE TABLE IF NOT EXISTS _sqlx_migrations (version BIGINT PRIMARY KEY,
+                description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+                success BOOLEAN NOT NULL, checksum {bytes} NOT NULL, execution_time BIGINT NOT NULL)"
+        ))?;
+    } else if made < CHANGES.len() {
+        database.is_whole()?;
+    }
+    for (version, name, sql) in CHANGES.iter().skip(made) {
+        if made > 0 {
             info!(change = name, "bringing the store up to date; a large one takes a while");
         }
         let checksum = Sha384::digest(sql);

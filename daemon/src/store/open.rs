@@ -14,7 +14,7 @@ use super::{
     ids::Ids,
     integrity::{self, Integrity},
     mark::{self, Mark},
-    migrations,
+    migrations::{self, Tables},
     postgres::Postgres,
     sqlite::Sqlite,
     statements,
@@ -123,8 +123,9 @@ impl Opening {
                 let mut sqlite = Sqlite::writer(path, &self.owner)?;
                 migrations::run(&mut sqlite)?;
                 let commits = commits(&mut sqlite, &self.owner)?;
-                let mark = self.mark(path, commits)?;
-                sqlite.count_from(commits, mark);
+                let mark = self.mark(path, commits.unwrap_or_default())?;
+                begin(&mut sqlite, &self.owner, commits)?;
+                sqlite.count_from(commits.unwrap_or_default(), mark);
                 Ok(Box::new(sqlite))
             }
             Location::Server { url, password } => {
@@ -134,7 +135,8 @@ impl Opening {
                 postgres.ready()?;
                 migrations::run(&mut postgres)?;
                 let commits = commits(&mut postgres, &self.owner)?;
-                postgres.count_from(commits);
+                begin(&mut postgres, &self.owner, commits)?;
+                postgres.count_from(commits.unwrap_or_default());
                 Ok(Box::new(postgres))
             }
         }
@@ -156,14 +158,34 @@ impl Opening {
     }
 }
 
-/// How many transactions of this owner are durable.
-pub(super) fn commits(connection: &mut dyn Connection, owner: &str) -> Result<i64, StoreError> {
-    let row = parameters![owner];
-    let known = connection.first(statements::COMMITS, row, |row| row.integer(0))?;
-    if known.is_none() {
+/// How many transactions of this owner are durable; none: it has not written yet.
+fn commits<T: Connection + Tables>(
+    connection: &mut T,
+    owner: &str,
+) -> Result<Option<i64>, StoreError> {
+    let mut commits = None;
+    let read = connection.query(statements::COMMITS, &[parameters![owner]], &mut |row| {
+        commits = Some(row.integer(0)?);
+        Ok(())
+    });
+    match read {
+        Err(StoreError::Unreadable(why)) => {
+            Err(connection.damaged(format!("its table writers can't be read: {why}")))
+        }
+        read => read.map(|()| commits),
+    }
+}
+
+/// An owner that has not written yet has a row from now on.
+fn begin(
+    connection: &mut dyn Connection,
+    owner: &str,
+    commits: Option<i64>,
+) -> Result<(), StoreError> {
+    if commits.is_none() {
         connection.execute(statements::ADD_WRITER, parameters![owner])?;
     }
-    Ok(known.unwrap_or_default())
+    Ok(())
 }
 
 fn reader(location: &Location, closing: &Closing) -> Result<Box<dyn Connection>, StoreError> {

@@ -267,6 +267,8 @@ impl Connection for Postgres {
 impl Tables for Postgres {
     const BYTES: (&'static str, fn(&str) -> String) = ("BYTEA", |digits| format!("'\\x{digits}'"));
     const KEYED_TABLES: bool = false;
+    const NAMES: &str = "SELECT tablename::text FROM pg_catalog.pg_tables
+        WHERE schemaname = ANY (current_schemas(false))";
 
     fn say(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
         self.simple(sql, CHANGE)
@@ -274,5 +276,14 @@ impl Tables for Postgres {
 
     fn name(&self) -> String {
         self.target.name.clone()
+    }
+
+    fn damaged(&self, cause: String) -> StoreError {
+        StoreError::failed(&self.target.name, format!("{cause}: put a backup in its place"))
+    }
+
+    /// The server sees to that by itself.
+    fn is_whole(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -19,6 +19,7 @@ use tracing::warn;
 use super::{
     PATIENCE, StoreError,
     database::{Connection, Parameters, Read, Row, Value, parameters},
+    integrity,
     mark::Mark,
     migrations::Tables,
     reserve, statements,
@@ -303,6 +304,7 @@ fn checkpoints(path: &Path, told: &mpsc::Receiver<()>) {
 impl Tables for Sqlite {
     const BYTES: (&'static str, fn(&str) -> String) = ("BLOB", |digits| format!("x'{digits}'"));
     const KEYED_TABLES: bool = true;
+    const NAMES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
 
     fn say(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
         if !sql.starts_with("SELECT") {
@@ -316,6 +318,14 @@ impl Tables for Sqlite {
 
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn damaged(&self, cause: String) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), cause }
+    }
+
+    fn is_whole(&self) -> Result<(), StoreError> {
+        integrity::whole(self, &self.path, integrity::ALL)
     }
 }
 
@@ -346,15 +356,24 @@ fn numbered(sql: &str) -> String {
     words.join(" ").replace('$', "?")
 }
 
+/// What SQLite says of a statement that does not fit the tables.
+const MISFITS: [&str; 4] = ["no such ", "has no column ", " already exists", "duplicate column "];
+
 /// What an error of SQLite's means for the store in `path`.
 pub(super) fn of(path: &Path, error: &rusqlite::Error) -> StoreError {
     use rusqlite::{Error, ErrorCode};
     let cause = error.to_string();
     let damaged = |cause| StoreError::Damaged { path: path.into(), cause };
-    match error.sqlite_error_code() {
+    let code = match error {
+        Error::SqlInputError { error, .. } => Some(error.code),
+        other => other.sqlite_error_code(),
+    };
+    match code {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(cause),
-        // The tables are our own: one that lacks something, or has another type, was hurt.
-        Some(ErrorCode::Unknown) if cause.contains("no such ") => damaged(cause),
+        // Statements and tables are our own: where they don't fit, the tables were hurt.
+        Some(ErrorCode::Unknown) if MISFITS.iter().any(|misfit| cause.contains(misfit)) => {
+            damaged(cause)
+        }
         None if matches!(
             error,
             Error::InvalidColumnType(..)
