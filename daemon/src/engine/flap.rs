@@ -248,6 +248,22 @@ mod tests {
     }
 
     #[test]
+    fn that_changes_no_longer_count_is_written_only_where_nothing_else_is_left() {
+        let mut trial = Trial::new(vec![threshold(0)]);
+        trial.slots("#");
+        let written = trial.stored.0.clone();
+        assert_eq!(written.len(), 1);
+        trial.slots(&"#".repeat(30));
+        assert_eq!(trial.stored.0, written);
+        // After a restart it is too old as well.
+        trial.restart(vec![threshold(0)], 0, false);
+        trial.slots("#.#.#.");
+        assert!(!trial.changes().iter().any(|change| change.starts_with("Flapping")));
+        trial.slots(&".".repeat(30));
+        assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
+    }
+
+    #[test]
     fn a_restart_takes_nothing_from_the_score_but_time() {
         let flaps_after = |down: u32| {
             let mut trial = Trial::new(vec![threshold(0)]);

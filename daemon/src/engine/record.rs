@@ -4,6 +4,7 @@ use haetae_plugin::Timestamp;
 
 use super::{
     alarm::Transition,
+    flap::Flaps,
     identity::{Identity, Turn},
     labels::Labels,
     standing::{Changes, Kept},
@@ -19,8 +20,19 @@ pub(super) fn touches(
 ) -> bool {
     turn.changed.is_some()
         || turn.pace.is_some()
-        || identity.kept(threshold) != before
+        || is_news(before, identity.kept(threshold))
         || (before != Kept::default() && identity.is_over())
+}
+
+/// Whether what is kept has to be written. How long ago changes were is known from their times: that
+/// they are too old to count is not written to a row that stays.
+fn is_news(before: Kept, after: Kept) -> bool {
+    let too_old = after.flaps == Flaps::default() && !before.flaps.is_flapping();
+    let stays = before != Kept::default() && after != Kept::default();
+    if too_old && stays {
+        return Kept { flaps: after.flaps, ..before } != after;
+    }
+    before != after
 }
 
 /// Records what a slot, or another number, changed of an identity that stood as `before`; one that
@@ -58,7 +70,7 @@ pub(super) fn record(
     }
     let after = identity.kept(threshold);
     let is_stored = after != Kept::default() && !identity.is_over();
-    if is_stored && (!was_stored || after != before || turn.changed.is_some()) {
+    if is_stored && (!was_stored || is_news(before, after) || turn.changed.is_some()) {
         changes.store(identity.standing(threshold, labels));
     } else if was_stored && !is_stored {
         changes.delete(identity.id());

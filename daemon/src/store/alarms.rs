@@ -162,6 +162,7 @@ struct Page {
 /// The next page after the id `after`; none: all were read before.
 fn page(connection: &mut dyn Connection, after: &mut String) -> Result<Option<Page>, StoreError> {
     let mut page = Page::default();
+    page.standings.standings.reserve_exact(usize::try_from(PAGE).unwrap_or_default());
     let mut last = None;
     connection.query(statements::ALARMS, &[parameters![&*after, PAGE]], &mut |row| {
         page.rows += 1;

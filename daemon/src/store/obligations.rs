@@ -257,19 +257,12 @@ impl Store {
     /// How many obligations are open, and how many lost.
     pub async fn count_obligations(&self) -> Result<(i64, i64), StoreError> {
         let counted = self.read(|connection| {
-            connection.all(statements::COUNT_OBLIGATIONS, parameters![], |row| {
-                Ok((DebtState::parse(row.text(0)?)?, row.integer(1)?))
+            connection.first(statements::COUNT_OBLIGATIONS, parameters![], |row| {
+                let lost = row.integer(1)?;
+                Ok((row.integer(0)? - lost, lost))
             })
         });
-        let mut counts = (0, 0);
-        for (state, count) in counted.await? {
-            match state {
-                DebtState::Open => counts.0 = count,
-                DebtState::Unreachable => counts.1 = count,
-                DebtState::Closed => {}
-            }
-        }
-        Ok(counts)
+        Ok(counted.await?.unwrap_or_default())
     }
 }
 
