@@ -20,6 +20,7 @@ mod notice;
 mod obligations;
 mod open;
 mod outbox;
+mod pages;
 mod postgres;
 pub mod reserve;
 mod retention;
@@ -56,6 +57,7 @@ pub use self::{
     obligations::{Debt, DebtState, Told},
     open::{Loss, Opened},
     outbox::{Claimed, Count, Held, Kind, Waiting},
+    pages::{PageReceiver, PageSender, pages},
     retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},

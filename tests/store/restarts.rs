@@ -10,7 +10,7 @@ use haetae::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
     },
-    store::{Location, Standings, Store},
+    store::{Location, Standings, Store, pages},
 };
 use haetae_plugin::{Samples, Series, Timestamp};
 
@@ -212,10 +212,10 @@ pub(super) async fn keep(
 
 /// All that the store holds for an engine.
 pub(super) async fn past(store: &Store) -> Past {
-    let (read, mut pages) = tokio::sync::mpsc::channel::<Standings>(1);
+    let (read, mut pages) = pages::<Standings>();
     let take = async {
         let mut standings = Vec::new();
-        while let Some(page) = pages.recv().await {
+        while let Some(page) = pages.next().await {
             standings.extend(page.standings);
         }
         standings

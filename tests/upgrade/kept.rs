@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use haetae::{
     engine::Standing,
-    store::{Debt, Standings, Store},
+    store::{Debt, Standings, Store, pages},
 };
 use haetae_plugin::{Notification, Timestamp};
 use serde_json::Value;
@@ -98,13 +98,17 @@ pub async fn is_all_there(earlier: &Earlier<'_>) {
 
 /// Standings are compared as the engine reads them.
 async fn alarms(store: &Store, before: &Before, place: &str) {
-    let (read, mut pages) = tokio::sync::mpsc::channel::<Standings>(10);
-    store.standings(read).await.unwrap();
-    let mut live = Vec::new();
-    while let Some(page) = pages.recv().await {
-        assert!(page.unreadable.is_empty(), "{:?} on {place}", page.unreadable);
-        live.extend(page.standings);
-    }
+    let (read, mut pages) = pages::<Standings>();
+    let take = async {
+        let mut live = Vec::new();
+        while let Some(page) = pages.next().await {
+            assert!(page.unreadable.is_empty(), "{:?} on {place}", page.unreadable);
+            live.extend(page.standings);
+        }
+        live
+    };
+    let (live, read) = tokio::join!(take, store.standings(read));
+    read.unwrap();
     let standing = |row: &Vec<Value>| serde_json::from_str::<Standing>(text(&row[4])).unwrap();
     let (ended, expected): (Vec<_>, Vec<_>) =
         before.alarms.iter().partition(|row| row[3] == "ended");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
 use super::StartError;
@@ -13,14 +13,12 @@ use crate::{
     engine::{
         Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},
+        notify::StoredGroup,
     },
     http::thresholds::registry::in_force,
     memory, people,
-    store::{Standings, Store, StoreError, Transaction},
+    store::{Standings, Store, StoreError, Transaction, pages},
 };
-
-/// Pages of standings that wait for the engine.
-const PAGES: usize = 2;
 
 /// An engine that goes on.
 pub(super) struct Restored {
@@ -78,13 +76,12 @@ async fn groups(
     clock: &Clock,
     mut restored: Restored,
 ) -> Result<Restored, StartError> {
-    let (read, mut pages) = mpsc::channel(PAGES);
+    let (read, mut pages) = pages::<Vec<StoredGroup>>();
     let clock = clock.clone();
     let take = spawn_blocking(move || {
-        while let Some(groups) = pages.blocking_recv() {
-            let past = Past { groups, ..Past::default() };
-            let effects = restored.engine.restore(past, &BTreeSet::new(), clock.now());
-            restored.effects.extend(effects);
+        while let Some(groups) = pages.blocking_next() {
+            restored.effects.extend(restored.engine.restore_groups(&groups, clock.now()));
+            pages.give_back(groups);
         }
         restored
     });
@@ -101,15 +98,16 @@ async fn standings(
     mut restored: Restored,
 ) -> Result<(Restored, usize), StartError> {
     let (instances, clock_of_engine) = (instances(plan), clock.clone());
-    let (read, mut pages) = mpsc::channel::<Standings>(PAGES);
+    let (read, mut pages) = pages::<Standings>();
     let take = spawn_blocking(move || {
         let (mut alarms, mut unreadable) = (0, Vec::new());
-        while let Some(page) = pages.blocking_recv() {
+        while let Some(mut page) = pages.blocking_next() {
             alarms += page.standings.len();
-            unreadable.extend(page.unreadable);
-            let past = Past { standings: page.standings, ..Past::default() };
-            let effects = restored.engine.restore(past, &instances, clock_of_engine.now());
+            unreadable.append(&mut page.unreadable);
+            let now = clock_of_engine.now();
+            let effects = restored.engine.restore_alarms(&page.standings, &instances, now);
             restored.effects.extend(effects);
+            pages.give_back(page);
         }
         (restored, alarms, unreadable)
     });

@@ -304,6 +304,19 @@ impl Evaluator {
         identity.is_some_and(|one| AlarmId::new(one.fingerprint.number(), one.occurrence) == id)
     }
 
+    /// Whether it does so as it was stored: with the same severity and the same labels.
+    pub(super) fn shows(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
+        let Some(identity) = self.identities.get(labels) else { return false };
+        let own = &identity.under(&self.threshold).labels;
+        let others = || labels.iter().filter(|(name, _)| !own.contains_key(*name));
+        let has = |name: &str, value: &str| stored.labels.get(name).is_some_and(|it| it == value);
+        identity.severity() == Some(stored.severity)
+            && AlarmId::new(identity.fingerprint.number(), identity.occurrence) == id
+            && stored.labels.len() == own.len() + others().count()
+            && own.iter().all(|(name, value)| has(name, value))
+            && others().all(|(name, value)| has(name, value))
+    }
+
     /// The severities of all alarms that fire.
     pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
         self.identities.values().filter_map(|identity| identity.severity())

@@ -1,6 +1,6 @@
 //! The labels that identify an alarm, in as little memory as they need.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::collections::BTreeMap;
 
 /// Names and values, sorted by name, each name once: each part after its length, `2:id1:a`.
 ///
@@ -33,11 +33,20 @@ impl Labels {
         // A length has seldom more than three digits.
         let mut text = String::with_capacity(parts().map(|part| part.len() + 4).sum());
         for part in parts() {
-            // Writing into a text can't fail.
-            write!(text, "{}:{part}", part.len()).unwrap_or_default();
+            push_number(&mut text, part.len());
+            text.push(':');
+            text.push_str(part);
         }
         Self(text.into())
     }
+}
+
+/// Appends the digits of a number: there are many labels, and `write!` takes as long as all else.
+fn push_number(text: &mut String, number: usize) {
+    if number > 9 {
+        push_number(text, number / 10);
+    }
+    text.push(char::from(b'0' + u8::try_from(number % 10).unwrap_or_default()));
 }
 
 /// Takes the first part off.

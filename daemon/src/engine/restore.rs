@@ -1,79 +1,104 @@
 //! Restore: alarms go on where the process before this one left them.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    mem::take,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use haetae_plugin::Timestamp;
 
 use super::{
     Engine, Problem, SYSTEM,
     alarm::{Change, INSTANCE_REMOVED, REMOVED, Transition},
+    labels::Labels,
     log::LogCursor,
-    notify::Views,
+    notify::{StoredGroup, Views},
     occurrence::Fingerprint,
     source::Source,
     standing::{Changes, Effects, Past, Standing},
 };
 
 impl Engine {
-    /// Goes on with what was stored; to be called before the first step, several times if the
-    /// standings come in parts. `instances` are the names that system alarms may be about.
+    /// Goes on with what was stored; to be called before the first step. Groups and alarms may
+    /// follow in parts: [`Self::restore_groups`], then [`Self::restore_alarms`]. `instances` are the
+    /// names that system alarms may be about.
     ///
     /// An alarm whose series have not spoken yet holds its condition, and the time that nobody
     /// judged counts toward nothing. What nothing judges any more is closed.
-    pub fn restore(
+    pub fn restore(&mut self, past: Past, instances: &BTreeSet<String>, now: Timestamp) -> Effects {
+        let Past { standings, occurrences, floor, handlings, groups, silences, cursors } = past;
+        self.occurrences.above(floor);
+        for (fingerprint, last) in occurrences {
+            self.remember(&fingerprint, last);
+        }
+        self.notifier.recall_handlings(handlings);
+        if !silences.is_empty() {
+            self.notifier.silence(silences, now);
+        }
+        self.recall_cursors(cursors, now);
+        let mut effects = self.restore_groups(&groups, now);
+        effects.extend(self.restore_alarms(&standings, instances, now));
+        effects
+    }
+
+    /// Goes on with what sinks were told together.
+    pub fn restore_groups(&mut self, groups: &[StoredGroup], now: Timestamp) -> Effects {
+        if !groups.is_empty() {
+            self.hold(now);
+        }
+        self.notifier.recall(groups);
+        let mut effects = Effects::default();
+        self.notifier.drain(&mut effects);
+        effects
+    }
+
+    /// Goes on with alarms that have not ended.
+    pub fn restore_alarms(
         &mut self,
-        mut past: Past,
+        standings: &[Standing],
         instances: &BTreeSet<String>,
         now: Timestamp,
     ) -> Effects {
-        let mut changes = Changes::default();
-        self.recall_sinks(&mut past, now);
-        self.occurrences.above(past.floor);
-        for (fingerprint, last) in past.occurrences {
-            self.remember(&fingerprint, last);
+        if !standings.is_empty() {
+            self.hold(now);
         }
-        self.recall_cursors(past.cursors, now);
+        let mut changes = Changes::default();
         let names = self.evaluators.iter().enumerate();
         let places: HashMap<_, _> =
             names.map(|(at, evaluator)| (evaluator.name().to_owned(), at)).collect();
         let mut firing = Vec::new();
-        for standing in past.standings {
+        for standing in standings {
+            let labels = Labels::from(&standing.labels);
             let reason = if standing.alarm.ended.is_some() {
                 self.remember(&standing.fingerprint, standing.occurrence);
                 continue;
             } else if standing.alarm.evaluator == SYSTEM {
-                self.restore_problem(&standing, instances, now)
+                self.restore_problem(standing, instances, now)
             } else if let Some(log) =
                 self.logs.iter_mut().find(|log| log.name() == standing.alarm.evaluator)
             {
-                log.restore(&standing, now)
+                log.restore(standing, now)
             } else {
                 let evaluator = places.get(&standing.alarm.evaluator);
                 match evaluator.and_then(|at| self.evaluators.get_mut(*at)) {
                     None => Some(REMOVED),
-                    Some(evaluator) => evaluator.restore(&standing, now, &mut changes),
+                    Some(evaluator) => evaluator.restore(standing, &labels, now, &mut changes),
                 }
             };
             if let Some(reason) = reason {
                 if standing.alarm.is_firing() {
                     self.remember(&standing.fingerprint, standing.occurrence);
                 }
-                close(standing, reason, now, &mut changes);
+                close(standing.clone(), reason, now, &mut changes);
                 continue;
             }
-            self.notifier.recall_pace(&standing);
+            self.notifier.recall_pace(standing);
             if standing.alarm.is_firing() {
-                firing.push(standing);
+                firing.push((standing, labels));
             }
         }
         let mut effects = changes.into_effects();
         let Self { evaluators, sources, system, logs, notifier, .. } = self;
         let views = Views { evaluators, sources, system, logs };
-        for standing in &firing {
-            notifier.resume(standing, now, views);
+        for (standing, labels) in firing {
+            notifier.resume(standing, labels, now, views);
         }
         notifier.take(&effects, now, views);
         notifier.drain(&mut effects);
@@ -89,18 +114,11 @@ impl Engine {
         }
     }
 
-    /// What sinks were told goes on, and nobody is told anything before every source has spoken.
-    fn recall_sinks(&mut self, past: &mut Past, now: Timestamp) {
-        if !past.standings.is_empty() || !past.groups.is_empty() {
-            let patience = self.sources.iter().map(Source::patience).max().unwrap_or_default();
-            let names = self.sources.iter().map(|source| source.timing.name.clone());
-            self.notifier.hold(names.collect(), patience, now);
-        }
-        let (groups, handlings) = (take(&mut past.groups), take(&mut past.handlings));
-        self.notifier.recall(groups, handlings);
-        if !past.silences.is_empty() {
-            self.notifier.silence(take(&mut past.silences), now);
-        }
+    /// Nobody is told anything before every source has spoken.
+    fn hold(&mut self, now: Timestamp) {
+        let patience = self.sources.iter().map(Source::patience).max().unwrap_or_default();
+        let names = self.sources.iter().map(|source| source.timing.name.clone());
+        self.notifier.hold(names.collect(), patience, now);
     }
 
     /// Restores a system alarm; the answer is why it can't be.

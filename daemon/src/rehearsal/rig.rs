@@ -27,7 +27,7 @@ use crate::{
     },
     engine::{Effects, Engine, Input, Past, Setting, SourceTiming, log::Positions},
     plugin::event::Event,
-    store::{Location, Standings, Store, health::Health, reserve::Reserve},
+    store::{Location, Standings, Store, health::Health, pages, reserve::Reserve},
 };
 
 /// The name of the daemon on its store.
@@ -198,11 +198,10 @@ async fn engine(
     let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
     let past = Past { groups: store.groups().await?, ..store.past().await? };
     let mut effects = engine.restore(past, &instances, now);
-    let (read, mut pages) = mpsc::channel::<Standings>(1);
+    let (read, mut pages) = pages::<Standings>();
     let restore = async {
-        while let Some(page) = pages.recv().await {
-            let past = Past { standings: page.standings, ..Past::default() };
-            effects.extend(engine.restore(past, &instances, now));
+        while let Some(page) = pages.next().await {
+            effects.extend(engine.restore_alarms(&page.standings, &instances, now));
         }
     };
     let ((), read) = tokio::join!(restore, store.standings(read));

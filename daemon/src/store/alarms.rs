@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use haetae_plugin::Timestamp;
-use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{
-    Store, StoreError, Transaction,
+    PageSender, Store, StoreError, Transaction,
     database::{Connection, Parameters, Row, parameters},
     statements,
 };
@@ -113,7 +112,7 @@ impl Store {
     /// Reads the standings that have not ended, by id, in pages: as they are stored, a hundred
     /// thousand are ten times what the engine makes of them. They are decoded on the thread that
     /// reads, beside whoever takes them.
-    pub async fn standings(&self, pages: mpsc::Sender<Standings>) -> Result<(), StoreError> {
+    pub async fn standings(&self, pages: PageSender<Standings>) -> Result<(), StoreError> {
         let read = self.read(move |connection| {
             let (mut after, mut seen) = (String::new(), HashSet::new());
             let mut passed_over = Vec::new();
@@ -127,7 +126,7 @@ impl Store {
                     passed_over.push("rows of alarms are out of order: some can't be read".into());
                     break;
                 }
-                if pages.blocking_send(standings).is_err() || is_last {
+                if !pages.send(standings) || is_last {
                     break;
                 }
             }

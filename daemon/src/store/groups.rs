@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use tokio::sync::mpsc;
-
 use super::{
-    Store, StoreError, Transaction,
+    PageSender, Store, StoreError, Transaction,
     database::{Connection, Parameters, Row, parameters},
-    statements,
+    pages, statements,
 };
 use crate::engine::notify::StoredGroup;
 
@@ -50,10 +48,7 @@ impl Transaction<'_> {
 impl Store {
     /// Reads all groups that go on, then the alarms in them, in pages: as they are stored, those of
     /// a hundred thousand alarms are more than what the engine makes of them.
-    pub async fn group_pages(
-        &self,
-        pages: mpsc::Sender<Vec<StoredGroup>>,
-    ) -> Result<(), StoreError> {
+    pub async fn group_pages(&self, pages: PageSender<Vec<StoredGroup>>) -> Result<(), StoreError> {
         let read = self.read(move |connection| {
             let mut unread = Vec::new();
             let mut places = Places::default();
@@ -61,7 +56,7 @@ impl Store {
                 let (sink, key) = (places.sink.clone(), places.key.clone());
                 let row = parameters![&sink, &key, PAGE];
                 let page = page(connection, statements::GROUPS, row, &mut places, &mut unread)?;
-                if pages.blocking_send(page).is_err() {
+                if !pages.send(page) {
                     return Ok(unread);
                 }
             }
@@ -72,7 +67,7 @@ impl Store {
                 let row = parameters![&alarm, &sink, &key, PAGE];
                 let page =
                     page(connection, statements::GROUP_ALARMS, row, &mut places, &mut unread)?;
-                if pages.blocking_send(page).is_err() {
+                if !pages.send(page) {
                     return Ok(unread);
                 }
             }
@@ -84,10 +79,10 @@ impl Store {
 
     /// The same at once, by sink and key.
     pub async fn groups(&self) -> Result<Vec<StoredGroup>, StoreError> {
-        let (read, mut pages) = mpsc::channel(1);
+        let (read, mut pages) = pages();
         let take = async {
             let mut groups = Vec::<StoredGroup>::new();
-            while let Some(page) = pages.recv().await {
+            while let Some(page) = pages.next().await {
                 groups.extend(page);
             }
             groups.sort_unstable_by(|a, b| (&a.sink, &a.key).cmp(&(&b.sink, &b.key)));

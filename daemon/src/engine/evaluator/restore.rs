@@ -17,11 +17,11 @@ impl Evaluator {
     pub(in crate::engine) fn restore(
         &mut self,
         standing: &Standing,
+        labels: &Labels,
         now: Timestamp,
         changes: &mut Changes,
     ) -> Option<&'static str> {
-        let labels = Labels::from(&standing.labels);
-        let numbers = self.overrides.resolve(&self.threshold, &labels);
+        let numbers = self.overrides.resolve(&self.threshold, labels);
         let threshold = numbers.as_deref().unwrap_or(&self.threshold);
         let kept = standing.kept(threshold);
         let by = self.threshold.by.as_deref();
@@ -31,7 +31,7 @@ impl Evaluator {
         let before = standing.alarm.is_firing().then_some(standing.alarm.severity);
         let silent = standing.state.as_ref().map(|state| state.silent).unwrap_or_default();
         let seen = standing.state.as_ref().and_then(|state| state.seen);
-        let known = (&labels, self.identities.len());
+        let known = (labels, self.identities.len());
         let expected = expected::of(&self.threshold, &self.named, &self.inputs, known);
         let expected = expected.map(|it| Box::new(it.silent_for(silent, seen.is_some())));
         let learned = seen.is_some() && expected.as_ref().is_some_and(|it| !it.is_forgotten());
@@ -39,14 +39,14 @@ impl Evaluator {
         // What never spoke fires because it was expected, and may be no more; of what is no longer
         // read no word can come.
         let by_name_alone = kept.levels.by_absence && seen.is_none();
-        let unexpected = by_name_alone || !self.threshold.may_read(&labels);
+        let unexpected = by_name_alone || !self.threshold.may_read(labels);
         let orphaned = expected.is_none() && unexpected;
         let goes_on = something && before.is_some() == kept.severity().is_some() && !orphaned;
-        if !fits || !goes_on || self.identities.contains_key(&labels) {
+        if !fits || !goes_on || self.identities.contains_key(labels) {
             return Some(CHANGED);
         }
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
-            .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, &labels));
+            .unwrap_or_else(|| Fingerprint::of(&self.threshold.name, labels));
         let unit = self.unit(&standing.alarm.unit);
         let mut identity = Identity::restored(fingerprint, standing, kept, unit);
         (identity.numbers, identity.expected) = (numbers, expected);
@@ -56,13 +56,13 @@ impl Evaluator {
         let AlarmView { condition, severity, .. } = standing.alarm;
         // Of a level that was taken away nothing is left.
         if stands != (condition != Condition::Ok).then_some((condition, severity)) {
-            let alarm = identity.view(threshold, &labels);
+            let alarm = identity.view(threshold, labels);
             let better = |alarm| Transition { change: Change::Better, alarm, at: now };
             let lesser = before > kept.severity();
             changes.transitions.extend(alarm.filter(|_| lesser).map(better));
-            changes.store(identity.standing(threshold, &labels));
+            changes.store(identity.standing(threshold, labels));
         }
-        self.identities.insert(labels, Box::new(identity));
+        self.identities.insert(labels.clone(), Box::new(identity));
         None
     }
 }

@@ -94,6 +94,13 @@ impl Views<'_> {
         }
     }
 
+    /// Whether an evaluator of thresholds shows an alarm as it was stored, as far as it depends on
+    /// that who is told of it: under the same id and labels, and as severe.
+    pub(super) fn shows(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
+        let evaluator = self.evaluator(&stored.evaluator);
+        evaluator.is_some_and(|evaluator| evaluator.shows(stored, labels, id))
+    }
+
     /// An evaluator of thresholds; a plan has them by name.
     fn evaluator(&self, name: &str) -> Option<&Evaluator> {
         match self.evaluators.binary_search_by(|one| one.name().cmp(name)) {

@@ -42,18 +42,18 @@ impl Notifier {
 
     /// Goes on with what was stored, in the order of sinks and keys; before the alarms that are in
     /// the groups.
-    pub(in crate::engine) fn recall(
-        &mut self,
-        groups: Vec<StoredGroup>,
-        handlings: Vec<(String, Handling)>,
-    ) {
+    pub(in crate::engine) fn recall(&mut self, groups: &[StoredGroup]) {
         for StoredGroup { sink, key, state } in groups {
-            let row = state.and_then(|state| serde_json::from_str::<Row>(&state).ok());
-            let arm = self.arms.iter_mut().find(|arm| arm.route.sink == sink);
-            if !arm.zip(row).is_some_and(|(arm, row)| arm.recall(&key, row)) {
-                self.out.forget(&sink, key);
+            let row = state.as_ref().and_then(|state| serde_json::from_str::<Row>(state).ok());
+            let arm = self.arms.iter_mut().find(|arm| arm.route.sink == *sink);
+            if !arm.zip(row).is_some_and(|(arm, row)| arm.recall(key, row)) {
+                self.out.forget(sink, key.clone());
             }
         }
+    }
+
+    /// Goes on with what people said of alarms.
+    pub(in crate::engine) fn recall_handlings(&mut self, handlings: Vec<(String, Handling)>) {
         for (alarm, handling) in handlings {
             let Some(id) = AlarmId::parse(&alarm) else { continue };
             let timer = Timer::Handling(id);
@@ -66,11 +66,16 @@ impl Notifier {
     pub(in crate::engine) fn resume(
         &mut self,
         standing: &Standing,
+        labels: Labels,
         now: Timestamp,
         views: Views<'_>,
     ) {
         let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
-        let labels = Labels::from(&standing.labels);
+        if views.shows(&standing.alarm, &labels, id) {
+            self.fire(id, &standing.alarm, labels, true, now);
+            self.offer(id, &standing.alarm, now);
+            return;
+        }
         // Of what no evaluator shows there is what was stored.
         let view = views.look(&standing.alarm.evaluator, &labels, id);
         let alarm = view.as_ref().unwrap_or(&standing.alarm);
