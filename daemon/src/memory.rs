@@ -16,7 +16,7 @@
 #[cfg(target_env = "gnu")]
 pub fn hold_little() {
     const ARENAS: libc::c_int = 4;
-    const BLOCK: libc::c_int = 1 << 20;
+    const BLOCK: libc::c_int = 128 << 10;
     // What a batch takes is not asked of the system each time; [`give_back`] sees to the rest.
     const KEPT: libc::c_int = 4 << 20;
     let options = [

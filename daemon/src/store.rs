@@ -50,6 +50,7 @@ use self::{
 pub use self::{
     alarms::{Occurrences, Standings},
     care::{Findings, Unreadable},
+    groups::groups,
     handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
@@ -57,7 +58,7 @@ pub use self::{
     obligations::{Debt, DebtState, Told},
     open::{Loss, Opened},
     outbox::{Claimed, Count, Held, Kind, Waiting},
-    pages::{PageReceiver, PageSender, pages},
+    pages::{Page, PageReceiver, PageSender, pages},
     retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},

@@ -212,11 +212,11 @@ pub(super) async fn keep(
 
 /// All that the store holds for an engine.
 pub(super) async fn past(store: &Store) -> Past {
-    let (read, mut pages) = pages::<Standings>();
+    let (read, mut pages) = pages();
     let take = async {
         let mut standings = Vec::new();
         while let Some(page) = pages.next().await {
-            standings.extend(page.standings);
+            standings.extend(Standings::of(&page).standings);
         }
         standings
     };

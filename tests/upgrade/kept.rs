@@ -98,12 +98,13 @@ pub async fn is_all_there(earlier: &Earlier<'_>) {
 
 /// Standings are compared as the engine reads them.
 async fn alarms(store: &Store, before: &Before, place: &str) {
-    let (read, mut pages) = pages::<Standings>();
+    let (read, mut pages) = pages();
     let take = async {
         let mut live = Vec::new();
         while let Some(page) = pages.next().await {
-            assert!(page.unreadable.is_empty(), "{:?} on {place}", page.unreadable);
-            live.extend(page.standings);
+            let Standings { standings, unreadable } = Standings::of(&page);
+            assert!(unreadable.is_empty(), "{unreadable:?} on {place}");
+            live.extend(standings);
         }
         live
     };

@@ -13,11 +13,10 @@ use crate::{
     engine::{
         Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},
-        notify::StoredGroup,
     },
     http::thresholds::registry::in_force,
     memory, people,
-    store::{Standings, Store, StoreError, Transaction, pages},
+    store::{self, Standings, Store, StoreError, Transaction, pages},
 };
 
 /// An engine that goes on.
@@ -76,12 +75,13 @@ async fn groups(
     clock: &Clock,
     mut restored: Restored,
 ) -> Result<Restored, StartError> {
-    let (read, mut pages) = pages::<Vec<StoredGroup>>();
+    let (read, mut pages) = pages();
     let clock = clock.clone();
     let take = spawn_blocking(move || {
-        while let Some(groups) = pages.blocking_next() {
-            restored.effects.extend(restored.engine.restore_groups(&groups, clock.now()));
-            pages.give_back(groups);
+        while let Some(page) = pages.blocking_next() {
+            let effects = restored.engine.restore_groups(&store::groups(&page), clock.now());
+            restored.effects.extend(effects);
+            pages.give_back(page);
         }
         restored
     });
@@ -98,16 +98,17 @@ async fn standings(
     mut restored: Restored,
 ) -> Result<(Restored, usize), StartError> {
     let (instances, clock_of_engine) = (instances(plan), clock.clone());
-    let (read, mut pages) = pages::<Standings>();
+    let (read, mut pages) = pages();
     let take = spawn_blocking(move || {
         let (mut alarms, mut unreadable) = (0, Vec::new());
-        while let Some(mut page) = pages.blocking_next() {
-            alarms += page.standings.len();
-            unreadable.append(&mut page.unreadable);
-            let now = clock_of_engine.now();
-            let effects = restored.engine.restore_alarms(&page.standings, &instances, now);
-            restored.effects.extend(effects);
+        while let Some(page) = pages.blocking_next() {
+            let found = Standings::of(&page);
             pages.give_back(page);
+            alarms += found.standings.len();
+            unreadable.extend(found.unreadable);
+            let now = clock_of_engine.now();
+            let effects = restored.engine.restore_alarms(&found.standings, &instances, now);
+            restored.effects.extend(effects);
         }
         (restored, alarms, unreadable)
     });

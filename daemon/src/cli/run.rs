@@ -1,6 +1,6 @@
 //! `haetae run`: the daemon.
 
-use std::sync::Arc;
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -87,8 +87,10 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
                 store = %app.view().store(),
                 "started"
             );
-            memory::give_back_code();
-            app.finish().await;
+            tokio::select! {
+                () = app.finish() => {}
+                never = give_back() => match never {},
+            }
             0
         }
         Err(error) => {
@@ -96,6 +98,15 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
             exit::FOUND
         }
     }
+}
+
+/// What only the start needed is given back, and what only the first minute did.
+async fn give_back() -> Infallible {
+    memory::give_back_code();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    memory::give_back();
+    memory::give_back_code();
+    pending().await
 }
 
 /// The plan and its plugins; `None` after its problems were shown.

@@ -198,10 +198,10 @@ async fn engine(
     let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
     let past = Past { groups: store.groups().await?, ..store.past().await? };
     let mut effects = engine.restore(past, &instances, now);
-    let (read, mut pages) = pages::<Standings>();
+    let (read, mut pages) = pages();
     let restore = async {
         while let Some(page) = pages.next().await {
-            effects.extend(engine.restore_alarms(&page.standings, &instances, now));
+            effects.extend(engine.restore_alarms(&Standings::of(&page).standings, &instances, now));
         }
     };
     let ((), read) = tokio::join!(restore, store.standings(read));

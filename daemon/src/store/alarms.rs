@@ -6,7 +6,7 @@ use haetae_plugin::Timestamp;
 use tracing::warn;
 
 use super::{
-    PageSender, Store, StoreError, Transaction,
+    Page, PageSender, Store, StoreError, Transaction,
     database::{Connection, Parameters, Row, parameters},
     statements,
 };
@@ -33,6 +33,20 @@ pub struct Standings {
     pub standings: Vec<Standing>,
     /// Ids of alarms, and why they can't be read.
     pub unreadable: Vec<(String, String)>,
+}
+
+impl Standings {
+    /// Those of a page.
+    pub fn of(page: &Page) -> Self {
+        let (mut standings, mut unreadable) = (Vec::new(), page.unreadable.clone());
+        for [id, standing] in page.rows() {
+            match serde_json::from_str(standing) {
+                Ok(standing) => standings.push(standing),
+                Err(error) => unreadable.push((id.into(), error.to_string())),
+            }
+        }
+        Self { standings, unreadable }
+    }
 }
 
 /// Which occurrences there were.
@@ -109,26 +123,25 @@ impl Store {
         Ok(Past { cursors, occurrences: known, floor, ..Past::default() })
     }
 
-    /// Reads the standings that have not ended, by id, in pages: as they are stored, a hundred
-    /// thousand are ten times what the engine makes of them. They are decoded on the thread that
-    /// reads, beside whoever takes them.
-    pub async fn standings(&self, pages: PageSender<Standings>) -> Result<(), StoreError> {
+    /// Reads the standings that have not ended, by id, in pages of [`Standings`]: all at once they
+    /// are ten times what the engine makes of them. A row may come twice if others are hurt.
+    pub async fn standings(&self, pages: PageSender) -> Result<(), StoreError> {
         let read = self.read(move |connection| {
-            let (mut after, mut seen) = (String::new(), HashSet::new());
+            let (mut after, mut ends) = (String::new(), HashSet::new());
             let mut passed_over = Vec::new();
-            while let Some(Page { rows, mut standings, nameless }) = page(connection, &mut after)? {
-                passed_over.extend(nameless);
-                standings.standings.retain(|one| seen.insert(one.alarm.id.clone()));
-                standings.unreadable.retain(|(id, _)| seen.insert(id.clone()));
-                let is_last = rows < PAGE;
-                // With nothing new it would go round in circles.
-                if !is_last && standings.standings.is_empty() && standings.unreadable.is_empty() {
+            loop {
+                let mut page = pages.empty();
+                let end = fill(connection, &after, &mut page, &mut passed_over)?;
+                if !pages.send(page) {
+                    break;
+                }
+                let Some(end) = end else { break };
+                if !ends.insert(end.clone()) {
+                    // It would go round in circles.
                     passed_over.push("rows of alarms are out of order: some can't be read".into());
                     break;
                 }
-                if !pages.send(standings) || is_last {
-                    break;
-                }
+                after = end;
             }
             Ok(passed_over)
         });
@@ -149,42 +162,30 @@ impl Store {
     }
 }
 
-/// Rows of alarms that follow each other.
-#[derive(Default)]
-struct Page {
-    rows: i64,
-    standings: Standings,
-    /// Why the ids of others can't be read.
-    nameless: Vec<String>,
-}
-
-/// The next page after the id `after`; none: all were read before.
-fn page(connection: &mut dyn Connection, after: &mut String) -> Result<Option<Page>, StoreError> {
-    let mut page = Page::default();
-    page.standings.standings.reserve_exact(usize::try_from(PAGE).unwrap_or_default());
-    let mut last = None;
-    connection.query(statements::ALARMS, &[parameters![&*after, PAGE]], &mut |row| {
-        page.rows += 1;
-        let id = match row.string(0) {
-            Ok(id) => id,
-            Err(error) => {
-                page.nameless.push(format!("the id of an alarm can't be read: {error}"));
-                return Ok(());
+/// Fills a page with the rows after the id `after`. The answer is where the next page begins; none:
+/// there is no other one.
+fn fill(
+    connection: &mut dyn Connection,
+    after: &str,
+    page: &mut Page,
+    passed_over: &mut Vec<String>,
+) -> Result<Option<String>, StoreError> {
+    let (mut rows, mut end) = (0, None);
+    connection.query(statements::ALARMS, &[parameters![after, PAGE]], &mut |row| {
+        rows += 1;
+        match (row.text(0), row.text(1)) {
+            (Ok(id), Ok(standing)) => page.push([id, standing]),
+            (Ok(id), Err(error)) => page.unreadable.push((id.into(), error.to_string())),
+            (Err(error), _) => {
+                passed_over.push(format!("the id of an alarm can't be read: {error}"));
             }
-        };
-        match row.json(1) {
-            Ok(standing) => page.standings.standings.push(standing),
-            Err(error) => page.standings.unreadable.push((id.clone(), error.to_string())),
         }
-        last = Some(id);
+        if rows == PAGE {
+            end = row.string(0).ok();
+        }
         Ok(())
     })?;
-    if page.rows == 0 {
-        return Ok(None);
-    }
-    // After one that has no id that can be read, there is no next page.
-    *after = last.unwrap_or_default();
-    Ok(Some(page))
+    Ok(end)
 }
 
 fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    PageSender, Store, StoreError, Transaction,
+    Page, PageSender, Store, StoreError, Transaction,
     database::{Connection, Parameters, Row, parameters},
     pages, statements,
 };
@@ -45,30 +45,31 @@ impl Transaction<'_> {
     }
 }
 
+/// The groups of a page.
+pub fn groups(page: &Page) -> Vec<StoredGroup> {
+    let group = |[sink, key, state]: [&str; 3]| {
+        let state = Some(state.into());
+        StoredGroup { sink: sink.into(), key: key.into(), state }
+    };
+    page.rows().map(group).collect()
+}
+
 impl Store {
-    /// Reads all groups that go on, then the alarms in them, in pages: as they are stored, those of
-    /// a hundred thousand alarms are more than what the engine makes of them.
-    pub async fn group_pages(&self, pages: PageSender<Vec<StoredGroup>>) -> Result<(), StoreError> {
+    /// Reads all groups that go on, then the alarms in them, in pages of [`groups`]: all at once they
+    /// are more than what the engine makes of them.
+    pub async fn group_pages(&self, pages: PageSender) -> Result<(), StoreError> {
         let read = self.read(move |connection| {
             let mut unread = Vec::new();
-            let mut places = Places::default();
-            while places.go_on {
-                let (sink, key) = (places.sink.clone(), places.key.clone());
-                let row = parameters![&sink, &key, PAGE];
-                let page = page(connection, statements::GROUPS, row, &mut places, &mut unread)?;
-                if !pages.send(page) {
-                    return Ok(unread);
-                }
-            }
-            let mut places = Places::default();
-            while places.go_on {
-                let alarm = places.alarm.clone();
-                let (sink, key) = (places.sink.clone(), places.key.clone());
-                let row = parameters![&alarm, &sink, &key, PAGE];
-                let page =
-                    page(connection, statements::GROUP_ALARMS, row, &mut places, &mut unread)?;
-                if !pages.send(page) {
-                    return Ok(unread);
+            for (sql, is_by_alarm) in
+                [(statements::GROUPS, false), (statements::GROUP_ALARMS, true)]
+            {
+                let mut places = Places::default();
+                while places.go_on {
+                    let mut page = pages.empty();
+                    fill(connection, (sql, is_by_alarm), &mut page, &mut places, &mut unread)?;
+                    if !pages.send(page) {
+                        return Ok(unread);
+                    }
                 }
             }
             Ok(unread)
@@ -83,7 +84,7 @@ impl Store {
         let take = async {
             let mut groups = Vec::<StoredGroup>::new();
             while let Some(page) = pages.next().await {
-                groups.extend(page);
+                groups.extend(self::groups(&page));
             }
             groups.sort_unstable_by(|a, b| (&a.sink, &a.key).cmp(&(&b.sink, &b.key)));
             groups
@@ -95,9 +96,8 @@ impl Store {
 
 /// Where the pages got to.
 struct Places {
-    alarm: String,
-    sink: String,
-    key: String,
+    /// The alarm, the sink and the key of the last row.
+    end: [String; 3],
     /// Ends of pages: one that comes again shows that rows do not lie in their order.
     ends: HashSet<[String; 3]>,
     /// Whether there may be another page.
@@ -106,46 +106,51 @@ struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        let [alarm, sink, key] = [const { String::new() }; 3];
-        Self { alarm, sink, key, ends: HashSet::new(), go_on: true }
+        Self { end: <[String; 3]>::default(), ends: HashSet::new(), go_on: true }
     }
 }
 
-/// The rows of a page that can be read; the next page begins after the last of them.
-fn page(
+/// Fills a page with the rows after the last one that can be read.
+fn fill(
     connection: &mut dyn Connection,
-    sql: &'static str,
-    row: Parameters<'_>,
+    (sql, is_by_alarm): (&'static str, bool),
+    page: &mut Page,
     places: &mut Places,
     unread: &mut Vec<String>,
-) -> Result<Vec<StoredGroup>, StoreError> {
-    let (mut groups, mut rows, mut end) = (Vec::new(), 0, None);
-    for read in connection.all(sql, row, |row| Ok(group(row)))? {
+) -> Result<(), StoreError> {
+    let [alarm, sink, key] = places.end.clone();
+    let after = if is_by_alarm {
+        parameters![&alarm, &sink, &key, PAGE]
+    } else {
+        parameters![&sink, &key, PAGE]
+    };
+    let (mut rows, mut end) = (0, None);
+    connection.query(sql, &[after], &mut |row| {
         rows += 1;
-        match read {
-            Ok((group, alarm)) => {
-                end = Some([alarm, group.sink.clone(), group.key.clone()]);
-                groups.push(group);
+        match group(row) {
+            Ok(([sink, key, state], alarm)) => {
+                page.push([sink, key, state]);
+                if rows == PAGE {
+                    end = Some([alarm, sink, key].map(str::to_owned));
+                }
             }
             Err(error) => unread.push(format!("a row of groups can't be read: {error}")),
         }
-    }
-    places.go_on = rows >= PAGE;
-    if let Some(end) = end.filter(|_| places.go_on) {
+        Ok(())
+    })?;
+    places.go_on = rows >= PAGE && end.is_some();
+    if let Some(end) = end {
         places.go_on = places.ends.insert(end.clone());
         if !places.go_on {
             unread.push("rows of groups are out of order: some can't be read".into());
         }
-        [places.alarm, places.sink, places.key] = end;
-    } else {
-        places.go_on = false;
+        places.end = end;
     }
-    Ok(groups)
+    Ok(())
 }
 
-fn group(row: &dyn Row) -> Result<(StoredGroup, String), StoreError> {
-    let state = Some(row.string(2)?);
-    Ok((StoredGroup { sink: row.string(0)?, key: row.string(1)?, state }, row.string(3)?))
+fn group(row: &dyn Row) -> Result<([&str; 3], &str), StoreError> {
+    Ok(([row.text(0)?, row.text(1)?, row.text(2)?], row.text(3)?))
 }
 
 #[cfg(test)]

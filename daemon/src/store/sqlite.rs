@@ -33,7 +33,7 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
 /// are taken when they are needed: else each is written and read again. It copies its log into the file by itself only
 /// where that has grown much longer than [`CHECKPOINT`], because whoever does that was too slow;
 /// after a storm the log does not stay as long as it was.
-const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -4000; PRAGMA wal_autocheckpoint = 16000;
+const WRITER_PRAGMAS: &str = "PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 16000;
     PRAGMA journal_size_limit = 67108864;";
 /// Pages in the log from which on it is copied into the file, beside whoever writes.
 const CHECKPOINT: i32 = 1_000;

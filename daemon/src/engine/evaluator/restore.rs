@@ -1,5 +1,7 @@
 //! Restore: an evaluator goes on with an alarm that was stored.
 
+use std::collections::btree_map::Entry;
+
 use haetae_plugin::Timestamp;
 
 use super::{Evaluator, expected};
@@ -42,7 +44,7 @@ impl Evaluator {
         let unexpected = by_name_alone || !self.threshold.may_read(labels);
         let orphaned = expected.is_none() && unexpected;
         let goes_on = something && before.is_some() == kept.severity().is_some() && !orphaned;
-        if !fits || !goes_on || self.identities.contains_key(labels) {
+        if !fits || !goes_on {
             return Some(CHANGED);
         }
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
@@ -54,6 +56,13 @@ impl Evaluator {
         let stands =
             kept.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
         let AlarmView { condition, severity, .. } = standing.alarm;
+        let entry = match self.identities.entry(labels.clone()) {
+            Entry::Vacant(entry) => entry,
+            // A row that is read twice goes on once.
+            Entry::Occupied(known) => {
+                return (known.get().id() != standing.alarm.id).then_some(CHANGED);
+            }
+        };
         // Of a level that was taken away nothing is left.
         if stands != (condition != Condition::Ok).then_some((condition, severity)) {
             let alarm = identity.view(threshold, labels);
@@ -62,7 +71,7 @@ impl Evaluator {
             changes.transitions.extend(alarm.filter(|_| lesser).map(better));
             changes.store(identity.standing(threshold, labels));
         }
-        self.identities.insert(labels.clone(), Box::new(identity));
+        entry.insert(Box::new(identity));
         None
     }
 }

@@ -30,6 +30,10 @@ impl LogEvaluator {
         now: Timestamp,
     ) -> Option<&'static str> {
         let labels = Labels::from(&standing.labels);
+        if self.entries.get(&labels).is_some_and(|known| known.id() == standing.alarm.id) {
+            // A row that is read twice goes on once.
+            return None;
+        }
         let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
         let fits = fits && !self.strange;
         let tally = standing.state.as_ref().and_then(|state| state.log.clone());
