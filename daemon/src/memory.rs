@@ -37,30 +37,43 @@ pub fn give_back() {
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Gives back the pages of the program's code: most of what the start ran is never run again, and
-/// what is run is mapped again when it is.
+/// Gives back the pages of the program's files, its code and its constants: most of what the start
+/// ran is never run again, and what is run is mapped again when it is.
 #[cfg(target_env = "gnu")]
-pub fn give_back_code() {
-    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
-    let Some((start, length)) = code(&maps, (give_back_code as *const ()).addr()) else { return };
-    let start = std::ptr::without_provenance_mut(start);
-    // SAFETY: the pages are of a file and can't be written, so that they are read from it again as
-    // they were; no memory that Rust knows of changes.
-    unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
+pub fn give_back_files() {
+    let Ok(maps) = std::fs::read_to_string("/proc/self/smaps") else { return };
+    for (start, length) in unchanged(&maps) {
+        let start = std::ptr::without_provenance_mut(start);
+        // SAFETY: the pages are of a file, can't be written and are as they are there, so that they
+        // are read from it again; no memory that Rust knows of changes.
+        unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
+    }
 }
 
-/// Where the code around an address lies, and how long it is.
+/// Where pages of files lie that can't be written and never were, and how many bytes they take.
+///
+/// What the linker wrote into before it closed it has pages of its own: it is left alone.
 #[cfg(target_env = "gnu")]
-fn code(maps: &str, address: usize) -> Option<(usize, usize)> {
+fn unchanged(maps: &str) -> Vec<(usize, usize)> {
     let number = |text: &str| usize::from_str_radix(text, 16).ok();
-    let segment = |line: &str| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
+    let mapping = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
         let (start, end) = (number(start)?, number(end)?);
-        let is_it = rest.starts_with("r-xp") && (start..end).contains(&address);
-        is_it.then_some((start, end - start))
+        let is_private = matches!(words.next()?, "r--p" | "r-xp");
+        let is_of_a_file = words.nth(2).is_some_and(|inode| inode != "0");
+        Some((start, end - start, is_private && is_of_a_file))
     };
-    maps.lines().find_map(segment)
+    let mut unchanged = Vec::new();
+    let mut last = None;
+    for line in maps.lines() {
+        if let Some((start, length, may)) = mapping(line) {
+            last = may.then_some((start, length));
+        } else if line.starts_with("Anonymous:") && line.ends_with(" 0 kB") {
+            unchanged.extend(last);
+        }
+    }
+    unchanged
 }
 
 /// Other allocators are left as they are.
@@ -73,28 +86,41 @@ pub fn give_back() {}
 
 /// Other systems are left to themselves.
 #[cfg(not(target_env = "gnu"))]
-pub fn give_back_code() {}
+pub fn give_back_files() {}
 
 #[cfg(all(test, target_env = "gnu"))]
 mod tests {
     use super::*;
 
+    const MAPS: &str = "\
+55d000-55e000 r--p 00000000 fe:00 12   /opt/a haetae
+Rss:                   4 kB
+Anonymous:             0 kB
+AnonHugePages:         0 kB
+55e000-560000 r-xp 00001000 fe:00 12   /opt/a haetae
+Anonymous:             0 kB
+560000-561000 r--p 00002000 fe:00 12   /opt/a haetae
+Anonymous:             4 kB
+561000-562000 rw-p 00003000 fe:00 12   /opt/a haetae
+Anonymous:             0 kB
+562000-563000 r--s 00003000 fe:00 13   /run/state
+Anonymous:             0 kB
+7fff00-7fff10 r-xp 00000000 00:00 0    [vdso]
+Anonymous:             0 kB
+";
+
     #[test]
-    fn the_code_of_a_program_is_found_among_what_is_mapped() {
-        let maps = "55d000-55e000 r--p 00000000 fe:00 12  /opt/a haetae\n\
-            55e000-55f000 r-xp 00001000 fe:00 12  /opt/a haetae\n\
-            560000-561000 rw-p 00002000 fe:00 12  /opt/a haetae\n\
-            7fff00-7fff10 r-xp 00000000 00:00 0  [vdso]\n";
-        assert_eq!(code(maps, 0x55_e010), Some((0x55_e000, 0x1000)));
-        assert_eq!(code(maps, 0x56_0010), None);
-        assert_eq!(code(maps, 0x57_0010), None);
+    fn pages_of_files_that_were_never_written_are_found_among_what_is_mapped() {
+        assert_eq!(unchanged(MAPS), [(0x55_d000, 0x1000), (0x55_e000, 0x2000)]);
     }
 
     #[test]
     fn a_program_goes_on_without_the_pages_of_its_code() {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        assert!(code(&maps, (give_back_code as *const ()).addr()).is_some());
-        give_back_code();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let here = (give_back_files as *const ()).addr();
+        let found = unchanged(&maps);
+        assert!(found.iter().any(|(start, length)| (*start..*start + *length).contains(&here)));
+        give_back_files();
         assert_eq!([3, 1, 2].iter().max(), Some(&3));
     }
 }

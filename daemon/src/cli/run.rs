@@ -102,10 +102,10 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
 
 /// What only the start needed is given back, and what only the first minute did.
 async fn give_back() -> Infallible {
-    memory::give_back_code();
+    memory::give_back_files();
     tokio::time::sleep(Duration::from_mins(1)).await;
     memory::give_back();
-    memory::give_back_code();
+    memory::give_back_files();
     pending().await
 }
 
