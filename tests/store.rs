@@ -607,9 +607,12 @@ async fn a_store_of_a_newer_haetae_is_not_touched() {
     open(&Location::File(path.clone())).await.close().await;
     let mut client = Client::connect(&Location::File(path.clone())).await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum,
-        execution_time) VALUES (99, 'later', 1, x'00', 0)";
+        execution_time) SELECT max(version) + 1, 'later', 1, x'00', 0 FROM _sqlx_migrations";
     client.execute(newer).await;
-    drop(client);
     let error = refusal(&path).await;
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+    // No haetae leaves a change out.
+    client.execute("UPDATE _sqlx_migrations SET version = 72 WHERE version = 4").await;
+    let error = refusal(&path).await;
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
 }
