@@ -3,7 +3,8 @@
 //!
 //! Measured with `make bench PART=restore` on two cores, glibc 2.36: with its own settings 100 000
 //! series take 155 MB and 100 000 alarms are told in 14.8 s; with four arenas 141 MB and 13.6 s; with
-//! one 139 MB and 18.9 s, since threads wait for each other.
+//! one 139 MB and 18.9 s, since threads wait for each other. With `PART=rules`, ten thousand series
+//! take 40.3 MB if blocks of 1 MB and more are asked of the system, 36.9 MB with those of 128 kB.
 #![cfg_attr(
     target_env = "gnu",
     expect(unsafe_code, reason = "mallopt, malloc_trim and madvise; see SAFETY")
