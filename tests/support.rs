@@ -15,9 +15,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -244,4 +248,14 @@ pub fn every<T>(pause: Duration, limit: Duration, mut ask: impl FnMut() -> Optio
         }
         thread::park_timeout(pause);
     }
+}
+
+/// A port below those that the kernel gives to connections and to whoever listens on any: until a server
+/// listens there, and while it is down, nobody else does.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 120).expect("small") * 100;
+    let ports = (0..100).map(|_| 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100);
+    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("a free port")
 }

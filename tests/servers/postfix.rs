@@ -10,14 +10,17 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use crate::{running::Running, support::within};
+use crate::{
+    running::Running,
+    support::{free_port, within},
+};
 
 /// The domain that it has mailboxes in.
 pub const DOMAIN: &str = "postfix.test";
@@ -159,9 +162,4 @@ fn postconf(etc: &Path, name: &str) -> String {
     let mut command = Command::new("/usr/sbin/postconf");
     let output = command.arg("-c").arg(etc).args(["-h", name]).output().expect("postconf");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("bound").port()
 }

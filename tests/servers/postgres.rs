@@ -3,18 +3,16 @@
 
 use std::{
     fs::{self, File},
-    net::TcpListener,
     os::unix::fs::{FileExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::within;
+use crate::support::{free_port, within};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -225,16 +223,6 @@ fn passwd(name: &str) -> Option<u32> {
     let users = fs::read_to_string("/etc/passwd").ok()?;
     let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.parse().ok()
-}
-
-/// A port below those that the kernel gives to connections: while the server is down, one that tries
-/// to reach it could be given its port.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(std::process::id() % 120).expect("small") * 100;
-    let ports = (0..100).map(|_| 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100);
-    let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
-    free.next().expect("a free port")
 }
 
 /// The fields of `/proc/ID/stat` from the state on; none once it is gone.
