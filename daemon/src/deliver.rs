@@ -1,9 +1,9 @@
 //! Delivery: from a change of an alarm to the sinks that it concerns.
 
-pub mod desk;
 pub mod dispatch;
 mod fate;
 mod group;
+pub mod handoff;
 pub mod outbox;
 mod outcome;
 pub mod recipient;

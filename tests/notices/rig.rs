@@ -14,8 +14,8 @@ use haetae::{
     clock::Clock,
     config::{Files, Language, Plan},
     deliver::{
-        desk::Desk,
         dispatch::{Dispatch, Work},
+        handoff::Handoff,
         outbox::Outbox,
         recipient::{Recipient, Recipients},
         render::Voice,
@@ -82,7 +82,7 @@ impl Rig {
                     zone: TimeZone::get("Asia/Seoul").unwrap(),
                 },
                 outlet: outlet(post),
-                desk: Arc::<Desk>::default(),
+                handoff: Arc::<Handoff>::default(),
             });
         }
         let recipients = Recipients::new(recipients);
@@ -144,7 +144,7 @@ impl Rig {
 
     /// A sink has nothing to do: what is written for it is laid on its desk.
     pub(crate) fn idle(&self, sink: &str) {
-        self.outbox.recipients.get(sink).unwrap().desk.open();
+        self.outbox.recipients.get(sink).unwrap().handoff.open();
     }
 
     /// What a sink says from now on; none: it takes everything.

@@ -172,7 +172,7 @@ impl WiredSink {
             takes: self.takes.clone(),
             voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
             outlet: self.outlet.clone(),
-            desk: Arc::default(),
+            handoff: Arc::default(),
         }
     }
 }

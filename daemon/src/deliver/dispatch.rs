@@ -36,7 +36,7 @@ const ROUND: i64 = 500;
 const SETTLED: Duration = Duration::from_mins(10);
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
-/// How long what lies in the outbox may wait while there is always something on the desk.
+/// How long what lies in the outbox may wait while there is always something handed over.
 const LOOK: Duration = Duration::from_secs(1);
 /// The pauses after a sink took nothing at all.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -125,12 +125,12 @@ impl Dispatch {
         now: Timestamp,
         work: &mut Work,
     ) -> Result<Round, StoreError> {
-        // Of a sink that took nothing, the oldest come first: what is laid on the desk would
+        // Of a sink that took nothing, the oldest come first: what is handed over would
         // overtake them, and with a sink that goes on failing it would do so for ever.
         if !work.is_refused {
-            sink.desk.open();
+            sink.handoff.open();
         }
-        let (mut claimed, old) = self.fresh(sink, sink.desk.take());
+        let (mut claimed, old) = self.fresh(sink, sink.handoff.take());
         self.put_back(old).await?;
         if claimed.is_empty() {
             if work.settled.is_none_or(|at| now >= at.after(SETTLED) || now < at) {
@@ -180,25 +180,23 @@ impl Dispatch {
             };
             work.took(held.len(), started.elapsed(), sink.plan.deadline);
             if later.len() < work.together {
-                later.append(&mut sink.desk.take());
+                later.append(&mut sink.handoff.take());
             }
-            let (mut later, mut old) = self.fresh(sink, later);
+            let (mut later, old) = self.fresh(sink, later);
             let next = work.portion(&later);
-            let fates = fates(held.len(), &outcome);
-            work.is_refused = !fates.iter().any(|fates| !fates.fate.is_untouched());
-            if work.is_refused {
-                old.append(&mut sink.desk.leave());
-            }
             let mut recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates,
+                fates: fates(held.len(), &outcome),
                 claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),
-                most: work.claims(sink.desk.is_empty(), self.clock.now()),
+                most: work.claims(sink.handoff.is_empty(), self.clock.now()),
             };
+            work.is_refused = !recording.took();
             if work.is_refused {
+                let waiting = sink.handoff.close_and_take();
+                recording.old.extend(waiting.iter().map(Claimed::held));
                 self.record(sink, recording).await?;
                 return Ok(Round::Refused(asked(&outcome)));
             }
@@ -240,7 +238,7 @@ impl Dispatch {
     async fn record(&self, sink: &Recipient, recording: Recording) -> Result<Recorded, StoreError> {
         let recording = Arc::new(recording);
         if recording.to_claim() > 0 {
-            sink.desk.open();
+            sink.handoff.open();
         }
         let mut pause = Backoff::new(Duration::from_millis(100), NAP);
         let recorded = loop {
@@ -257,7 +255,7 @@ impl Dispatch {
         };
         if recorded.claimed.len() >= recording.to_claim().max(1) {
             // There may be more.
-            sink.desk.close();
+            sink.handoff.close();
         }
         if let Some(reason) = &recorded.buried {
             self.tell_dead(reason).await;
@@ -338,10 +336,10 @@ impl Work {
         self.together.min(apart(rows))
     }
 
-    /// How many rows are claimed: none while there is something on the desk, but now and then.
-    fn claims(&mut self, nothing_on_desk: bool, now: Timestamp) -> usize {
+    /// How many rows are claimed: none while something is handed over, but now and then.
+    fn claims(&mut self, is_handoff_empty: bool, now: Timestamp) -> usize {
         let is_long_ago = now < self.looked || self.looked.after(LOOK) <= now;
-        if !nothing_on_desk && !is_long_ago {
+        if !is_handoff_empty && !is_long_ago {
             return 0;
         }
         self.looked = now;

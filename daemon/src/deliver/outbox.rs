@@ -165,7 +165,7 @@ impl Outbox {
         }
     }
 
-    /// One transaction; what idle dispatchers are to do of it is on their desks afterwards.
+    /// One transaction; what dispatchers are to do of it is handed over afterwards.
     ///
     /// [`Self::run`] does this with all that it is given; a driver of its own may, step by step.
     pub async fn write(&self, effects: Arc<Vec<Effects>>) -> Result<(), StoreError> {
@@ -177,12 +177,12 @@ impl Outbox {
         let Written { held, past } = rows.await?;
         for (sink, rows) in held {
             if let Some(sink) = self.recipients.get(&sink) {
-                sink.desk.lay(rows);
+                sink.handoff.hand_over(rows);
             }
         }
         for sink in past {
             if let Some(sink) = self.recipients.get(&sink) {
-                sink.desk.close();
+                sink.handoff.close();
             }
         }
         let cursors = effects.iter().flat_map(|one| &one.cursors);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use haetae_plugin::Records;
 
-use super::{desk::Desk, render::Voice};
+use super::{handoff::Handoff, render::Voice};
 use crate::{config::Sink, plugin::sink::Outlet};
 
 /// A sink as delivery sees it.
@@ -19,7 +19,7 @@ pub struct Recipient {
     /// Where its notifications go.
     pub outlet: Outlet,
     /// Where its dispatcher is handed what is written while it waits.
-    pub desk: Arc<Desk>,
+    pub handoff: Arc<Handoff>,
 }
 
 /// All sinks, by name.

@@ -23,7 +23,7 @@ const CHUNK: usize = 512;
 /// What is written for the dispatchers of sinks.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// Rows to be laid on the desk of a sink, by its name.
+    /// Rows to be handed over to the dispatcher of a sink, by its name.
     pub(super) held: BTreeMap<String, Vec<Claimed>>,
     /// Sinks that are to look for other rows.
     pub(super) past: BTreeSet<String>,
@@ -55,7 +55,7 @@ impl<'a, 't> Writing<'a, 't> {
         Self { now, transaction, recipients, written: Written::default() }
     }
 
-    /// Writes all that follows; the answer is what to lay on whose desk once it is durable.
+    /// Writes all that follows; the answer is what to hand over to whom once it is durable.
     pub(super) fn all(mut self, effects: &[Effects]) -> Result<Written, StoreError> {
         self.alarms(effects)?;
         let cursors = effects.iter().flat_map(|one| &one.cursors);
@@ -251,7 +251,7 @@ impl<'a, 't> Writing<'a, 't> {
             return 0;
         }
         let held = self.written.held.get(name).map_or(0, Vec::len);
-        sink.desk.room().saturating_sub(held)
+        sink.handoff.free().saturating_sub(held)
     }
 
     /// Ends that no group tells: to a fallback, or of a group that is gone.

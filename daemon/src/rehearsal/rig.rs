@@ -19,8 +19,8 @@ use crate::{
     clock::Clock,
     config::{Plan, Sink, Source},
     deliver::{
-        desk::Desk,
         dispatch::{Dispatch, Work},
+        handoff::Handoff,
         outbox::{Outbox, STORE},
         recipient::{Recipient, Recipients},
         render::Voice,
@@ -100,7 +100,7 @@ impl Rig {
                 sender.clone(),
                 &tasks,
             ),
-            desk: Arc::<Desk>::default(),
+            handoff: Arc::<Handoff>::default(),
         };
         let recipients = Recipients::new(plan.sinks.iter().map(recipient).collect());
         let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
