@@ -1,6 +1,6 @@
 //! Alarms: each that goes on a row, from its first pending slot on; what ended is history.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use haetae_plugin::Timestamp;
 use tracing::warn;
@@ -8,6 +8,7 @@ use tracing::warn;
 use super::{
     Page, PageSender, Store, StoreError, Transaction,
     database::{Connection, Parameters, Row, parameters},
+    pages::KeyedTable,
     statements,
 };
 use crate::engine::{Past, Standing};
@@ -18,8 +19,6 @@ const OCCURRENCES: i64 = 10_000;
 const OCCURRENCE: &str = "occurrence";
 /// The mark of the last day of which ended alarms were pruned.
 pub(super) const PRUNED: &str = "pruned";
-/// Standings that are read at once.
-const PAGE: i64 = 1_000;
 
 /// The day of a time, by which history is kept: days since 1970.
 pub(super) fn day(time: Timestamp) -> i64 {
@@ -126,24 +125,16 @@ impl Store {
     /// Reads the standings that have not ended, by id, in pages of [`Standings`]: all at once they
     /// are ten times what the engine makes of them. A row may come twice if others are hurt.
     pub async fn standings(&self, pages: PageSender) -> Result<(), StoreError> {
+        let table = KeyedTable { name: "alarms", sql: statements::ALARMS, key: [0] };
         let read = self.read(move |connection| {
-            let (mut after, mut ends) = (String::new(), HashSet::new());
-            let mut passed_over = Vec::new();
-            loop {
-                let mut page = pages.empty();
-                let end = fill(connection, &after, &mut page, &mut passed_over)?;
-                if !pages.send(page) {
-                    break;
+            pages.send_all(connection, table, |row, page| {
+                let id = row.text(0)?;
+                match row.text(1) {
+                    Ok(standing) => page.push([id, standing]),
+                    Err(error) => page.unreadable.push((id.into(), error.to_string())),
                 }
-                let Some(end) = end else { break };
-                if !ends.insert(end.clone()) {
-                    // It would go round in circles.
-                    passed_over.push("rows of alarms are out of order: some can't be read".into());
-                    break;
-                }
-                after = end;
-            }
-            Ok(passed_over)
+                Ok(())
+            })
         });
         self.pass_over(read.await?);
         Ok(())
@@ -160,32 +151,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// Fills a page with the rows after the id `after`. The answer is where the next page begins; none:
-/// there is no other one.
-fn fill(
-    connection: &mut dyn Connection,
-    after: &str,
-    page: &mut Page,
-    passed_over: &mut Vec<String>,
-) -> Result<Option<String>, StoreError> {
-    let (mut rows, mut end) = (0, None);
-    connection.query(statements::ALARMS, &[parameters![after, PAGE]], &mut |row| {
-        rows += 1;
-        match (row.text(0), row.text(1)) {
-            (Ok(id), Ok(standing)) => page.push([id, standing]),
-            (Ok(id), Err(error)) => page.unreadable.push((id.into(), error.to_string())),
-            (Err(error), _) => {
-                passed_over.push(format!("the id of an alarm can't be read: {error}"));
-            }
-        }
-        if rows == PAGE {
-            end = row.string(0).ok();
-        }
-        Ok(())
-    })?;
-    Ok(end)
 }
 
 fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreError> {

@@ -1,16 +1,14 @@
 //! Groups: what the engine knows of what sinks were told together, so that it goes on after a restart.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::{
     Page, PageSender, Store, StoreError, Transaction,
-    database::{Connection, Parameters, Row, parameters},
-    pages, statements,
+    database::{Parameters, Row, parameters},
+    pages::{KeyedTable, pages},
+    statements,
 };
 use crate::engine::notify::StoredGroup;
-
-/// Rows that are read at once.
-const PAGE: i64 = 1_000;
 
 impl Transaction<'_> {
     /// Writes groups, and alarms in them; of one that is given several times, the last counts.
@@ -58,20 +56,12 @@ impl Store {
     /// Reads all groups that go on, then the alarms in them, in pages of [`groups`]: all at once they
     /// are more than what the engine makes of them.
     pub async fn group_pages(&self, pages: PageSender) -> Result<(), StoreError> {
+        let groups = KeyedTable { name: "groups", sql: statements::GROUPS, key: [0, 1] };
+        let alarms =
+            KeyedTable { name: "group_alarms", sql: statements::GROUP_ALARMS, key: [3, 0, 1] };
         let read = self.read(move |connection| {
-            let mut unread = Vec::new();
-            for (sql, is_by_alarm) in
-                [(statements::GROUPS, false), (statements::GROUP_ALARMS, true)]
-            {
-                let mut places = Places::default();
-                while places.go_on {
-                    let mut page = pages.empty();
-                    fill(connection, (sql, is_by_alarm), &mut page, &mut places, &mut unread)?;
-                    if !pages.send(page) {
-                        return Ok(unread);
-                    }
-                }
-            }
+            let mut unread = pages.send_all(connection, groups, group)?;
+            unread.extend(pages.send_all(connection, alarms, group)?);
             Ok(unread)
         });
         self.pass_over(read.await?);
@@ -94,63 +84,9 @@ impl Store {
     }
 }
 
-/// Where the pages got to.
-struct Places {
-    /// The alarm, the sink and the key of the last row.
-    end: [String; 3],
-    /// Ends of pages: one that comes again shows that rows do not lie in their order.
-    ends: HashSet<[String; 3]>,
-    /// Whether there may be another page.
-    go_on: bool,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self { end: <[String; 3]>::default(), ends: HashSet::new(), go_on: true }
-    }
-}
-
-/// Fills a page with the rows after the last one that can be read.
-fn fill(
-    connection: &mut dyn Connection,
-    (sql, is_by_alarm): (&'static str, bool),
-    page: &mut Page,
-    places: &mut Places,
-    unread: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    let [alarm, sink, key] = places.end.clone();
-    let after = if is_by_alarm {
-        parameters![&alarm, &sink, &key, PAGE]
-    } else {
-        parameters![&sink, &key, PAGE]
-    };
-    let (mut rows, mut end) = (0, None);
-    connection.query(sql, &[after], &mut |row| {
-        rows += 1;
-        match group(row) {
-            Ok(([sink, key, state], alarm)) => {
-                page.push([sink, key, state]);
-                if rows == PAGE {
-                    end = Some([alarm, sink, key].map(str::to_owned));
-                }
-            }
-            Err(error) => unread.push(format!("a row of groups can't be read: {error}")),
-        }
-        Ok(())
-    })?;
-    places.go_on = rows >= PAGE && end.is_some();
-    if let Some(end) = end {
-        places.go_on = places.ends.insert(end.clone());
-        if !places.go_on {
-            unread.push("rows of groups are out of order: some can't be read".into());
-        }
-        places.end = end;
-    }
+fn group(row: &dyn Row, page: &mut Page) -> Result<(), StoreError> {
+    page.push([row.text(0)?, row.text(1)?, row.text(2)?]);
     Ok(())
-}
-
-fn group(row: &dyn Row) -> Result<([&str; 3], &str), StoreError> {
-    Ok(([row.text(0)?, row.text(1)?, row.text(2)?], row.text(3)?))
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ statements! {
     FORGET_GROUP = "DELETE FROM groups WHERE sink = $1 AND key = $2";
     FORGET_GROUP_ALARM = "DELETE FROM group_alarms WHERE alarm = $1 AND sink = $2 AND key = $3";
     /// A page of groups, and of alarms in them.
-    GROUPS = "SELECT sink, key, state, '' FROM groups WHERE (sink, key) > ($1, $2)
+    GROUPS = "SELECT sink, key, state FROM groups WHERE (sink, key) > ($1, $2)
         ORDER BY sink, key LIMIT $3";
     GROUP_ALARMS = "SELECT sink, key, state, alarm FROM group_alarms
         WHERE (alarm, sink, key) > ($1, $2, $3) ORDER BY alarm, sink, key LIMIT $4";
