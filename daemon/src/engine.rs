@@ -89,7 +89,7 @@ use self::{
     occurrence::Occurrences,
     source::{Route, Source},
     standing::Changes,
-    step::Left,
+    step::Progress,
     system::System,
     threshold::Threshold,
 };
@@ -154,7 +154,7 @@ impl Engine {
     pub fn step(&mut self, input: Input, now: Timestamp) -> Effects {
         let mut step = Step::new(input, now);
         let mut effects = Effects::default();
-        while let Some(part) = self.go_on(&mut step) {
+        while let Some(part) = self.advance(&mut step) {
             effects.extend(part);
         }
         effects
@@ -214,7 +214,7 @@ impl Engine {
     pub fn last_effects(&mut self, now: Timestamp) -> Effects {
         let mut changes = Changes::default();
         self.settle_logs(now, true, &mut changes);
-        self.whole(changes, now)
+        self.finish(changes, now)
     }
 
     /// A clock that went back must not leave slots, watermarks and points in the future.
@@ -309,10 +309,10 @@ impl Engine {
     }
 
     /// Judges what is due, until enough has changed.
-    fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) -> Left {
+    fn judge_due(&mut self, now: Timestamp, changes: &mut Changes) -> Progress {
         let Self { sources, evaluators, system, occurrences, .. } = self;
         for (index, evaluator) in evaluators.iter_mut().enumerate() {
-            let (detached, left) = evaluator.judge_due(now, sources, occurrences, changes);
+            let (detached, progress) = evaluator.judge_due(now, sources, occurrences, changes);
             for detached in detached {
                 if let Some(source) = sources.get_mut(detached.source) {
                     source.detach(detached.place, index);
@@ -321,11 +321,11 @@ impl Engine {
             for news in evaluator.news() {
                 system.say(evaluator.name(), news, now, occurrences, changes);
             }
-            if left == Left::More {
-                return left;
+            if progress == Progress::More {
+                return progress;
             }
         }
-        Left::Nothing
+        Progress::Done
     }
 
     fn settle_logs(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {

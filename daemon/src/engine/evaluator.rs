@@ -14,7 +14,7 @@ use std::{
 
 use haetae_plugin::{Series, Severity, Timestamp};
 
-use self::judging::Judged;
+use self::judging::JudgedSlot;
 use super::{
     alarm::AlarmView,
     identity::Identity,
@@ -28,7 +28,7 @@ use super::{
     source::Source,
     standing::Changes,
     status::EvaluatorStatus,
-    step::Left,
+    step::Progress,
     system::Problem,
     threshold::Threshold,
 };
@@ -57,7 +57,7 @@ pub(super) struct Evaluator {
     /// Whether the clock jumped since: what passed then counts toward nothing.
     jumped: bool,
     /// A slot of which something is still to be recorded.
-    judged: Option<Judged>,
+    judged: Option<JudgedSlot>,
     misses: Misses,
     /// What was last said of alarms over the limit, and whether anything was: an earlier run may have.
     over_limit: Option<String>,
@@ -255,14 +255,14 @@ impl Evaluator {
         sources: &[Source],
         occurrences: &mut Occurrences,
         changes: &mut Changes,
-    ) -> (Vec<Detached>, Left) {
-        let (mut gone, mut left) = (Vec::new(), Left::Nothing);
+    ) -> (Vec<Detached>, Progress) {
+        let (mut gone, mut progress) = (Vec::new(), Progress::Done);
         if !self.inputs.is_empty() {
-            left = self.judge_slots(now, sources, occurrences, changes, &mut gone);
+            progress = self.judge_slots(now, sources, occurrences, changes, &mut gone);
         }
         let mut detached = Vec::new();
         self.let_go(&gone, &mut detached);
-        (detached, left)
+        (detached, progress)
     }
 
     /// When it wants to be asked again at the latest.
@@ -298,20 +298,25 @@ impl Evaluator {
         Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
     }
 
+    /// The identity of these labels, if its alarm fires under this id.
+    fn firing_as(&self, labels: &Labels, id: AlarmId) -> Option<&Identity> {
+        let identity = self.identities.get(labels)?;
+        let is = AlarmId::new(identity.fingerprint.number(), identity.occurrence) == id;
+        (is && identity.severity().is_some()).then_some(&**identity)
+    }
+
     /// Whether the alarm that these labels identify fires under this id.
     pub(super) fn fires(&self, labels: &Labels, id: AlarmId) -> bool {
-        let identity = self.identities.get(labels).filter(|one| one.severity().is_some());
-        identity.is_some_and(|one| AlarmId::new(one.fingerprint.number(), one.occurrence) == id)
+        self.firing_as(labels, id).is_some()
     }
 
     /// Whether it does so as it was stored: with the same severity and the same labels.
-    pub(super) fn shows(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
-        let Some(identity) = self.identities.get(labels) else { return false };
+    pub(super) fn fires_as_stored(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
+        let Some(identity) = self.firing_as(labels, id) else { return false };
         let own = &identity.under(&self.threshold).labels;
         let others = || labels.iter().filter(|(name, _)| !own.contains_key(*name));
         let has = |name: &str, value: &str| stored.labels.get(name).is_some_and(|it| it == value);
         identity.severity() == Some(stored.severity)
-            && AlarmId::new(identity.fingerprint.number(), identity.occurrence) == id
             && stored.labels.len() == own.len() + others().count()
             && own.iter().all(|(name, value)| has(name, value))
             && others().all(|(name, value)| has(name, value))

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Whether there is anything to record of what a slot did to an identity that stood as `before`.
-pub(super) fn touches(
+pub(super) fn must_record(
     threshold: &Threshold,
     identity: &Identity,
     before: Kept,
@@ -20,13 +20,13 @@ pub(super) fn touches(
 ) -> bool {
     turn.changed.is_some()
         || turn.pace.is_some()
-        || is_news(before, identity.kept(threshold))
+        || must_store(before, identity.kept(threshold))
         || (before != Kept::default() && identity.is_over())
 }
 
 /// Whether what is kept has to be written. How long ago changes were is known from their times: that
 /// they are too old to count is not written to a row that stays.
-fn is_news(before: Kept, after: Kept) -> bool {
+fn must_store(before: Kept, after: Kept) -> bool {
     let too_old = after.flaps == Flaps::default() && !before.flaps.is_flapping();
     let stays = before != Kept::default() && after != Kept::default();
     if too_old && stays {
@@ -70,7 +70,7 @@ pub(super) fn record(
     }
     let after = identity.kept(threshold);
     let is_stored = after != Kept::default() && !identity.is_over();
-    if is_stored && (!was_stored || is_news(before, after) || turn.changed.is_some()) {
+    if is_stored && (!was_stored || must_store(before, after) || turn.changed.is_some()) {
         changes.store(identity.standing(threshold, labels));
     } else if was_stored && !is_stored {
         changes.delete(identity.id());

@@ -13,7 +13,7 @@ use super::{
     silence::Silence,
     source::SourceTiming,
     standing::{Changes, Effects},
-    step::Left,
+    step::Progress,
     threshold::Threshold,
 };
 
@@ -48,7 +48,7 @@ impl Engine {
     /// The overrides come along, so that a number that moved from an evaluator to one of them is
     /// missing at no time.
     pub fn reload(&mut self, setting: Setting, now: Timestamp) -> Effects {
-        while self.tell_due(now) == Left::More {}
+        while self.flush_due(now) == Progress::More {}
         let Setting { sources, thresholds, overrides, logs, .. } = setting;
         let mut changes = Changes::default();
         let mut next = Self::new(sources, thresholds, now).with_logs(logs);
@@ -69,7 +69,7 @@ impl Engine {
         (self.sources, self.evaluators, self.logs) = (next.sources, next.evaluators, next.logs);
         // From here on alarms are looked at where they have moved to.
         self.route(setting.routes, setting.inhibits, setting.maintenance, now);
-        self.whole(changes, now)
+        self.finish(changes, now)
     }
 
     /// Moves what sources know to those of the same name; where what has moved to.

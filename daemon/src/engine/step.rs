@@ -21,9 +21,9 @@ pub struct Step {
 
 /// Whether there is more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum Progress {
     More,
-    Nothing,
+    Done,
 }
 
 impl Step {
@@ -36,31 +36,31 @@ impl Step {
 impl Engine {
     /// Goes on with a step; the answer is what this part of it led to, `None` once it is over. The
     /// parts are to be written in this order, and no other step may begin between them.
-    pub fn go_on(&mut self, step: &mut Step) -> Option<Effects> {
+    pub fn advance(&mut self, step: &mut Step) -> Option<Effects> {
         if step.is_over {
             return None;
         }
         let now = step.now;
         let mut changes = Changes::default();
         // What comes in this moment changes nothing of what was due before.
-        if step.input.is_some() && self.tell_due(now) == Left::More {
+        if step.input.is_some() && self.flush_due(now) == Progress::More {
             return Some(self.effects(changes, now));
         }
         if let Some(input) = step.input.take() {
             self.take_input(input, now, &mut changes);
         }
-        if !step.is_judged && self.judge_due(now, &mut changes) == Left::Nothing {
+        if !step.is_judged && self.judge_due(now, &mut changes) == Progress::Done {
             self.settle_logs(now, false, &mut changes);
             step.is_judged = true;
         }
         let mut effects = self.effects(changes, now);
-        let left = self.tell_prompt(now, step.is_judged, &mut effects);
-        step.is_over = step.is_judged && left == Left::Nothing;
+        let flushed = self.flush_prompt(now, step.is_judged, &mut effects);
+        step.is_over = step.is_judged && flushed == Progress::Done;
         Some(effects)
     }
 
     /// Tells what was due before this moment; to be asked again while there is more.
-    pub(super) fn tell_due(&mut self, now: Timestamp) -> Left {
+    pub(super) fn flush_due(&mut self, now: Timestamp) -> Progress {
         self.follow_clock(now);
         let Self { evaluators, sources, system, logs, notifier, .. } = self;
         notifier.settle(now);
@@ -68,9 +68,9 @@ impl Engine {
     }
 
     /// What changes lead to, all of it.
-    pub(super) fn whole(&mut self, changes: Changes, now: Timestamp) -> Effects {
+    pub(super) fn finish(&mut self, changes: Changes, now: Timestamp) -> Effects {
         let mut effects = self.effects(changes, now);
-        while self.tell_prompt(now, true, &mut effects) == Left::More {}
+        while self.flush_prompt(now, true, &mut effects) == Progress::More {}
         effects
     }
 
@@ -84,10 +84,10 @@ impl Engine {
     }
 
     /// Tells what waits for nothing; while the moment is not `whole`, what nothing else can change.
-    fn tell_prompt(&mut self, now: Timestamp, whole: bool, effects: &mut Effects) -> Left {
+    fn flush_prompt(&mut self, now: Timestamp, whole: bool, effects: &mut Effects) -> Progress {
         let Self { evaluators, sources, system, logs, notifier, .. } = self;
-        let left = notifier.prompt(now, whole, Views { evaluators, sources, system, logs });
+        let flushed = notifier.prompt(now, whole, Views { evaluators, sources, system, logs });
         notifier.drain(effects);
-        left
+        flushed
     }
 }

@@ -111,7 +111,7 @@ pub fn start(
                 let jump = jump.map(|from| Input::Jumped { from });
                 for input in jump.into_iter().chain([input]) {
                     let mut step = Step::new(input, now);
-                    while let Some(effects) = engine.go_on(&mut step) {
+                    while let Some(effects) = engine.advance(&mut step) {
                         if !channels.hand_out(effects, &engine).await {
                             return;
                         }

@@ -119,7 +119,7 @@ impl super::Store {
                         return Err(lost(cause));
                     }
                     let mut sqlite = Sqlite::reader(path)?.patient();
-                    integrity::look(&mut sqlite, path, u64::MAX)?;
+                    integrity::check(&mut sqlite, path, u64::MAX)?;
                     if let Some((owner, _)) = mark::read(path) {
                         let row = parameters![&owner];
                         let commits = (&mut sqlite as &mut dyn Connection).first(

@@ -39,13 +39,13 @@ const LIVE: [&str; 14] = [
 #[derive(Debug)]
 pub(super) struct Integrity {
     passed: AtomicBool,
-    look: Mutex<Look>,
+    check: Mutex<Check>,
 }
 
-/// How far the look through a file is.
+/// How far the check of a file is.
 #[derive(Debug)]
-enum Look {
-    Begun(JoinHandle<Result<(), StoreError>>),
+enum Check {
+    Running(JoinHandle<Result<(), StoreError>>),
     Done(Result<(), StoreError>),
 }
 
@@ -53,13 +53,13 @@ impl Integrity {
     /// Looks through a file, on a thread of its own.
     pub(super) fn of(path: &Path) -> Self {
         let file = path.to_owned();
-        let look = spawn_blocking(move || look(&mut Sqlite::reader(&file)?, &file, SMALL));
-        Self { passed: AtomicBool::new(false), look: Mutex::new(Look::Begun(look)) }
+        let running = spawn_blocking(move || check(&mut Sqlite::reader(&file)?, &file, SMALL));
+        Self { passed: AtomicBool::new(false), check: Mutex::new(Check::Running(running)) }
     }
 
     /// Of a server that sees to it by itself.
     pub(super) fn of_others() -> Self {
-        Self { passed: AtomicBool::new(true), look: Mutex::new(Look::Done(Ok(()))) }
+        Self { passed: AtomicBool::new(true), check: Mutex::new(Check::Done(Ok(()))) }
     }
 
     /// Waits until it is known: nothing is written to a file before.
@@ -67,15 +67,15 @@ impl Integrity {
         if self.passed.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let mut look = self.look.lock().await;
-        let found = match &mut *look {
-            Look::Begun(begun) => begun.await.unwrap_or_else(|error| {
+        let mut check = self.check.lock().await;
+        let found = match &mut *check {
+            Check::Running(running) => running.await.unwrap_or_else(|error| {
                 Err(StoreError::Failed { location: "its check".into(), cause: error.to_string() })
             }),
-            Look::Done(found) => found.clone(),
+            Check::Done(found) => found.clone(),
         };
         self.passed.store(found.is_ok(), Ordering::SeqCst);
-        *look = Look::Done(found.clone());
+        *check = Check::Done(found.clone());
         found
     }
 }
@@ -89,14 +89,14 @@ pub(super) async fn mend(path: &Path) -> Result<Option<String>, StoreError> {
             return Ok(None);
         }
         let cause =
-            match Sqlite::reader(&file).and_then(|mut sqlite| look(&mut sqlite, &file, SMALL)) {
+            match Sqlite::reader(&file).and_then(|mut sqlite| check(&mut sqlite, &file, SMALL)) {
                 Ok(()) => return Ok(None),
                 Err(StoreError::Damaged { cause, .. }) => cause,
                 Err(error) => return Err(error),
             };
         let again = |mut sqlite: Sqlite| {
             sqlite.batch("REINDEX")?;
-            look(&mut sqlite, &file, SMALL)
+            check(&mut sqlite, &file, SMALL)
         };
         if Sqlite::reader(&file).and_then(again).is_ok() {
             return Ok(Some(format!("its indices were made anew ({cause})")));
@@ -109,7 +109,7 @@ pub(super) async fn mend(path: &Path) -> Result<Option<String>, StoreError> {
 }
 
 /// Looks through a file; of one that is larger than `small`, through what goes on.
-pub(super) fn look(sqlite: &mut Sqlite, path: &Path, small: u64) -> Result<(), StoreError> {
+pub(super) fn check(sqlite: &mut Sqlite, path: &Path, small: u64) -> Result<(), StoreError> {
     // Another one has other tables.
     if migrations::is_current(sqlite)? {
         structure::is_ours(sqlite)?;

@@ -124,7 +124,7 @@ impl Opening {
                 migrations::run(&mut sqlite)?;
                 let commits = commits(&mut sqlite, &self.owner)?;
                 let mark = self.mark(path, commits.unwrap_or_default())?;
-                begin(&mut sqlite, &self.owner, commits)?;
+                add_writer(&mut sqlite, &self.owner, commits)?;
                 sqlite.count_from(commits.unwrap_or_default(), mark);
                 Ok(Box::new(sqlite))
             }
@@ -135,7 +135,7 @@ impl Opening {
                 postgres.ready()?;
                 migrations::run(&mut postgres)?;
                 let commits = commits(&mut postgres, &self.owner)?;
-                begin(&mut postgres, &self.owner, commits)?;
+                add_writer(&mut postgres, &self.owner, commits)?;
                 postgres.count_from(commits.unwrap_or_default());
                 Ok(Box::new(postgres))
             }
@@ -177,7 +177,7 @@ fn commits<T: Connection + Tables>(
 }
 
 /// An owner that has not written yet has a row from now on.
-fn begin(
+fn add_writer(
     connection: &mut dyn Connection,
     owner: &str,
     commits: Option<i64>,

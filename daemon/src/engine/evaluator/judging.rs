@@ -12,26 +12,26 @@ use crate::engine::{
     limit::{let_in, summary},
     member::{Member, Slot},
     occurrence::{Fingerprint, Occurrences},
-    record::{record, touches},
+    record::{must_record, record},
     source::Source,
     standing::{Changes, Kept},
-    step::Left,
+    step::Progress,
     system::Problem,
 };
 
 /// A slot that is judged, and what is still to be recorded of it.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct JudgedSlot {
     at: Timestamp,
     /// By fingerprint, as the store has them: rows that lie together are written together.
-    touched: std::vec::IntoIter<Touched>,
+    changed: std::vec::IntoIter<Changed>,
     /// Identities of which nothing is left.
     over: BTreeMap<Labels, Box<Identity>>,
 }
 
 /// An identity of which there is something to record.
 #[derive(Debug)]
-struct Touched {
+struct Changed {
     fingerprint: Fingerprint,
     labels: Labels,
     before: Kept,
@@ -47,20 +47,20 @@ impl Evaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
         gone: &mut Vec<Member>,
-    ) -> Left {
+    ) -> Progress {
         if self.judged.is_none() {
             self.skip_missed(now, sources);
         }
         loop {
             if let Some(mut judged) = self.judged.take()
-                && self.record(&mut judged, occurrences, changes, gone) == Left::More
+                && self.record(&mut judged, occurrences, changes, gone) == Progress::More
             {
                 self.judged = Some(judged);
-                return Left::More;
+                return Progress::More;
             }
             let at = self.done.after(self.slots.interval());
             if at > now {
-                return Left::Nothing;
+                return Progress::Done;
             }
             match self.due(at, sources) {
                 Due::Now => self.judged = Some(self.judge(at, sources, occurrences, gone)),
@@ -68,7 +68,7 @@ impl Evaluator {
                     self.late = true;
                     self.status.late += 1;
                 }
-                Due::LateAt(_) => return Left::Nothing,
+                Due::LateAt(_) => return Progress::Done,
             }
             self.done = at;
         }
@@ -81,7 +81,7 @@ impl Evaluator {
         sources: &[Source],
         occurrences: &Occurrences,
         gone: &mut Vec<Member>,
-    ) -> Judged {
+    ) -> JudgedSlot {
         self.introduce(occurrences);
         let every = self.slots.interval();
         let follows =
@@ -100,7 +100,7 @@ impl Evaluator {
         let limit = slot.threshold.limit;
         let roomy = self.identities.len() <= limit;
         let (mut firing, mut waiting) = (0, false);
-        let mut touched = Vec::new();
+        let mut changed = Vec::new();
         let over = |labels: &Labels, identity: &mut Box<Identity>| {
             let numbers = identity.numbers.clone();
             let slot = slot.under(numbers.as_deref());
@@ -109,9 +109,9 @@ impl Evaluator {
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
             firing += usize::from(identity.severity().is_some());
             waiting |= identity.waits();
-            if touches(slot.threshold, identity, before, turn) {
+            if must_record(slot.threshold, identity, before, turn) {
                 let (fingerprint, labels) = (identity.fingerprint, labels.clone());
-                touched.push(Touched { fingerprint, labels, before, turn });
+                changed.push(Changed { fingerprint, labels, before, turn });
             }
             identity.is_over()
         };
@@ -123,35 +123,35 @@ impl Evaluator {
                 let before = identity.kept(slot.threshold);
                 let turn = identity.let_fire(&slot);
                 let (fingerprint, labels) = (identity.fingerprint, labels.clone());
-                touched.push(Touched { fingerprint, labels, before, turn });
+                changed.push(Changed { fingerprint, labels, before, turn });
             }
         }
         // Of one that is there twice the later is recorded later.
-        touched.sort_by_key(|one| one.fingerprint);
+        changed.sort_by_key(|one| one.fingerprint);
         self.tell(waiting);
         (self.late, self.jumped) = (false, false);
         self.status.judged += 1;
         self.status.judged_slot = Some(at);
-        Judged { at, touched: touched.into_iter(), over }
+        JudgedSlot { at, changed: changed.into_iter(), over }
     }
 
     /// Records what a slot led to, until there are many changes. Series that identities let go of
     /// join `gone`.
     fn record(
         &mut self,
-        judged: &mut Judged,
+        judged: &mut JudgedSlot,
         occurrences: &mut Occurrences,
         changes: &mut Changes,
         gone: &mut Vec<Member>,
-    ) -> Left {
-        for Touched { labels, before, turn, .. } in judged.touched.by_ref() {
+    ) -> Progress {
+        for Changed { labels, before, turn, .. } in judged.changed.by_ref() {
             let identity = judged.over.get_mut(&labels).or(self.identities.get_mut(&labels));
             let Some(identity) = identity else { continue };
             let numbers = identity.numbers.clone();
             let threshold = numbers.as_deref().unwrap_or(&self.threshold);
             record((threshold, judged.at), &labels, identity, before, turn, changes);
             if changes.is_full() {
-                return Left::More;
+                return Progress::More;
             }
         }
         for identity in std::mem::take(&mut judged.over).into_values() {
@@ -160,7 +160,7 @@ impl Evaluator {
             }
             gone.extend(identity.into_members());
         }
-        Left::Nothing
+        Progress::Done
     }
 
     /// Lets go of series.

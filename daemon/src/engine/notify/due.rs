@@ -16,7 +16,7 @@ use super::{
 };
 use crate::engine::{
     Effects,
-    step::{Left, PART},
+    step::{PART, Progress},
 };
 
 /// How often what one sink is told may lead to what another one is told, in one moment.
@@ -25,7 +25,7 @@ const MOST_ROUNDS: usize = 8;
 impl Notifier {
     /// Tells what was due before this moment. What is due in it waits until it is over, so that
     /// nothing depends on what of it came first.
-    pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) -> Left {
+    pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) -> Progress {
         let at = now.before(Duration::from_nanos(1));
         for arm in &mut self.arms {
             arm.close_before(now, &mut self.out);
@@ -44,11 +44,11 @@ impl Notifier {
             }
             self.attempt_part(at, views);
             if !self.due.is_empty() {
-                return Left::More;
+                return Progress::More;
             }
         }
         self.rounds = 0;
-        Left::Nothing
+        Progress::Done
     }
 
     /// Tells what waits for nothing. While the moment is not `whole`, an alarm to come may mute
@@ -58,15 +58,15 @@ impl Notifier {
         now: Timestamp,
         whole: bool,
         views: Views<'_>,
-    ) -> Left {
+    ) -> Progress {
         if self.due.is_empty() {
             let mut groups = std::mem::take(&mut self.out.urgent);
             if self.is_starting(now) {
-                return Left::Nothing;
+                return Progress::Done;
             }
             if !whole {
                 let known = !self.mutes.inhibits.is_any();
-                let later = |(arm, _): &(usize, u32)| !known || !self.is_apart(*arm);
+                let later = |(arm, _): &(usize, u32)| !known || !self.is_independent(*arm);
                 self.out.urgent = groups.extract_if(.., later).collect();
             }
             self.due = self.in_order(groups);
@@ -75,11 +75,11 @@ impl Notifier {
         if !self.due.is_empty() {
             self.attempt_part(now, views);
         }
-        if self.due.is_empty() { Left::Nothing } else { Left::More }
+        if self.due.is_empty() { Progress::Done } else { Progress::More }
     }
 
     /// Whether what a sink is told of a group depends on no other group.
-    fn is_apart(&self, arm: usize) -> bool {
+    fn is_independent(&self, arm: usize) -> bool {
         let hands_on = |arm: &Arm| arm.route.escalate.is_some();
         let is_free = |arm: &Arm| arm.route.rate.most == 0;
         self.arms.get(arm).is_some_and(is_free) && !self.arms.iter().any(hands_on)
@@ -88,19 +88,21 @@ impl Notifier {
     /// Groups as they are told: those that are told in parts first, by key, since their numbers tell
     /// who came first within a moment.
     fn in_order(&self, groups: BTreeSet<(usize, u32)>) -> VecDeque<(usize, u32)> {
-        let apart: Vec<_> = (0..self.arms.len()).map(|arm| self.is_apart(arm)).collect();
+        let independent: Vec<_> =
+            (0..self.arms.len()).map(|arm| self.is_independent(arm)).collect();
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_cached_key(|(arm, number)| {
             let key = self.arms.get(*arm).and_then(|it| it.groups.get(number)).map(Group::key);
-            (apart.get(*arm) == Some(&false), *arm, key)
+            (independent.get(*arm) == Some(&false), *arm, key)
         });
         groups.into()
     }
 
-    /// Tells a part of the groups whose turn it is: some of those that are apart, or all others.
+    /// Tells a part of the groups whose turn it is: some of those that are independent, or all others.
     fn attempt_part(&mut self, at: Timestamp, views: Views<'_>) {
-        let apart = self.due.iter().take(PART).take_while(|(arm, _)| self.is_apart(*arm)).count();
-        let count = if apart > 0 { apart } else { self.due.len() };
+        let first = self.due.iter().take(PART);
+        let independent = first.take_while(|(arm, _)| self.is_independent(*arm)).count();
+        let count = if independent > 0 { independent } else { self.due.len() };
         let part = self.due.drain(..count).collect();
         self.attempt(&part, at, views);
     }

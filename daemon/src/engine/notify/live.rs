@@ -96,9 +96,9 @@ impl Views<'_> {
 
     /// Whether an evaluator of thresholds shows an alarm as it was stored, as far as it depends on
     /// that who is told of it: under the same id and labels, and as severe.
-    pub(super) fn shows(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
+    pub(super) fn fires_as_stored(&self, stored: &AlarmView, labels: &Labels, id: AlarmId) -> bool {
         let evaluator = self.evaluator(&stored.evaluator);
-        evaluator.is_some_and(|evaluator| evaluator.shows(stored, labels, id))
+        evaluator.is_some_and(|evaluator| evaluator.fires_as_stored(stored, labels, id))
     }
 
     /// An evaluator of thresholds; a plan has them by name.

@@ -71,15 +71,12 @@ impl Notifier {
         views: Views<'_>,
     ) {
         let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
-        if views.shows(&standing.alarm, &labels, id) {
-            self.fire(id, &standing.alarm, labels, true, now);
-            self.offer(id, &standing.alarm, now);
-            return;
-        }
+        let is_as_stored = views.fires_as_stored(&standing.alarm, &labels, id);
+        let view =
+            if is_as_stored { None } else { views.look(&standing.alarm.evaluator, &labels, id) };
         // Of what no evaluator shows there is what was stored.
-        let view = views.look(&standing.alarm.evaluator, &labels, id);
         let alarm = view.as_ref().unwrap_or(&standing.alarm);
-        self.fire(id, alarm, labels, view.is_some(), now);
+        self.fire(id, alarm, labels, is_as_stored || view.is_some(), now);
         self.offer(id, alarm, now);
     }
 

@@ -19,7 +19,7 @@ fn storm(plan: Plan) -> Vec<Effects> {
     let mut samples = Samples::at(slot);
     (0..10).for_each(|index| samples.push(&series(index), 95.0));
     let mut step = Step::new(Input::Samples { source: "s".into(), samples }, slot);
-    std::iter::from_fn(|| rig.engine.go_on(&mut step)).collect()
+    std::iter::from_fn(|| rig.engine.advance(&mut step)).collect()
 }
 
 /// The alarms that a part stores, and those that it tells a sink of.
