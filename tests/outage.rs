@@ -304,5 +304,5 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     })
     .await
     .expect("as asserted");
-    app.finish().await;
+    app.finish().await.expect("no stage failed");
 }

@@ -2,9 +2,12 @@
 
 mod bound;
 mod judging;
+mod opening;
 mod records;
 mod refusal;
 mod restore;
+mod serving;
+mod stages;
 mod wiring;
 
 use std::{
@@ -15,17 +18,16 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, UnixListener},
     runtime::Handle,
     sync::{broadcast, mpsc},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
-    judging::{Ends, Judging},
+    judging::{Ends, Judging, Running},
     records::Records,
     restore::Restored,
     wiring::{Wired, WiredSink, Wiring},
@@ -33,17 +35,15 @@ use self::{
 use crate::{
     clock::Clock,
     config::Plan,
-    deliver::{dispatch::Dispatch, outbox::Outbox, retention::Retention},
-    engine::{Effects, Input, Transition},
-    http::{self, View, api},
+    engine::{Effects, Transition},
+    http::{self, View, counted::Counted},
     people::People,
-    pipeline::problems,
     plugin::{
         catalog::Catalog,
         lend::{Cells, Pool, Shared},
-        sink, source,
         status::Status,
     },
+    stage::Stages,
     store::{Loss, Opened, Store, reserve::Reserve},
 };
 
@@ -70,19 +70,31 @@ pub struct Options {
     pub stop: CancellationToken,
 }
 
+/// The end of a stage that can't be started again, in words.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+/// What runs, in the order in which it is waited for.
+#[derive(Default)]
+struct Tasks {
+    sources: TaskTracker,
+    servers: TaskTracker,
+    sources_ended: CancellationToken,
+    feeds: TaskTracker,
+    outbox: TaskTracker,
+    /// All that happened is written.
+    written: CancellationToken,
+    sinks: TaskTracker,
+}
+
 /// A running daemon.
 pub struct App {
     view: View,
     address: std::net::SocketAddr,
     watchers: broadcast::Sender<Transition>,
     stop: CancellationToken,
-    sources_ended: CancellationToken,
-    written: CancellationToken,
-    sources: TaskTracker,
-    servers: TaskTracker,
-    feeds: TaskTracker,
-    outbox: TaskTracker,
-    sinks: TaskTracker,
+    stages: Stages,
+    tasks: Tasks,
     records: Records,
     store: Store,
     engine: Option<std::thread::JoinHandle<()>>,
@@ -99,7 +111,7 @@ impl App {
         let reserve = Reserve::in_state(&state);
         let location = bound::location(&plan.daemon)?;
         let Opened { store, lost } =
-            Store::open_with(location, &bound::owner(&state)?, if_lost).await?;
+            opening::store(location, &bound::owner(&state)?, if_lost, &bound, &stop).await?;
         let (restored, cursors) = restore::begin(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
@@ -107,6 +119,7 @@ impl App {
         let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let (judging, ends) = Judging::new();
         let records = Records::open(&plan, &sinks, &clock, cursors).await?;
+        let stages = Stages::new(clock.clone(), stop.clone());
         let outbox = wiring.outbox(&store, reserve, &sinks, records.written());
         let view = View::new(http::Parts {
             clock: clock.clone(),
@@ -114,8 +127,11 @@ impl App {
             instances: shown(&sources, &sinks),
             refused: catalog.refused().to_vec(),
             engine: judging.questions.clone(),
+            heartbeat: judging.heartbeat.clone(),
+            stages: stages.clone(),
             store: store.clone(),
             health: outbox.health.clone(),
+            counted: Counted::default(),
             queues: records.queues().clone(),
             events: wiring.events.clone(),
             wakes: outbox.wakes.clone(),
@@ -129,26 +145,21 @@ impl App {
             address: bound.address,
             watchers: outbox.watchers.clone(),
             stop: stop.clone(),
-            sources_ended: CancellationToken::new(),
-            written: CancellationToken::new(),
-            sources: TaskTracker::new(),
-            servers: TaskTracker::new(),
-            feeds: TaskTracker::new(),
-            outbox: TaskTracker::new(),
-            sinks: TaskTracker::new(),
+            stages,
+            tasks: Tasks::default(),
             records,
             store,
             engine: None,
             socket: bound.socket,
             _lock: bound.lock,
         };
-        app.feeds.spawn(problems::run(inbox, judging.inputs.clone(), app.sources_ended.clone()));
+        app.report(inbox, &wiring, &judging.inputs);
         // Sources speak while alarms are read: the first slot need not be waited for.
-        app.supervise(&wiring, &outbox, sources, sinks, &judging.inputs)?;
+        app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         let effects = app.judge(ends, &plan, &clock, restored).await?;
         outbox.adopt(lost).await?;
         app.tell(outbox, effects, &wiring);
-        app.serve(bound.tcp, bound.unix, token.as_deref());
+        app.serve(bound.tcp, bound.admin, token.as_deref());
         view.set_ready();
         Ok(app)
     }
@@ -162,8 +173,9 @@ impl App {
         restored: Restored,
     ) -> Result<mpsc::Receiver<Effects>, StartError> {
         let restored = restore::alarms(&self.store, plan, clock, restored).await?;
-        let (engine, effects) = ends.start(restored, clock)?;
-        self.engine = Some(engine);
+        let Running { thread, ended, effects } = ends.start(restored, clock)?;
+        self.engine = Some(thread);
+        self.guard(ended);
         Ok(effects)
     }
 
@@ -188,26 +200,37 @@ impl App {
     }
 
     /// Waits until asked to stop, then takes everything down, in the order in which things flow.
-    pub async fn finish(self) {
-        self.stop.cancelled().await;
+    ///
+    /// An error is the end of a critical stage: what is durable is all that there is to go on from, so
+    /// nothing is taken down and the process is to end.
+    pub async fn finish(self) -> Result<(), Fatal> {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            cause = self.stages.fatal() => {
+                error!("{cause}: nothing goes on without it, haetae ends; what happened is durable");
+                // It may have been removed by hand.
+                drop(fs::remove_file(self.socket));
+                return Err(Fatal(cause));
+            }
+        }
         info!("stopping");
-        let Self { view, watchers, sources_ended, written, engine, socket, store, .. } = self;
+        let Self { view, watchers, tasks, engine, socket, store, .. } = self;
         drop((view, watchers));
-        let trackers = [&self.sources, &self.servers, &self.feeds, &self.outbox, &self.sinks];
-        for tasks in trackers {
-            tasks.close();
+        let Tasks { sources, servers, sources_ended, feeds, outbox, written, sinks } = tasks;
+        for tracker in [&sources, &servers, &feeds, &outbox, &sinks] {
+            tracker.close();
         }
         let down = async {
-            self.sources.wait().await;
-            self.servers.wait().await;
+            sources.wait().await;
+            servers.wait().await;
             // From here each stage ends because nobody is left to send to it.
             sources_ended.cancel();
             self.records.close().await;
-            self.feeds.wait().await;
-            self.outbox.wait().await;
+            feeds.wait().await;
+            outbox.wait().await;
             // All that happened is written: what is due of it is tried once more.
             written.cancel();
-            self.sinks.wait().await;
+            sinks.wait().await;
             while engine.as_ref().is_some_and(|engine| !engine.is_finished()) {
                 tokio::task::yield_now().await;
             }
@@ -219,88 +242,7 @@ impl App {
         // It may have been removed by hand.
         drop(fs::remove_file(socket));
         info!("stopped");
-    }
-
-    /// Runs the sources and what leads from them to the engine and to sinks.
-    fn supervise(
-        &self,
-        wiring: &Wiring<'_>,
-        outbox: &Outbox,
-        sources: Vec<Wired>,
-        sinks: Vec<WiredSink>,
-        inputs: &mpsc::Sender<Input>,
-    ) -> Result<(), StartError> {
-        let (plan, clock) = (wiring.plan, &wiring.shared.clock);
-        for pump in self.records.pumps(plan, &sinks, &self.stop) {
-            self.feeds.spawn(pump.run());
-        }
-        for reader in self.records.readers(plan, inputs, &self.stop)? {
-            self.feeds.spawn(reader.run());
-        }
-        for wired in sinks {
-            self.sinks.spawn(sink::run(wired.supervisor, wired.deliveries, clock.clone()));
-        }
-        for (wired, source) in sources.into_iter().zip(&plan.sources) {
-            let feed = self.records.feed(source, wiring, inputs, &outbox.reserve)?;
-            // One batch is in flight.
-            let (handovers, batches) = mpsc::channel(1);
-            self.feeds.spawn(feed.run(batches));
-            let directory = plan.daemon.state.join("instances").join(&source.name);
-            let mark = Some(source::Mark::within(&directory));
-            let run =
-                source::run(wired.supervisor, source.interval, clock.clone(), handovers, mark);
-            self.sources.spawn(run);
-        }
-        for watch in self.records.watches(&outbox.reserve, &wiring.events) {
-            self.feeds.spawn(watch);
-        }
         Ok(())
-    }
-
-    /// Runs what leads from the engine to people.
-    fn tell(&self, outbox: Outbox, effects: mpsc::Receiver<Effects>, wiring: &Wiring<'_>) {
-        for sink in outbox.recipients.iter() {
-            let dispatch = Dispatch {
-                name: sink.plan.name.clone(),
-                recipients: outbox.recipients.clone(),
-                store: outbox.store.clone(),
-                clock: outbox.clock.clone(),
-                wakes: outbox.wakes.clone(),
-                events: wiring.events.clone(),
-                stop: self.written.clone(),
-            };
-            self.sinks.spawn(dispatch.run());
-        }
-        let retention = Retention {
-            keep: wiring.plan.retention,
-            store: outbox.store.clone(),
-            clock: outbox.clock.clone(),
-            sinks: outbox.recipients.iter().map(|sink| sink.plan.name.clone()).collect(),
-            events: wiring.events.clone(),
-            stop: self.stop.clone(),
-        };
-        self.outbox.spawn(retention.run());
-        self.outbox.spawn(outbox.run(effects));
-    }
-
-    fn serve(&self, tcp: TcpListener, unix: UnixListener, token: Option<&str>) {
-        let mut router = http::public(self.view.clone());
-        if let Some(token) = token {
-            router = router.merge(api::with_token(self.view.clone(), token));
-        }
-        let admin = http::public(self.view.clone()).merge(api::router(self.view.clone()));
-        let stop = self.stop.clone();
-        self.servers.spawn(async move {
-            if let Err(error) = http::serve(tcp, router, stop).await {
-                warn!(%error, "the HTTP server ended");
-            }
-        });
-        let stop = self.stop.clone();
-        self.servers.spawn(async move {
-            if let Err(error) = http::serve_socket(unix, admin, stop).await {
-                warn!(%error, "the server on the admin socket ended");
-            }
-        });
     }
 }
 

@@ -38,6 +38,8 @@ pub mod exit {
     pub const REFUSED: u8 = 5;
     /// It was done in part.
     pub const PARTLY: u8 = 6;
+    /// A part of the daemon ended that it can't go on without; systemd starts it again.
+    pub const FAILED: u8 = 70;
     /// A bad configuration at start; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
     /// It was interrupted.
@@ -62,7 +64,7 @@ const EXAMPLES: &str = "Examples:
   haetae -o json alarm list         the alarms, for other programs
 
 Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
-  5 refused, 6 done in part, 78 bad configuration at start, 130 interrupted";
+  5 refused, 6 done in part, 70 the daemon failed, 78 bad configuration at start, 130 interrupted";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]

@@ -34,7 +34,7 @@ use haetae_plugin::{Metric, Records};
 use serde_json::Value;
 
 pub use self::{
-    environment::{STATE, built_in_plugins, runtime_socket, state_home},
+    environment::{STATE, built_in_plugins, faults, runtime_socket, state_home},
     files::{Checked, Files, Unreadable},
     kind::reserved,
     language::Language,

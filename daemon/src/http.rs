@@ -1,7 +1,9 @@
 //! The HTTP servers: health and metrics on TCP, the API on the admin socket.
 
 pub mod api;
+pub mod counted;
 pub mod explain;
+mod health;
 pub mod metrics;
 pub mod outbox;
 mod peer;
@@ -20,19 +22,20 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode, routing::get};
+use axum::{Router, extract::State, routing::get};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Notify, mpsc, oneshot},
 };
 use tokio_util::sync::CancellationToken;
 
+use self::counted::Counted;
 use crate::{
     clock::Clock,
     engine::{AlarmView, notify::Explanation},
     people::People,
     pipeline::{
-        evaluation::{Counts, Overview, Question},
+        evaluation::{Heartbeat, Overview, Question},
         queue::Queue,
     },
     plugin::{
@@ -41,6 +44,7 @@ use crate::{
         refusal::Refusal,
         status::{InstanceStatus, Status},
     },
+    stage::Stages,
     store::{Store, health::Health},
 };
 use haetae_plugin::Timestamp;
@@ -66,10 +70,16 @@ pub struct Parts {
     pub refused: Vec<Refusal>,
     /// The engine.
     pub engine: mpsc::Sender<Question>,
+    /// That the engine gets on.
+    pub heartbeat: Heartbeat,
+    /// The daemon's tasks.
+    pub stages: Stages,
     /// The store.
     pub store: Store,
     /// Whether it can be written.
     pub health: Health,
+    /// What was counted in it last.
+    pub counted: Counted,
     /// The queue of each source that has one.
     pub queues: BTreeMap<String, Queue>,
     /// Where it is told that dead letters are gone.
@@ -113,13 +123,6 @@ impl View {
         explanations.await.ok()
     }
 
-    /// What the engine counts; `None` while it stops.
-    pub async fn counts(&self) -> Option<Counts> {
-        let (reply, counts) = oneshot::channel();
-        self.0.engine.send(Question::Counts(reply)).await.ok()?;
-        counts.await.ok()
-    }
-
     /// Each instance as it is now.
     pub fn instances(&self) -> Vec<InstanceStatus> {
         self.0.instances.iter().map(|(status, _)| status.snapshot()).collect()
@@ -156,18 +159,11 @@ impl View {
 
 /// What everybody may see: health, readiness, metrics.
 pub fn public(view: View) -> Router {
-    let ready = |view: View| async move {
-        match view.store_failing() {
-            _ if !view.is_ready() => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
-            Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store fails\n"),
-            None => (StatusCode::OK, "ready\n"),
-        }
-    };
-    let shown = view.clone();
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || ready(view.clone())))
-        .route("/metrics", get(move || metrics::answer(shown.clone())))
+        .route("/healthz", get(|State(view): State<View>| async move { view.health() }))
+        .route("/readyz", get(|State(view): State<View>| async move { view.readiness() }))
+        .route("/metrics", get(|State(view): State<View>| metrics::answer(view)))
+        .with_state(view)
 }
 
 /// Serves on TCP until `stop`.

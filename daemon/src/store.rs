@@ -231,6 +231,11 @@ impl Store {
         self.writer.run(ask).await
     }
 
+    /// Waits until the thread that writes has ended.
+    pub async fn writer_ended(&self) {
+        self.writer.ended().await;
+    }
+
     /// For how long the thread that writes has been at the same transaction, or was at the last one.
     pub fn busy(&self) -> Duration {
         self.writer.busy()

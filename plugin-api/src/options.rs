@@ -5,13 +5,17 @@ use std::{borrow::Cow, fmt, ops::Deref, str::FromStr, time::Duration as Std};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A length of time as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h 30m"`, `"7d"`.
+/// A length of time as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h 30m"`, `"7d"`; at most ten
+/// years, so that no sum of a few of them is beyond what a clock knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(Std);
 
 impl Duration {
     /// The name of the schema's format.
     pub const FORMAT: &'static str = "haetae-duration";
+
+    /// The longest that is taken.
+    pub const MAX: Std = Std::from_hours(10 * 366 * 24);
 }
 
 impl Deref for Duration {
@@ -32,7 +36,9 @@ impl FromStr for Duration {
     type Err = humantime::DurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_duration(text).map(Self)
+        let duration = humantime::parse_duration(text)?;
+        let is_too_long = duration > Self::MAX;
+        if is_too_long { Err(humantime::DurationError::NumberOverflow) } else { Ok(Self(duration)) }
     }
 }
 

@@ -1,4 +1,12 @@
 //! Watch: what the daemon says on its admin socket, within a time that the one who asks gives.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "each test uses a part of it"
+)]
 
 use std::{
     io::{Read, Write},

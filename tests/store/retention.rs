@@ -14,6 +14,7 @@ use haetae::{
     config,
     deliver::retention::Retention,
     engine::{Problem, last_slot},
+    stage::Stage,
     store::{
         Act, HAETAE, Handled, History, Location, Pruned, STATEMENTS, Store, Told, Transaction,
     },
@@ -383,7 +384,8 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
     stop.cancel();
     let all = config::Retention { alarms: days(1), journal: days(1), ..keep };
     assert_eq!(retention(all).turn().await, Pruned::default());
-    let ended = tokio::time::timeout(Duration::from_secs(30), retention(all).run()).await;
+    let mut pruning = retention(all);
+    let ended = tokio::time::timeout(Duration::from_secs(30), Stage::run(&mut pruning)).await;
     assert!(ended.is_ok(), "it goes on");
     // A store that does not answer is no reason to end.
     store.close().await;

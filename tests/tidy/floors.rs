@@ -16,11 +16,13 @@ const FLOORS: &[(&str, u8)] = &[
     ("people", 3),
     ("plugin", 3),
     ("config", 2),
+    ("stage", 2),
     ("store", 2),
     ("engine", 1),
     ("clock", 1),
     ("memory", 1),
     ("retry", 1),
+    ("fault", 1),
     ("telemetry", 1),
 ];
 

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use ulid::Ulid;
 
-use super::StartError;
+use super::{StartError, serving::Listener};
 use crate::{
     config::{self, Daemon, Plan},
     http,
@@ -19,9 +19,9 @@ use crate::{
 /// What only one daemon can have.
 pub(super) struct Bound {
     pub(super) lock: File,
-    pub(super) tcp: TcpListener,
+    pub(super) tcp: Listener,
     pub(super) address: std::net::SocketAddr,
-    pub(super) unix: UnixListener,
+    pub(super) admin: Listener,
     pub(super) socket: PathBuf,
 }
 
@@ -35,8 +35,10 @@ pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, 
     let socket = socket.unwrap_or_else(|| usual.clone());
     let unix = http::bind_socket(&socket)
         .and_then(|unix| link(&socket, &usual).map(|()| unix))
+        .and_then(tokio::net::UnixListener::into_std)
         .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
-    Ok(Bound { lock, tcp, address, unix, socket })
+    let tcp = Listener::Tcp(tcp.into_std().map_err(listen)?);
+    Ok(Bound { lock, tcp, address, admin: Listener::Admin(unix), socket })
 }
 
 /// A socket that is elsewhere is found by the state directory: whoever asks knows the configuration,

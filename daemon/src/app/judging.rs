@@ -2,7 +2,10 @@
 
 use std::thread::JoinHandle;
 
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
 
 use super::{StartError, restore::Restored};
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
     config::Plan,
     engine::{Effects, Input},
     http::thresholds::registry::Registry,
-    pipeline::evaluation::{self, Channels, Question},
+    pipeline::evaluation::{self, Channels, Heartbeat, Question},
     store::Store,
 };
 
@@ -18,11 +21,21 @@ use crate::{
 pub(super) struct Judging {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) questions: mpsc::Sender<Question>,
+    pub(super) heartbeat: Heartbeat,
 }
 
 /// What the engine takes and gives.
 pub(super) struct Ends {
     channels: Channels,
+    effects: mpsc::Receiver<Effects>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// The engine on its thread.
+pub(super) struct Running {
+    pub(super) thread: JoinHandle<()>,
+    /// Closed when the thread has ended.
+    pub(super) ended: oneshot::Receiver<()>,
     /// What follows.
     pub(super) effects: mpsc::Receiver<Effects>,
 }
@@ -33,8 +46,16 @@ impl Judging {
         let (inputs, judged) = mpsc::channel(evaluation::INPUTS);
         let (questions, asked) = mpsc::channel(evaluation::QUESTIONS);
         let (changed, effects) = mpsc::channel(evaluation::EFFECTS);
-        let channels = Channels { inputs: judged, questions: asked, effects: changed };
-        (Self { inputs, questions }, Ends { channels, effects })
+        let (alive, ended) = oneshot::channel();
+        let heartbeat = Heartbeat::default();
+        let channels = Channels {
+            inputs: judged,
+            questions: asked,
+            effects: changed,
+            heartbeat: heartbeat.clone(),
+            alive,
+        };
+        (Self { inputs, questions, heartbeat }, Ends { channels, effects, ended })
     }
 
     /// Where thresholds are changed, of which it is told.
@@ -46,14 +67,11 @@ impl Judging {
 
 impl Ends {
     /// Starts an engine; what its restoring led to goes first.
-    pub(super) fn start(
-        self,
-        restored: Restored,
-        clock: &Clock,
-    ) -> Result<(JoinHandle<()>, mpsc::Receiver<Effects>), StartError> {
+    pub(super) fn start(self, restored: Restored, clock: &Clock) -> Result<Running, StartError> {
         let Restored { engine, effects } = restored;
-        let engine =
+        let thread =
             evaluation::start(engine, effects, clock.clone(), self.channels, Handle::current());
-        Ok((engine.map_err(StartError::Thread)?, self.effects))
+        let thread = thread.map_err(StartError::Thread)?;
+        Ok(Running { thread, ended: self.ended, effects: self.effects })
     }
 }

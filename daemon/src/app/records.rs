@@ -21,13 +21,13 @@ use crate::{
         log::{LogCursor, Matching, Positions},
     },
     pipeline::{
-        feed::{self, Feed},
+        feed::{Feed, QueueWatch},
         intake::Intake,
         log_reader::{LOG_EVALUATORS, LogReader, Said},
         pump::Pump,
         queue::{Damage, Limits, Queue, WhenFull},
     },
-    plugin::event::Event,
+    plugin::event::{Event, Handover},
     store::reserve::Reserve,
 };
 
@@ -114,6 +114,7 @@ impl Records {
                 said: said.subscribe(),
                 engine: engine.clone(),
                 written: self.written.subscribe(),
+                resumed: false,
                 stop: stop.clone(),
             });
         }
@@ -159,6 +160,7 @@ impl Records {
         wiring: &Wiring<'_>,
         inputs: &mpsc::Sender<Input>,
         reserve: &Reserve,
+        batches: mpsc::Receiver<Handover>,
     ) -> Result<Feed, StartError> {
         let judged = wiring.plan.thresholds.iter().any(|one| one.inputs.contains(&source.name));
         Ok(Feed {
@@ -170,6 +172,7 @@ impl Records {
             refill: wiring.refill(source)?,
             reserve: reserve.clone(),
             clock: wiring.shared.clock.clone(),
+            batches,
             stop: wiring.stop.clone(),
         })
     }
@@ -179,10 +182,13 @@ impl Records {
         &self,
         reserve: &Reserve,
         events: &mpsc::Sender<Event>,
-    ) -> Vec<impl Future<Output = ()> + Send + 'static> {
-        let watch = |(source, queue): (&String, &Queue)| {
-            let damage = self.damage.get(source).cloned();
-            feed::watch(source.clone(), queue.clone(), damage, reserve.clone(), events.clone())
+    ) -> Vec<QueueWatch> {
+        let watch = |(source, queue): (&String, &Queue)| QueueWatch {
+            source: source.clone(),
+            queue: queue.clone(),
+            damage: self.damage.get(source).cloned(),
+            reserve: reserve.clone(),
+            events: events.clone(),
         };
         self.queues.iter().map(watch).collect()
     }

@@ -51,6 +51,9 @@ pub enum StartError {
     /// A plugin can't be loaded.
     #[error("{0}")]
     Plugin(String),
+    /// It was told to stop before it had started.
+    #[error("it was told to stop while it waited for its store")]
+    Stopped,
     /// No thread can be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),

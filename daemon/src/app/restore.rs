@@ -16,6 +16,7 @@ use crate::{
     },
     http::thresholds::registry::in_force,
     memory, people,
+    pipeline::problems::HAETAE,
     store::{self, Standings, Store, StoreError, Transaction, pages},
 };
 
@@ -154,5 +155,5 @@ fn instances(plan: &Plan) -> BTreeSet<String> {
     let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
     let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name));
     let names = names.chain(plan.logs.iter().map(|evaluator| &evaluator.name)).cloned();
-    names.chain([STORE.to_owned()]).collect()
+    names.chain([STORE, HAETAE].map(str::to_owned)).collect()
 }

@@ -81,6 +81,7 @@ fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result
         output::json(&answer);
         return Ok(());
     }
+    incomplete(answer.incomplete.as_deref());
     if answer.alarms.is_empty() {
         output::line("no alarms");
         return Ok(());
@@ -111,7 +112,8 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         output::json(&answer);
         return Ok(());
     }
-    let AlarmAnswer { alarm, handling: handled, history } = answer;
+    let AlarmAnswer { alarm, handling: handled, history, incomplete: cause } = answer;
+    incomplete(cause.as_deref());
     let (style, voice) = (common.style(), voice());
     output::line(format!("{}  {}", alarm.id, voice.summary(&alarm)));
     let severity = style.severity(alarm.severity, alarm.severity.as_str());
@@ -145,12 +147,22 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
 
 fn history(common: &Common, id: &str) -> Result<(), u8> {
     let answer: AlarmAnswer = client::get(common, &path(id)?)?;
+    incomplete(answer.incomplete.as_deref());
     if common.is_json() {
         output::json(&answer.history);
     } else {
         happened(&answer.history, &voice());
     }
     Ok(())
+}
+
+/// Says that the store did not answer.
+fn incomplete(cause: Option<&str>) {
+    if let Some(cause) = cause {
+        output::say(format!(
+            "how alarms are handled, and their history, are not known now: {cause}"
+        ));
+    }
 }
 
 fn happened(history: &[Entry], voice: &Voice) {

@@ -71,11 +71,11 @@ pub(super) async fn run(common: &Common) -> u8 {
     let mut transitions = app.watch();
     show(&mut transitions, &stop, common.style()).await;
     drop(transitions);
-    app.finish().await;
+    let code = app.finish().await.map_or(exit::FAILED, |()| 0);
     if let Err(error) = directory.close() {
         output::say(format!("the demo's directory could not be removed: {error}"));
     }
-    0
+    code
 }
 
 /// Prints transitions until the demo is interrupted.

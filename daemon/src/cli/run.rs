@@ -8,10 +8,10 @@ use tracing::{info, warn};
 
 use super::{Common, demo, exit, output};
 use crate::{
-    app::{App, Options},
+    app::{App, Options, StartError},
     clock::Clock,
     config::{self, Files, Plan},
-    memory,
+    fault, memory,
     plugin::catalog::{Catalog, Storage},
     signal,
     store::Loss,
@@ -66,6 +66,7 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
     // What it was read from is not kept for as long as it runs.
     drop(files);
+    fault::arm(config::faults());
     let stop = CancellationToken::new();
     if let Err(error) = signal::watch(stop.clone()) {
         warn!(%error, "signals are not watched");
@@ -88,11 +89,11 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
                 "started"
             );
             tokio::select! {
-                () = app.finish() => {}
+                ended = app.finish() => ended.map_or(exit::FAILED, |()| 0),
                 never = give_back() => match never {},
             }
-            0
         }
+        Err(StartError::Stopped) => 0,
         Err(error) => {
             output::say(format!("haetae does not start: {error}"));
             exit::FOUND

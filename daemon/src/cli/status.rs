@@ -34,6 +34,13 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
         "haetae {}  {ready}  since {since}  {} firing",
         status.version, status.firing
     ));
+    for cause in &status.unready {
+        output::line(format!("{}: {cause}", style.bad("not ready")));
+    }
+    for stage in &status.stages {
+        let since = voice.time(stage.since);
+        output::line(format!("{}: {}, since {since}", style.bad("stage"), stage.words()));
+    }
     instances(&status, style, &voice);
     evaluators(&status, &voice);
     queues(&status, style, &voice);

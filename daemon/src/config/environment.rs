@@ -28,3 +28,8 @@ pub fn built_in_plugins() -> PathBuf {
         _ => PathBuf::from("/usr/lib/haetae/plugins"),
     }
 }
+
+/// The file by which tests build faults into stages of a debug build.
+pub fn faults() -> Option<PathBuf> {
+    env::var_os("HAETAE_TEST_FAULTS").map(PathBuf::from)
+}

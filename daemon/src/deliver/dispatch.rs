@@ -19,8 +19,10 @@ use super::{
 use crate::{
     clock::{self, Clock},
     engine::Problem,
+    fault,
     plugin::{event::Event, sink::Undelivered},
     retry::{Backoff, jittered},
+    stage::Stage,
     store::{Claimed, Store, StoreError, Transaction},
 };
 
@@ -62,13 +64,14 @@ pub struct Dispatch {
     pub stop: CancellationToken,
 }
 
-impl Dispatch {
+impl Stage for Dispatch {
     /// Delivers until stopped.
-    pub async fn run(self) {
+    async fn run(&mut self) {
         let wake = self.wakes.get(&self.name).map(Arc::clone).unwrap_or_default();
         let mut work = Work::default();
         loop {
             let stopping = self.stop.is_cancelled();
+            fault::point("dispatcher", &self.name);
             self.turn(&mut work).await;
             if stopping {
                 return;
@@ -82,10 +85,12 @@ impl Dispatch {
             }
         }
     }
+}
 
+impl Dispatch {
     /// Delivers what is due now, unless the sink is to be left alone for a while.
     ///
-    /// [`Self::run`] does this again and again; a driver of its own may, step by step.
+    /// [`Stage::run`] does this again and again; a driver of its own may, step by step.
     pub async fn turn(&self, work: &mut Work) {
         let Some(sink) = self.recipients.get(&self.name) else { return };
         let now = self.clock.now();

@@ -11,6 +11,7 @@ use crate::{
     clock::{self, Clock},
     config,
     plugin::event::Event,
+    stage::Stage,
     store::{History, Pruned, Store, StoreError},
 };
 
@@ -39,19 +40,21 @@ pub struct Retention {
     pub stop: CancellationToken,
 }
 
-impl Retention {
+impl Stage for Retention {
     /// Prunes until stopped.
-    pub async fn run(self) {
+    async fn run(&mut self) {
         let mut wait = FIRST;
         while self.passes(wait).await {
             self.turn().await;
             wait = EVERY;
         }
     }
+}
 
+impl Retention {
     /// Prunes all that is old enough now, step by step, and says what that was.
     ///
-    /// [`Self::run`] does this again and again; a driver of its own may, when it likes.
+    /// [`Stage::run`] does this again and again; a driver of its own may, when it likes.
     pub async fn turn(&self) -> Pruned {
         let now = self.clock.now();
         let before = |keep: Option<Duration>| keep.map(|keep| now.before(keep));

@@ -53,6 +53,8 @@ pub enum Problem {
     StoreLost,
     /// A disk that we write to is full.
     DiskFull,
+    /// A stage of the daemon ended and was started again.
+    StageFailed,
 }
 
 /// The system alarms that fire.
@@ -87,6 +89,7 @@ impl Problem {
             Self::StoreFailing => "store-failing",
             Self::StoreLost => "store-lost",
             Self::DiskFull => "disk-full",
+            Self::StageFailed => "stage-failed",
         }
     }
 
@@ -116,7 +119,8 @@ impl Problem {
             | Self::DeadLetters
             | Self::SlotsMissed
             | Self::QueueFilling
-            | Self::QueueDamaged => Severity::Warning,
+            | Self::QueueDamaged
+            | Self::StageFailed => Severity::Warning,
         }
     }
 
@@ -137,6 +141,9 @@ impl Problem {
             Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
             Self::StoreLost => ("has lost something", "기록의 일부를 잃었습니다"),
             Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
+            Self::StageFailed => {
+                ("had to start a part of itself again", "내부 처리 단계를 다시 시작했습니다")
+            }
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
         Summaries::from_iter([line("en", en), line("ko", ko)])
@@ -374,7 +381,7 @@ mod tests {
         // The refusal names every variant that there is.
         let refusal = Problem::deserialize(word).unwrap_err().to_string();
         let words: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
-        assert_eq!(words.len(), 13, "{refusal}");
+        assert_eq!(words.len(), 14, "{refusal}");
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);

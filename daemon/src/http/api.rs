@@ -1,7 +1,5 @@
 //! The API: what the command line and other programs read.
 
-use std::time::Duration;
-
 use axum::{
     Json, Router,
     extract::{Path, Request, State},
@@ -13,18 +11,15 @@ use axum::{
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use super::{View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
     pipeline::queue::ConsumerStats,
     plugin::status::InstanceStatus,
+    stage::StageStatus,
     store::{Count, Entry, Handled, StoreError},
 };
-
-/// How long whoever asks for the status waits for the store.
-const COUNTED: Duration = Duration::from_secs(5);
 
 /// The answer of `GET /api/v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,6 +32,12 @@ pub struct StatusAnswer {
     pub now: Timestamp,
     /// Whether it evaluates.
     pub ready: bool,
+    /// Why it does not judge, or can't write, in words.
+    #[serde(default)]
+    pub unready: Vec<String>,
+    /// Stages of the daemon that ended and were started again of late.
+    #[serde(default)]
+    pub stages: Vec<StageStatus>,
     /// The store.
     pub store: StoreAnswer,
     /// The queues before sinks of records.
@@ -126,6 +127,9 @@ pub struct AlarmAnswer {
     pub handling: Handled,
     /// What happened to it, oldest first.
     pub history: Vec<Entry>,
+    /// Why its handling and its history are not known now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// An error, after RFC 9457.
@@ -190,6 +194,8 @@ async fn status(State(view): State<View>) -> Response {
         started: parts.started,
         now: parts.clock.now(),
         ready: view.is_ready(),
+        unready: view.unready(),
+        stages: parts.stages.unwell(),
         store: store(&view).await,
         queues: queues(&view),
         firing: counts.firing.iter().map(|(_, count)| count).sum(),
@@ -201,23 +207,16 @@ async fn status(State(view): State<View>) -> Response {
 }
 
 pub(super) async fn store(view: &View) -> StoreAnswer {
-    let parts = view.parts();
-    let failing = view.store_failing();
-    let counted = async { tokio::join!(parts.store.count_obligations(), parts.store.counts()) };
-    // Whoever asks how the store is hears it, also when the store does not answer.
-    let slow = || StoreError::Slow(parts.store.location().to_string());
-    let counted = timeout(COUNTED, counted).await;
-    let (obligations, outbox) = counted.unwrap_or_else(|_| (Err(slow()), Err(slow())));
-    let failing = failing.or_else(|| view.store_failing());
-    let (open, unreachable) = obligations.unwrap_or_default();
+    let (numbers, unread) = view.counted().await;
     // What can't be read now says so beside it.
-    let unread = outbox.as_ref().err().map(|error| (error.to_string(), parts.clock.now()));
-    let (failing, since) = failing.or(unread).unzip();
+    let unread = unread.map(|error| (error.to_string(), view.parts().clock.now()));
+    let (failing, since) = view.store_failing().or(unread).unzip();
+    let (open, unreachable) = numbers.obligations;
     StoreAnswer {
-        location: parts.store.location().to_string(),
+        location: view.store(),
         failing,
         failing_since: since,
-        outbox: outbox.unwrap_or_default(),
+        outbox: numbers.outbox,
         open_obligations: open,
         unreachable_obligations: unreachable,
     }
@@ -264,7 +263,7 @@ pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
             Err(problem(StatusCode::CONFLICT, title, cure))
         }
         // One that has ended is known by its whole id.
-        (None, _) => match view.parts().store.alarm(id).await {
+        (None, _) => match view.soon(view.parts().store.alarm(id)).await {
             Ok(Some(standing)) => Ok(standing.alarm),
             Ok(None) => Err(problem(
                 StatusCode::NOT_FOUND,
@@ -278,10 +277,14 @@ pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
 
 async fn with_history(view: &View, alarm: AlarmView) -> Response {
     let store = &view.parts().store;
-    match tokio::try_join!(store.history(&alarm.id, 1000), store.handling(&alarm.id)) {
-        Ok((history, handling)) => Json(AlarmAnswer { alarm, handling, history }).into_response(),
-        Err(error) => no_answer(&error),
-    }
+    let known =
+        async { tokio::try_join!(store.history(&alarm.id, 1000), store.handling(&alarm.id)) };
+    let (history, handling, incomplete) = match view.soon(known).await {
+        Ok((history, handling)) => (history, handling, None),
+        // The alarm itself is the engine's.
+        Err(error) => (Vec::new(), Handled::default(), Some(error.to_string())),
+    };
+    Json(AlarmAnswer { alarm, handling, history, incomplete }).into_response()
 }
 
 /// The store can't be read now.
@@ -293,7 +296,7 @@ pub(super) fn stopping() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping", "ask again when it runs")
 }
 
-pub(super) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
     let body =
         ProblemAnswer { title: title.into(), status: status.as_u16(), detail: detail.into() };
     let mut response = (status, Json(body)).into_response();

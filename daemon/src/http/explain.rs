@@ -99,12 +99,15 @@ async fn answer(
 ) -> Result<ExplainAnswer, StoreError> {
     let parts = view.parts();
     let (store, id) = (&parts.store, alarm.id.as_str());
-    let (mut waiting, mut debts, handling, history) = tokio::try_join!(
-        store.waiting_about(id, MOST),
-        store.told_of(id),
-        store.handling(id),
-        store.history(id, MOST),
-    )?;
+    let known = async {
+        tokio::try_join!(
+            store.waiting_about(id, MOST),
+            store.told_of(id),
+            store.handling(id),
+            store.history(id, MOST),
+        )
+    };
+    let (mut waiting, mut debts, handling, history) = view.soon(known).await?;
     let mut sinks: Vec<_> = explanations
         .into_iter()
         .map(|explanation| take(explanation, &mut waiting, &mut debts))

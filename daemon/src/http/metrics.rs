@@ -28,8 +28,13 @@ use crate::plugin::{
 
 /// Answers `GET /metrics`.
 pub async fn answer(view: View) -> Response {
-    let snapshot =
-        Snapshot { instances: view.instances(), cells: cells(&view), alarms: alarms(&view).await };
+    let snapshot = Snapshot {
+        instances: view.instances(),
+        cells: cells(&view),
+        alarms: alarms(&view).await,
+        ready: view.unready().is_empty(),
+        restarts: view.parts().stages.restarts(),
+    };
     let mut registry = Registry::with_prefix("haetae");
     registry.register_collector(Box::new(snapshot));
     registry.register_collector(Box::new(Waiting::of(&view).await));
@@ -61,6 +66,8 @@ struct Snapshot {
     instances: Vec<InstanceStatus>,
     cells: Vec<(String, Vec<Cell>)>,
     alarms: Vec<(Severity, i64)>,
+    ready: bool,
+    restarts: u64,
 }
 
 type Count = fn(&Counts) -> u64;
@@ -94,6 +101,13 @@ impl Collector for Snapshot {
             let up = matches!(status.state, State::Ok | State::Degraded);
             ConstGauge::new(i64::from(up)).encode(family.encode_family(&labels)?)?;
         }
+        let ready = ConstGauge::new(i64::from(self.ready));
+        let help = "Whether it judges and can write";
+        ready.encode(encoder.encode_descriptor("ready", help, None, ready.metric_type())?)?;
+        let restarts = ConstCounter::new(self.restarts);
+        let help = "Stages of the daemon that were started again";
+        let kind = restarts.metric_type();
+        restarts.encode(encoder.encode_descriptor("stage_restarts", help, None, kind)?)?;
         let firing: Family<[(&str, &str); 1], Gauge> = Family::default();
         for (severity, count) in &self.alarms {
             firing.get_or_create(&[("severity", severity.as_str())]).set(*count);

@@ -110,7 +110,7 @@ pub(super) fn router() -> Router<View> {
 }
 
 async fn list(State(view): State<View>, Parameters(filter): Parameters<Filter>) -> Response {
-    match page(&view, &filter).await {
+    match view.soon(page(&view, &filter)).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => failed(&error),
     }
@@ -162,7 +162,7 @@ fn what(batch: &Result<haetae_plugin::Batch, String>) -> String {
 }
 
 async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
-    match view.parts().store.one_waiting(&id.to_uppercase()).await {
+    match view.soon(view.parts().store.one_waiting(&id.to_uppercase())).await {
         Ok(Some(row)) => Json(row).into_response(),
         Ok(None) => no_such(),
         Err(error) => failed(&error),
@@ -170,7 +170,7 @@ async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
 }
 
 async fn obligations(State(view): State<View>, Parameters(which): Parameters<Which>) -> Response {
-    match view.parts().store.obligations(which.all, 10_000).await {
+    match view.soon(view.parts().store.obligations(which.all, 10_000)).await {
         Ok(obligations) => Json(ObligationsAnswer { obligations }).into_response(),
         Err(error) => failed(&error),
     }

@@ -1,7 +1,7 @@
 //! What people do, over the API: acts on alarms, one or many, and silences. The actor is the user
 //! at the other end of the socket; nobody can claim to be another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Json, Router,
@@ -33,6 +33,9 @@ pub struct AlarmsAnswer {
     /// All alarms that are not ok, worst first; then those that have ended, newest first, if they
     /// are asked for.
     pub alarms: Vec<ListedAlarm>,
+    /// Why it is not known now how they are handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// An alarm and what people did about it.
@@ -100,19 +103,24 @@ pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) 
         Err(error) => return failed(&error),
     };
     match listed(&view, &wanted).await {
-        Ok(Some(alarms)) => Json(AlarmsAnswer { alarms }).into_response(),
+        Ok(Some(answer)) => Json(answer).into_response(),
         Ok(None) => api::stopping(),
         Err(error) => failed(&error),
     }
 }
 
 /// The alarms that are wanted; none: the daemon is stopping.
-async fn listed(view: &View, wanted: &Wanted) -> Result<Option<Vec<ListedAlarm>>, PeopleError> {
+async fn listed(view: &View, wanted: &Wanted) -> Result<Option<AlarmsAnswer>, PeopleError> {
     let filter = Filter::parse(&wanted.matchers)?;
-    let mut alarms = Vec::new();
+    let (mut alarms, mut incomplete) = (Vec::new(), None);
     if !wanted.unseen {
         let Some(overview) = view.overview().await else { return Ok(None) };
-        let mut handlings = view.parts().store.handlings().await?;
+        let handlings = view.soon(view.parts().store.handlings()).await;
+        let mut handlings = handlings.unwrap_or_else(|error| {
+            // The alarms themselves are the engine's.
+            incomplete = Some(error.to_string());
+            BTreeMap::default()
+        });
         alarms.extend(overview.alarms.into_iter().map(|alarm| {
             let handling = handlings.remove(&alarm.id).unwrap_or_default();
             ListedAlarm { alarm, handling }
@@ -123,13 +131,13 @@ async fn listed(view: &View, wanted: &Wanted) -> Result<Option<Vec<ListedAlarm>>
         alarms.extend(ended(view, wanted.unseen, most).await?);
     }
     alarms.retain(|one| filter.fits(&one.alarm, &one.handling.handling));
-    Ok(Some(alarms))
+    Ok(Some(AlarmsAnswer { alarms, incomplete }))
 }
 
 /// Alarms that ended of late; `unseen`: those that nobody did anything about.
 async fn ended(view: &View, unseen: bool, most: i64) -> Result<Vec<ListedAlarm>, StoreError> {
     let since = view.parts().clock.now().before(BACK);
-    let ended = view.parts().store.ended(since, unseen, most).await?;
+    let ended = view.soon(view.parts().store.ended(since, unseen, most)).await?;
     let listed = ended
         .into_iter()
         .map(|(standing, handling)| ListedAlarm { alarm: standing.alarm, handling });
@@ -161,7 +169,11 @@ async fn act_on_all(
     let matchers = request.matchers.clone();
     let wanted = Wanted { matchers, unseen: request.unseen, all: false };
     let alarms = match listed(&view, &wanted).await {
-        Ok(Some(alarms)) => alarms,
+        // Which alarms are meant may hang on how they are handled.
+        Ok(Some(AlarmsAnswer { incomplete: Some(cause), .. })) => {
+            return problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer", &cause);
+        }
+        Ok(Some(answer)) => answer.alarms,
         Ok(None) => return api::stopping(),
         Err(error) => return failed(&error),
     };
@@ -178,7 +190,7 @@ async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Respon
     };
     let Some(overview) = view.overview().await else { return api::stopping() };
     let lives: BTreeSet<_> = overview.alarms.iter().map(|it| it.id.as_str()).collect();
-    let silences = view.parts().people.silences(all, |id| lives.contains(id)).await;
+    let silences = view.soon(view.parts().people.silences(all, |id| lives.contains(id))).await;
     answer(silences.map(|silences| SilencesAnswer { silences }))
 }
 

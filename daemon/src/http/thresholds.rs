@@ -59,7 +59,7 @@ pub(super) fn router() -> Router<View> {
 }
 
 async fn list(State(view): State<View>) -> Response {
-    let all = view.parts().thresholds.all().await;
+    let all = view.soon(view.parts().thresholds.all()).await;
     match all {
         Ok(thresholds) => Json(ThresholdsAnswer { thresholds }).into_response(),
         Err(error) => refused(&error.into()),

@@ -2,8 +2,12 @@
 
 use std::{
     io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use haetae_plugin::Severity;
@@ -20,6 +24,7 @@ use crate::{
         AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, Step,
         notify::Explanation,
     },
+    fault,
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -66,10 +71,10 @@ pub struct Overview {
 }
 
 /// What the engine counts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// How many alarms fire, by severity.
-    pub firing: [(Severity, usize); 2],
+    pub firing: Vec<(Severity, usize)>,
     /// Each evaluator.
     pub evaluators: Vec<EvaluatorStatus>,
 }
@@ -82,6 +87,50 @@ pub struct Channels {
     pub questions: mpsc::Receiver<Question>,
     /// What follows.
     pub effects: mpsc::Sender<Effects>,
+    /// Where it shows that it gets on.
+    pub heartbeat: Heartbeat,
+    /// Dropped when the thread ends, however it does.
+    pub alive: oneshot::Sender<()>,
+}
+
+/// That the engine gets on, for whoever looks without asking it.
+#[derive(Clone, Debug)]
+pub struct Heartbeat(Arc<Beats>);
+
+#[derive(Debug)]
+struct Beats {
+    started: Instant,
+    /// Milliseconds from then to when it last waited for an input.
+    last: AtomicU64,
+    /// How many milliseconds what was due then was late.
+    late: AtomicU64,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        let (last, late) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Beats { started: monotonic(), last, late }))
+    }
+}
+
+impl Heartbeat {
+    /// How far the engine is behind: the age of what is due and not judged.
+    pub fn behind(&self) -> Duration {
+        let Beats { started, last, late } = &*self.0;
+        let silent = milliseconds(started.elapsed()).saturating_sub(last.load(Ordering::Relaxed));
+        // It need not wake before the longest sleep is over.
+        let silent = silent.saturating_sub(milliseconds(NAP));
+        Duration::from_millis(silent.max(late.load(Ordering::Relaxed)))
+    }
+
+    fn beat(&self, late: Duration) {
+        self.0.last.store(milliseconds(self.0.started.elapsed()), Ordering::Relaxed);
+        self.0.late.store(milliseconds(late), Ordering::Relaxed);
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs the engine; what its restoring led to goes first.
@@ -106,6 +155,7 @@ pub fn start(
                     channels.hand_out(last, &engine).await;
                     return;
                 };
+                fault::point("engine", "");
                 let now = clock.now();
                 let jump = watch.look(now, monotonic()).filter(|_| clock.is_real());
                 let jump = jump.map(|from| Input::Jumped { from });
@@ -127,7 +177,9 @@ impl Channels {
     /// The next input, or that time has passed; `None` when no more can come.
     async fn next(&mut self, engine: &Engine, clock: &Clock) -> Option<Input> {
         loop {
-            let nap = engine.next_due().map_or(NAP, |due| clock.until(due).min(NAP));
+            let due = engine.next_due();
+            let nap = due.map_or(NAP, |due| clock.until(due).min(NAP));
+            self.heartbeat.beat(due.map_or(Duration::ZERO, |due| clock.now().since(due)));
             tokio::select! {
                 input = self.inputs.recv() => return input,
                 Some(question) = self.questions.recv() => answer(engine, question),
@@ -169,7 +221,7 @@ fn answer(engine: &Engine, question: Question) {
         }
         Question::Counts(asker) => {
             let firing = [Severity::Critical, Severity::Warning];
-            let firing = firing.map(|severity| (severity, engine.firing(severity)));
+            let firing = firing.map(|severity| (severity, engine.firing(severity))).into();
             drop(asker.send(Counts { firing, evaluators: engine.evaluators() }));
         }
         Question::Explain(alarm, asker) => {

@@ -19,8 +19,10 @@ use super::{
 use crate::{
     clock::Clock,
     engine::{Input, Problem},
+    fault,
     plugin::event::{Complaint, Event, Handover},
     retry::Backoff,
+    stage::Stage,
     store::reserve::Reserve,
 };
 
@@ -48,13 +50,15 @@ pub struct Feed {
     pub reserve: Reserve,
     /// The time.
     pub clock: Clock,
+    /// What the source hands over.
+    pub batches: mpsc::Receiver<Handover>,
     /// A batch that waits for room is left to its source.
     pub stop: CancellationToken,
 }
 
-impl Feed {
+impl Stage for Feed {
     /// Takes batches until the source has ended. One that is not durable is not answered.
-    pub async fn run(mut self, mut batches: mpsc::Receiver<Handover>) {
+    async fn run(&mut self) {
         if let (Some(refill), Some(engine)) = (self.refill.take(), &self.engine) {
             let now = self.clock.now();
             tokio::select! {
@@ -62,7 +66,8 @@ impl Feed {
                 () = self.stop.cancelled() => {}
             }
         }
-        while let Some(Handover { batch, until, taken }) = batches.recv().await {
+        while let Some(Handover { batch, until, taken }) = self.batches.recv().await {
+            fault::point("feed", &self.source);
             let (batch, mut complaint) = match batch {
                 Batch::Samples(samples) => {
                     let now = self.clock.now();
@@ -90,7 +95,9 @@ impl Feed {
             drop(taken.send(complaint));
         }
     }
+}
 
+impl Feed {
     async fn judge(&self, samples: Samples) {
         let Some(engine) = &self.engine else { return };
         let input = Input::Samples { source: self.source.clone(), samples };
@@ -198,31 +205,38 @@ fn halves(batch: &Batch) -> Option<[Batch; 2]> {
     Some(halves.map(Batch::Samples))
 }
 
-/// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected, until
-/// the queue is closed.
-///
-/// `damage` is what was set aside when it was opened.
-pub async fn watch(
-    source: String,
-    queue: Queue,
-    damage: Option<String>,
-    reserve: Reserve,
-    events: mpsc::Sender<Event>,
-) {
-    let mut stats = queue.watch();
-    let mut told = Told { damage, ..Told::default() };
-    loop {
-        let now = stats.borrow_and_update().clone();
-        // A full disk has an alarm of its own.
-        let full = reserve.is_given_up() || reserve.is_tight();
-        for (problem, detail) in told.changes(&now, full) {
-            let event = Event { instance: source.clone(), problem, detail };
-            if events.send(event).await.is_err() {
+/// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected.
+pub struct QueueWatch {
+    /// The source.
+    pub source: String,
+    /// Its queue.
+    pub queue: Queue,
+    /// What was set aside when it was opened.
+    pub damage: Option<String>,
+    /// Room for the worst.
+    pub reserve: Reserve,
+    /// Where it is told.
+    pub events: mpsc::Sender<Event>,
+}
+
+impl Stage for QueueWatch {
+    /// Tells until the queue is closed.
+    async fn run(&mut self) {
+        let mut stats = self.queue.watch();
+        let mut told = Told { damage: self.damage.clone(), ..Told::default() };
+        loop {
+            let now = stats.borrow_and_update().clone();
+            // A full disk has an alarm of its own.
+            let full = self.reserve.is_given_up() || self.reserve.is_tight();
+            for (problem, detail) in told.changes(&now, full) {
+                let event = Event { instance: self.source.clone(), problem, detail };
+                if self.events.send(event).await.is_err() {
+                    return;
+                }
+            }
+            if stats.changed().await.is_err() {
                 return;
             }
-        }
-        if stats.changed().await.is_err() {
-            return;
         }
     }
 }

@@ -20,7 +20,9 @@ use crate::{
         Input,
         log::{Found, LogCursor, Matching, Positions, Records},
     },
+    fault,
     retry::Backoff,
+    stage::Stage,
 };
 
 /// Its name among the consumers of a queue; no instance has one with a space.
@@ -68,25 +70,36 @@ pub struct LogReader {
     pub engine: mpsc::Sender<Input>,
     /// How far they are written.
     pub written: watch::Receiver<Positions>,
+    /// Whether it has gone on where they do.
+    pub resumed: bool,
     /// Nothing more is taken out.
     pub stop: CancellationToken,
 }
 
-impl LogReader {
+impl Stage for LogReader {
     /// Reads until stopped or the queue is closed.
-    pub async fn run(mut self) {
+    async fn run(&mut self) {
         let stop = self.stop.clone();
         tokio::select! {
             () = stop.cancelled() => {}
             _ = self.read() => {}
         }
     }
+}
 
+impl LogReader {
     /// `None`: nobody is there any more.
     async fn read(&mut self) -> Option<()> {
         let mut pause = Backoff::new(Duration::from_millis(100), LONGEST_PAUSE);
-        while let Err(error) = self.resume().await {
-            self.rest(error, &mut pause).await?;
+        if self.resumed {
+            // What the engine has been given already is nothing new to it.
+            self.consumer.rewind();
+        }
+        while !self.resumed {
+            match self.resume().await {
+                Ok(()) => self.resumed = true,
+                Err(error) => self.rest(error, &mut pause).await?,
+            }
         }
         let mut given = VecDeque::new();
         let mut told = Timestamp::default();
@@ -96,6 +109,7 @@ impl LogReader {
                     Ok(entries) => {
                         pause.succeeded();
                         for entry in entries {
+                            fault::point("log reader", &self.source);
                             given.push_back(entry.sequence);
                             self.pass(entry).await?;
                         }

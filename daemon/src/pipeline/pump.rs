@@ -10,8 +10,10 @@ use tracing::warn;
 use super::queue::{Consumer, Entry, QueueError};
 use crate::{
     engine::Matcher,
+    fault,
     plugin::{sink::Outlet, status::Status},
     retry::{Backoff, jittered},
+    stage::Stage,
 };
 
 /// Records that are taken out at once.
@@ -35,9 +37,10 @@ pub struct Pump {
     pub stop: CancellationToken,
 }
 
-impl Pump {
+impl Stage for Pump {
     /// Delivers until stopped or the queue is closed. What was not delivered stays in the queue.
-    pub async fn run(mut self) {
+    async fn run(&mut self) {
+        self.consumer.rewind();
         let mut pause = Backoff::new(Duration::from_millis(100), LONGEST_PAUSE);
         loop {
             let next = tokio::select! {
@@ -48,6 +51,7 @@ impl Pump {
                 Ok(entries) => {
                     pause.succeeded();
                     for entry in entries {
+                        fault::point("pump", &self.source);
                         if !self.pass(entry).await {
                             return;
                         }
@@ -63,7 +67,9 @@ impl Pump {
             }
         }
     }
+}
 
+impl Pump {
     /// Delivers one entry, however often it takes. False: stopped.
     async fn pass(&mut self, entry: Entry) -> bool {
         let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);

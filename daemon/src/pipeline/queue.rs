@@ -203,6 +203,12 @@ impl Queue {
         self.stats.clone()
     }
 
+    /// Waits until its thread has ended.
+    pub async fn ended(&self) {
+        // Whether any are as wanted: none ever are.
+        drop(self.watch().wait_for(|_| false).await);
+    }
+
     /// The oldest rejected items, at most `limit`.
     pub async fn dead(&self, limit: usize) -> Result<Vec<Dead>, QueueError> {
         self.line.ask(|reply| Command::Dead(limit, reply)).await?

@@ -13,7 +13,11 @@ use super::{
     status::State,
     supervisor::Supervisor,
 };
-use crate::clock::{self, Clock};
+use crate::{
+    clock::{self, Clock},
+    fault,
+    stage::Stage,
+};
 
 /// A batch for a sink, and where to say what became of it.
 #[derive(Debug)]
@@ -56,29 +60,45 @@ impl Outlet {
     }
 }
 
-/// Delivers what arrives until nobody can send any more.
-pub async fn run(mut supervisor: Supervisor, mut inbox: mpsc::Receiver<Delivery>, clock: Clock) {
-    loop {
-        // Opened before there is anything to deliver, so that a wrong option shows at the start.
-        let open = supervisor.open().await;
-        if open && supervisor.status().snapshot().state == State::Starting {
-            supervisor.status().enter(State::Ok, clock.now());
+/// Delivers to a sink.
+pub struct Deliverer {
+    /// Keeps it open.
+    pub supervisor: Supervisor,
+    /// What is to be delivered.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Stage for Deliverer {
+    /// Delivers what arrives until nobody can send any more.
+    async fn run(&mut self) {
+        let Self { supervisor, deliveries, clock } = self;
+        // A call that was under way when the stage failed is nobody's any more.
+        supervisor.close().await;
+        loop {
+            // Opened before there is anything to deliver, so that a wrong option shows at the start.
+            let open = supervisor.open().await;
+            if open && supervisor.status().snapshot().state == State::Starting {
+                supervisor.status().enter(State::Ok, clock.now());
+            }
+            let wait = supervisor.wait();
+            tokio::select! {
+                delivery = deliveries.recv() => match delivery {
+                    Some(Delivery { batch, reply }) => {
+                        fault::point("sink", supervisor.name());
+                        let outcome = deliver(supervisor, batch, open).await;
+                        // Its sender is gone only while the daemon stops.
+                        drop(reply.send(outcome));
+                    }
+                    None => break,
+                },
+                // Also while it is open: a thread of it that panicked is not left until there is a batch.
+                () = sleep_until(wait.into()) => {}
+            }
         }
-        let wait = supervisor.wait();
-        tokio::select! {
-            delivery = inbox.recv() => match delivery {
-                Some(Delivery { batch, reply }) => {
-                    let outcome = deliver(&mut supervisor, batch, open).await;
-                    // Its sender is gone only while the daemon stops.
-                    drop(reply.send(outcome));
-                }
-                None => break,
-            },
-            // Also while it is open: a thread of it that panicked is not left until there is a batch.
-            () = sleep_until(wait.into()) => {}
-        }
+        supervisor.end().await;
     }
-    supervisor.end().await;
 }
 
 async fn deliver(

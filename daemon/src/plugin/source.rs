@@ -22,7 +22,9 @@ use super::{
 use crate::{
     clock::{self, Clock},
     engine::last_slot,
+    fault,
     retry::Backoff,
+    stage::Stage,
 };
 
 /// The longest window that a poller is asked for at once.
@@ -34,36 +36,53 @@ const MARK: Duration = Duration::from_secs(1);
 /// The pause after an empty batch that came before the deadline: a listener must not spin.
 const IDLE: Duration = Duration::from_millis(10);
 
-/// Calls a source until told to stop: a poller at its slots, a listener again at once.
-///
-/// One batch is in flight: `feed` answers when it is where it belongs.
-pub async fn run(
-    mut supervisor: Supervisor,
-    interval: Duration,
-    clock: Clock,
-    feed: mpsc::Sender<Handover>,
-    mark: Option<Mark>,
-) {
-    let stop = supervisor.stop().clone();
-    let mut calls = Calls::new(supervisor.name(), interval, clock, feed, mark);
-    loop {
-        let work = async {
-            if supervisor.open().await {
-                if supervisor.listens() {
-                    calls.listen(&mut supervisor).await;
-                } else {
-                    calls.poll(&mut supervisor).await;
-                }
-            } else {
-                sleep_until(supervisor.wait().into()).await;
-            }
-        };
-        tokio::select! {
-            () = work => {}
-            () = stop.cancelled() => break,
-        }
+/// Calls a source: a poller at its slots, a listener again at once.
+pub struct Caller {
+    supervisor: Supervisor,
+    calls: Calls,
+}
+
+impl Caller {
+    /// One batch is in flight: `feed` answers when it is where it belongs.
+    pub fn new(
+        supervisor: Supervisor,
+        interval: Duration,
+        clock: Clock,
+        feed: mpsc::Sender<Handover>,
+        mark: Option<Mark>,
+    ) -> Self {
+        let calls = Calls::new(supervisor.name(), interval, clock, feed, mark);
+        Self { supervisor, calls }
     }
-    supervisor.end().await;
+}
+
+impl Stage for Caller {
+    /// Calls it until told to stop.
+    async fn run(&mut self) {
+        let Self { supervisor, calls } = self;
+        // A call that was under way when the stage failed is nobody's any more.
+        supervisor.close().await;
+        let stop = supervisor.stop().clone();
+        loop {
+            let work = async {
+                fault::point("source", supervisor.name());
+                if supervisor.open().await {
+                    if supervisor.listens() {
+                        calls.listen(supervisor).await;
+                    } else {
+                        calls.poll(supervisor).await;
+                    }
+                } else {
+                    sleep_until(supervisor.wait().into()).await;
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        supervisor.end().await;
+    }
 }
 
 struct Calls {

@@ -254,7 +254,7 @@ impl Supervisor {
     }
 
     /// Closes for good.
-    pub async fn end(mut self) {
+    pub async fn end(&mut self) {
         self.close().await;
         self.status.enter(State::Stopped, self.shared.clock.now());
     }

@@ -12,13 +12,13 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tracing::error;
 
 use super::{PATIENCE, StoreError, database::Connection};
-use crate::clock::monotonic;
+use crate::{clock::monotonic, fault};
 
 /// Jobs that wait. Full: whoever has one waits.
 const JOBS: usize = 64;
@@ -33,8 +33,8 @@ pub(super) type Connect = Box<dyn Fn() -> Result<Box<dyn Connection>, StoreError
 pub(super) struct Workers {
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
     watch: Arc<Watch>,
-    /// Each thread holds a sender of it until it ends.
-    ended: Arc<tokio::sync::Mutex<mpsc::Receiver<()>>>,
+    /// Each thread holds a receiver of it until it ends.
+    running: Arc<watch::Sender<()>>,
     /// Whether what was begun is waited for, since it may be durable.
     writes: bool,
     /// Where the store is, for whoever is told that it does not answer.
@@ -71,7 +71,8 @@ impl Turn {
 }
 
 impl Workers {
-    /// Starts `count` threads; each connects when it gets its first job.
+    /// Starts `count` threads; each connects when it gets its first job. One alone writes: a job of it
+    /// that panics is its end.
     pub(super) fn start(
         name: &str,
         location: &str,
@@ -80,12 +81,12 @@ impl Workers {
     ) -> io::Result<Self> {
         let writes = count == 1;
         let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
-        let (running, ended) = mpsc::channel(1);
+        let running = watch::Sender::new(());
         let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
         let watch = Arc::new(Watch { started: monotonic(), since: 0.into(), last: 0.into() });
         for _ in 0..count {
             let (waiting, connect) = (Arc::clone(&waiting), Arc::clone(&connect));
-            let (watch, running) = (Arc::clone(&watch), running.clone());
+            let (watch, running) = (Arc::clone(&watch), running.subscribe());
             let body = move || {
                 let mut connection = None;
                 loop {
@@ -96,17 +97,20 @@ impl Workers {
                     drop(next);
                     let began = watch.now();
                     watch.since.store(began, Ordering::SeqCst);
-                    guarded(job, &mut connection, &**connect);
+                    let is_done = guarded(writes, job, &mut connection, &**connect);
                     watch.last.store(watch.now() - began, Ordering::SeqCst);
                     watch.since.store(0, Ordering::SeqCst);
+                    if writes && !is_done {
+                        break;
+                    }
                 }
                 drop(connection);
                 drop(running);
             };
             thread::Builder::new().name(name.into()).spawn(body)?;
         }
-        let (jobs, ended) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(ended.into()));
-        Ok(Self { jobs, watch, ended, writes, location: location.into() })
+        let (jobs, running) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(running));
+        Ok(Self { jobs, watch, running, writes, location: location.into() })
     }
 
     /// Has a thread do something and waits for what comes of it.
@@ -120,10 +124,11 @@ impl Workers {
         F: FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let turn = Arc::new(Turn::default());
+        let (turn, writes) = (Arc::new(Turn::default()), self.writes);
         let begins = Arc::clone(&turn);
         let job: Job = Box::new(move |connection| {
-            if begins.take(Turn::BEGUN) {
+            // Nobody waits for what a reader would say.
+            if (writes || !reply.is_closed()) && begins.take(Turn::BEGUN) {
                 // Whoever asked may have gone.
                 drop(reply.send(connection.map_err(E::from).and_then(job)));
             }
@@ -163,8 +168,12 @@ impl Workers {
     /// Takes no more jobs and waits until the threads have ended, if they do in time.
     pub(super) async fn close(&self, patience: Duration) -> bool {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let mut ended = self.ended.lock().await;
-        timeout(patience, ended.recv()).await.is_ok()
+        timeout(patience, self.ended()).await.is_ok()
+    }
+
+    /// Waits until the threads have ended.
+    pub(super) async fn ended(&self) {
+        self.running.closed().await;
     }
 }
 
@@ -186,18 +195,25 @@ fn perform(
     }
 }
 
-/// Performs a job; one that panics costs its connection, and whoever asked for it hears that the
-/// store is closed to it. The thread goes on.
+/// Performs a job. False: it panicked, which costs its connection, and whoever asked for it hears
+/// that the store is closed to it.
 fn guarded(
+    writes: bool,
     job: Job,
     connection: &mut Option<Box<dyn Connection>>,
     connect: &(dyn Fn() -> Result<Box<dyn Connection>, StoreError> + Send + Sync),
-) {
-    let performed = panic::catch_unwind(AssertUnwindSafe(|| perform(job, connection, connect)));
+) -> bool {
+    let performed = panic::catch_unwind(AssertUnwindSafe(|| {
+        if writes {
+            fault::point("store", "writer");
+        }
+        perform(job, connection, connect);
+    }));
     if performed.is_err() {
         error!("a job of the store panicked: its transaction is undone");
         *connection = None;
     }
+    performed.is_ok()
 }
 
 /// Whether the store is being closed: nothing is waited for any more.
@@ -256,19 +272,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_panics_costs_its_connection_and_the_next_one_is_done() {
+    async fn a_reader_whose_job_panics_goes_on_with_another_connection_and_the_writer_ends() {
         let made = Arc::new(AtomicI64::new(0));
         let counted = Arc::clone(&made);
         let connect: Connect = Box::new(move || {
             counted.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(Idle))
         });
-        let workers = Workers::start("test", "nowhere", 1, connect).unwrap();
-        let first = workers.run(|_| -> Result<(), StoreError> { panic!("as it is meant to") });
-        assert!(matches!(first.await, Err(StoreError::Closed)));
-        assert_eq!(workers.run(|_| Ok::<_, StoreError>(7)).await.unwrap(), 7);
-        assert_eq!(made.load(Ordering::SeqCst), 2);
-        assert!(workers.close(PATIENCE).await, "its thread ends");
+        let readers = Workers::start("test", "nowhere", 2, connect).unwrap();
+        for _ in 0..4 {
+            let panics = readers.run(|_| -> Result<(), StoreError> { panic!("as it is meant to") });
+            assert!(matches!(panics.await, Err(StoreError::Closed)));
+        }
+        assert_eq!(readers.run(|_| Ok::<_, StoreError>(7)).await.unwrap(), 7);
+        assert!(made.load(Ordering::SeqCst) >= 4);
+        assert!(readers.close(PATIENCE).await, "their threads end");
+        let workers =
+            Workers::start("test", "nowhere", 1, Box::new(|| Ok(Box::new(Idle)))).unwrap();
+        let panics = workers.run(|_| -> Result<(), StoreError> { panic!("as it is meant to") });
+        assert!(matches!(panics.await, Err(StoreError::Closed)));
+        workers.ended().await;
         let closed = workers.run(|_| Ok::<_, StoreError>(())).await;
         assert!(matches!(closed, Err(StoreError::Closed)));
     }

@@ -88,6 +88,11 @@ impl Consumer {
         answer.map_err(|_| Closed)?
     }
 
+    /// Goes back to the cursor: what was given and is not done is given again.
+    pub fn rewind(&mut self) {
+        (self.fresh, self.pending) = (true, None);
+    }
+
     /// It is done with an entry. Entries may be done in any order: the cursor stays before the
     /// lowest one that is not, and is on the disk a second later.
     pub async fn done(&self, place: Place) -> Result<(), Closed> {

@@ -1,0 +1,90 @@
+//! Opening the store: one on a server is waited for, and meanwhile whoever asks hears that.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use super::{
+    StartError,
+    bound::Bound,
+    serving::{Server, Waiting},
+};
+use crate::{
+    retry::Backoff,
+    stage::Stage,
+    store::{Location, Loss, Opened, Store, StoreError},
+};
+
+/// The pauses before a server that can't be used is tried again.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Opens the store. A server that does not answer or refuses is tried until it takes us: what ends
+/// now is started again by nobody who knows better.
+pub(super) async fn store(
+    location: Location,
+    owner: &str,
+    if_lost: Loss,
+    bound: &Bound,
+    stop: &CancellationToken,
+) -> Result<Opened, StartError> {
+    let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut meanwhile = None;
+    loop {
+        let opened = tokio::select! {
+            opened = Store::open_with(location.clone(), owner, if_lost) => opened,
+            () = stop.cancelled() => return Err(StartError::Stopped),
+        };
+        let error = match opened {
+            Ok(opened) => {
+                if let Some(Meanwhile { stop, servers, .. }) = meanwhile {
+                    stop.cancel();
+                    servers.wait().await;
+                    info!(store = %location, "the store answers");
+                }
+                return Ok(opened);
+            }
+            Err(error) => error,
+        };
+        let waits = matches!(error, StoreError::Failed { .. } | StoreError::Slow(_));
+        if !waits || matches!(location, Location::File(_)) {
+            return Err(error.into());
+        }
+        let wait = pause.failed();
+        warn!("haetae waits for its store: {error}; it is tried again in {wait:?}");
+        let served = match meanwhile.take() {
+            Some(served) => served,
+            None => Meanwhile::serve(bound)?,
+        };
+        served.waiting.say(format!("it waits for its store: {error}"));
+        meanwhile = Some(served);
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = stop.cancelled() => return Err(StartError::Stopped),
+        }
+    }
+}
+
+/// What is served while the store is waited for.
+struct Meanwhile {
+    waiting: Waiting,
+    stop: CancellationToken,
+    servers: TaskTracker,
+}
+
+impl Meanwhile {
+    fn serve(bound: &Bound) -> Result<Self, StartError> {
+        let (waiting, stop) = (Waiting::default(), CancellationToken::new());
+        let servers = TaskTracker::new();
+        for listener in [&bound.tcp, &bound.admin] {
+            let listener = listener.try_clone().map_err(StartError::Thread)?;
+            let (router, stop) = (waiting.router(), stop.clone());
+            let mut server = Server { listener, router, stop };
+            servers.spawn(async move { server.run().await });
+        }
+        servers.close();
+        Ok(Self { waiting, stop, servers })
+    }
+}

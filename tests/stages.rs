@@ -1,0 +1,169 @@
+//! A fault is built into each stage of the daemon: it is named at once, and either the stage is started
+//! again and nothing is missing, or the process ends so that it is started again.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+mod support;
+#[path = "database/watch.rs"]
+mod watch;
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use support::{Daemon, Home, within};
+use watch::Watch;
+
+const LONG: Duration = Duration::from_mins(1);
+
+const PIPELINE: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels", "system"]
+path = "HOME/told.jsonl"
+[sinks.samples]
+plugin = "file"
+inputs = ["written"]
+path = "HOME/samples.jsonl"
+"#;
+
+fn home() -> Home {
+    let home = Home::with_plugins(&["lent", "file"]);
+    home.configure(&PIPELINE.replace("HOME", &home.path("").display().to_string()));
+    home.write_values(&[("a", 1)]);
+    home
+}
+
+fn start(home: &Home) -> Daemon {
+    home.start_with(|command| {
+        command.env_remove("RUST_BACKTRACE");
+        command.env("HAETAE_TEST_FAULTS", home.path("faults"));
+    })
+}
+
+/// Has a stage panic where it is next.
+fn fail(home: &Home, stage: &str) {
+    fs::write(home.path("faults.new"), stage).expect("its own file");
+    fs::rename(home.path("faults.new"), home.path("faults")).expect("its own file");
+}
+
+/// What was told of a host, and of the system's `stage-failed`.
+fn told(home: &Home, label: &str, value: &str) -> Vec<String> {
+    let lines = home.notifications("told.jsonl").into_iter();
+    let about = lines.filter(|line| line["labels"][label] == value);
+    about.map(|line| line["status"].as_str().expect("a status").to_owned()).collect()
+}
+
+/// The values of a host that the sink of samples was given.
+fn sampled(home: &Home, id: &str) -> usize {
+    let text = fs::read_to_string(home.path("samples.jsonl")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["type"] == "sample" && line["labels"]["id"] == id).count()
+}
+
+#[test]
+fn a_stage_that_panics_is_named_started_again_and_nothing_is_missing() {
+    let home = home();
+    let daemon = start(&home);
+    let watch = Watch::of(home.path("state/admin.sock"));
+    for (number, (stage, name)) in [
+        ("source written", "source written"),
+        ("feed written", "feed written"),
+        ("pump written", "pump written to samples"),
+        ("sink told", "sink told"),
+        ("sink samples", "sink samples"),
+        ("dispatcher told", "dispatcher told"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let begun = told(&home, "problem", "stage-failed").len();
+        let id = format!("host{number}");
+        fail(&home, stage);
+        home.write_values(&[("a", 1), (&id, 95)]);
+        let named = within(LONG, || {
+            let status = home.json(&["status"])?;
+            let stages = status["stages"].as_array()?.clone();
+            stages.into_iter().find(|one| one["name"] == name)
+        });
+        let named = named.unwrap_or_else(|| panic!("{stage} is not named: {:#?}", daemon.lines()));
+        let why = named["failure"].as_str().expect("why");
+        assert!(why.contains("panicked: a test asked"), "{why}");
+        let said = |line: &String| line.contains("a stage panicked") && line.contains(name);
+        let line = within(LONG, || daemon.lines().into_iter().find(said));
+        assert!(line.is_some(), "the log names {name}");
+        let fires = within(LONG, || told(&home, "id", &id).first().cloned());
+        assert_eq!(fires.as_deref(), Some("firing"), "{stage}: {id} is told");
+        assert!(within(LONG, || (sampled(&home, &id) > 0).then_some(())).is_some(), "{stage}");
+        let ended = within(LONG, || {
+            let told = told(&home, "problem", "stage-failed");
+            (told.len() == begun + 2).then_some(told)
+        });
+        assert!(ended.is_some(), "{stage}: its alarm fires and ends");
+        assert_eq!(watch.readiness(LONG), Some(200), "{stage}");
+        assert_eq!(home.json(&["status"]).expect("a status")["stages"], Value::Array(Vec::new()));
+        println!("{stage} is started again");
+    }
+    for number in 0..6 {
+        assert_eq!(
+            told(&home, "id", &format!("host{number}")).first().map(String::as_str),
+            Some("firing")
+        );
+    }
+    assert!(daemon.stop());
+}
+
+#[test]
+fn the_end_of_the_engine_or_of_the_stores_writer_ends_the_process_and_nothing_is_missing() {
+    for stage in ["engine", "store writer"] {
+        let home = home();
+        let mut daemon = start(&home);
+        home.write_values(&[("a", 95)]);
+        let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+        assert_eq!(fires.as_deref(), Some("firing"));
+        let since = Instant::now();
+        fail(&home, stage);
+        home.write_values(&[("a", 95), ("b", 95)]);
+        let ended = within(LONG, || daemon.ended()).expect("it ends");
+        println!("{stage}: it ends within {:?}", since.elapsed());
+        assert_eq!(ended.code(), Some(70), "{:#?}", daemon.lines());
+        let name = format!("the stage `{stage}`");
+        let mut lines = Vec::new();
+        let named = within(LONG, || {
+            lines.extend(daemon.lines());
+            let named = |line: &&String| line.contains(&name) && line.contains("haetae ends");
+            lines.iter().find(named).cloned()
+        });
+        assert!(named.is_some(), "{stage} is named: {lines:#?}");
+        let daemon = start(&home);
+        let fires = within(LONG, || told(&home, "id", "b").first().cloned());
+        assert_eq!(fires.as_deref(), Some("firing"), "{stage}: what began meanwhile is told");
+        home.write_values(&[("a", 1), ("b", 1)]);
+        for id in ["a", "b"] {
+            let over = within(LONG, || (told(&home, "id", id).len() > 1).then_some(()));
+            assert!(over.is_some(), "{stage}: the end of {id} is told");
+            assert_eq!(told(&home, "id", id), ["firing", "resolved"], "{stage}: {id}");
+        }
+        assert!(daemon.stop());
+    }
+}
