@@ -52,7 +52,7 @@ use haetae_plugin::Timestamp;
 /// The longest path of a Unix socket, its closing NUL not counted.
 const SOCKET_PATH: usize = 107;
 /// A write that takes longer says that the store fails.
-const UNANSWERED: Duration = Duration::from_secs(9);
+const UNANSWERED: Duration = Duration::from_secs(6);
 
 /// What the servers show.
 #[derive(Clone)]

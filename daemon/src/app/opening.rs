@@ -1,6 +1,6 @@
 //! Opening the store: one on a server is waited for, and meanwhile whoever asks hears that.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,15 +31,15 @@ pub(super) async fn store(
     stop: &CancellationToken,
 ) -> Result<Opened, StartError> {
     let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut meanwhile = None;
+    let (waiting, mut meanwhile) = (Waiting::default(), None);
     loop {
         let opened = tokio::select! {
             opened = Store::open_with(location.clone(), owner, if_lost) => opened,
-            () = stop.cancelled() => return Err(StartError::Stopped),
+            () = stop.cancelled() => return Err(stopped(bound)),
         };
         let error = match opened {
             Ok(opened) => {
-                if let Some(Meanwhile { stop, servers, .. }) = meanwhile {
+                if let Some(Meanwhile { stop, servers }) = meanwhile {
                     stop.cancel();
                     servers.wait().await;
                     info!(store = %location, "the store answers");
@@ -54,30 +54,34 @@ pub(super) async fn store(
         }
         let wait = pause.failed();
         warn!("haetae waits for its store: {error}; it is tried again in {wait:?}");
+        waiting.say(format!("it waits for its store: {error}"));
         let served = match meanwhile.take() {
             Some(served) => served,
-            None => Meanwhile::serve(bound)?,
+            None => Meanwhile::serve(bound, &waiting)?,
         };
-        served.waiting.say(format!("it waits for its store: {error}"));
         meanwhile = Some(served);
         tokio::select! {
             () = sleep(wait) => {}
-            () = stop.cancelled() => return Err(StartError::Stopped),
+            () = stop.cancelled() => return Err(stopped(bound)),
         }
     }
 }
 
+fn stopped(bound: &Bound) -> StartError {
+    // It may have been removed by hand.
+    drop(fs::remove_file(&bound.socket));
+    StartError::Stopped
+}
+
 /// What is served while the store is waited for.
 struct Meanwhile {
-    waiting: Waiting,
     stop: CancellationToken,
     servers: TaskTracker,
 }
 
 impl Meanwhile {
-    fn serve(bound: &Bound) -> Result<Self, StartError> {
-        let (waiting, stop) = (Waiting::default(), CancellationToken::new());
-        let servers = TaskTracker::new();
+    fn serve(bound: &Bound, waiting: &Waiting) -> Result<Self, StartError> {
+        let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         for listener in [&bound.tcp, &bound.admin] {
             let listener = listener.try_clone().map_err(StartError::Thread)?;
             let (router, stop) = (waiting.router(), stop.clone());
@@ -85,6 +89,6 @@ impl Meanwhile {
             servers.spawn(async move { server.run().await });
         }
         servers.close();
-        Ok(Self { waiting, stop, servers })
+        Ok(Self { stop, servers })
     }
 }

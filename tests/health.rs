@@ -1,0 +1,175 @@
+//! What the daemon says of itself while its PostgreSQL is not there: at the start, and later.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+#[path = "servers/postgres.rs"]
+mod postgres;
+mod support;
+#[path = "database/watch.rs"]
+mod watch;
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use postgres::Postgres;
+use support::{Daemon, Home, free_port, within};
+use watch::Watch;
+
+const LONG: Duration = Duration::from_mins(1);
+/// The longest that an answer may take.
+const SOON: Duration = Duration::from_secs(2);
+
+const PIPELINE: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels", "system"]
+path = "HOME/told.jsonl"
+"#;
+
+/// A daemon on a database, and where it answers over TCP.
+fn home(server: &Postgres) -> (Home, SocketAddr) {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let head = format!(
+        "[daemon]\nstate = {:?}\nstore = {{ url = {:?} }}\n[http]\nlisten = \"{address}\"\n",
+        home.path("state").display().to_string(),
+        server.database("haetae"),
+    );
+    let text = head + &PIPELINE.replace("HOME", &home.path("").display().to_string());
+    std::fs::write(home.path("haetae.toml"), text).expect("the configuration");
+    home.write_values(&[("a", 1)]);
+    (home, address)
+}
+
+/// What a path answers over TCP, if it does within [`SOON`].
+fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let since = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, SOON).ok()?;
+    stream.set_read_timeout(Some(SOON)).expect("a time");
+    let ask = format!("GET {path} HTTP/1.1\r\nhost: haetae\r\nconnection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    assert!(since.elapsed() < SOON, "{path} took {:?}", since.elapsed());
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+fn told(home: &Home, label: &str, value: &str) -> Vec<String> {
+    let lines = home.notifications("told.jsonl").into_iter();
+    let about = lines.filter(|line| line["labels"][label] == value);
+    about.map(|line| line["status"].as_str().expect("a status").to_owned()).collect()
+}
+
+fn answers(daemon: &mut Daemon, address: SocketAddr, path: &str, code: u16) -> String {
+    let answer = within(LONG, || {
+        assert!(daemon.is_running(), "it ended: {:#?}", daemon.lines());
+        get(address, path).filter(|(found, _)| *found == code)
+    });
+    answer.unwrap_or_else(|| panic!("{path} is not {code} but {:?}", get(address, path))).1
+}
+
+#[test]
+fn a_database_that_is_not_there_at_the_start_is_waited_for() {
+    let mut server = Postgres::start();
+    let (home, address) = home(&server);
+    server.stop();
+    let mut daemon = home.spawn();
+    let why = answers(&mut daemon, address, "/readyz", 503);
+    assert!(why.contains("it waits for its store") && why.contains("refused"), "{why}");
+    assert_eq!(get(address, "/healthz").expect("an answer").0, 200);
+    let status = home.output(&["status"]);
+    let said = String::from_utf8_lossy(&status.stderr).into_owned();
+    assert!(said.contains("haetae starts: it waits for its store"), "{said}");
+    let line = within(LONG, || daemon.lines().into_iter().find(|line| line.contains("waits for")));
+    assert!(line.is_some_and(|line| line.contains("it is tried again in")), "and the log says so");
+    server.start_again();
+    daemon.ready(&home);
+    assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
+    home.write_values(&[("a", 95)]);
+    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    assert_eq!(fires.as_deref(), Some("firing"));
+    assert!(daemon.stop());
+    server.stop();
+    let mut daemon = home.spawn();
+    answers(&mut daemon, address, "/readyz", 503);
+    let since = Instant::now();
+    assert!(daemon.stop(), "whoever waits is stopped in order");
+    assert!(since.elapsed() < Duration::from_secs(5), "within {:?}", since.elapsed());
+}
+
+#[test]
+fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
+    let server = Postgres::start();
+    let (home, address) = home(&server);
+    let mut daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    assert_eq!(fires.as_deref(), Some("firing"));
+    server.pause();
+    let since = Instant::now();
+    let watch = Watch::of(home.path("state/admin.sock"));
+    let unready = thread::scope(|scope| {
+        let unready = scope.spawn(|| {
+            within(LONG, || {
+                let (code, why) = get(address, "/readyz").expect("within 2 s");
+                (code == 503).then(|| (since.elapsed(), why))
+            })
+        });
+        while since.elapsed() < Duration::from_secs(20) {
+            assert_eq!(
+                get(address, "/healthz").expect("within 2 s").0,
+                200,
+                "no stage is at fault"
+            );
+            let (code, metrics) = get(address, "/metrics").expect("within 2 s");
+            assert!(code == 200 && metrics.contains("haetae_alarms_firing"), "{metrics}");
+            let status = watch.status(SOON).expect("within 2 s");
+            assert!(status["firing"].as_u64() >= Some(1), "{status}");
+            let alarms = watch.json("/api/v1/alarms", SOON).expect("within 2 s");
+            let mut alarms = alarms["alarms"].as_array().expect("a list").iter();
+            let alarm = alarms.find(|alarm| alarm["labels"]["id"] == "a").expect("it is listed");
+            let id = alarm["id"].as_str().expect("an id");
+            let alarm = watch.json(&format!("/api/v1/alarms/{id}"), SOON).expect("within 2 s");
+            assert_eq!(alarm["id"], id);
+        }
+        unready.join().expect("no panic")
+    });
+    let (unready, why) = unready.expect("/readyz says it");
+    assert!(why.contains("the store fails"), "{why}");
+    let (_, metrics) = get(address, "/metrics").expect("within 2 s");
+    assert!(metrics.contains("haetae_store_up{} 0\n"), "{metrics}");
+    assert!(metrics.contains("haetae_ready 0\n"), "{metrics}");
+    println!("/readyz says it after {unready:?}");
+    assert!(unready < Duration::from_secs(15), "after {unready:?}");
+    home.write_values(&[("a", 95), ("b", 95)]);
+    let listed = home.output(&["alarm", "list"]);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    server.resume();
+    let told_of = within(LONG, || told(&home, "id", "b").first().cloned());
+    assert_eq!(told_of.as_deref(), Some("firing"), "what became due meanwhile is told");
+    assert_eq!(answers(&mut daemon, address, "/readyz", 200), "ready\n");
+    assert!(daemon.stop());
+}

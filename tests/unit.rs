@@ -1,0 +1,144 @@
+//! The unit of systemd: it is valid, and by its rules the daemon comes back however it ended, but not
+//! after a stop or a bad configuration.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use support::{Daemon, Home, within};
+
+const LONG: Duration = Duration::from_mins(1);
+const UNIT: &str = include_str!("../packaging/systemd/haetae.service");
+
+const PIPELINE: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels"]
+path = "HOME/told.jsonl"
+"#;
+
+/// What the unit says of a key; each stands once.
+fn key(name: &str) -> &'static str {
+    let mut values = UNIT.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let value = values.next().expect("it is set");
+    assert_eq!(values.next(), None, "{name} is set once");
+    value
+}
+
+/// Whether systemd starts it again by the rules of the unit, as systemd.service(5) tells them.
+fn is_started_again(ended: ExitStatus, stopped: bool) -> bool {
+    let prevented = key("RestartPreventExitStatus").split(' ');
+    let code = ended.code().map(|code| code.to_string());
+    if stopped || prevented.into_iter().any(|status| Some(status) == code.as_deref()) {
+        return false;
+    }
+    match key("Restart") {
+        "always" => true,
+        "on-failure" => {
+            // These signals are a clean end.
+            let clean = [1, 2, 13, 15].map(Some).contains(&ended.signal());
+            ended.code() != Some(0) && !clean
+        }
+        other => unreachable!("Restart={other}: add its rules here"),
+    }
+}
+
+fn start(home: &Home) -> Daemon {
+    home.start_with(|command| {
+        command.env("HAETAE_TEST_FAULTS", home.path("faults"));
+    })
+}
+
+fn signal(daemon: &Daemon, name: &str) {
+    let sent = Command::new("kill").args([name, &daemon.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
+fn told(home: &Home, id: &str) -> usize {
+    let lines = home.notifications("told.jsonl");
+    lines.iter().filter(|line| line["labels"]["id"] == id).count()
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_with_the_unit() {
+    let home = Home::with_plugins(&[]);
+    let program = home.path("bin/haetae");
+    let unit = UNIT.replace("/usr/bin/haetae", &program.display().to_string());
+    fs::write(home.path("haetae.service"), unit).expect("the unit");
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(home.path("haetae.service"))
+        .output();
+    let output = output.expect("systemd-analyze: run tests/setup");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    assert_eq!(key("StartLimitIntervalSec"), "0", "it is never given up");
+}
+
+#[test]
+fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_bad() {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let text = PIPELINE.replace("HOME", &home.path("").display().to_string());
+    home.configure(&text);
+    home.write_values(&[("a", 95)]);
+    let mut daemon = start(&home);
+    let (mut seen, mut hosts) = (Vec::new(), vec!["a".to_owned()]);
+    for way in ["-HUP", "-TERM", "-INT", "-ABRT", "-KILL", "engine", "store writer"] {
+        if way.starts_with('-') {
+            signal(&daemon, way);
+        } else {
+            fs::write(home.path("faults"), way).expect("its own file");
+            hosts.push(way.replace(' ', "-"));
+            home.write_values(&hosts.iter().map(|host| (host.as_str(), 95)).collect::<Vec<_>>());
+        }
+        let ended = within(LONG, || daemon.ended()).expect("it ends");
+        assert!(is_started_again(ended, false), "{way}: {ended}");
+        daemon = start(&home);
+        seen.push((way, ended.code(), ended.signal()));
+    }
+    assert_eq!(
+        seen,
+        [
+            ("-HUP", Some(0), None),
+            ("-TERM", Some(0), None),
+            ("-INT", Some(0), None),
+            ("-ABRT", None, Some(6)),
+            ("-KILL", None, Some(9)),
+            ("engine", Some(70), None),
+            ("store writer", Some(70), None),
+        ]
+    );
+    for id in &hosts {
+        assert!(within(LONG, || (told(&home, id) > 0).then_some(())).is_some(), "{id} is told");
+    }
+    signal(&daemon, "-TERM");
+    let ended = within(LONG, || daemon.ended()).expect("it ends");
+    assert!(!is_started_again(ended, true), "after a stop");
+    home.configure("[sources.written]\nplugin = \"none\"\n");
+    let mut daemon = home.spawn();
+    let ended = within(LONG, || daemon.ended()).expect("it ends");
+    assert_eq!(ended.code(), Some(78), "{:#?}", daemon.lines());
+    assert!(!is_started_again(ended, false), "starting again would not help");
+}
