@@ -9,6 +9,7 @@ pub mod outbox;
 mod peer;
 pub mod people;
 mod request;
+mod server;
 pub mod thresholds;
 
 use std::{
@@ -30,8 +31,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::counted::Counted;
+pub use self::server::Connections;
 use crate::{
     clock::Clock,
+    descriptors,
     engine::{AlarmView, notify::Explanation},
     people::People,
     pipeline::{
@@ -56,7 +59,11 @@ const UNANSWERED: Duration = Duration::from_secs(6);
 
 /// What the servers show.
 #[derive(Clone)]
-pub struct View(Arc<Parts>);
+pub struct View {
+    parts: Arc<Parts>,
+    tcp: Arc<Connections>,
+    socket: Arc<Connections>,
+}
 
 /// What a [`View`] is made of.
 pub struct Parts {
@@ -99,61 +106,74 @@ pub struct Parts {
 impl View {
     /// A view of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        // A quarter and an eighth of all files: sinks, sources and the store have the rest.
+        let tcp = Connections::new("tcp", descriptors::share(4, 256));
+        let socket = Connections::new("socket", descriptors::share(8, 64));
+        Self { parts: Arc::new(parts), tcp, socket }
+    }
+
+    /// Who is connected over TCP.
+    pub fn tcp(&self) -> Arc<Connections> {
+        Arc::clone(&self.tcp)
+    }
+
+    /// Who is connected to the admin socket.
+    pub fn socket(&self) -> Arc<Connections> {
+        Arc::clone(&self.socket)
     }
 
     /// What the engine knows; `None` while it stops.
     pub async fn overview(&self) -> Option<Overview> {
         let (reply, overview) = oneshot::channel();
-        self.0.engine.send(Question::Overview(reply)).await.ok()?;
+        self.parts.engine.send(Question::Overview(reply)).await.ok()?;
         overview.await.ok()
     }
 
     /// The alarms whose ids start so, two of them at the most; `None` while it stops.
     pub async fn find(&self, id: &str) -> Option<Vec<AlarmView>> {
         let (reply, found) = oneshot::channel();
-        self.0.engine.send(Question::Find(id.into(), reply)).await.ok()?;
+        self.parts.engine.send(Question::Find(id.into(), reply)).await.ok()?;
         found.await.ok()
     }
 
     /// Why each sink is told of an alarm or not; `None` while it stops.
     pub async fn explain(&self, alarm: &str) -> Option<Vec<Explanation>> {
         let (reply, explanations) = oneshot::channel();
-        self.0.engine.send(Question::Explain(alarm.into(), reply)).await.ok()?;
+        self.parts.engine.send(Question::Explain(alarm.into(), reply)).await.ok()?;
         explanations.await.ok()
     }
 
     /// Each instance as it is now.
     pub fn instances(&self) -> Vec<InstanceStatus> {
-        self.0.instances.iter().map(|(status, _)| status.snapshot()).collect()
+        self.parts.instances.iter().map(|(status, _)| status.snapshot()).collect()
     }
 
     /// Where the store is.
     pub fn store(&self) -> String {
-        self.0.store.location().to_string()
+        self.parts.store.location().to_string()
     }
 
     /// Says that the daemon evaluates.
     pub fn set_ready(&self) {
-        self.0.ready.store(true, Ordering::SeqCst);
+        self.parts.ready.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn parts(&self) -> &Parts {
-        &self.0
+        &self.parts
     }
 
     /// Why nothing can be written, and since when: the last write failed, or one has been waiting.
     pub(crate) fn store_failing(&self) -> Option<(String, Timestamp)> {
-        let busy = self.0.store.busy();
+        let busy = self.parts.store.busy();
         let waits = || {
             let text = format!("{}: no answer for {} s", self.store(), busy.as_secs());
-            (busy >= UNANSWERED).then(|| (text, self.0.clock.now().before(busy)))
+            (busy >= UNANSWERED).then(|| (text, self.parts.clock.now().before(busy)))
         };
-        self.0.health.failing().or_else(waits)
+        self.parts.health.failing().or_else(waits)
     }
 
     fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::SeqCst)
+        self.parts.ready.load(Ordering::SeqCst)
     }
 }
 
@@ -166,23 +186,24 @@ pub fn public(view: View) -> Router {
         .with_state(view)
 }
 
-/// Serves on TCP until `stop`.
+/// Serves on TCP until `stop`; an error ends it before.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
+    connections: Arc<Connections>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    server::serve(listener, router, connections, stop).await
 }
 
-/// Serves on the admin socket until `stop`.
+/// Serves on the admin socket until `stop`; an error ends it before.
 pub async fn serve_socket(
     listener: UnixListener,
     router: Router,
+    connections: Arc<Connections>,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let router = router.into_make_service_with_connect_info::<peer::Peer>();
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    server::serve(listener, router, connections, stop).await
 }
 
 /// Binds the admin socket, for its owner alone. Whoever can connect is admin.

@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 2),
     ("engine", 1),
     ("clock", 1),
+    ("descriptors", 1),
     ("memory", 1),
     ("retry", 1),
     ("fault", 1),

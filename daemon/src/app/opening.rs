@@ -12,6 +12,7 @@ use super::{
     serving::{Server, Waiting},
 };
 use crate::{
+    http::Connections,
     retry::Backoff,
     stage::Stage,
     store::{Location, Loss, Opened, Store, StoreError},
@@ -20,6 +21,8 @@ use crate::{
 /// The pauses before a server that can't be used is tried again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Connections of each listener meanwhile.
+const CONNECTIONS: usize = 32;
 
 /// Opens the store. A server that does not answer or refuses is tried until it takes us: what ends
 /// now is started again by nobody who knows better.
@@ -82,10 +85,13 @@ struct Meanwhile {
 impl Meanwhile {
     fn serve(bound: &Bound, waiting: &Waiting) -> Result<Self, StartError> {
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
-        for listener in [&bound.tcp, &bound.admin] {
-            let listener = listener.try_clone().map_err(StartError::Thread)?;
-            let (router, stop) = (waiting.router(), stop.clone());
-            let mut server = Server { listener, router, stop };
+        for (name, listener) in [("tcp", &bound.tcp), ("socket", &bound.admin)] {
+            let mut server = Server {
+                listener: listener.try_clone().map_err(StartError::Thread)?,
+                router: waiting.router(),
+                connections: Connections::new(name, CONNECTIONS),
+                stop: stop.clone(),
+            };
             servers.spawn(async move { server.run().await });
         }
         servers.close();

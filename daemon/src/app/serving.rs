@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    http::{self, api},
+    http::{self, Connections, api},
     stage::Stage,
 };
 
@@ -25,6 +25,7 @@ use crate::{
 pub(super) struct Server {
     pub(super) listener: Listener,
     pub(super) router: Router,
+    pub(super) connections: Arc<Connections>,
     pub(super) stop: CancellationToken,
 }
 
@@ -46,12 +47,14 @@ impl Listener {
 impl Server {
     async fn serve(&self) -> io::Result<()> {
         let (router, stop) = (self.router.clone(), self.stop.clone());
+        let connections = Arc::clone(&self.connections);
         match self.listener.try_clone()? {
             Listener::Tcp(listener) => {
-                http::serve(TcpListener::from_std(listener)?, router, stop).await
+                http::serve(TcpListener::from_std(listener)?, router, connections, stop).await
             }
             Listener::Admin(listener) => {
-                http::serve_socket(UnixListener::from_std(listener)?, router, stop).await
+                http::serve_socket(UnixListener::from_std(listener)?, router, connections, stop)
+                    .await
             }
         }
     }

@@ -146,9 +146,11 @@ impl App {
             router = router.merge(api::with_token(self.view.clone(), token));
         }
         let all = http::public(self.view.clone()).merge(api::router(self.view.clone()));
-        for (name, listener, router) in [("HTTP server", tcp, router), ("admin socket", admin, all)]
-        {
-            let server = Server { listener, router, stop: self.stop.clone() };
+        for (name, listener, router, connections) in [
+            ("HTTP server", tcp, router, self.view.tcp()),
+            ("admin socket", admin, all, self.view.socket()),
+        ] {
+            let server = Server { listener, router, connections, stop: self.stop.clone() };
             self.stages.spawn(&self.tasks.servers, name, server);
         }
     }

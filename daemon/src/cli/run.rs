@@ -11,7 +11,7 @@ use crate::{
     app::{App, Options, StartError},
     clock::Clock,
     config::{self, Files, Plan},
-    fault, memory,
+    descriptors, fault, memory,
     plugin::catalog::{Catalog, Storage},
     signal,
     store::Loss,
@@ -36,6 +36,9 @@ impl Arguments {
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
+    if let Err(error) = descriptors::raise() {
+        warn!(%error, "the limit of open files can't be raised");
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {

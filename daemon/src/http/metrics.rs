@@ -1,5 +1,6 @@
 //! The daemon's own metrics, in OpenMetrics' text: made anew from the status at each request.
 
+mod connections;
 mod waiting;
 
 use axum::{
@@ -19,7 +20,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::waiting::Waiting;
+use self::{connections::Connected, waiting::Waiting};
 use super::View;
 use crate::plugin::{
     lend::Cell,
@@ -38,6 +39,7 @@ pub async fn answer(view: View) -> Response {
     let mut registry = Registry::with_prefix("haetae");
     registry.register_collector(Box::new(snapshot));
     registry.register_collector(Box::new(Waiting::of(&view).await));
+    registry.register_collector(Box::new(Connected::of(&view)));
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

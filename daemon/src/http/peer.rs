@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use axum::{extract::connect_info::Connected, serve::IncomingStream};
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 /// The user at the other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +14,12 @@ impl Peer {
         &self.0
     }
 
+    /// Who is at the other end of `stream`.
+    pub(super) fn at(stream: &UnixStream) -> Self {
+        let id = stream.peer_cred().ok().map(|peer| peer.uid());
+        Self::of(id, &fs::read_to_string("/etc/passwd").unwrap_or_default())
+    }
+
     fn of(id: Option<u32>, users: &str) -> Self {
         let Some(id) = id else { return Self("unknown".into()) };
         let named = |line: &str| {
@@ -23,13 +28,6 @@ impl Peer {
             (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
         };
         Self(users.lines().find_map(named).unwrap_or_else(|| format!("uid {id}")))
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let id = stream.io().peer_cred().ok().map(|peer| peer.uid());
-        Self::of(id, &fs::read_to_string("/etc/passwd").unwrap_or_default())
     }
 }
 

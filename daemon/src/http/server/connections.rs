@@ -1,0 +1,201 @@
+//! The connections of a listener, counted: at most so many, and those that wait give way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tracing::warn;
+
+/// The connections of one listener.
+#[derive(Debug)]
+pub struct Connections {
+    listener: &'static str,
+    most: usize,
+    open: AtomicUsize,
+    refused: AtomicU64,
+    closed: AtomicU64,
+    waiting: Mutex<Waiting>,
+}
+
+/// Who waits for a request, the longest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    next: u64,
+    connections: BTreeMap<u64, CancellationToken>,
+}
+
+impl Connections {
+    /// None yet, and at most so many.
+    pub(crate) fn new(listener: &'static str, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            listener,
+            most,
+            open: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// What is listened on: `tcp` or `socket`.
+    pub(crate) fn listener(&self) -> &'static str {
+        self.listener
+    }
+
+    /// How many there are.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How many found no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How many were closed while they waited, to make room.
+    pub(crate) fn closed(&self) -> u64 {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// A new connection: the one that waited longest makes room for it; `None` if all are at work.
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Connection>> {
+        // One accepts: between the two nobody else takes the room.
+        if self.open() >= self.most && !self.make_room() {
+            tell(self, self.refused.fetch_add(1, Ordering::Relaxed) + 1, "refused");
+            return None;
+        }
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let connection = Connection {
+            connections: Arc::clone(self),
+            gives_way: CancellationToken::new(),
+            turn: Mutex::new(None),
+            is_answered: AtomicBool::new(false),
+        };
+        connection.wait();
+        Some(Arc::new(connection))
+    }
+
+    /// Closes the connection that has waited longest; whether one waited.
+    pub(super) fn make_room(&self) -> bool {
+        let longest = self.waiting(|waiting| waiting.connections.pop_first());
+        let Some((_, connection)) = longest else { return false };
+        connection.cancel();
+        tell(self, self.closed.fetch_add(1, Ordering::Relaxed) + 1, "closed while it waited");
+        true
+    }
+
+    /// How many wait for a request.
+    #[cfg(test)]
+    pub(super) fn waits(&self) -> usize {
+        self.waiting(|waiting| waiting.connections.len())
+    }
+
+    fn waiting<T>(&self, with: impl FnOnce(&mut Waiting) -> T) -> T {
+        with(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Says it the first time, the second, the fourth and so on: a flood does not flood the log.
+fn tell(connections: &Connections, count: u64, what: &str) {
+    if count.is_power_of_two() {
+        let Connections { listener, most, .. } = connections;
+        warn!(listener, most, count, "too many connections: one is {what}; who opens so many?");
+    }
+}
+
+/// One connection, from when it is admitted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Connection {
+    connections: Arc<Connections>,
+    gives_way: CancellationToken,
+    /// Its place among those that wait, while it does.
+    turn: Mutex<Option<u64>>,
+    /// Whether its answer was handed on, of which the peer has not taken all yet.
+    is_answered: AtomicBool,
+}
+
+impl Connection {
+    /// A request has come.
+    pub(super) fn begin(&self) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(turn) = turn {
+            self.connections.waiting(|waiting| waiting.connections.remove(&turn));
+        }
+    }
+
+    /// All of its answer was handed on.
+    pub(super) fn answered(&self) {
+        self.is_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// What was handed on was taken: if that was an answer, the next request may come.
+    pub(super) fn taken(&self) {
+        if self.is_answered.swap(false, Ordering::Relaxed) {
+            self.wait();
+        }
+    }
+
+    fn wait(&self) {
+        let turn = self.connections.waiting(|waiting| {
+            waiting.next += 1;
+            waiting.connections.insert(waiting.next, self.gives_way.clone());
+            waiting.next
+        });
+        let earlier = self.turn.lock().unwrap_or_else(PoisonError::into_inner).replace(turn);
+        if let Some(earlier) = earlier {
+            self.connections.waiting(|waiting| waiting.connections.remove(&earlier));
+        }
+    }
+
+    /// Whether no request runs.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// When it has to make room.
+    pub(super) fn gives_way(&self) -> WaitForCancellationFuture<'_> {
+        self.gives_way.cancelled()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.begin();
+        self.connections.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waited_longest_makes_room_and_who_works_does_not() {
+        let connections = Connections::new("tcp", 2);
+        let first = connections.admit().unwrap();
+        let second = connections.admit().unwrap();
+        first.begin();
+        first.answered();
+        first.taken();
+        // The second one waits longest now, since the first was asked something meanwhile.
+        let third = connections.admit().unwrap();
+        assert!(second.gives_way.is_cancelled() && !first.gives_way.is_cancelled());
+        drop(second);
+        assert_eq!((connections.open(), connections.closed()), (2, 1));
+        first.begin();
+        third.begin();
+        assert!(connections.admit().is_none());
+        assert_eq!((connections.open(), connections.refused()), (2, 1));
+        drop(first);
+        assert!(connections.admit().is_some());
+        third.answered();
+        third.taken();
+        drop(third);
+        assert_eq!((connections.open(), connections.waits()), (0, 0));
+    }
+}

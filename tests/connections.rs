@@ -1,0 +1,145 @@
+//! Who connects and holds on: alarms go on being told, and the daemon stops soon.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test; an index into JSON that is missing reads as null"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use haetae::descriptors;
+use support::{Daemon, Home, within};
+
+const LONG: Duration = Duration::from_mins(1);
+const WHOLE: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+const CONFIGURATION: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.value]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+inputs = ["value"]
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+path = "HOME/told.jsonl"
+"#;
+
+fn home() -> Home {
+    let home = Home::with_plugins(&["lent", "file"]);
+    home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
+    home.write_values(&[("a", 1)]);
+    home
+}
+
+/// Where it listens, as its log says.
+fn address(daemon: &Daemon) -> SocketAddr {
+    let found = within(LONG, || {
+        let line = daemon.log.try_iter().find(|line| line.contains("started"))?;
+        let address = line.split_once("http=")?.1.split(' ').next()?;
+        address.parse().ok()
+    });
+    found.expect("it says where it listens")
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it takes a request");
+    stream.set_read_timeout(Some(LONG)).expect("a limit");
+    let mut answer = String::new();
+    // A reset while others are thrown out reads as what came until then.
+    drop(stream.read_to_string(&mut answer));
+    answer
+}
+
+fn tell(home: &Home, value: u32, status: &str) {
+    home.write_values(&[("a", value)]);
+    let told = within(LONG, || {
+        let told = home.notifications("told.jsonl");
+        told.last().is_some_and(|last| last["status"] == status).then_some(())
+    });
+    assert!(told.is_some(), "{status}: {:#?}", home.notifications("told.jsonl"));
+}
+
+#[test]
+fn alarms_are_told_while_1100_connections_are_held() {
+    descriptors::raise().expect("this test opens more than 1024 files");
+    let home = home();
+    let daemon = home.start_with(|command| {
+        let mut limited = Command::new("sh");
+        limited.arg("-c").arg("ulimit -n 1024 && exec \"$@\"").arg("sh");
+        limited.arg(command.get_program()).args(command.get_args());
+        *command = limited;
+    });
+    let address = address(&daemon);
+    let held: Vec<TcpStream> =
+        (0..1100).map(|_| TcpStream::connect(address).expect("a connection")).collect();
+    let socket = home.path("state/admin.sock");
+    let asking: Vec<UnixStream> =
+        (0..200).map(|_| UnixStream::connect(&socket).expect("a connection")).collect();
+    tell(&home, 95, "firing");
+    let files = || fs::read_dir(format!("/proc/{}/fd", daemon.id())).expect("its files").count();
+    let few = within(LONG, || (files() < 512).then_some(()));
+    assert!(few.is_some(), "{} files are open", files());
+    assert!(get(address, "/readyz").ends_with("ready\n"));
+    let metrics = get(address, "/metrics");
+    let closed = metrics.lines().find_map(|line| {
+        line.strip_prefix("haetae_http_connections_closed_total{listener=\"tcp\"} ")
+    });
+    let closed: u32 = closed.expect("it is counted").parse().expect("a number");
+    assert!(closed >= 1100 - 256, "{closed} were closed");
+    tell(&home, 1, "resolved");
+    drop((held, asking));
+    assert!(daemon.stop());
+}
+
+/// How long the daemon takes to stop.
+fn stopping(daemon: Daemon) -> Duration {
+    let begun = Instant::now();
+    assert!(daemon.stop());
+    begun.elapsed()
+}
+
+#[test]
+fn a_stop_waits_for_nobody_who_holds_a_connection() {
+    let home = home();
+    let alone = stopping(home.start());
+    let daemon = home.start();
+    let (address, socket) = (address(&daemon), home.path("state/admin.sock"));
+    let mut held = Vec::new();
+    for text in ["", "GET /healthz HT", "GET /healthz HTTP/1.1\r\nhost: x\r\n", WHOLE] {
+        let mut tcp = TcpStream::connect(address).expect("it listens");
+        tcp.write_all(text.as_bytes()).expect("it takes that");
+        let mut unix = UnixStream::connect(&socket).expect("it listens");
+        unix.write_all(text.as_bytes()).expect("it takes that");
+        held.push((tcp, unix));
+    }
+    let mut body = UnixStream::connect(&socket).expect("it listens");
+    let half = "POST /api/v1/silences HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    body.write_all(half.as_bytes()).expect("it takes that");
+    // All of them are accepted once one that came later is answered.
+    assert!(get(address, "/healthz").ends_with("ok\n"));
+    assert!(home.json(&["status"]).is_some());
+    let with = stopping(daemon);
+    assert!(with < alone + Duration::from_secs(2), "{with:?}, {alone:?} without connections");
+    drop((held, body));
+}
