@@ -13,7 +13,8 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
+    os::unix::{fs::symlink, net::UnixStream},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -142,4 +143,46 @@ fn a_stop_waits_for_nobody_who_holds_a_connection() {
     let with = stopping(daemon);
     assert!(with < alone + Duration::from_secs(2), "{with:?}, {alone:?} without connections");
     drop((held, body));
+}
+
+/// What the daemon says when it does not start.
+fn refusal(home: &Home, socket: &Path) -> String {
+    let output = home.output(&["--socket", &socket.display().to_string(), "run"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_socket_takes_the_place_of_nothing_that_is_somebodys() {
+    let home = home();
+    let configuration = fs::read(home.path("haetae.toml")).expect("the configuration");
+    fs::write(home.path("admin.new"), "mine").expect("a file");
+    fs::create_dir(home.path("folder")).expect("a folder");
+    symlink(home.path("haetae.toml"), home.path("link")).expect("a link");
+    for name in ["haetae.toml", "folder", "link"] {
+        let said = refusal(&home, &home.path(name));
+        assert!(said.contains("no socket: it is left alone; choose another path"), "{said}");
+    }
+    // Neither does the link in the state directory, by which a socket elsewhere is found.
+    let usual = home.path("state/admin.sock");
+    fs::write(&usual, "mine").expect("a file");
+    let said = refusal(&home, &home.path("admin.sock"));
+    assert!(said.contains("state/admin.sock: there is a file of this name"), "{said}");
+    assert_eq!(fs::read_to_string(&usual).expect("it is there"), "mine");
+    fs::remove_file(&usual).expect("its own file");
+    // A second daemon, with a state of its own, does not take the first one's socket.
+    let first = home.start_with(|command| {
+        command.arg("--socket").arg(home.path("admin.sock"));
+    });
+    let second = self::home();
+    let said = refusal(&second, &home.path("admin.sock"));
+    assert!(said.contains("another haetae answers on /"), "{said}");
+    assert!(home.json(&["status"]).is_some(), "the first one answers as before");
+    // What a killed daemon leaves is replaced, and so is the link to it.
+    first.kill();
+    assert!(home.path("admin.sock").exists());
+    drop(home.start());
+    assert_eq!(fs::read(home.path("haetae.toml")).expect("it is there"), configuration);
+    assert_eq!(fs::read(home.path("admin.new")).expect("it is there"), b"mine");
+    assert!(home.path("link").is_symlink() && home.path("folder").is_dir());
 }

@@ -11,7 +11,7 @@ mod stages;
 mod wiring;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -209,7 +209,7 @@ impl App {
             cause = self.stages.fatal() => {
                 error!("{cause}: nothing goes on without it, haetae ends; what happened is durable");
                 // It may have been removed by hand.
-                drop(fs::remove_file(self.socket));
+                drop(http::remove_socket(&self.socket).await);
                 return Err(Fatal(cause));
             }
         }
@@ -239,8 +239,8 @@ impl App {
             warn!("some instances did not end in {STOP:?}; their threads are left");
         }
         store.close().await;
-        // It may have been removed by hand.
-        drop(fs::remove_file(socket));
+        // It may have been removed by hand, or be another's by now.
+        drop(http::remove_socket(&socket).await);
         info!("stopped");
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The HTTP servers: health and metrics on TCP, the API on the admin socket.
 
+mod admin;
 pub mod api;
 pub mod counted;
 pub mod explain;
@@ -15,7 +16,6 @@ pub mod thresholds;
 use std::{
     collections::BTreeMap,
     io,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -31,7 +31,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::counted::Counted;
-pub use self::server::Connections;
+pub use self::{
+    admin::{bind_socket, remove_socket},
+    server::Connections,
+};
 use crate::{
     clock::Clock,
     descriptors,
@@ -52,8 +55,6 @@ use crate::{
 };
 use haetae_plugin::Timestamp;
 
-/// The longest path of a Unix socket, its closing NUL not counted.
-const SOCKET_PATH: usize = 107;
 /// A write that takes longer says that the store fails.
 const UNANSWERED: Duration = Duration::from_secs(6);
 
@@ -204,31 +205,4 @@ pub async fn serve_socket(
     stop: CancellationToken,
 ) -> io::Result<()> {
     server::serve(listener, router, connections, stop).await
-}
-
-/// Binds the admin socket, for its owner alone. Whoever can connect is admin.
-pub fn bind_socket(path: &Path) -> io::Result<UnixListener> {
-    let length = path.as_os_str().len();
-    if length > SOCKET_PATH {
-        let text = format!(
-            "the path of the admin socket has {length} bytes, at most {SOCKET_PATH} are possible: choose a shorter one with --socket"
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
-    // The lock on the state directory says that no other daemon owns it.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Made private before it can be connected to: bound beside, then renamed.
-    let beside = path.with_extension("new");
-    drop(std::fs::remove_file(&beside));
-    let target = if beside.as_os_str().len() > SOCKET_PATH { path } else { &beside };
-    let listener = UnixListener::bind(target)?;
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(target, private)?;
-    if target != path {
-        std::fs::rename(target, path)?;
-    }
-    Ok(listener)
 }

@@ -33,24 +33,35 @@ pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, 
     let address = tcp.local_addr().map_err(listen)?;
     let usual = plan.daemon.state.join("admin.sock");
     let socket = socket.unwrap_or_else(|| usual.clone());
-    let unix = http::bind_socket(&socket)
-        .and_then(|unix| link(&socket, &usual).map(|()| unix))
-        .and_then(tokio::net::UnixListener::into_std)
-        .map_err(|source| StartError::Socket { path: socket.clone(), source })?;
+    let refused = |path: &Path| {
+        let path = path.to_path_buf();
+        |source| StartError::Socket { path, source }
+    };
+    // A link of an earlier run whose socket was elsewhere.
+    unlink(&usual).map_err(refused(&usual))?;
+    let unix = http::bind_socket(&socket).await.map_err(refused(&socket))?;
+    link(&socket, &usual).await.map_err(refused(&usual))?;
+    let unix = unix.into_std().map_err(refused(&socket))?;
     let tcp = Listener::Tcp(tcp.into_std().map_err(listen)?);
     Ok(Bound { lock, tcp, address, admin: Listener::Admin(unix), socket })
 }
 
 /// A socket that is elsewhere is found by the state directory: whoever asks knows the configuration,
 /// and nothing of the directory that systemd made.
-fn link(socket: &Path, usual: &Path) -> io::Result<()> {
+async fn link(socket: &Path, usual: &Path) -> io::Result<()> {
     let socket = fs::canonicalize(socket)?;
     if fs::canonicalize(usual).is_ok_and(|found| found == socket) {
         return Ok(());
     }
-    match fs::remove_file(usual) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => std::os::unix::fs::symlink(socket, usual),
+    http::remove_socket(usual).await?;
+    std::os::unix::fs::symlink(socket, usual)
+}
+
+/// Removes what is there if it is a link.
+fn unlink(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_symlink() => fs::remove_file(path),
+        _ => Ok(()),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn store(
 }
 
 fn stopped(bound: &Bound) -> StartError {
-    // It may have been removed by hand.
+    // It is ours, and may have been removed by hand.
     drop(fs::remove_file(&bound.socket));
     StartError::Stopped
 }
