@@ -147,9 +147,12 @@ fn a_stop_waits_for_nobody_who_holds_a_connection() {
 
 /// What the daemon says when it does not start.
 fn refusal(home: &Home, socket: &Path) -> String {
-    let output = home.output(&["--socket", &socket.display().to_string(), "run"]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    let mut daemon = home.spawn_with(|command| {
+        command.arg("--socket").arg(socket);
+    });
+    let ended = within(LONG, || daemon.ended()).expect("it does not start");
+    assert_eq!(ended.code(), Some(1));
+    daemon.log.iter().collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haetae_plugin::Timestamp;
 
-use crate::{config, memory, telemetry};
+use crate::{config, memory, plugin::trial, telemetry};
 
 /// Exit codes; the manual documents them.
 pub mod exit {
@@ -164,6 +164,12 @@ enum Verb {
     Explain(explain::Arguments),
     /// Show what the running daemon does
     Status(status::Arguments),
+    /// Open plugins for another process of ours, which asks what they say of themselves
+    #[command(hide = true)]
+    PluginTrial {
+        /// The libraries
+        files: Vec<PathBuf>,
+    },
 }
 
 /// A time as a person gives it: with an offset, or as the clock here shows it.
@@ -194,6 +200,7 @@ pub fn main() -> ExitCode {
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Explain(arguments) => explain::run(&common, &arguments),
         Verb::Status(arguments) => status::run(&common, &arguments),
+        Verb::PluginTrial { files } => u8::from(trial::answer(&files).is_err()) * exit::FOUND,
     };
     ExitCode::from(code)
 }

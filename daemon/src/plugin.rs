@@ -12,6 +12,7 @@ pub mod sink;
 pub mod source;
 pub mod status;
 pub mod supervisor;
+pub mod trial;
 pub mod trust;
 
 /// Installs the TLS library for every HTTP client of this process.

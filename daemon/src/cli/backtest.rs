@@ -102,7 +102,8 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
         .map_err(|text| (text, exit::USAGE))?;
     let files = read(common)?;
     let storage = Storage::Memory;
-    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
+    let catalog =
+        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage).tried_first();
     let mut plans = vec![planned(common, &files, &catalog, "")?];
     if proposes {
         plans.push(planned(common, &proposed(common, arguments)?, &catalog, "as proposed: ")?);

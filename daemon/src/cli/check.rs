@@ -36,7 +36,8 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
         }
     };
     let catalog =
-        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory);
+        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory)
+            .tried_first();
     let checked = files.plan(&catalog);
     let language = match arguments.language {
         Some(Speech::En) => Language::En,

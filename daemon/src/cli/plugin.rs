@@ -67,7 +67,7 @@ fn catalog(common: &Common, place: Place) -> Catalog {
         (true, None) => vec![built_in_plugins()],
     };
     let allow = files.map(|files| files.allowed_plugins()).unwrap_or_default();
-    Catalog::scan(directories, &allow, Storage::Memory)
+    Catalog::scan(directories, &allow, Storage::Memory).tried_first()
 }
 
 fn list(common: &Common, catalog: &Catalog) -> u8 {
@@ -93,7 +93,7 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
             let mark = common.style().bad("not loaded");
             output::line(format!(
                 "{mark}  {} {}: {}",
-                refusal.code,
+                &refusal.code,
                 refusal.file.display(),
                 refusal.cause
             ));

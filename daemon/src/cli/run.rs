@@ -116,7 +116,8 @@ async fn give_back() -> Infallible {
 /// The plan and its plugins; `None` after its problems were shown.
 pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)> {
     let storage = Storage::Directory(files.state().join("plugins"));
-    let catalog = Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage);
+    let catalog =
+        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage).tried_first();
     let checked = files.plan(&catalog);
     if !checked.problems.is_empty() {
         output::say(
@@ -126,7 +127,7 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
         );
     }
     for refusal in catalog.refused() {
-        warn!(code = refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);
+        warn!(code = &*refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);
     }
     checked.plan.map(|plan| (plan, catalog))
 }

@@ -184,7 +184,7 @@ async fn status(State(view): State<View>) -> Response {
     let Some(counts) = view.counts().await else { return stopping() };
     let parts = view.parts();
     let refused = parts.refused.iter().map(|refusal| RefusedFile {
-        code: refusal.code.into(),
+        code: refusal.code.to_string(),
         file: refusal.file.display().to_string(),
         cause: refusal.cause.clone(),
         cure: refusal.cure.clone(),

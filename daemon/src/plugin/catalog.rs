@@ -18,7 +18,12 @@ use haetae_plugin::{
 use libloading::os::unix::{Library as Linked, RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
 
-use super::{image::Image, refusal::Refusal, trust};
+use super::{
+    image::Image,
+    refusal::Refusal,
+    trial::{Trial, Tried},
+    trust,
+};
 use crate::config;
 
 /// Every plugin file that was found: those that may be loaded, and the others with their reason.
@@ -30,6 +35,8 @@ pub struct Catalog {
     barred: BTreeMap<String, Refusal>,
     storage: Storage,
     loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
+    trial: Option<Trial>,
+    tried: Mutex<BTreeMap<PathBuf, Result<Tried, Refusal>>>,
 }
 
 /// Where the bytes that are opened lie.
@@ -41,10 +48,11 @@ pub enum Storage {
     Memory,
 }
 
+/// A library that is open in this process.
 #[derive(Clone)]
-struct Loaded {
-    library: Library,
-    description: Description,
+pub(super) struct Loaded {
+    pub(super) library: Library,
+    pub(super) description: Description,
 }
 
 impl Catalog {
@@ -78,7 +86,15 @@ impl Catalog {
             refusal.inspect(|refusal| bar(&mut barred, image, refusal)).is_none()
         });
         refused.extend(twice);
-        Self { directories, images, refused, barred, storage, loaded: Mutex::default() }
+        let (loaded, trial, tried) = (Mutex::default(), None, Mutex::default());
+        Self { directories, images, refused, barred, storage, loaded, trial, tried }
+    }
+
+    /// Libraries are opened by a child first: a damaged one ends that, not this process.
+    #[must_use]
+    pub fn tried_first(mut self) -> Self {
+        self.trial = Some(Trial::new(self.images.iter().map(|image| image.file.clone()).collect()));
+        self
     }
 
     /// Where it looked.
@@ -103,34 +119,51 @@ impl Catalog {
 
     /// The library that exports `kind`, loaded at the first call. `None`: no file does.
     pub fn library(&self, kind: &str) -> Option<Result<Library, Refusal>> {
-        Some(self.loaded(kind)?.map(|loaded| loaded.library))
+        Some(self.usable(kind)?.and_then(|image| self.load(image)).map(|loaded| loaded.library))
     }
 
     /// What the library that exports `kind` says of it.
     pub fn description(&self, kind: &str) -> Option<Result<KindDescription, Refusal>> {
-        Some(self.loaded(kind)?.and_then(|loaded| {
-            let found = loaded.description.kinds.into_iter().find(|known| known.kind == kind);
+        Some(self.usable(kind)?.and_then(|image| {
+            let description = match self.tried(image)? {
+                Some(tried) => tried.description,
+                None => self.load(image)?.description,
+            };
+            let found = description.kinds.into_iter().find(|known| known.kind == kind);
             found.ok_or_else(|| {
-                let file = self.image(kind).map(|image| image.file.clone()).unwrap_or_default();
-                Refusal::bad_description(&file, format!("does not describe its kind `{kind}`"))
+                let cause = format!("does not describe its kind `{kind}`");
+                Refusal::bad_description(&image.file, cause)
             })
         }))
     }
 
     /// A refused file's kind is known, so that whoever names it reads why it can't be used.
-    fn loaded(&self, kind: &str) -> Option<Result<Loaded, Refusal>> {
+    fn usable(&self, kind: &str) -> Option<Result<&Image, Refusal>> {
         match self.image(kind) {
-            Some(image) => Some(self.load(image)),
+            Some(image) => Some(Ok(image)),
             None => self.barred.get(kind).cloned().map(Err),
         }
     }
 
+    /// What a child says that opened it; `None` if it need not be tried.
+    fn tried(&self, image: &Image) -> Result<Option<Tried>, Refusal> {
+        let Some(trial) = &self.trial else { return Ok(None) };
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = tried.entry(image.file.clone()).or_insert_with(|| trial.describe(&image.file));
+        known.clone().map(Some)
+    }
+
     fn load(&self, image: &Image) -> Result<Loaded, Refusal> {
+        let tried = self.tried(image)?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = loaded.get(&image.file) {
             return Ok(known.clone());
         }
-        let opened = open(image, &self.storage)?;
+        let (read, bytes) = Image::read(&image.file)?;
+        if tried.is_some_and(|tried| tried.sha256 != read.sha256) {
+            return Err(Refusal::changed(&image.file));
+        }
+        let opened = open(&read, &bytes, &self.storage)?;
         loaded.insert(image.file.clone(), opened.clone());
         Ok(opened)
     }
@@ -164,6 +197,9 @@ impl config::Kinds for Catalog {
     }
 
     fn metrics(&self, kind: &str, options: &serde_json::Value) -> Result<Vec<Metric>, String> {
+        if let (Some(trial), Some(image)) = (&self.trial, self.image(kind)) {
+            return trial.metrics(&image.file, kind, options.to_string());
+        }
         match self.library(kind) {
             Some(Ok(library)) => {
                 library.metrics(kind, &options.to_string()).map_err(|error| error.to_string())
@@ -223,15 +259,14 @@ fn exported_twice(images: &[Image]) -> Vec<Refusal> {
     twice
 }
 
-/// Opens the bytes that are checked now, not the file, which may be replaced at any time.
-fn open(image: &Image, storage: &Storage) -> Result<Loaded, Refusal> {
-    let (image, bytes) = Image::read(&image.file)?;
+/// Opens the bytes that were checked, not the file, which may be replaced at any time.
+pub(super) fn open(image: &Image, bytes: &[u8], storage: &Storage) -> Result<Loaded, Refusal> {
     let unreadable = |error: std::io::Error| Refusal::unreadable(&image.file, &error);
     let path = match storage {
         Storage::Directory(directory) if executable(directory) => {
-            copied(directory, &image.sha256, &bytes).map_err(unreadable)?
+            copied(directory, &image.sha256, bytes).map_err(unreadable)?
         }
-        _ => sealed(&image.manifest.plugin, &bytes).map_err(unreadable)?,
+        _ => sealed(&image.manifest.plugin, bytes).map_err(unreadable)?,
     };
     // SAFETY: constructors of the library run here; it is trusted (`trust`) and complete (`Image`).
     let linked = unsafe { Linked::open(Some(&path), RTLD_NOW | RTLD_LOCAL) };

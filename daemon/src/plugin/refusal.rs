@@ -1,6 +1,10 @@
 //! Why a file is not loaded as a plugin, and what to do about it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use haetae_plugin::{ABI_VERSION, RUSTC, abi::LoadError, export::Manifest};
 use serde::Serialize;
@@ -10,7 +14,7 @@ use serde::Serialize;
 #[error("{}: {cause}; {cure}", .file.display())]
 pub struct Refusal {
     /// The step: documented in the manual.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// The file.
     pub file: PathBuf,
     /// What is wrong.
@@ -21,7 +25,7 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: &'static str, file: &Path, cause: impl Into<String>, cure: &str) -> Self {
-        Self { code, file: file.into(), cause: cause.into(), cure: cure.into() }
+        Self { code: code.into(), file: file.into(), cause: cause.into(), cure: cure.into() }
     }
 
     /// The file or directory can't be read.
@@ -153,5 +157,37 @@ impl Refusal {
     /// Its options use a word of the daemon's, or another promise of a kind is broken.
     pub fn bad_description(file: &Path, cause: impl Into<String>) -> Self {
         Self::new("HT0417", file, cause, "report it to the plugin's author")
+    }
+
+    /// It ended the process that opened it.
+    pub fn crashes(file: &Path, how: &str) -> Self {
+        let cause = format!("its library crashed with {how} when it was opened");
+        let cure =
+            "it is damaged: copy or install the plugin again; if it stays, report it to its author";
+        Self::new("HT0418", file, cause, cure)
+    }
+
+    /// It held the process that opened it.
+    pub fn hangs(file: &Path, limit: Duration) -> Self {
+        let cause = format!("its library did not answer within {limit:?} when it was opened");
+        let cure =
+            "it is damaged: copy or install the plugin again; if it stays, report it to its author";
+        Self::new("HT0419", file, cause, cure)
+    }
+
+    /// It could not be tried.
+    pub fn untried(file: &Path, error: &dyn std::fmt::Display) -> Self {
+        let cause = format!("its library cannot be tried in a process of its own: {error}");
+        Self::new("HT0420", file, cause, "try again; see the limits of processes and memory")
+    }
+
+    /// Its bytes are not those that were tried.
+    pub fn changed(file: &Path) -> Self {
+        Self::new("HT0421", file, "was replaced while it was opened", "start again")
+    }
+
+    /// What a process of ours said that opened it.
+    pub(super) fn told(file: &Path, code: String, cause: String, cure: String) -> Self {
+        Self { code: code.into(), file: file.into(), cause, cure }
     }
 }
