@@ -61,6 +61,7 @@ fn source() -> Source {
             max_labels: 64,
             max_label_name: 128,
             max_label_value: 1024,
+            max_record: 64 << 10,
         },
         labels: BTreeMap::from([("plane".to_owned(), "paas".to_owned())]),
         queue: Queue { max: 0, wait: false },

@@ -24,6 +24,7 @@ use crate::{
         feed::{Feed, QueueWatch},
         intake::Intake,
         log_reader::{LOG_EVALUATORS, LogReader, Said},
+        part::Wanted,
         pump::Pump,
         queue::{Damage, Limits, Queue, WhenFull},
     },
@@ -141,10 +142,13 @@ impl Records {
                     continue;
                 };
                 pumps.push(Pump {
-                    source: source.name.clone(),
                     consumer,
                     outlet: sink.outlet.clone(),
-                    matchers: sink.plan.matchers.clone(),
+                    wanted: Wanted {
+                        source: source.name.clone(),
+                        labels: source.labels.clone(),
+                        matchers: sink.plan.matchers.clone(),
+                    },
                     status: sink.shown.0.clone(),
                     stop: stop.clone(),
                 });

@@ -49,7 +49,7 @@ impl App {
     ) -> Result<(), StartError> {
         let (plan, clock, stages) = (wiring.plan, &wiring.shared.clock, &self.stages);
         for pump in self.records.pumps(plan, &sinks, &self.stop) {
-            let name = format!("pump {} to {}", pump.source, pump.consumer.name());
+            let name = format!("pump {} to {}", pump.wanted.source, pump.consumer.name());
             stages.spawn(&self.tasks.feeds, name, pump);
         }
         for reader in self.records.readers(plan, inputs, &self.stop)? {

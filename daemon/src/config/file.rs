@@ -93,6 +93,7 @@ pub(super) struct Source {
     pub(super) max_label_name: usize,
     #[schemars(range(min = 1))]
     pub(super) max_label_value: usize,
+    pub(super) max_record: Size,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) queue: Queue,
 }
@@ -130,6 +131,7 @@ impl Default for Source {
             max_labels: 64,
             max_label_name: 128,
             max_label_value: 1024,
+            max_record: Size::of_bytes(64 << 10),
             labels: BTreeMap::new(),
             queue: Queue::default(),
         }

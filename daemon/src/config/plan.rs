@@ -159,6 +159,8 @@ pub struct Limits {
     pub max_label_name: usize,
     /// Bytes of a label's value.
     pub max_label_value: usize,
+    /// Bytes of a log record's line.
+    pub max_record: usize,
 }
 
 /// A sink to run.

@@ -75,6 +75,7 @@ pub(super) fn read<'a>(
             max_labels: file.max_labels,
             max_label_name: file.max_label_name,
             max_label_value: file.max_label_value,
+            max_record: usize::try_from(file.max_record.bytes()).unwrap_or(usize::MAX),
         },
         labels: file.labels,
         queue: queue(&file.queue, yields.as_deref()),

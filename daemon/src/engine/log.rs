@@ -26,7 +26,7 @@ use haetae_plugin::{Severity, Timestamp};
 use self::{entry::Entry, lane::Lane, room::Room};
 pub use self::{
     lane::{LaneState, LogCursor, Positions, Records},
-    matching::{EXCERPT, Found, Matching},
+    matching::{EXCERPT, Found, Matching, label},
     rule::{Count, Levels, LogRule, Watch},
     tally::{EXCERPTS, Tally},
 };

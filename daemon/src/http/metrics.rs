@@ -74,10 +74,11 @@ struct Snapshot {
 
 type Count = fn(&Counts) -> u64;
 
-const COUNTS: [(&str, &str, Count); 7] = [
+const COUNTS: [(&str, &str, Count); 8] = [
     ("instance_calls", "Calls that returned", |counts| counts.calls),
     ("instance_records", "Records collected or delivered", |counts| counts.records),
     ("instance_dropped", "Records dropped", |counts| counts.dropped),
+    ("instance_cut", "Log records cut to a limit", |counts| counts.cut),
     ("instance_errors", "Calls that failed", |counts| counts.errors),
     ("instance_panics", "Panics", |counts| counts.panics),
     ("instance_hangs", "Calls that passed their deadline", |counts| counts.hangs),

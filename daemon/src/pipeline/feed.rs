@@ -13,6 +13,7 @@ use tracing::warn;
 use super::{
     intake::Intake,
     log_reader::Said,
+    part::halves,
     queue::{AppendError, DiskError, Queue, Stats},
     refill::Refill,
 };
@@ -76,6 +77,10 @@ impl Stage for Feed {
                     self.judge(samples).await;
                     (Batch::Samples(queued.unwrap_or_default()), complaint)
                 }
+                Batch::Logs(logs) => {
+                    let (logs, complaint) = self.intake.admit_logs(logs);
+                    (Batch::Logs(logs), complaint)
+                }
                 other => (other, None),
             };
             if let (Some(heard), Some(queue)) = (&self.heard, &self.queue)
@@ -133,7 +138,8 @@ impl Feed {
                 }
                 AppendError::Encoding(cause) => {
                     let cure = "report it to the plugin's author".into();
-                    dropped = Some(Complaint { dropped: batch.len() as u64, cause, cure });
+                    let complaint = Complaint { dropped: batch.len() as u64, cut: 0, cause, cure };
+                    dropped = Some(complaint);
                     true
                 }
                 AppendError::Full { bytes } => {
@@ -183,26 +189,10 @@ enum Appended {
 fn too_large(records: usize, bytes: u64, max: u64) -> Complaint {
     Complaint {
         dropped: records as u64,
+        cut: 0,
         cause: format!("a record of {bytes} bytes does not fit into the queue of {max} bytes"),
         cure: "raise queue.max of the source".into(),
     }
-}
-
-/// Both halves of a batch of samples, if it can be halved.
-fn halves(batch: &Batch) -> Option<[Batch; 2]> {
-    let Batch::Samples(samples) = batch else { return None };
-    let middle = samples.points().len() / 2;
-    if middle == 0 {
-        return None;
-    }
-    let mut halves = [(); 2]
-        .map(|()| Samples::with_capacity(samples.complete_until(), middle.saturating_add(1)));
-    for (index, (series, point)) in samples.iter().enumerate() {
-        let [first, second] = &mut halves;
-        let half = if index < middle { first } else { second };
-        half.push_flagged(series, point.value, point.time, point.flags);
-    }
-    Some(halves.map(Batch::Samples))
 }
 
 /// Tells of a queue that fills up, of what is damaged in it and of what sinks rejected.

@@ -1,5 +1,7 @@
 //! Intake: what a source yields, made safe to judge: limits kept, labels added, series shared.
 
+mod logs;
+
 use std::{
     collections::{BTreeMap, HashMap},
     hash::{BuildHasher, RandomState},
@@ -199,7 +201,7 @@ impl Dropped {
         }
         let dropped = self.index + self.ahead + self.flood + self.shapes + self.limit;
         let cause = format!("dropped {}", causes.join("; "));
-        (dropped > 0).then(|| Complaint { dropped, cause, cure: cure.into() })
+        (dropped > 0).then(|| Complaint { dropped, cut: 0, cause, cure: cure.into() })
     }
 }
 
@@ -209,7 +211,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
-    fn intake(max_series: usize) -> Intake {
+    pub(super) fn intake(max_series: usize) -> Intake {
         let labels = BTreeMap::from([("plane".to_owned(), "paas".to_owned())]);
         Intake::new(&config::Source {
             name: "s".into(),
@@ -222,6 +224,7 @@ mod tests {
                 max_labels: 3,
                 max_label_name: 8,
                 max_label_value: 8,
+                max_record: 16,
             },
             labels,
             queue: config::Queue { max: 0, wait: false },

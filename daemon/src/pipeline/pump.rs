@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use haetae_plugin::{Batch, Outcome, Samples, Verdict};
+use haetae_plugin::{Outcome, Verdict};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::queue::{Consumer, Entry, QueueError};
+use super::{
+    part::{Wanted, part},
+    queue::{Consumer, Entry, QueueError},
+};
 use crate::{
-    engine::Matcher,
     fault,
     plugin::{sink::Outlet, status::Status},
     retry::{Backoff, jittered},
@@ -23,14 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The way from a queue to a sink.
 pub struct Pump {
-    /// The source.
-    pub source: String,
     /// The sink's place in its queue.
     pub consumer: Consumer,
     /// The sink.
     pub outlet: Outlet,
-    /// Which series it wants; all must match.
-    pub matchers: Vec<Matcher>,
+    /// What it wants of the source.
+    pub wanted: Wanted,
     /// Where what it rejects is counted.
     pub status: Status,
     /// Nothing more is taken out.
@@ -51,7 +51,7 @@ impl Stage for Pump {
                 Ok(entries) => {
                     pause.succeeded();
                     for entry in entries {
-                        fault::point("pump", &self.source);
+                        fault::point("pump", &self.wanted.source);
                         if !self.pass(entry).await {
                             return;
                         }
@@ -59,7 +59,7 @@ impl Stage for Pump {
                 }
                 Err(QueueError::Closed(_)) => return,
                 Err(QueueError::Disk(error)) => {
-                    warn!(source = self.source, sink = self.consumer.name(), %error, "cannot read");
+                    warn!(source = self.wanted.source, sink = self.consumer.name(), %error, "cannot read");
                     if !self.rest(pause.failed()).await {
                         return;
                     }
@@ -73,7 +73,7 @@ impl Pump {
     /// Delivers one entry, however often it takes. False: stopped.
     async fn pass(&mut self, entry: Entry) -> bool {
         let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut left = wanted(&entry.batch, &self.matchers);
+        let mut left = self.wanted.of(&entry.batch);
         let mut rejected = Vec::new();
         while !left.is_empty() {
             let batch = part(&entry.batch, &left);
@@ -117,7 +117,7 @@ impl Pump {
                 Ok(()) => return true,
                 Err(QueueError::Closed(_)) => return false,
                 Err(QueueError::Disk(error)) => {
-                    warn!(source = self.source, %error, "rejected records cannot be kept yet");
+                    warn!(source = self.wanted.source, %error, "rejected records cannot be kept yet");
                     if !self.rest(pause.failed()).await {
                         return false;
                     }
@@ -132,39 +132,6 @@ impl Pump {
             () = sleep(wait) => true,
             () = self.stop.cancelled() => false,
         }
-    }
-}
-
-/// The indices of the records that a sink wants.
-fn wanted(batch: &Batch, matchers: &[Matcher]) -> Vec<usize> {
-    match batch {
-        Batch::Samples(samples) if !matchers.is_empty() => {
-            let wants = |series: &haetae_plugin::Series| {
-                matchers.iter().all(|matcher| matcher.matches(series.label(matcher.label())))
-            };
-            let indices = samples.iter().enumerate().filter(|(_, (series, _))| wants(series));
-            indices.map(|(index, _)| index).collect()
-        }
-        other => (0..other.len()).collect(),
-    }
-}
-
-/// The records of a batch at these indices.
-fn part(batch: &Batch, indices: &[usize]) -> Batch {
-    match batch {
-        whole if indices.len() == whole.len() => whole.clone(),
-        Batch::Samples(samples) => {
-            let mut part = Samples::with_capacity(samples.complete_until(), indices.len());
-            let mut wanted = indices.iter().peekable();
-            for (index, (series, point)) in samples.iter().enumerate() {
-                if wanted.next_if(|wanted| **wanted == index).is_some() {
-                    part.push_flagged(series, point.value, point.time, point.flags);
-                }
-            }
-            Batch::Samples(part)
-        }
-        // Only samples are told apart yet: a log sink that takes a part is given all again.
-        other => other.clone(),
     }
 }
 
@@ -194,33 +161,7 @@ fn sorted(
 
 #[cfg(test)]
 mod tests {
-    use haetae_plugin::{Series, Timestamp};
-
     use super::*;
-
-    fn samples(hosts: &[&str]) -> Batch {
-        let mut samples = Samples::at(Timestamp::from_seconds(1));
-        for (value, host) in (0_u32..).zip(hosts) {
-            let series = Series::gauge("cpu", "percent").label("host", *host).build();
-            samples.push(&series, f64::from(value));
-        }
-        samples.into()
-    }
-
-    fn values(batch: &Batch) -> Vec<f64> {
-        let Batch::Samples(samples) = batch else { panic!("samples") };
-        samples.points().iter().map(|point| point.value).collect()
-    }
-
-    #[test]
-    fn a_sink_gets_the_series_that_it_wants() {
-        let batch = samples(&["a", "b", "a"]);
-        let matcher = Matcher::parse(r#"host="a""#).unwrap();
-        let wanted = wanted(&batch, &[matcher]);
-        assert_eq!(wanted, [0, 2]);
-        assert_eq!(values(&part(&batch, &wanted)), [0.0, 2.0]);
-        assert_eq!(values(&part(&batch, &[0, 1, 2])), [0.0, 1.0, 2.0]);
-    }
 
     #[test]
     fn what_was_accepted_is_never_sent_again_and_what_is_dead_keeps_its_index() {

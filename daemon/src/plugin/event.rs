@@ -32,6 +32,8 @@ pub struct Event {
 pub struct Complaint {
     /// Records that were dropped.
     pub dropped: u64,
+    /// Records that were cut to a limit.
+    pub cut: u64,
     /// Why.
     pub cause: String,
     /// What to do.

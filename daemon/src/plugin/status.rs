@@ -62,6 +62,9 @@ pub struct Counts {
     pub records: u64,
     /// Records dropped: over a limit, malformed, or the next stage was full.
     pub dropped: u64,
+    /// Log records that were over a limit and were cut.
+    #[serde(default)]
+    pub cut: u64,
     /// Calls that failed.
     pub errors: u64,
     /// Panics.

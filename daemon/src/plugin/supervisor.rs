@@ -215,7 +215,10 @@ impl Supervisor {
     pub async fn settled(&mut self, complaint: Option<Complaint>) {
         let now = self.shared.clock.now();
         if let Some(complaint) = complaint {
-            self.status.count(|counts| counts.dropped += complaint.dropped);
+            self.status.count(|counts| {
+                counts.dropped += complaint.dropped;
+                counts.cut += complaint.cut;
+            });
             self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
             self.raise(Problem::LimitExceeded, &complaint.cause).await;
             return;

@@ -175,24 +175,33 @@ impl Line<'_> {
         if let Some(group) = group {
             return Some(text_of(group.as_bytes(), VALUE)).filter(|text| !text.is_empty());
         }
-        let record = self.record;
-        let field = match name {
-            "host" => record.host,
-            "application" => record.application,
-            "process" => record.process,
-            "message_id" => record.message_id,
-            "peer" => record.peer,
-            "source" => self.matching.source.as_bytes(),
-            "severity" => word(&SEVERITIES, record.severity)?.as_bytes(),
-            "facility" => return Some(facility(record.facility)),
-            _ => {
-                let pair = record.pairs.iter().find(|(key, _)| *key == name.as_bytes());
-                let label = || self.matching.labels.get(name).map(String::as_bytes);
-                pair.map(|(_, value)| *value).or_else(label)?
-            }
-        };
-        Some(text_of(field, VALUE)).filter(|text| !text.is_empty())
+        label(self.record, name, &self.matching.source, &self.matching.labels)
     }
+}
+
+/// The value of a record's label: a field, a pair of the structured data, a label of its source.
+/// What is empty is missing.
+pub fn label<'a>(
+    record: &LogRecord<'a>,
+    name: &str,
+    source: &'a str,
+    labels: &'a BTreeMap<String, String>,
+) -> Option<Cow<'a, str>> {
+    let field = match name {
+        "host" => record.host,
+        "application" => record.application,
+        "process" => record.process,
+        "message_id" => record.message_id,
+        "peer" => record.peer,
+        "source" => source.as_bytes(),
+        "severity" => word(&SEVERITIES, record.severity)?.as_bytes(),
+        "facility" => return Some(facility(record.facility)),
+        _ => {
+            let pair = record.pairs.iter().find(|(key, _)| *key == name.as_bytes());
+            pair.map(|(_, value)| *value).or_else(|| labels.get(name).map(String::as_bytes))?
+        }
+    };
+    Some(text_of(field, VALUE)).filter(|text| !text.is_empty())
 }
 
 fn word(words: &[&'static str], number: u32) -> Option<&'static str> {
