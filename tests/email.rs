@@ -313,6 +313,53 @@ fn a_server_that_was_killed_is_found_again_and_has_what_it_accepted() {
     }
 }
 
+/// A server that takes nothing in its own way while a file is there, and an operator beside it.
+fn takes_nothing(option: &str, words: &str) {
+    let home = Home::with_plugins(&["demo", "email", "file"]);
+    let bad = home.path("bad");
+    fs::write(&bad, "").expect("its own file");
+    let sink = SmtpSink::start(&home.path("mails"), &[format!("{option}={}", bad.display())]);
+    home.configure(&format!(
+        "{PIPELINE}server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1s\"\n\
+         deadline = \"3s\"\n[sinks.operator]\nplugin = \"file\"\ninputs = [\"system\"]\ngroup_by = \"alarm\"\n\
+         group_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}\"\n",
+        sink.port(),
+        home.path("told").display(),
+    ));
+    let daemon = home.start();
+    let told = |reason: &str| {
+        let told = |one: &serde_json::Value| {
+            one["reason"] == reason && one["labels"]["problem"] == "sink-failing"
+        };
+        within(LONG, || home.notifications("told").into_iter().find(|one| told(one)))
+    };
+    let first = told("first").unwrap_or_else(|| panic!("nobody is told: {:#?}", daemon.lines()));
+    assert_eq!(first["labels"]["instance"], "mail");
+    let found = home.instance_when("mail", |found| found["state"] == "failing");
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains(words) && cause.contains("; the oldest waits since 20"), "{cause}");
+    fs::remove_file(&bad).expect("its own file");
+    arrives_in_clear(&sink, &home);
+    home.instance_when("mail", |found| found["state"] == "ok");
+    assert!(told("resolved").is_some(), "its end is told: {:#?}", daemon.lines());
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
+fn a_server_that_refuses_all_for_now_is_a_failing_sink_and_is_told() {
+    takes_nothing("later", "451 4.7.1 come back later");
+}
+
+#[test]
+fn a_server_that_hangs_behind_the_content_is_a_failing_sink_and_is_told() {
+    takes_nothing("hang", "the server did not say whether it has the mail");
+}
+
+fn arrives_in_clear(sink: &SmtpSink, home: &Home) {
+    let accepted = within(LONG, || sink.accepted().into_iter().next());
+    assert!(accepted.is_some(), "no mail arrives: {:#?}", home.instance("mail"));
+}
+
 fn with_login(kind: &str, scheme: &str, keys: &str, password: &str) -> (Home, SmtpSink) {
     with_certificate("DNS:localhost,IP:127.0.0.1", kind, scheme, keys, password)
 }

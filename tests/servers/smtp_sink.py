@@ -8,6 +8,8 @@ on the disk: whoever sent it and lost it cannot say that we never had it. Port 0
   starttls=PEM          offers STARTTLS with this certificate and key
   tls=PEM               TLS from the first byte
   refuse=ADDRESS,…      550 for these recipients
+  later=PATH            451 for every recipient while there is this file
+  hang=PATH             no answer to a mail's content while there is this file
 """
 import asyncio
 import email
@@ -39,12 +41,16 @@ class Keeper:
         self.directory = os.open(folder, os.O_RDONLY)
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
+        if os.path.exists(options.get("later", "")):
+            return "451 4.7.1 come back later"
         if address in refused:
             return "550 5.1.1 there is no %s" % address
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 well"
 
     async def handle_DATA(self, server, session, envelope):
+        while os.path.exists(options.get("hang", "")):
+            await asyncio.sleep(0.05)
         content = envelope.original_content
         message = email.message_from_bytes(content, policy=email.policy.compat32)
         login = session.auth_data.login.decode() if session.auth_data else "-"

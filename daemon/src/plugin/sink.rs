@@ -1,13 +1,16 @@
 //! Running a sink: deliveries in order, one at a time; what became of each goes back to its sender.
 
+mod retries;
+
 use std::time::Duration;
 
-use haetae_plugin::{Batch, Outcome, Verdict};
+use haetae_plugin::{Batch, Outcome};
 use tokio::{
     sync::{mpsc, oneshot},
     time::sleep_until,
 };
 
+use self::retries::{Offered, Retries, Trouble};
 use super::{
     instance::{Order, Reply},
     status::State,
@@ -76,6 +79,7 @@ impl Stage for Deliverer {
         let Self { supervisor, deliveries, clock } = self;
         // A call that was under way when the stage failed is nobody's any more.
         supervisor.close().await;
+        let mut retries = Retries::default();
         loop {
             // Opened before there is anything to deliver, so that a wrong option shows at the start.
             let open = supervisor.open().await;
@@ -87,7 +91,11 @@ impl Stage for Deliverer {
                 delivery = deliveries.recv() => match delivery {
                     Some(Delivery { batch, reply }) => {
                         fault::point("sink", supervisor.name());
-                        let outcome = deliver(supervisor, batch, open).await;
+                        let outcome = if open {
+                            deliver(supervisor, batch, &mut retries, clock).await
+                        } else {
+                            Err(not_open(supervisor))
+                        };
                         // Its sender is gone only while the daemon stops.
                         drop(reply.send(outcome));
                     }
@@ -104,24 +112,24 @@ impl Stage for Deliverer {
 async fn deliver(
     supervisor: &mut Supervisor,
     batch: Batch,
-    open: bool,
+    retries: &mut Retries,
+    clock: &Clock,
 ) -> Result<Outcome, Undelivered> {
-    if !open {
-        let reason = supervisor.status().snapshot().last_error;
-        let reason = reason.map_or_else(|| "it is not open".into(), |error| error.cause);
-        let wait = supervisor.wait().saturating_duration_since(clock::monotonic());
-        return Err(Undelivered { reason, wait: Some(wait) });
-    }
-    let records = batch.len() as u64;
+    let (records, offered) = (batch.len() as u64, Offered::of(&batch));
     match supervisor.call(Order::Deliver(batch)).await {
         Ok(Reply::Outcome(outcome)) => {
-            match trouble(&outcome) {
+            let trouble = retries.judge(&offered, &outcome, clock.now());
+            if trouble.as_ref().is_none_or(|trouble| trouble.state == State::Degraded) {
+                supervisor.status().count(|counts| counts.records += records);
+            }
+            match trouble {
                 None => {
-                    supervisor.status().count(|counts| counts.records += records);
                     supervisor.recovered().await;
                     supervisor.settled(None).await;
                 }
-                Some(Trouble { cause, cure }) => supervisor.refused(&cause, cure).await,
+                Some(Trouble { state, cause, cure }) => {
+                    supervisor.refused(state, &cause, cure).await;
+                }
             }
             Ok(outcome)
         }
@@ -130,24 +138,9 @@ async fn deliver(
     }
 }
 
-struct Trouble {
-    cause: String,
-    cure: &'static str,
-}
-
-/// What is wrong with the sink, if anything is: one item that is rejected, or that is to be tried
-/// again while others went through, is no fault of it.
-fn trouble(outcome: &Outcome) -> Option<Trouble> {
-    let items = outcome.except.iter().map(|(_, verdict)| verdict);
-    let recipients = outcome.recipients.iter().map(|(_, _, verdict)| verdict);
-    for verdict in [&outcome.verdict].into_iter().chain(items).chain(recipients) {
-        if let Verdict::Config { reason } = verdict {
-            let cause = format!("wrong options: {reason}");
-            let cure = "correct its options or credentials and restart; what waits is kept";
-            return Some(Trouble { cause, cure });
-        }
-    }
-    let Verdict::Retry { reason, .. } = &outcome.verdict else { return None };
-    let cause = format!("not delivered now: {reason}");
-    Some(Trouble { cause, cure: "look at its peer; it is tried again with growing pauses" })
+fn not_open(supervisor: &Supervisor) -> Undelivered {
+    let reason = supervisor.status().snapshot().last_error;
+    let reason = reason.map_or_else(|| "it is not open".into(), |error| error.cause);
+    let wait = supervisor.wait().saturating_duration_since(clock::monotonic());
+    Undelivered { reason, wait: Some(wait) }
 }

@@ -231,10 +231,12 @@ impl Supervisor {
         }
     }
 
-    /// The peer refused what the instance was to deliver.
-    pub async fn refused(&mut self, cause: &str, cure: &str) {
-        self.status.count(|counts| counts.errors += 1);
-        self.broken(State::Failing, Problem::SinkFailing, cause, cure).await;
+    /// The peer refused what the instance was to deliver, or some of it again and again.
+    pub async fn refused(&mut self, state: State, cause: &str, cure: &str) {
+        if state == State::Failing {
+            self.status.count(|counts| counts.errors += 1);
+        }
+        self.broken(state, Problem::SinkFailing, cause, cure).await;
     }
 
     /// Closes the instance, with a limit.
