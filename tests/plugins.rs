@@ -42,9 +42,11 @@ const LIBRARY: &str = "plugin-api/src/abi/library.rs";
 const METRICS: &str = "    pub metrics: extern \"C\" fn(RStr<'_>, RStr<'_>) -> Reply<RString>,\n";
 const LISTENS: &str = "    pub listens: unsafe extern \"C\" fn(Data) -> bool,\n";
 const STATE_DIR: &str = "    pub state_dir: unsafe extern \"C\" fn(Data) -> RString,\n";
+const SOCKETS: &str = "    pub guard_socket: unsafe extern \"C\" fn(Data, i32) -> u64,\n    pub release_socket: unsafe extern \"C\" fn(Data, u64),\n";
 const METRICS_OF: &str = "                metrics: metrics_of::<E>,\n";
 const LISTENS_OF: &str = "            listens: listens::<S>,\n";
 const STATE_DIR_OF: &str = "            record,\n            poisoned,\n            state_dir,\n";
+const SOCKETS_OF: &str = "            guard_socket,\n            release_socket,\n";
 
 /// A home with the plugin at `file` in a directory of `[plugins] path`, and the file sink.
 fn home_with(file: &Path) -> Home {
@@ -130,10 +132,16 @@ fn a_plugin_of_an_older_minor_loads_and_works() {
     let metrics = none(&format!("extern \"C\" fn(RStr<'_>, RStr<'_>) -> Reply<{string}>"));
     let listens = none("unsafe extern \"C\" fn(super::Data) -> bool");
     let state = none("unsafe extern \"C\" fn(Data) -> RString");
+    let guard = none("unsafe extern \"C\" fn(Data, i32) -> u64");
+    let release = none("unsafe extern \"C\" fn(Data, u64)");
     let edits = [
         Edit(ABI, METRICS, ""),
         Edit(ABI, LISTENS, ""),
         Edit(ABI, STATE_DIR, ""),
+        Edit(ABI, SOCKETS, ""),
+        Edit(LEND, SOCKETS_OF, ""),
+        Edit(LEND, "self.functions.guard_socket()", &guard),
+        Edit(LEND, "self.functions.release_socket()", &release),
         Edit(INSTANCE, METRICS_OF, ""),
         Edit(INSTANCE, LISTENS_OF, ""),
         Edit(LEND, STATE_DIR_OF, "            record,\n            poisoned,\n"),
@@ -165,10 +173,10 @@ fn a_plugin_of_a_newer_minor_loads_and_does_without_what_the_daemon_lacks() {
         Edit("plugin-api/Cargo.toml", &ours, "version = \"1.999.0\""),
         Edit(ABI, METRICS, &and(METRICS, "pub later: extern \"C\" fn() -> RString")),
         Edit(ABI, LISTENS, &and(LISTENS, "pub later: unsafe extern \"C\" fn(Data) -> bool")),
-        Edit(ABI, STATE_DIR, &and(STATE_DIR, "pub later: unsafe extern \"C\" fn(Data) -> RString")),
+        Edit(ABI, SOCKETS, &and(SOCKETS, "pub later: unsafe extern \"C\" fn(Data) -> RString")),
         Edit(INSTANCE, METRICS_OF, &and(METRICS_OF, "later: describe::<E>")),
         Edit(INSTANCE, LISTENS_OF, &and(LISTENS_OF, "later: listens::<S>")),
-        Edit(LEND, STATE_DIR_OF, &and(STATE_DIR_OF, "later: state_dir")),
+        Edit(LEND, SOCKETS_OF, &and(SOCKETS_OF, "later: state_dir")),
         Edit(LEND, log, &has("self.functions.later().is_some()", log)),
         Edit(CONTEXT, clock, &has("self.host.has_later()", clock)),
     ];

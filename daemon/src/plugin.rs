@@ -9,6 +9,7 @@ pub mod lend;
 pub mod reader;
 pub mod refusal;
 pub mod sink;
+mod sockets;
 pub mod source;
 pub mod status;
 pub mod supervisor;

@@ -170,6 +170,8 @@ pub struct HostFunctions {
     pub record: unsafe extern "C" fn(Data, u32, f64),
     pub poisoned: unsafe extern "C" fn(Data, RStr<'_>),
     pub state_dir: unsafe extern "C" fn(Data) -> RString,
+    pub guard_socket: unsafe extern "C" fn(Data, i32) -> u64,
+    pub release_socket: unsafe extern "C" fn(Data, u64),
 }
 
 pub type RawHeaders = RVec<Tuple2<RString, RVec<u8>>>;

@@ -1,6 +1,7 @@
 //! What the daemon lends to an instance.
 
 use std::{
+    os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
@@ -49,6 +50,14 @@ pub struct Counter {
 pub struct Gauge {
     host: Arc<RawHost>,
     cell: u32,
+}
+
+/// A socket that the daemon shuts down when a call has passed its deadline; made by
+/// [`Context::guard_socket`]. Drop it with the socket.
+#[derive(Debug)]
+pub struct SocketGuard {
+    host: Arc<RawHost>,
+    socket: u64,
 }
 
 impl Context {
@@ -122,6 +131,15 @@ impl Context {
         self.host.state_dir()
     }
 
+    /// Lends a socket to the daemon for as long as the guard lives. If a call of this instance
+    /// passes its deadline meanwhile, the daemon shuts the socket down: a read or write that blocks
+    /// on it fails, and the thread is not lost. An older daemon does nothing.
+    pub fn guard_socket(&self, socket: &impl AsFd) -> SocketGuard {
+        let host = Arc::clone(&self.host);
+        let socket = host.guard_socket(socket.as_fd());
+        SocketGuard { host, socket }
+    }
+
     /// A current-thread tokio runtime, for client crates that need one. Own it in the role.
     #[cfg(feature = "runtime")]
     pub fn runtime(&self) -> Result<tokio::runtime::Runtime> {
@@ -130,6 +148,12 @@ impl Context {
 
     pub(crate) fn threads(&self) -> Arc<Threads> {
         Arc::clone(&self.threads)
+    }
+}
+
+impl Drop for SocketGuard {
+    fn drop(&mut self) {
+        self.host.release_socket(self.socket);
     }
 }
 

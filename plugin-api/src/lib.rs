@@ -49,7 +49,7 @@ pub mod testing;
 mod time;
 
 pub use batch::{Batch, Outcome, Records, Verdict};
-pub use context::{Context, Counter, Gauge, Level};
+pub use context::{Context, Counter, Gauge, Level, SocketGuard};
 pub use error::{Error, Fault, Result};
 pub use haetae_plugin_macros::options;
 pub use log::{LogRecord, Logs};

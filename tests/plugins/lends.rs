@@ -252,12 +252,27 @@ fn an_exchange_ends_at_its_timeout_or_the_deadline_whichever_is_first() {
         // Held open until the other side gives up.
         drop(stream.read(&mut [0]));
     });
+    // Each wait is short, all of them together are not.
+    let drips = |text: &'static str| {
+        raw_server(move |_, mut stream| {
+            for byte in text.bytes().chain(std::iter::repeat(b'x')) {
+                if stream.write_all(&[byte]).is_err() {
+                    return;
+                }
+                thread::park_timeout(Duration::from_millis(20));
+            }
+        })
+    };
+    let slow_head = drips("HTTP/1.1 200 OK\r\nx-long: ");
+    let slow_body = drips("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n");
     let minute = Duration::from_mins(1);
     for (url, timeout, within, fault) in [
         (server.url("/hang"), "200ms", minute, Fault::Deadline),
         (server.url("/hang"), "1m", Duration::from_millis(200), Fault::Deadline),
         // An error of `Read` has no fault.
         (half, "200ms", minute, Fault::Failed),
+        (slow_head, "500ms", minute, Fault::Deadline),
+        (slow_body, "2s", minute, Fault::Failed),
     ] {
         let options = json!({ "uses": "get", "url": url, "http": { "timeout": timeout } });
         let started = Instant::now();
@@ -313,6 +328,26 @@ fn a_thread_is_cancelled_and_joined_at_close_and_after_a_failed_open() {
     assert_eq!(error.message(), "as it was asked to");
     assert!(started.elapsed() < Duration::from_secs(5), "it waited for its own thread");
     assert_eq!(note(state.path()).expect("joined: it has written"), "cancelled");
+}
+
+#[test]
+fn a_read_that_blocks_on_a_lent_socket_ends_soon_after_the_deadline() {
+    // It accepts, and says nothing for ever.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let home = Home::with_plugins(&["lent"]);
+    let address = silent.local_addr().expect("bound");
+    home.configure(&format!(
+        "[sources.it]\nplugin = \"lent\"\ninterval = \"1s\"\ndeadline = \"1s\"\nuses = \"socket\"\n\
+         url = \"http://{address}\"\n"
+    ));
+    let daemon = home.start();
+    let found = home.instance_when("it", |found| found["counts"]["errors"].as_u64() >= Some(3));
+    assert_eq!(found["state"], "failing");
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert_eq!(cause, "collect failed: the server closed it behind 0 bytes");
+    let counts = (&found["counts"]["hangs"], &found["counts"]["abandoned"]);
+    assert_eq!(counts, (&json!(0), &json!(0)), "no thread is lost");
+    assert!(daemon.stop());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use haetae_plugin::{
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{error::Elapsed, timeout},
 };
 
 use super::lend::Lent;
@@ -122,7 +122,7 @@ impl Instance {
             // Nobody waits if the thread was given up.
             drop(done.send(closed));
         })?;
-        match timeout(within + GRACE, outcome).await {
+        match answer_of(outcome, within, &lent).await {
             Ok(Ok(Ok(listens))) => {
                 Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
             }
@@ -142,7 +142,7 @@ impl Instance {
         if self.orders.send((order, within, reply)).await.is_err() {
             return Fate::Returned(Err(Error::failed("its thread ended")));
         }
-        match timeout(within + GRACE, answer).await {
+        match answer_of(answer, within, &self.lent).await {
             Ok(Ok(result)) => Fate::Returned(result),
             Ok(Err(_)) => Fate::Returned(Err(Error::failed("its thread ended"))),
             Err(_) => Fate::Hung,
@@ -159,7 +159,7 @@ impl Instance {
         let Self { orders, closed, leave, lent, .. } = self;
         lent.cancel();
         drop(orders);
-        let Ok(ended) = timeout(within + GRACE, closed).await else {
+        let Ok(ended) = answer_of(closed, within, &lent).await else {
             leave.give_up();
             return Fate::Hung;
         };
@@ -170,6 +170,19 @@ impl Instance {
     pub fn abandon(self) {
         self.lent.cancel();
         self.leave.give_up();
+    }
+}
+
+/// Waits for an answer until the deadline, and with grace. If it does not come, the sockets that the
+/// instance has lent are shut down, so that a thread that blocks on one returns after all.
+async fn answer_of<T>(
+    mut answer: oneshot::Receiver<T>,
+    within: Duration,
+    lent: &Lent,
+) -> Result<Result<T, oneshot::error::RecvError>, Elapsed> {
+    match timeout(within + GRACE, &mut answer).await {
+        Err(_) if lent.shut_sockets() => timeout(GRACE, answer).await,
+        answered => answered,
     }
 }
 

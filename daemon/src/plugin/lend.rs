@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read},
+    os::fd::BorrowedFd,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 pub use super::http::Pool;
+use super::sockets::Sockets;
 use crate::{
     clock::{self, Clock},
     config::secret,
@@ -59,6 +61,7 @@ pub struct Lent {
     cancelled: CancellationToken,
     poison: OnceLock<String>,
     lines: Mutex<Lines>,
+    sockets: Sockets,
 }
 
 /// How much was logged in this period.
@@ -79,6 +82,7 @@ impl Lent {
             cancelled,
             poison: OnceLock::new(),
             lines: Mutex::new(lines),
+            sockets: Sockets::default(),
         }
     }
 
@@ -90,6 +94,11 @@ impl Lent {
     /// Says that the instance is being closed.
     pub fn cancel(&self) {
         self.cancelled.cancel();
+    }
+
+    /// Shuts down the sockets that the instance has lent; whether there was any.
+    pub fn shut_sockets(&self) -> bool {
+        self.sockets.shut_down()
     }
 
     /// Counts a line; `None` if it is one too many, else how many were dropped before it.
@@ -187,6 +196,14 @@ impl Lend for Lent {
         let path = instances.join(&self.name);
         std::fs::create_dir_all(&path).map_err(|error: io::Error| Error::from(error))?;
         Ok(path)
+    }
+
+    fn guard_socket(&self, socket: BorrowedFd<'_>) -> u64 {
+        self.sockets.guard(socket)
+    }
+
+    fn release_socket(&self, socket: u64) {
+        self.sockets.release(socket);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    os::fd::{AsRawFd, BorrowedFd},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::Arc,
@@ -46,6 +47,13 @@ pub trait Lend: Send + Sync + 'static {
     fn poisoned(&self, message: &str);
     /// A directory of the instance's own.
     fn state_dir(&self) -> Result<PathBuf>;
+    /// Keeps a copy of a socket, to shut it down when a call has passed its deadline; how it is
+    /// named to [`Lend::release_socket`].
+    fn guard_socket(&self, _socket: BorrowedFd<'_>) -> u64 {
+        0
+    }
+    /// The socket is not used any more.
+    fn release_socket(&self, _socket: u64) {}
 }
 
 type Lent = Arc<dyn Lend>;
@@ -73,6 +81,8 @@ impl Tables {
             record,
             poisoned,
             state_dir,
+            guard_socket,
+            release_socket,
         });
         const BODY: WithMetadata<BodyFunctions> = WithMetadata::new(BodyFunctions { close, read });
     }
@@ -161,6 +171,21 @@ unsafe extern "C" fn state_dir(data: Data) -> RString {
     };
     // SAFETY: as in `log`.
     unsafe { on(data, RString::new(), path) }
+}
+
+unsafe extern "C" fn guard_socket(data: Data, socket: i32) -> u64 {
+    if socket < 0 {
+        return 0;
+    }
+    // SAFETY: the plugin's half has it from a socket that is open while it calls us.
+    let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+    // SAFETY: as in `log`.
+    unsafe { on(data, 0, |lend| lend.guard_socket(socket)) }
+}
+
+unsafe extern "C" fn release_socket(data: Data, socket: u64) {
+    // SAFETY: as in `log`.
+    unsafe { on(data, (), |lend| lend.release_socket(socket)) }
 }
 
 type Stream = Box<dyn Read + Send>;
@@ -294,6 +319,18 @@ impl RawHost {
         } else {
             Ok(path.into())
         }
+    }
+
+    pub(crate) fn guard_socket(&self, socket: BorrowedFd<'_>) -> u64 {
+        let Some(guard) = self.functions.guard_socket() else { return 0 };
+        // SAFETY: as in `log`; the socket is open while it is borrowed.
+        unsafe { guard(self.data, socket.as_raw_fd()) }
+    }
+
+    pub(crate) fn release_socket(&self, socket: u64) {
+        let Some(release) = self.functions.release_socket() else { return };
+        // SAFETY: as in `log`.
+        unsafe { release(self.data, socket) }
     }
 }
 

@@ -64,6 +64,8 @@ enum Uses {
     Runtime,
     /// The clock.
     Now,
+    /// A socket of its own, which it reads without a limit of time.
+    Socket,
 }
 
 /// A source that uses one thing.
@@ -134,8 +136,17 @@ impl Lent {
                 Ok("logged".into())
             }
             Uses::Runtime => self.context.runtime()?.block_on(asks(url)),
+            Uses::Socket => self.reads(url),
             Uses::Now => Ok(self.context.now().nanos().to_string()),
         }
+    }
+
+    /// Reads what a server says until it closes the connection.
+    fn reads(&self, url: &str) -> Result<String> {
+        let mut stream = std::net::TcpStream::connect(url.trim_start_matches("http://"))?;
+        let _guard = self.context.guard_socket(&stream);
+        let read = stream.read_to_end(&mut Vec::new())?;
+        Err(Error::failed(format!("the server closed it behind {read} bytes")))
     }
 
     /// Reads five bytes, tells the server so, and reads the rest.
