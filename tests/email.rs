@@ -355,6 +355,41 @@ fn a_server_that_hangs_behind_the_content_is_a_failing_sink_and_is_told() {
     takes_nothing("hang", "the server did not say whether it has the mail");
 }
 
+#[test]
+fn a_server_that_drips_costs_no_thread_and_has_the_mail_when_it_is_well() {
+    let bad = tempfile::NamedTempFile::new().expect("its own file");
+    let home = Home::with_plugins(&["demo", "email"]);
+    let option = format!("drip={}", bad.path().display());
+    let sink = SmtpSink::start(&home.path("mails"), &[option]);
+    home.configure(&format!(
+        "{PIPELINE}server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1m\"\n\
+         deadline = \"1s\"\n",
+        sink.port(),
+    ));
+    let daemon = home.start();
+    let failed = |times: u64| {
+        home.instance_when("mail", |found| {
+            found["state"] == "failing" && found["counts"]["errors"].as_u64() >= Some(times)
+        })
+    };
+    let found = failed(1);
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("no whole answer within"), "{cause}");
+    let threads = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", daemon.id())).expect("it runs");
+        tasks.count()
+    };
+    let before = threads();
+    let found = failed(5);
+    assert!(threads() <= before, "{} threads, {before} before", threads());
+    let counts = (&found["counts"]["hangs"], &found["counts"]["abandoned"]);
+    assert_eq!(counts, (&0.into(), &0.into()), "no call passed its deadline");
+    drop(bad);
+    arrives_in_clear(&sink, &home);
+    home.instance_when("mail", |found| found["state"] == "ok");
+    assert!(daemon.stop(), "it ends well");
+}
+
 fn arrives_in_clear(sink: &SmtpSink, home: &Home) {
     let accepted = within(LONG, || sink.accepted().into_iter().next());
     assert!(accepted.is_some(), "no mail arrives: {:#?}", home.instance("mail"));

@@ -10,6 +10,7 @@ on the disk: whoever sent it and lost it cannot say that we never had it. Port 0
   refuse=ADDRESS,…      550 for these recipients
   later=PATH            451 for every recipient while there is this file
   hang=PATH             no answer to a mail's content while there is this file
+  drip=PATH             a byte now and then, for ever, on connections made while there is this file
 """
 import asyncio
 import email
@@ -69,6 +70,19 @@ class Keeper:
         return "250 2.0.0 kept as %06d" % self.number
 
 
+class Dripper(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.task = asyncio.ensure_future(self.drip(transport))
+
+    async def drip(self, transport):
+        while not transport.is_closing():
+            transport.write(b"2")
+            await asyncio.sleep(0.05)
+
+    def connection_lost(self, error):
+        self.task.cancel()
+
+
 def context(pem):
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.load_cert_chain(pem)
@@ -90,9 +104,13 @@ async def main():
         settings |= {"tls_context": context(options["starttls"])}
     loop = asyncio.get_running_loop()
     tls = context(options["tls"]) if "tls" in options else None
-    server = await loop.create_server(
-        lambda: SMTP(keeper, loop=loop, **settings), "127.0.0.1", port, ssl=tls
-    )
+
+    def conversation():
+        if os.path.exists(options.get("drip", "")):
+            return Dripper()
+        return SMTP(keeper, loop=loop, **settings)
+
+    server = await loop.create_server(conversation, "127.0.0.1", port, ssl=tls)
     print("ready", server.sockets[0].getsockname()[1], os.getpid(), flush=True)
     await server.serve_forever()
 

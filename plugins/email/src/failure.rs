@@ -28,9 +28,14 @@ pub(crate) enum Failure {
 /// How much of a reply is told.
 const REPLY: usize = 300;
 
-impl Failure {
-    /// What this error means.
-    pub(crate) fn of(error: &Error) -> Self {
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         if let Some(code) = error.status() {
             let code: u16 = code.into();
             let text = error.source().map(ToString::to_string).unwrap_or_default();
@@ -40,12 +45,14 @@ impl Failure {
                 code => Self::Refused { code, reply },
             };
         }
-        match certificate(error) {
+        match certificate(&error) {
             Some(why) => Self::Config(format!("the server's certificate: {}", line(&why))),
             None => Self::Lost(line(&error.to_string())),
         }
     }
+}
 
+impl Failure {
     /// What it means for what was to be sent.
     pub(crate) fn verdict(self) -> Verdict {
         match self {

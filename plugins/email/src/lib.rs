@@ -20,6 +20,7 @@
 
 mod address;
 mod budget;
+mod connection;
 mod failure;
 mod identity;
 mod line;
@@ -36,6 +37,7 @@ use haetae_plugin::{
     Batch, Call, Context, Error, Notification, Outcome, Records, Result, Sink, Verdict,
 };
 use lettre::message::Mailbox;
+use tokio::runtime::Runtime;
 
 use crate::{
     budget::Budget, failure::Failure, line::Line, mail::Mail, options::Options, route::Route,
@@ -49,6 +51,7 @@ struct EmailSink {
     from: Mailbox,
     to: Vec<String>,
     timeout: Duration,
+    runtime: Runtime,
 }
 
 impl Sink for EmailSink {
@@ -68,7 +71,8 @@ impl Sink for EmailSink {
             return Err(Error::config("timeout: no server answers in no time"));
         }
         let route = Route::open(&options, &context)?;
-        Ok(Self { route, from, to: options.to, timeout: *options.timeout })
+        let (timeout, runtime) = (*options.timeout, context.runtime()?);
+        Ok(Self { route, from, to: options.to, timeout, runtime })
     }
 
     fn deliver(&mut self, batch: &Batch, call: Call) -> Result<Outcome> {
@@ -76,7 +80,7 @@ impl Sink for EmailSink {
             let reason = "mail is sent about notifications only".into();
             return Ok(Outcome::all(Verdict::Rejected { reason }));
         };
-        let budget = Budget::new(call, self.timeout);
+        let budget = Budget::new(&self.runtime, call, self.timeout);
         let mut line = Line::new(&self.route, &budget);
         let outcome = self.send(notifications, &mut line, &budget);
         line.close();
@@ -89,7 +93,7 @@ impl EmailSink {
         &self,
         notifications: &[Notification],
         line: &mut Line<'_>,
-        budget: &Budget,
+        budget: &Budget<'_>,
     ) -> Outcome {
         let mut outcome = Outcome::delivered();
         let mut rest = None;

@@ -1,21 +1,21 @@
 //! The connection of one delivery: opened for its first mail, kept for the next, replaced once lost.
 
 use haetae_plugin::Verdict;
-use lettre::transport::smtp::{client::SmtpConnection, commands::Quit};
 
 use crate::{
     budget::Budget,
+    connection::Connection,
     failure::{Failure, retry},
     mail::Mail,
-    route::{Route, limit},
+    route::Route,
     transaction::{Ended, hand_over},
 };
 
 /// The connection of one delivery.
 pub(crate) struct Line<'a> {
     route: &'a Route,
-    budget: &'a Budget,
-    connection: Option<SmtpConnection>,
+    budget: &'a Budget<'a>,
+    connection: Option<Connection>,
 }
 
 /// How many connections are tried for one mail.
@@ -23,7 +23,7 @@ const TRIES: usize = 2;
 
 impl<'a> Line<'a> {
     /// Not connected yet.
-    pub(crate) fn new(route: &'a Route, budget: &'a Budget) -> Self {
+    pub(crate) fn new(route: &'a Route, budget: &'a Budget<'a>) -> Self {
         Self { route, budget, connection: None }
     }
 
@@ -60,14 +60,10 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Takes leave; whether the server hears it changes nothing.
+    /// Takes leave.
     pub(crate) fn close(self) {
-        let Some(mut connection) = self.connection else { return };
-        if limit(&mut connection, self.budget, LEAVE).is_ok() {
-            drop(connection.command(Quit));
+        if let Some(connection) = self.connection {
+            connection.close(self.budget);
         }
     }
 }
-
-/// The part of what is left that is waited for the server's farewell.
-const LEAVE: u32 = 10;

@@ -8,12 +8,13 @@ use std::{
 use haetae_plugin::{Context, Error, Result, SecretValue};
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
-    client::{Certificate, SmtpConnection, TlsParameters},
+    client::{Certificate, TlsParameters},
     extension::ClientId,
 };
 
 use crate::{
     budget::Budget,
+    connection::Connection,
     failure::Failure,
     options::{Options, Starttls},
     server::{Encryption, Server},
@@ -26,6 +27,7 @@ pub(crate) struct Route {
     tls: Option<TlsParameters>,
     hello: ClientId,
     login: Option<Login>,
+    context: Context,
 }
 
 struct Login {
@@ -49,11 +51,12 @@ impl Route {
             (Some(_), None) => return Err(Error::config("username: there is no password with it")),
             (None, Some(_)) => return Err(Error::config("password: there is no username with it")),
         };
-        Ok(Self { server, tls, hello: hello(options.hello.as_deref())?, login })
+        let hello = hello(options.hello.as_deref())?;
+        Ok(Self { server, tls, hello, login, context: context.clone() })
     }
 
     /// A connection that is encrypted and logged in as the options say.
-    pub(crate) fn connect(&self, budget: &Budget) -> Result<SmtpConnection, Failure> {
+    pub(crate) fn connect(&self, budget: &Budget<'_>) -> Result<Connection, Failure> {
         let connected = self.greet(budget).and_then(|mut connection| {
             self.encrypt(&mut connection, budget)?;
             self.log_in(&mut connection, budget)?;
@@ -62,7 +65,7 @@ impl Route {
         connected.map_err(|failure| failure.about(&self.server.name()))
     }
 
-    fn greet(&self, budget: &Budget) -> Result<SmtpConnection, Failure> {
+    fn greet(&self, budget: &Budget<'_>) -> Result<Connection, Failure> {
         let at = (self.server.host.as_str(), self.server.port);
         let addresses = at.to_socket_addrs().map_err(|error| Failure::Lost(error.to_string()))?;
         let mut failure = Failure::Lost("its name has no address".into());
@@ -77,25 +80,20 @@ impl Route {
         Err(failure)
     }
 
-    fn greet_at(&self, address: SocketAddr, budget: &Budget) -> Result<SmtpConnection, Failure> {
+    fn greet_at(&self, address: SocketAddr, budget: &Budget<'_>) -> Result<Connection, Failure> {
         let implicit = self.server.encryption == Encryption::Implicit;
         let tls = self.tls.as_ref().filter(|_| implicit);
-        // It waits for the connection, twice for the handshake, the greeting and the answer to it.
-        let time = budget.each_of(5).ok_or(Failure::Late)?;
-        SmtpConnection::connect(address, Some(time), &self.hello, tls, None)
-            .map_err(|error| Failure::of(&error))
+        Connection::open(address, &self.hello, tls, &self.context, budget)
     }
 
-    fn encrypt(&self, connection: &mut SmtpConnection, budget: &Budget) -> Result<(), Failure> {
+    fn encrypt(&self, connection: &mut Connection, budget: &Budget<'_>) -> Result<(), Failure> {
         let (Encryption::Starttls(starttls), Some(tls)) = (self.server.encryption, &self.tls)
         else {
             return Ok(());
         };
         if connection.can_starttls() {
-            // It waits for the reply, twice for the handshake, and for the second greeting's reply.
-            limit(connection, budget, 4)?;
-            let begun = connection.starttls(tls, &self.hello);
-            return begun.map_err(|error| match Failure::of(&error) {
+            let begun = connection.starttls(tls, &self.hello, budget);
+            return begun.map_err(|failure| match failure {
                 Failure::Refused { code: 500.., reply } => Failure::Config(reply),
                 other => other,
             });
@@ -115,34 +113,23 @@ impl Route {
         }
     }
 
-    fn log_in(&self, connection: &mut SmtpConnection, budget: &Budget) -> Result<(), Failure> {
+    fn log_in(&self, connection: &mut Connection, budget: &Budget<'_>) -> Result<(), Failure> {
         let Some(Login { username, password }) = &self.login else { return Ok(()) };
         let mechanisms = [Mechanism::Plain, Mechanism::Login];
-        if connection.server_info().get_auth_mechanism(&mechanisms).is_none() {
+        if !connection.offers(&mechanisms) {
             let reason = "there is a username, but the server offers neither AUTH PLAIN nor LOGIN";
             return Err(Failure::Config(reason.into()));
         }
         let password = password.expose_str().map_err(|error| Failure::Config(error.to_string()))?;
         let credentials = Credentials::new(username.clone(), password.into());
-        limit(connection, budget, 3)?;
-        let logged_in = connection.auth(&mechanisms, &credentials);
-        logged_in.map(drop).map_err(|error| match Failure::of(&error) {
+        let logged_in = connection.log_in(&mechanisms, &credentials, budget);
+        logged_in.map_err(|failure| match failure {
             Failure::Refused { code: 500.., reply } => {
                 Failure::Config(format!("username {username:?} or its password: {reply}"))
             }
             other => other,
         })
     }
-}
-
-/// Limits each of the next `waits` waits for the server.
-pub(crate) fn limit(
-    connection: &mut SmtpConnection,
-    budget: &Budget,
-    waits: u32,
-) -> Result<(), Failure> {
-    let time = budget.each_of(waits).ok_or(Failure::Late)?;
-    connection.set_timeout(Some(time)).map_err(|error| Failure::Lost(error.to_string()))
 }
 
 fn tls(server: &Server, options: &Options) -> Result<TlsParameters> {

@@ -1,18 +1,12 @@
 //! One mail over one connection: the sender, each recipient, the content.
 
-use std::fmt::Display;
-
 use haetae_plugin::Verdict;
 use lettre::{
     Address,
-    transport::smtp::{
-        client::SmtpConnection,
-        commands::{Data, Mail as From, Rcpt, Rset},
-        response::Response,
-    },
+    transport::smtp::commands::{Data, Mail as From, Rcpt, Rset},
 };
 
-use crate::{budget::Budget, failure::Failure, mail::Mail, route::limit};
+use crate::{budget::Budget, connection::Connection, failure::Failure, mail::Mail};
 
 /// A transaction that ended with a verdict on each recipient.
 pub(crate) struct Done {
@@ -36,8 +30,8 @@ pub(crate) enum Ended {
 /// Hands `mail` over.
 pub(crate) fn hand_over(
     mail: &Mail,
-    connection: &mut SmtpConnection,
-    budget: &Budget,
+    connection: &mut Connection,
+    budget: &Budget<'_>,
 ) -> Result<Done, Ended> {
     from(&mail.from, connection, budget)?;
     // None: the server takes mail for this one.
@@ -54,14 +48,14 @@ pub(crate) fn hand_over(
     let (verdict, is_clear) = if verdicts.iter().any(Option::is_none) {
         content(&mail.message, connection, budget)?
     } else {
-        (Verdict::Delivered, ask(connection, Rset, budget).is_ok())
+        (Verdict::Delivered, connection.ask(Rset, budget).is_ok())
     };
     let verdicts = verdicts.into_iter().map(|own| own.unwrap_or_else(|| verdict.clone()));
     Ok(Done { verdicts: verdicts.collect(), is_clear })
 }
 
-fn from(sender: &Address, connection: &mut SmtpConnection, budget: &Budget) -> Result<(), Ended> {
-    let asked = ask(connection, From::new(Some(sender.clone()), Vec::new()), budget);
+fn from(sender: &Address, connection: &mut Connection, budget: &Budget<'_>) -> Result<(), Ended> {
+    let asked = connection.ask(From::new(Some(sender.clone()), Vec::new()), budget);
     asked.map(drop).map_err(|failure| match failure {
         Failure::Refused { code: 500.., reply } => {
             Ended::Config(format!("the server takes no mail from {sender}: {reply}"))
@@ -73,29 +67,28 @@ fn from(sender: &Address, connection: &mut SmtpConnection, budget: &Budget) -> R
 
 fn to(
     recipient: &Address,
-    connection: &mut SmtpConnection,
-    budget: &Budget,
+    connection: &mut Connection,
+    budget: &Budget<'_>,
 ) -> Result<Option<Verdict>, Ended> {
-    let asked = ask(connection, Rcpt::new(recipient.clone(), Vec::new()), budget);
+    let asked = connection.ask(Rcpt::new(recipient.clone(), Vec::new()), budget);
     let Err(failure) = asked else { return Ok(None) };
     judged(failure.about(recipient.as_ref())).map(Some)
 }
 
 fn content(
     message: &[u8],
-    connection: &mut SmtpConnection,
-    budget: &Budget,
+    connection: &mut Connection,
+    budget: &Budget<'_>,
 ) -> Result<(Verdict, bool), Ended> {
-    match ask(connection, Data, budget) {
+    match connection.ask(Data, budget) {
         Ok(reply) if reply.has_code(354) => {}
         Ok(_) => return Err(Ended::Unsent(Failure::Lost("DATA: the server said no 354".into()))),
         Err(failure) => {
             let verdict = judged(failure)?;
-            return Ok((verdict, ask(connection, Rset, budget).is_ok()));
+            return Ok((verdict, connection.ask(Rset, budget).is_ok()));
         }
     }
-    limit(connection, budget, 1).map_err(Ended::Unsent)?;
-    match connection.message(message).map_err(|error| Failure::of(&error)) {
+    match connection.content(message, budget) {
         Ok(_) => Ok((Verdict::Delivered, true)),
         Err(Failure::Lost(reason)) => Err(Ended::Unknown(reason)),
         Err(failure) => Ok((judged(failure)?, true)),
@@ -110,13 +103,4 @@ fn judged(failure: Failure) -> Result<Verdict, Ended> {
             verdict => Ok(verdict),
         },
     }
-}
-
-fn ask(
-    connection: &mut SmtpConnection,
-    command: impl Display,
-    budget: &Budget,
-) -> Result<Response, Failure> {
-    limit(connection, budget, 1)?;
-    connection.command(command).map_err(|error| Failure::of(&error))
 }

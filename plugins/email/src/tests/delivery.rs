@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     deliver, deliver_within, notification,
     scripted::{
-        Does::{Closes, Hangs, Says, SaysAndCloses},
+        Does::{Closes, Drips, Hangs, Says, SaysAndCloses},
         Scripted, Session,
     },
     sink,
@@ -299,6 +299,21 @@ fn a_server_that_hangs_is_left_in_time_and_what_was_not_sent_comes_again() {
         assert!(call.remaining() > time / 2, "{line}: the timeout is one command's");
         assert_eq!(kind(outcome.of(0)).0, Is::Retry, "{line}: {outcome:?}");
         assert!(server.messages().len() <= 1, "{line}");
+    }
+}
+
+#[test]
+fn a_server_that_drips_is_left_in_time_wherever_it_does_so() {
+    for line in ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "."] {
+        let server = Scripted::plays(vec![vec![(line, Drips)], vec![(line, Drips)]]);
+        let mut sink = sink(server.port, &json!({ "timeout": "200ms" }));
+        let call = Call::within(Duration::from_secs(10), Window::default());
+        let batch = Batch::Notifications(vec![notification(Reason::First)]);
+        let outcome = sink.deliver(&batch, call).unwrap();
+        let (is, reason) = kind(outcome.of(0));
+        assert_eq!(is, Is::Retry, "{line}: {outcome:?}");
+        assert!(reason.contains("no whole answer within"), "{line}: {reason}");
+        assert!(call.remaining() > Duration::from_secs(5), "{line}: left in time");
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
+    time::Duration,
 };
 
 /// What it does instead of what it would do.
@@ -18,6 +19,8 @@ pub(crate) enum Does {
     SaysAndCloses(&'static str),
     /// Says nothing more, and keeps the connection.
     Hangs,
+    /// Says a byte now and then, for ever: no single read takes long.
+    Drips,
 }
 
 /// One connection: when a line begins so, for the first time left, it does that. `greeting`,
@@ -129,6 +132,13 @@ impl Conversation {
             Some(Does::Says(reply)) => (true, reply),
             Some(Does::SaysAndCloses(reply)) => (false, reply),
             Some(Does::Closes) => (false, ""),
+            Some(Does::Drips) => {
+                // Until the client closes.
+                while self.stream.write_all(b"2").is_ok() {
+                    thread::park_timeout(Duration::from_millis(20));
+                }
+                (false, "")
+            }
             Some(Does::Hangs) => {
                 // Until the client closes.
                 drop(std::io::copy(&mut &self.stream, &mut std::io::sink()));
