@@ -244,6 +244,49 @@ path = "HOME/log.jsonl"
 }
 
 #[test]
+fn whatever_a_peer_asks_for_it_is_given_up_and_told_elsewhere_in_time() {
+    let home = home(
+        r#"
+[sinks.patient]
+plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+fault = "retry_after"
+inputs = ["levels"]
+give_up = "3s"
+fallback = "spare"
+[sinks.spare]
+plugin = "file"
+inputs = []
+path = "HOME/spare"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    reasons_become(&home, "spare", &["first"]);
+    let rows = dead_rows(&home);
+    let [row] = &rows[..] else { panic!("one dead letter: {rows:#?}") };
+    let reason = row["reason"].as_str().expect("a reason");
+    assert!(
+        reason.starts_with("given up after 3s: nothing is sent to the sink until "),
+        "{reason}"
+    );
+    let until: jiff::Timestamp =
+        reason.split(' ').next_back().expect("a time").parse().expect("one");
+    let minutes = until.duration_since(jiff::Timestamp::now()).as_mins();
+    assert!((50..=60).contains(&minutes), "an hour is waited at most: {reason}");
+    let shown = home.instance("patient").expect("it is there");
+    assert_eq!(shown["state"], "failing");
+    // What begins in the pause is not tried, and given up as well.
+    home.write_values(&[("a", 95), ("b", 95)]);
+    let both = || home.notifications("spare").len() >= 2;
+    assert!(within(LONG, || both().then_some(())).is_some(), "{:#?}", daemon.lines());
+    assert_eq!(home.instance("patient").expect("it is there")["counts"]["calls"], 1);
+    assert!(daemon.stop());
+}
+
+#[test]
 fn what_fires_on_is_told_again_until_it_ends() {
     let home = home(
         r#"

@@ -1,6 +1,7 @@
 //! Delivery: from a change of an alarm to the sinks that it concerns.
 
 pub mod dispatch;
+mod expiry;
 mod fate;
 mod group;
 pub mod handoff;

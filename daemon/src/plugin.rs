@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod event;
 mod http;
 pub mod image;
+mod incoming;
 pub mod instance;
 pub mod lend;
 pub mod reader;

@@ -2,6 +2,14 @@
 
 use std::time::Duration;
 
+/// The longest that a peer may ask us to wait: a wrong clock of its own must not silence us.
+pub const LONGEST_ASKED: Duration = Duration::from_hours(1);
+
+/// How long a peer asked to wait, as far as we do.
+pub fn asked(wait: Duration) -> Duration {
+    wait.min(LONGEST_ASKED)
+}
+
 /// Exponential back-off up to a cap, counted from the last success.
 #[derive(Clone, Debug)]
 pub struct Backoff {

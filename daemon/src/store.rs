@@ -5,6 +5,7 @@
 
 mod alarms;
 mod care;
+mod claims;
 mod database;
 mod groups;
 mod handling;

@@ -96,6 +96,12 @@ impl Dispatch {
         let now = self.clock.now();
         // A clock that went back leaves nobody alone for longer.
         if work.refused <= now && now < work.not_before {
+            // After a pause of our own it is tried once more.
+            if work.not_before.since(work.refused) > SINK_PAUSE
+                && let Err(error) = self.expire(sink, now, work.not_before).await
+            {
+                warn!(sink = self.name, %error, "what is to be given up is not yet");
+            }
             return;
         }
         match self.round(sink, now, work).await {
@@ -240,7 +246,11 @@ impl Dispatch {
 
     /// Writes down what became of a batch, until that is durable; in the same transaction the
     /// next batch is claimed, if this one was taken.
-    async fn record(&self, sink: &Recipient, recording: Recording) -> Result<Recorded, StoreError> {
+    pub(super) async fn record(
+        &self,
+        sink: &Recipient,
+        recording: Recording,
+    ) -> Result<Recorded, StoreError> {
         let recording = Arc::new(recording);
         if recording.to_claim() > 0 {
             sink.handoff.open();

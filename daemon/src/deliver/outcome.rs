@@ -235,11 +235,13 @@ fn retry(
 ) -> Result<bool, StoreError> {
     let own = jittered(Backoff::nth(FIRST_PAUSE, ROW_PAUSE, row.notification.attempt));
     let wait = after.map_or(own, |after| after.max(own));
+    // Whatever a peer asks for, it is given up in time.
+    let due = now.after(wait).min(row.expires);
     let mut rest = row.notification.clone();
     if !left.is_empty() {
         rest.recipients = left.to_vec();
     }
-    let ours = transaction.retry(row, now.after(wait), &rest, reason)?;
+    let ours = transaction.retry(row, due, &rest, reason)?;
     Ok(ours && !left.is_empty())
 }
 

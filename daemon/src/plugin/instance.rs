@@ -19,7 +19,7 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 
-use super::lend::Lent;
+use super::{incoming, lend::Lent};
 
 /// What the thread may overrun a deadline by before it counts as hung.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -126,7 +126,7 @@ impl Instance {
             Ok(Ok(Ok(listens))) => {
                 Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
             }
-            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(error))),
+            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(incoming::failure(error)))),
             Ok(Err(_)) => Ok(Fate::Returned(Err(Error::failed("its thread ended")))),
             Err(_) => {
                 lent.cancel();
@@ -143,7 +143,7 @@ impl Instance {
             return Fate::Returned(Err(Error::failed("its thread ended")));
         }
         match answer_of(answer, within, &self.lent).await {
-            Ok(Ok(result)) => Fate::Returned(result),
+            Ok(Ok(result)) => Fate::Returned(incoming::reply(result)),
             Ok(Err(_)) => Fate::Returned(Err(Error::failed("its thread ended"))),
             Err(_) => Fate::Hung,
         }

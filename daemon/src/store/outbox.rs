@@ -4,7 +4,6 @@ use std::{collections::HashSet, time::Duration};
 
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
 use super::{
     Store, StoreError, Transaction,
@@ -14,9 +13,6 @@ use super::{
     statements,
     transaction::plain,
 };
-
-/// How often a claim goes on behind rows that can't be read.
-const MOST_UNREADABLE: usize = 100;
 
 /// Why a row was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,58 +104,14 @@ impl Kind {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, StoreError> {
+    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
         let all = [Self::Problem, Self::Repeat, Self::Closing, Self::Forwarded];
         let found = all.into_iter().find(|kind| kind.as_str() == text);
         found.ok_or_else(|| StoreError::unreadable(format!("`{text}` is no kind of a notice")))
     }
 }
 
-/// A row that is claimed, or why it can't be.
-enum Claim {
-    Good(Box<Claimed>),
-    Unreadable { id: String, fence: i64, why: String },
-}
-
 impl Transaction<'_> {
-    /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
-    ///
-    /// One that can't be read is a dead letter from then on: it holds up nobody.
-    pub fn claim(
-        &mut self,
-        sink: &str,
-        now: Timestamp,
-        lease: Timestamp,
-        most: usize,
-    ) -> Result<Vec<Claimed>, StoreError> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut claimed = Vec::new();
-        // Others of its thread may be due then.
-        for _ in 0..MOST_UNREADABLE {
-            let owner = self.owner();
-            let row = parameters![lease, owner, sink, now, most];
-            let claims =
-                self.connection.all(statements::CLAIM, row, |row| claim(sink, row, lease))?;
-            let mut unreadable = 0;
-            for claim in claims {
-                match claim {
-                    Claim::Good(row) => claimed.push(*row),
-                    Claim::Unreadable { id, fence, why } => {
-                        unreadable += 1;
-                        warn!(sink, notice = id, why, "a notice can't be read: a dead letter");
-                        let why = plain(&format!("it can't be read: {why}")).into_owned();
-                        self.execute(statements::BURY_UNREAD, parameters![&id, fence, &why])?;
-                    }
-                }
-            }
-            if unreadable == 0 || !claimed.is_empty() {
-                break;
-            }
-        }
-        claimed.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(claimed)
-    }
-
     /// The sink has them; the answer is the names of those that were still this daemon's.
     pub fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
         let rows: Vec<Parameters<'_>> =
@@ -333,16 +285,7 @@ impl Claimed {
     }
 }
 
-fn claim(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claim, StoreError> {
-    let (id, fence) = (row.string(0)?, row.integer(6)?);
-    match claimed(sink, row, lease) {
-        Ok(claimed) => Ok(Claim::Good(Box::new(claimed))),
-        Err(StoreError::Unreadable(why)) => Ok(Claim::Unreadable { id, fence, why }),
-        Err(error) => Err(error),
-    }
-}
-
-fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claimed, StoreError> {
+pub(super) fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claimed, StoreError> {
     let mut notification: Notification = row.json(3)?;
     notification.attempt = u32::try_from(row.integer(5)?).unwrap_or(u32::MAX);
     Ok(Claimed {

@@ -103,6 +103,15 @@ statements! {
             ORDER BY o.id LIMIT $5)
         AND lease < $4
         RETURNING id, alarm, kind, payload, expires, attempts, fence";
+    /// The same of those that are to be given up, whenever they are due.
+    CLAIM_EXPIRED = "UPDATE outbox SET lease = $1, fence = fence + 1, owner = $2, attempts = attempts + 1
+        WHERE id IN (SELECT o.id FROM outbox o WHERE o.sink = $3 AND o.dead = 0 AND o.expires <= $4
+            AND o.lease < $4 AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.sink = o.sink
+                AND e.thread = o.thread AND e.dead = 0 AND e.id < o.id)
+            ORDER BY o.id LIMIT $5)
+        AND lease < $4
+        RETURNING id, alarm, kind, payload, expires, attempts, fence";
+    HAS_EXPIRED = "SELECT id FROM outbox WHERE sink = $1 AND dead = 0 AND expires <= $2 LIMIT 1";
     /// When the next row of a sink can be claimed: of each thread the first, once nobody holds it.
     NEXT_DUE = "SELECT CAST(coalesce(min(CASE WHEN o.lease > o.due THEN o.lease ELSE o.due END), 0)
         AS BIGINT) FROM outbox o WHERE o.sink = $1 AND o.dead = 0 AND NOT EXISTS (SELECT 1 FROM

@@ -84,6 +84,8 @@ pub(crate) enum Fault {
     Error,
     /// `deliver` rejects all.
     Reject,
+    /// `deliver` takes nothing, and asks to wait ten years.
+    RetryAfter,
     /// `open` calls the options wrong.
     ConfigError,
     /// `open` starts a thread that runs until it is cancelled, and fails.

@@ -1,5 +1,7 @@
 //! The roles of the kind `faulty`.
 
+use std::time::Duration;
+
 use haetae_plugin::{
     Answer, Batch, Call, Context, Kind, Line, Metric, Outcome, Question, Reader, Records, Result,
     Series, Sink, Source, Verdict,
@@ -9,6 +11,9 @@ use crate::{
     batch,
     fault::{Fault, Instance, Options, panics, sleeps},
 };
+
+/// What a peer asks for that has no idea of the time.
+const TEN_YEARS: Duration = Duration::from_hours(10 * 365 * 24);
 
 pub(crate) struct FaultySource {
     instance: Instance,
@@ -76,6 +81,10 @@ impl Sink for FaultySink {
             Fault::Reject => {
                 let reason = "fault = \"reject\"".into();
                 return Ok(Outcome::all(Verdict::Rejected { reason }));
+            }
+            Fault::RetryAfter => {
+                let (reason, years) = ("fault = \"retry_after\"".into(), TEN_YEARS);
+                return Ok(Outcome::all(Verdict::Retry { reason, after: Some(years) }));
             }
             _ => {}
         }
