@@ -127,8 +127,8 @@ async fn deliver(
                     supervisor.recovered().await;
                     supervisor.settled(None).await;
                 }
-                Some(Trouble { state, cause, cure }) => {
-                    supervisor.refused(state, &cause, cure).await;
+                Some(Trouble { state, cause, cure, asked }) => {
+                    supervisor.refused(state, &cause, cure, asked).await;
                 }
             }
             Ok(outcome)

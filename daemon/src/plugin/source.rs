@@ -163,9 +163,12 @@ impl Calls {
             }
             Ok(_) => {}
             Err(error) => {
-                let pause = self.pause.failed().max(error.wait().unwrap_or_default());
-                // The first failure costs no more than its slot.
-                let pause = pause.saturating_sub(self.interval);
+                let pause = match error.wait() {
+                    // What its peer asked for, and not our own pause on top of it.
+                    Some(asked) if !asked.is_zero() => asked,
+                    // The first failure costs no more than its slot.
+                    _ => self.pause.failed().saturating_sub(self.interval),
+                };
                 sleep_until((clock::monotonic() + pause).into()).await;
             }
         }

@@ -36,6 +36,9 @@ pub struct InstanceStatus {
     pub state: State,
     /// Since when.
     pub since: Timestamp,
+    /// Until when nothing is asked of its peer, because the peer said so.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
     /// The last thing that went wrong, and what to do.
     pub last_error: Option<LastError>,
     /// What it did.
@@ -90,6 +93,7 @@ impl Status {
             kind: kind.into(),
             state: State::Starting,
             since: now,
+            paused_until: None,
             last_error: None,
             counts: Counts::default(),
         })))
@@ -114,6 +118,11 @@ impl Status {
         self.enter(state, now);
         self.locked().last_error =
             Some(LastError { cause: cause.into(), cure: cure.into(), at: now });
+    }
+
+    /// Its peer asked to be left alone until then; none: it did not, or the pause is over.
+    pub fn pause(&self, until: Option<Timestamp>) {
+        self.locked().paused_until = until;
     }
 
     /// Changes the counts.

@@ -203,6 +203,7 @@ impl Supervisor {
     /// The last call did what it should: the faults are over.
     pub async fn recovered(&mut self) {
         self.reopen.succeeded();
+        self.status.pause(None);
         let is_fault = |problem: &mut Problem| *problem != Problem::LimitExceeded;
         let mut over: Vec<_> = self.raised.extract_if(.., is_fault).collect();
         over.extend(self.before.extract_if(.., is_fault));
@@ -232,7 +233,14 @@ impl Supervisor {
     }
 
     /// The peer refused what the instance was to deliver, or some of it again and again.
-    pub async fn refused(&mut self, state: State, cause: &str, cure: &str) {
+    pub async fn refused(
+        &mut self,
+        state: State,
+        cause: &str,
+        cure: &str,
+        asked: Option<Duration>,
+    ) {
+        self.paused(asked);
         if state == State::Failing {
             self.status.count(|counts| counts.errors += 1);
         }
@@ -264,7 +272,13 @@ impl Supervisor {
         self.status.enter(State::Stopped, self.shared.clock.now());
     }
 
+    /// How long its peer asked to be left alone.
+    fn paused(&self, asked: Option<Duration>) {
+        self.status.pause(asked.map(|wait| self.shared.clock.now().after(wait)));
+    }
+
     async fn failed(&mut self, what: &str, error: &Error) {
+        self.paused(error.wait());
         self.status.count(|counts| counts.errors += 1);
         let cause = format!("{what}: {error}");
         let cure = match error.fault() {

@@ -44,6 +44,8 @@ pub(super) struct Trouble {
     pub(super) state: State,
     pub(super) cause: String,
     pub(super) cure: &'static str,
+    /// How long its peer asked to be left alone.
+    pub(super) asked: Option<Duration>,
 }
 
 impl Offered {
@@ -71,7 +73,7 @@ impl Retries {
         if let Some(reason) = config(outcome) {
             let cause = format!("wrong options: {reason}");
             let cure = "correct its options or credentials and restart; what waits is kept";
-            return Some(Trouble { state: State::Failing, cause, cure });
+            return Some(Trouble { state: State::Failing, cause, cure, asked: None });
         }
         let oldest = self.0.values().min_by_key(|waiting| waiting.since);
         if let Some(reason) =
@@ -80,7 +82,8 @@ impl Retries {
             let waits = oldest.map_or_else(String::new, |oldest| waits(oldest.since));
             let cause = format!("not delivered now: {reason}{waits}");
             let cure = "look at its peer; it is tried again with growing pauses";
-            return Some(Trouble { state: State::Failing, cause, cure });
+            let asked = all(outcome).filter_map(asked).max();
+            return Some(Trouble { state: State::Failing, cause, cure, asked });
         }
         let oldest = oldest.filter(|oldest| now.since(oldest.since) >= DEGRADED)?;
         let state =
@@ -89,7 +92,7 @@ impl Retries {
         let (reason, waits) = (&oldest.reason, waits(oldest.since));
         let cause = format!("{late} notifications are tried again and again: {reason}{waits}");
         let cure = "look at its peer and at `haetae outbox list`; others are delivered";
-        Some(Trouble { state, cause, cure })
+        Some(Trouble { state, cause, cure, asked: None })
     }
 
     /// Remembers what is tried again, and forgets what is not.
@@ -159,6 +162,13 @@ fn all(outcome: &Outcome) -> impl Iterator<Item = &Verdict> {
     let items = outcome.except.iter().map(|(_, verdict)| verdict);
     let recipients = outcome.recipients.iter().map(|(_, _, verdict)| verdict);
     [&outcome.verdict].into_iter().chain(items).chain(recipients)
+}
+
+fn asked(verdict: &Verdict) -> Option<Duration> {
+    match verdict {
+        Verdict::Retry { after, .. } => *after,
+        _ => None,
+    }
 }
 
 /// How old the oldest is, as a point in time: that stays true.
