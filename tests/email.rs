@@ -277,6 +277,51 @@ fn a_wrong_password_is_told_as_such() {
 }
 
 #[test]
+fn a_password_that_the_server_says_back_is_found_nowhere() {
+    let home = Home::with_plugins(&["demo", "email", "file"]);
+    let options = ["login=haetae:a word".into(), "echo=1".into()];
+    let sink = SmtpSink::start(&home.path("mails"), &options);
+    // One that no other text has: these are looked for in every file.
+    let forms = ["zq9-hunter2", "enE5LWh1bnRlcjI", "AGhhZXRhZQB6cTktaHVudGVyMg"];
+    fs::write(home.path("password"), forms[0]).expect("the password");
+    home.configure(&format!(
+        "{PIPELINE}server = \"smtp://localhost:{}\"\nto = [\"ops@example.test\"]\nstarttls = \"never\"\n\
+         username = \"haetae\"\npassword = {{ file = \"{}\" }}\ngive_up = \"1s\"\n\
+         [sinks.operator]\nplugin = \"file\"\ninputs = [\"system\"]\ngroup_by = \"alarm\"\n\
+         group_wait = \"0s\"\npath = \"{}\"\n",
+        sink.port(),
+        home.path("password").display(),
+        home.path("told").display(),
+    ));
+    let daemon = home.start();
+    let found = home.instance_when("mail", |found| found["state"] == "failing");
+    let cause = found["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("535 5.7.8 no: *** *** ***"), "{cause}");
+    let told = within(LONG, || (!home.notifications("told").is_empty()).then_some(()));
+    assert!(told.is_some(), "the operator is told: {:#?}", daemon.lines());
+    let mut texts = vec![daemon.lines().join("\n"), found.to_string()];
+    let mut folders = vec![home.path("state")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+            match entry.file_type().expect("a type") {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => {
+                    let bytes = fs::read(entry.path()).expect("its own file");
+                    texts.push(String::from_utf8_lossy(&bytes).into_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+    texts.push(fs::read_to_string(home.path("told")).expect("told"));
+    assert!(texts.iter().any(|text| text.contains("535 5.7.8 no: *** *** ***")), "it is kept");
+    for form in forms {
+        assert!(!texts.iter().any(|text| text.contains(form)), "{form}");
+    }
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
 fn a_certificate_for_another_name_is_told_with_its_name() {
     for (kind, scheme) in [("tls", "smtps"), ("starttls", "smtp")] {
         let (home, sink) = with_certificate("DNS:mail.test", kind, scheme, "", "a word");

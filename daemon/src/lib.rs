@@ -14,6 +14,7 @@ pub mod memory;
 pub mod people;
 pub mod pipeline;
 pub mod plugin;
+pub mod redact;
 pub mod rehearsal;
 pub mod retry;
 pub mod signal;

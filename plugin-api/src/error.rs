@@ -56,6 +56,13 @@ impl Error {
         self
     }
 
+    /// Says the same in other words.
+    #[must_use]
+    pub fn map_message(mut self, map: impl FnOnce(String) -> String) -> Self {
+        self.message = map(self.message);
+        self
+    }
+
     /// The peer asked to wait this long before the next try.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {

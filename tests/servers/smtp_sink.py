@@ -5,6 +5,7 @@ with 250 there is a line "<message-id> <recipient>" for each of its recipients i
 on the disk: whoever sent it and lost it cannot say that we never had it. Port 0 is a free one.
 
   login=USER:PASSWORD   nobody sends without; by PLAIN and LOGIN, over TLS if there is a certificate
+  echo=1                says a wrong password back, in clear and as base64
   starttls=PEM          offers STARTTLS with this certificate and key
   tls=PEM               TLS from the first byte
   refuse=ADDRESS,…      550 for these recipients
@@ -13,6 +14,7 @@ on the disk: whoever sent it and lost it cannot say that we never had it. Port 0
   drip=PATH             a byte now and then, for ever, on connections made while there is this file
 """
 import asyncio
+import base64
 import email
 import email.policy
 import os
@@ -97,6 +99,11 @@ async def main():
 
         def judge(server, session, envelope, mechanism, data):
             right = (data.login, data.password) == known
+            if not right and "echo" in options:
+                encoded = [base64.b64encode(word).decode() for word in
+                           (data.password, b"\0" + data.login + b"\0" + data.password)]
+                words = "535 5.7.8 no: %s %s %s" % (data.password.decode(), *encoded)
+                return AuthResult(success=False, handled=False, message=words)
             return AuthResult(success=right, handled=False, auth_data=data)
 
         settings |= {"authenticator": judge, "auth_required": True, "auth_require_tls": "starttls" in options}

@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("clock", 1),
     ("descriptors", 1),
     ("memory", 1),
+    ("redact", 1),
     ("retry", 1),
     ("fault", 1),
     ("telemetry", 1),

@@ -126,7 +126,7 @@ impl Instance {
             Ok(Ok(Ok(listens))) => {
                 Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
             }
-            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(incoming::failure(error)))),
+            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(incoming::failure(error, lent.secrets())))),
             Ok(Err(_)) => Ok(Fate::Returned(Err(Error::failed("its thread ended")))),
             Err(_) => {
                 lent.cancel();
@@ -143,7 +143,7 @@ impl Instance {
             return Fate::Returned(Err(Error::failed("its thread ended")));
         }
         match answer_of(answer, within, &self.lent).await {
-            Ok(Ok(result)) => Fate::Returned(incoming::reply(result)),
+            Ok(Ok(result)) => Fate::Returned(incoming::reply(result, self.lent.secrets())),
             Ok(Err(_)) => Fate::Returned(Err(Error::failed("its thread ended"))),
             Err(_) => Fate::Hung,
         }
@@ -163,7 +163,8 @@ impl Instance {
             leave.give_up();
             return Fate::Hung;
         };
-        Fate::Returned(ended.unwrap_or(Ok(())))
+        let ended = ended.unwrap_or(Ok(()));
+        Fate::Returned(ended.map_err(|error| incoming::failure(error, lent.secrets())))
     }
 
     /// Leaves the thread to itself; it closes its role if it ever returns.

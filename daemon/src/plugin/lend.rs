@@ -17,6 +17,7 @@ use super::sockets::Sockets;
 use crate::{
     clock::{self, Clock},
     config::secret,
+    redact::Secrets,
 };
 
 /// Names of metrics that one instance may have.
@@ -62,6 +63,7 @@ pub struct Lent {
     poison: OnceLock<String>,
     lines: Mutex<Lines>,
     sockets: Sockets,
+    secrets: Secrets,
 }
 
 /// How much was logged in this period.
@@ -83,6 +85,7 @@ impl Lent {
             poison: OnceLock::new(),
             lines: Mutex::new(lines),
             sockets: Sockets::default(),
+            secrets: Secrets::default(),
         }
     }
 
@@ -99,6 +102,11 @@ impl Lent {
     /// Shuts down the sockets that the instance has lent; whether there was any.
     pub fn shut_sockets(&self) -> bool {
         self.sockets.shut_down()
+    }
+
+    /// The credentials that the instance has asked for.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// Counts a line; `None` if it is one too many, else how many were dropped before it.
@@ -132,6 +140,8 @@ impl Lend for Lent {
         if dropped > 0 {
             warn!(instance, dropped, "log lines dropped: too many");
         }
+        // Before it is cut: half a credential would not be found.
+        let message = self.secrets.redact(message);
         let message = message.get(..message.floor_char_boundary(LOG_LINE)).unwrap_or_default();
         match level {
             Level::Error => error!(instance, "{}", message.escape_debug()),
@@ -150,7 +160,9 @@ impl Lend for Lent {
     }
 
     fn secret(&self, reference: &Reference) -> Result<Vec<u8>> {
-        secret::resolve(reference)
+        let value = secret::resolve(reference)?;
+        self.secrets.learn(&value);
+        Ok(value)
     }
 
     fn exchange(
@@ -183,6 +195,7 @@ impl Lend for Lent {
     }
 
     fn poisoned(&self, message: &str) {
+        let message = self.secrets.redact(message);
         let message = message.get(..message.floor_char_boundary(LOG_LINE)).unwrap_or_default();
         // Of two panics the first is the cause.
         drop(self.poison.set(message.into()));

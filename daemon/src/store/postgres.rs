@@ -60,7 +60,7 @@ impl Postgres {
     }
 
     fn failed(&self, cause: impl std::fmt::Display) -> StoreError {
-        StoreError::failed(&self.target.name, cause)
+        StoreError::failed(&self.target.name, self.target.secrets.redact(cause.to_string()))
     }
 
     fn connect(&mut self) -> Result<(), StoreError> {
@@ -79,7 +79,7 @@ impl Postgres {
     fn of(&mut self, failure: Failure) -> StoreError {
         match failure {
             Failure::Refused(error) if error.code() == Some(&SqlState::DISK_FULL) => {
-                StoreError::Full(words(&error))
+                StoreError::Full(self.target.secrets.redact(words(&error)).into_owned())
             }
             Failure::Refused(error) => self.failed(words(&error)),
             Failure::Lost(cause) => {

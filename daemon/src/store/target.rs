@@ -15,6 +15,7 @@ use tokio_postgres::{Config, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::StoreError;
+use crate::redact::Secrets;
 
 /// What the kernel keeps of a peer that says nothing any more.
 const UNANSWERED: Duration = Duration::from_secs(8);
@@ -29,6 +30,8 @@ pub(super) struct Target {
     pub(super) config: Config,
     /// How its certificate is looked at; none: no TLS.
     pub(super) tls: Option<MakeRustlsConnect>,
+    /// Its password, which what it says must not show.
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// How much of a server's certificate must be right: as libpq has it.
@@ -80,7 +83,9 @@ impl Target {
         config.ssl_mode(ssl);
         let tls = (ssl != SslMode::Disable).then(|| tls(trust, authority.as_deref()));
         let tls = tls.transpose().map_err(|cause| failed(&cause))?;
-        Ok(Self { name: url.into(), config, tls })
+        let secrets = password.map(|password| Secrets::of(password.as_bytes()));
+        let secrets = Arc::new(secrets.unwrap_or_default());
+        Ok(Self { name: url.into(), config, tls, secrets })
     }
 }
 
