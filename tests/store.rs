@@ -271,6 +271,15 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         .await;
         assert_eq!(store.next_due("mail").await.unwrap(), Some(at(0)));
         assert_eq!(claim(&store, "mail", at(2)).await.len(), 1);
+        // One that had run ahead dates nothing into the future, and what waits is given up in time.
+        enqueue(&store, "slow", "s-1", Kind::Problem, at(9000)).await;
+        let before = store.waiting("", 10).await.unwrap().remove(1);
+        assert_eq!((before.created, before.due), (at(9000), at(9000)));
+        write(&store, |transaction| transaction.hasten("slow", at(5))).await;
+        assert_eq!(store.next_due("slow").await.unwrap(), Some(at(5)));
+        let claimed = claim(&store, "slow", at(5)).await.remove(0);
+        assert_eq!(claimed.expires, at(5).after(HOUR));
+        write(&store, move |transaction| transaction.drop_row(&claimed.id).map(drop)).await;
         // A clock that went back gives later names all the same.
         enqueue(&store, "mail", "b-1", Kind::Problem, at(-1000)).await;
         assert!(store.waiting("", 10).await.unwrap()[1].id > last);

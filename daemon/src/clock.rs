@@ -10,6 +10,9 @@ use std::{
 
 use haetae_plugin::Timestamp;
 
+/// 2200-01-01: where a clock that is set further stands still, so that no sum with a time overflows.
+const LATEST: Timestamp = Timestamp::from_seconds(7_258_118_400);
+
 /// The daemon's clock: the system's, or one that a test sets.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
@@ -28,7 +31,8 @@ impl Clock {
                 #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
                 let now = SystemTime::now();
                 let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_nanos(since.as_nanos().try_into().unwrap_or(i64::MAX))
+                let nanos = since.as_nanos().try_into().unwrap_or(i64::MAX);
+                Timestamp::from_nanos(nanos).min(LATEST)
             }
             Self::Set(nanos) => Timestamp::from_nanos(nanos.load(Ordering::SeqCst)),
         }

@@ -80,7 +80,7 @@ pub use self::{
     status::EvaluatorStatus,
     step::Step,
     summaries::Summaries,
-    system::{Problem, SYSTEM},
+    system::{CLOCK, Problem, SYSTEM, time_in_words},
 };
 use self::{
     evaluator::Evaluator,
@@ -90,7 +90,7 @@ use self::{
     source::{Route, Source},
     standing::Changes,
     step::Progress,
-    system::System,
+    system::{System, jumped},
     threshold::Threshold,
 };
 
@@ -205,6 +205,7 @@ impl Engine {
             Input::Jumped { from } => {
                 self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
                 self.logs.iter_mut().for_each(LogEvaluator::jump);
+                self.raise(CLOCK, Problem::ClockJumped, jumped(from, now), now, changes);
             }
             Input::Tick => {}
         }

@@ -3,6 +3,7 @@
 //! What is committed here is what the daemon promises. One thread writes, and a transaction is one
 //! message to it and one back; a few others read for pages and the command line.
 
+mod adopt;
 mod alarms;
 mod care;
 mod claims;

@@ -11,7 +11,7 @@ use crate::{
     config::{Plan, Source},
     deliver::outbox::STORE,
     engine::{
-        Effects, Engine, Input, Past,
+        CLOCK, Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},
     },
     http::thresholds::registry::in_force,
@@ -155,5 +155,5 @@ fn instances(plan: &Plan) -> BTreeSet<String> {
     let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
     let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name));
     let names = names.chain(plan.logs.iter().map(|evaluator| &evaluator.name)).cloned();
-    names.chain([STORE, HAETAE].map(str::to_owned)).collect()
+    names.chain([STORE, HAETAE, CLOCK].map(str::to_owned)).collect()
 }

@@ -94,6 +94,15 @@ impl Dispatch {
     pub async fn turn(&self, work: &mut Work) {
         let Some(sink) = self.recipients.get(&self.name) else { return };
         let now = self.clock.now();
+        if now < work.seen {
+            let name = self.name.clone();
+            let hasten = move |transaction: &mut Transaction<'_>| transaction.hasten(&name, now);
+            if let Err(error) = self.store.write(hasten).await {
+                warn!(sink = self.name, %error, "what waits cannot follow the clock yet");
+                return;
+            }
+        }
+        work.seen = now;
         // A clock that went back leaves nobody alone for longer.
         if work.refused <= now && now < work.not_before {
             // After a pause of our own it is tried once more.
@@ -310,6 +319,8 @@ impl Dispatch {
 /// How the work goes on.
 #[derive(Debug)]
 pub struct Work {
+    /// The time when it was last worked.
+    seen: Timestamp,
     /// When it was last seen to that all ends that are due are written.
     settled: Option<Timestamp>,
     /// How many notifications the sink is given at once.
@@ -329,6 +340,7 @@ pub struct Work {
 impl Default for Work {
     fn default() -> Self {
         Self {
+            seen: Timestamp::default(),
             settled: None,
             together: FEWEST,
             is_refused: false,

@@ -1,14 +1,15 @@
 //! Retention: what is old enough is pruned from the store, a little at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use haetae_plugin::Timestamp;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::outbox::tell_dead_letters;
 use crate::{
-    clock::{self, Clock},
+    clock::{self, Clock, Watch},
     config,
     plugin::event::Event,
     stage::Stage,
@@ -21,6 +22,8 @@ const FIRST: Duration = Duration::from_mins(5);
 const EVERY: Duration = Duration::from_hours(1);
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_mins(1);
+/// For how long a clock that jumped ahead is not believed: what is pruned does not come back.
+const DOUBT: Duration = Duration::from_hours(24);
 /// The shortest pause between two steps: others write meanwhile.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -43,9 +46,12 @@ pub struct Retention {
 impl Stage for Retention {
     /// Prunes until stopped.
     async fn run(&mut self) {
+        let mut trust = Trust::new(self.clock.now(), clock::monotonic());
         let mut wait = FIRST;
-        while self.passes(wait).await {
-            self.turn().await;
+        while self.passes(wait, &mut trust).await {
+            if trust.is_given(clock::monotonic()) {
+                self.turn().await;
+            }
             wait = EVERY;
         }
     }
@@ -100,19 +106,69 @@ impl Retention {
     }
 
     /// Whether so much time passes before it is to stop.
-    async fn passes(&self, wait: Duration) -> bool {
-        let begun = self.clock.now();
+    async fn passes(&self, wait: Duration, trust: &mut Trust) -> bool {
+        let begun = clock::monotonic();
         loop {
-            let now = self.clock.now();
-            let left = wait.saturating_sub(now.since(begun));
-            // A clock that went back has nobody wait for it.
-            if left.is_zero() || now < begun {
+            trust.see(self.clock.now(), clock::monotonic());
+            let left = wait.saturating_sub(begun.elapsed());
+            if left.is_zero() {
                 return true;
             }
             tokio::select! {
                 () = self.stop.cancelled() => return false,
                 () = sleep(left.min(NAP)) => {}
             }
+        }
+    }
+}
+
+/// Whether the clock may be believed.
+struct Trust {
+    watch: Watch,
+    /// Since when it is not, after a jump ahead.
+    doubted: Option<Instant>,
+}
+
+impl Trust {
+    fn new(now: Timestamp, monotonic: Instant) -> Self {
+        Self { watch: Watch::new(now, monotonic), doubted: None }
+    }
+
+    fn see(&mut self, now: Timestamp, monotonic: Instant) {
+        if let Some(expected) = self.watch.look(now, monotonic) {
+            // One that was put back was put right.
+            self.doubted = (now > expected).then_some(monotonic);
+        }
+    }
+
+    fn is_given(&self, monotonic: Instant) -> bool {
+        self.doubted.is_none_or(|since| monotonic.saturating_duration_since(since) >= DOUBT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_pruned_for_a_day_after_a_jump_ahead() {
+        let (start, begun) = (Timestamp::from_seconds(1_700_000_000), clock::monotonic());
+        let hours = |hours: u64| Duration::from_hours(hours);
+        // How far the wall's clock and the monotonic one have run, and whether it is believed then.
+        let cases: [(&[(u64, u64)], bool); 5] = [
+            (&[(1, 1), (2, 2)], true),
+            (&[(1, 1), (8760, 2)], false),
+            (&[(1, 1), (8760, 2), (8783, 25)], false),
+            (&[(1, 1), (8760, 2), (8784, 26)], true),
+            (&[(1, 1), (8760, 2), (3, 3)], true),
+        ];
+        for (seen, believed) in cases {
+            let mut trust = Trust::new(start, begun);
+            for (wall, passed) in seen {
+                trust.see(start.after(hours(*wall)), begun + hours(*passed));
+            }
+            let last = seen.last().map_or(0, |(_, passed)| *passed);
+            assert_eq!(trust.is_given(begun + hours(last)), believed, "{seen:?}");
         }
     }
 }

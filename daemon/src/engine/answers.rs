@@ -25,7 +25,8 @@ impl Engine {
     pub fn next_due(&self) -> Option<Timestamp> {
         let slots = self.evaluators.iter().filter_map(|one| one.next_due(&self.sources));
         let logs = self.logs.iter().filter_map(LogEvaluator::next_due);
-        slots.chain(logs).chain(self.notifier.next_due()).min()
+        let clock = self.system.clock_settles();
+        slots.chain(logs).chain(self.notifier.next_due()).chain(clock).min()
     }
 
     /// All alarms that are pending, firing or recovering, the worst first.

@@ -58,16 +58,21 @@ mod tests {
 
     use super::*;
     use crate::engine::{
-        Input, SYSTEM,
+        CLOCK, Input, SYSTEM,
         threshold::{NoData, Then, Threshold},
         trial::{MINUTE, Trial, series, threshold},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What system alarms did, and why.
+    /// What system alarms did, and why; without those of the clock.
     fn system(trial: &Trial) -> Vec<String> {
+        told(trial, |instance| instance != CLOCK)
+    }
+
+    fn told(trial: &Trial, is: impl Fn(&str) -> bool) -> Vec<String> {
         let own = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+        let own = own.filter(|one| is(&one.alarm.labels["instance"]));
         let told = own.map(|one| {
             let labels = ["instance", "problem"].map(|name| one.alarm.labels[name].as_str());
             format!(
@@ -146,7 +151,7 @@ mod tests {
     /// The clock reads that many seconds more, or less, a second after the last slot.
     fn jump(trial: &mut Trial, seconds: i64) {
         let from = trial.slot.after(SECOND);
-        let now = Timestamp::from_seconds(from.seconds() + seconds);
+        let now = Timestamp::from_nanos(from.nanos() + seconds * 1_000_000_000);
         trial.step_at_once(Input::Jumped { from }, now);
         trial.slot = crate::engine::slot::Slots::of("s", MINUTE).last(now);
     }
@@ -174,6 +179,44 @@ mod tests {
             trial.slots("###");
             assert_eq!((trial.condition(), system(&trial)), ('F', vec![]), "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_jump_is_an_alarm_until_the_clock_has_run_on_for_a_minute() {
+        for (seconds, way) in [(3600, "ahead"), (-3600, "back"), (59, "ahead")] {
+            let mut trial = Trial::new(vec![threshold(0)]);
+            trial.slot(".");
+            let from = trial.slot.after(SECOND);
+            jump(&mut trial, seconds);
+            let (from, to) = (from, Timestamp::from_nanos(from.nanos() + seconds * 1_000_000_000));
+            let by = Duration::from_secs(seconds.unsigned_abs());
+            let [from, until] = [from, to].map(crate::engine::time_in_words);
+            let fired = format!(
+                "Fired clock clock-jumped: the clock went {way} by {by:?}, from {from} to {until}: it \
+                 was set, or the machine was suspended"
+            );
+            let all = |trial: &Trial| told(trial, |instance| instance == CLOCK);
+            assert_eq!(all(&trial), [fired.as_str()]);
+            trial.step_at_once(Input::Tick, to.after(SECOND * 59));
+            assert_eq!(all(&trial).len(), 1);
+            assert!(trial.engine.next_due().is_some_and(|due| due <= to.after(MINUTE)));
+            trial.step_at_once(Input::Tick, to.after(MINUTE));
+            assert_eq!(all(&trial)[1], "Resolved clock clock-jumped: cleared");
+        }
+    }
+
+    #[test]
+    fn at_the_end_of_all_time_nothing_spins() {
+        let mut trial = Trial::new(vec![threshold(0)]);
+        trial.slots("..");
+        let (end, back) = (Timestamp::from_nanos(i64::MAX), trial.slot.after(SECOND));
+        // As its thread has it: told of the jump, and again in the same moment.
+        for (from, now) in [(back, end), (end, end), (end, back)] {
+            trial.engine.step(Input::Jumped { from }, now);
+            trial.engine.step(Input::Tick, now);
+        }
+        trial.slot("#");
+        assert_eq!(trial.condition(), 'F');
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Engine {
         }
         if let Some(input) = step.input.take() {
             self.take_input(input, now, &mut changes);
+            self.system.settle_clock(now, &mut changes);
         }
         if !step.is_judged && self.judge_due(now, &mut changes) == Progress::Done {
             self.settle_logs(now, false, &mut changes);

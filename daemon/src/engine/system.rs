@@ -1,6 +1,6 @@
 //! System alarms: what is wrong with haetae itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{
@@ -19,6 +19,12 @@ use super::{
 
 /// The name of the built-in evaluator.
 pub const SYSTEM: &str = "system";
+
+/// What a problem of the clock is about.
+pub const CLOCK: &str = "clock";
+
+/// How long the clock runs on before a jump of it is over.
+const SETTLED: Duration = Duration::from_mins(1);
 
 /// The most system alarms at once; problems beyond it are not told apart any more.
 const MOST: usize = 10_000;
@@ -55,6 +61,8 @@ pub enum Problem {
     DiskFull,
     /// A stage of the daemon ended and was started again.
     StageFailed,
+    /// The clock was set, or the machine was suspended.
+    ClockJumped,
 }
 
 /// The system alarms that fire.
@@ -90,6 +98,7 @@ impl Problem {
             Self::StoreLost => "store-lost",
             Self::DiskFull => "disk-full",
             Self::StageFailed => "stage-failed",
+            Self::ClockJumped => "clock-jumped",
         }
     }
 
@@ -120,7 +129,8 @@ impl Problem {
             | Self::SlotsMissed
             | Self::QueueFilling
             | Self::QueueDamaged
-            | Self::StageFailed => Severity::Warning,
+            | Self::StageFailed
+            | Self::ClockJumped => Severity::Warning,
         }
     }
 
@@ -144,6 +154,7 @@ impl Problem {
             Self::StageFailed => {
                 ("had to start a part of itself again", "내부 처리 단계를 다시 시작했습니다")
             }
+            Self::ClockJumped => ("jumped", "시각이 갑자기 바뀌었습니다"),
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
         Summaries::from_iter([line("en", en), line("ko", ko)])
@@ -211,6 +222,30 @@ impl System {
         let alarm = firing.view(&key).over(now, "cleared");
         changes.store(firing.standing(&key, alarm.clone()));
         changes.transitions.push(Transition { change: Change::Resolved, alarm, at: now });
+    }
+
+    /// Ends the problem of a clock that has run on for a while; one from the future is of another
+    /// clock.
+    pub(super) fn settle_clock(&mut self, now: Timestamp, changes: &mut Changes) {
+        let jumped = self.jumped();
+        if jumped.is_some_and(|at| now < at || at.after(SETTLED) <= now) {
+            self.end(CLOCK, Problem::ClockJumped, now, changes);
+        }
+    }
+
+    /// When the problem of the clock is over, if it has one.
+    pub(super) fn clock_settles(&self) -> Option<Timestamp> {
+        Some(self.jumped()?.after(SETTLED))
+    }
+
+    /// When the clock jumped.
+    fn jumped(&self) -> Option<Timestamp> {
+        // Asked in each step: mostly there is no problem at all.
+        if self.firing.is_empty() {
+            return None;
+        }
+        let key = (CLOCK.to_owned(), Problem::ClockJumped);
+        self.firing.get(&key).map(|firing| firing.updated)
     }
 
     /// Closes the alarms of an instance that is gone.
@@ -293,6 +328,21 @@ impl Firing {
     fn standing(&self, key: &(String, Problem), alarm: AlarmView) -> Standing {
         Standing::new(self.fingerprint, self.occurrence, labels(key).to_map(), alarm)
     }
+}
+
+/// What there is to say of a clock that stood at `from` and stands at `to`.
+pub(super) fn jumped(from: Timestamp, to: Timestamp) -> String {
+    let (way, by) = if to < from { ("back", from.since(to)) } else { ("ahead", to.since(from)) };
+    let by = Duration::from_secs(by.as_secs());
+    let (from, to) = (time_in_words(from), time_in_words(to));
+    format!(
+        "the clock went {way} by {by:?}, from {from} to {to}: it was set, or the machine was suspended"
+    )
+}
+
+/// A time as it stands in a text: RFC 3339, in UTC, to the second.
+pub fn time_in_words(time: Timestamp) -> String {
+    jiff::Timestamp::from_second(time.seconds()).unwrap_or_default().to_string()
 }
 
 fn labels((instance, problem): &(String, Problem)) -> Labels {
@@ -381,7 +431,7 @@ mod tests {
         // The refusal names every variant that there is.
         let refusal = Problem::deserialize(word).unwrap_err().to_string();
         let words: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
-        assert_eq!(words.len(), 14, "{refusal}");
+        assert_eq!(words.len(), 15, "{refusal}");
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);

@@ -17,12 +17,13 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
+use tracing::warn;
 
 use crate::{
     clock::{Clock, Watch, monotonic},
     engine::{
         AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, Step,
-        notify::Explanation,
+        notify::Explanation, time_in_words as words,
     },
     fault,
 };
@@ -158,6 +159,10 @@ pub fn start(
                 fault::point("engine", "");
                 let now = clock.now();
                 let jump = watch.look(now, monotonic()).filter(|_| clock.is_real());
+                if let Some(from) = jump {
+                    let (from, to) = (words(from), words(now));
+                    warn!("the clock jumped from {from} to {to}: slots go on from there");
+                }
                 let jump = jump.map(|from| Input::Jumped { from });
                 for input in jump.into_iter().chain([input]) {
                     let mut step = Step::new(input, now);

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use haetae_plugin::{Batch, Timestamp, Window};
@@ -33,6 +33,10 @@ const WINDOW: Duration = Duration::from_mins(10);
 const POLL_CAP: Duration = Duration::from_mins(5);
 /// How often it is written down where a source got to: a listener gets on all the time.
 const MARK: Duration = Duration::from_secs(1);
+/// The longest and the shortest sleep before a slot: the wall clock may be set, or the machine
+/// suspended, meanwhile.
+const NAP: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_millis(1);
 /// The pause after an empty batch that came before the deadline: a listener must not spin.
 const IDLE: Duration = Duration::from_millis(10);
 
@@ -89,8 +93,8 @@ struct Calls {
     name: String,
     interval: Duration,
     clock: Clock,
-    /// The end of the last window whose batch was acknowledged.
-    acked: Option<Timestamp>,
+    /// The end of the last window whose batch was acknowledged, and when that was.
+    acked: Option<(Timestamp, Instant)>,
     /// The slot that was called last, whether it failed or not.
     called: Option<Timestamp>,
     pause: Backoff,
@@ -136,6 +140,7 @@ impl Calls {
     ) -> Self {
         // A mark of the future is of a clock that was wrong.
         let acked = mark.as_ref().and_then(Mark::read).filter(|time| *time <= clock.now());
+        let acked = acked.map(|time| (time, clock::monotonic()));
         let pause = Backoff::new(interval, POLL_CAP.max(interval));
         Self {
             name: name.into(),
@@ -152,7 +157,8 @@ impl Calls {
 
     async fn poll(&mut self, supervisor: &mut Supervisor) {
         let to = self.slot(supervisor).await;
-        let from = self.acked.unwrap_or_else(|| to.before(self.interval)).max(to.before(WINDOW));
+        let from = self.acked.map_or_else(|| to.before(self.interval), |(time, _)| time);
+        let from = from.max(to.before(WINDOW));
         self.called = Some(to);
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
@@ -176,28 +182,39 @@ impl Calls {
 
     /// Waits for the next slot. The first is the one that has just been, so that a daemon that
     /// starts has something to show; slots that went by meanwhile are counted, not made up for.
-    async fn slot(&self, supervisor: &Supervisor) -> Timestamp {
-        let now = self.clock.now();
-        let newest = last_slot(&self.name, self.interval, now);
-        let Some(called) = self.called else { return newest };
-        if newest > called {
-            let missed = newest.since(called).as_nanos() / self.interval.as_nanos().max(1);
-            let missed = u64::try_from(missed).unwrap_or(u64::MAX).saturating_sub(1);
-            supervisor.status().count(|counts| counts.missed += missed);
-            return newest;
-        }
-        let next = newest.after(self.interval);
-        // In short steps: the wall clock may be set, or the machine suspended, meanwhile.
-        while self.clock.now() < next {
-            let step = self.clock.until(next).min(Duration::from_secs(5));
+    async fn slot(&mut self, supervisor: &Supervisor) -> Timestamp {
+        loop {
+            let now = self.clock.now();
+            self.follow_clock(now);
+            let newest = last_slot(&self.name, self.interval, now);
+            let Some(called) = self.called else { return newest };
+            if newest > called {
+                let missed = newest.since(called).as_nanos() / self.interval.as_nanos().max(1);
+                let missed = u64::try_from(missed).unwrap_or(u64::MAX).saturating_sub(1);
+                supervisor.status().count(|counts| counts.missed += missed);
+                return newest;
+            }
+            let step = newest.after(self.interval).since(now).clamp(SHORTEST, NAP);
             sleep_until((clock::monotonic() + step).into()).await;
         }
-        last_slot(&self.name, self.interval, self.clock.now()).max(next)
+    }
+
+    /// A clock that went back makes nobody wait until it is there again: slots go on from `now`,
+    /// and a window begins as long ago as the last one was acknowledged.
+    fn follow_clock(&mut self, now: Timestamp) {
+        self.called = self.called.filter(|called| *called <= now);
+        if let Some((acked, at)) = self.acked.filter(|(acked, _)| *acked > now) {
+            // A slot is called a little after its time.
+            let since = at.elapsed().saturating_add(self.interval);
+            debug!(source = self.name, "the clock went back: it had got to {}", acked.millis());
+            self.acked = Some((now.before(since), at));
+        }
     }
 
     async fn listen(&mut self, supervisor: &mut Supervisor) {
         let to = self.clock.now();
-        let from = self.acked.unwrap_or(to).max(to.before(WINDOW));
+        self.follow_clock(to);
+        let from = self.acked.map_or(to, |(time, _)| time).max(to.before(WINDOW));
         let started = clock::monotonic();
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
@@ -216,7 +233,7 @@ impl Calls {
     }
 
     async fn acked_up_to(&mut self, to: Timestamp) {
-        self.acked = Some(to);
+        self.acked = Some((to, clock::monotonic()));
         let Some(mark) = &self.mark else { return };
         if self.marked.is_some_and(|marked| to >= marked && to.since(marked) < MARK) {
             return;

@@ -25,7 +25,7 @@ use crate::{
         recipient::{Recipient, Recipients},
         render::Voice,
     },
-    engine::{Effects, Engine, Input, Past, Setting, SourceTiming, log::Positions},
+    engine::{CLOCK, Effects, Engine, Input, Past, Setting, SourceTiming, log::Positions},
     plugin::event::Event,
     store::{Location, Standings, Store, health::Health, pages, reserve::Reserve},
 };
@@ -195,7 +195,7 @@ async fn engine(
     engine.step(Input::Overrides(overrides), now);
     let sources = plan.sources.iter().map(|source| source.name.clone());
     let instances = sources.chain(plan.sinks.iter().map(|sink| sink.name.clone()));
-    let instances: BTreeSet<_> = instances.chain([STORE.to_owned()]).collect();
+    let instances: BTreeSet<_> = instances.chain([STORE, CLOCK].map(Into::into)).collect();
     let past = Past { groups: store.groups().await?, ..store.past().await? };
     let mut effects = engine.restore(past, &instances, now);
     let (read, mut pages) = pages();

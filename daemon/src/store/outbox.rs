@@ -199,11 +199,6 @@ impl Transaction<'_> {
         Ok(pending.into_iter().collect())
     }
 
-    /// What an earlier run of this daemon held is free, and all that waits is due.
-    pub fn release(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        self.queue(statements::RELEASE, &[parameters![now, self.owner()]])
-    }
-
     /// Sinks that something waits for.
     pub fn sinks_of_outbox(&mut self) -> Result<Vec<String>, StoreError> {
         self.connection.all(statements::SINKS_OF_OUTBOX, parameters![], |row| row.string(0))

@@ -137,6 +137,11 @@ statements! {
         FROM outbox WHERE id = $6";
     RELEASE = "UPDATE outbox SET lease = 0, due = CASE WHEN due > $1 THEN $1 ELSE due END
         WHERE dead = 0 AND (owner = $2 OR owner = '')";
+    /// What a clock that went back has dated into the future; it is given up as late as it was to be.
+    HASTEN = "UPDATE outbox SET due = CASE WHEN due > $2 THEN $2 ELSE due END,
+        expires = CASE WHEN created > $2 THEN $2 + (expires - created) ELSE expires END,
+        created = CASE WHEN created > $2 THEN $2 ELSE created END
+        WHERE sink = $1 AND dead = 0 AND (due > $2 OR created > $2)";
     WAITING = "SELECT id, sink, alarm, kind, created, due, attempts, dead, reason, payload
         FROM outbox WHERE id > $1 ORDER BY id LIMIT $2";
     ONE_WAITING = "SELECT id, sink, alarm, kind, created, due, attempts, dead, reason, payload

@@ -59,7 +59,8 @@ impl Evaluator {
                 return Progress::More;
             }
             let at = self.done.after(self.slots.interval());
-            if at > now {
+            // At the end of all time no slot follows.
+            if at > now || at <= self.done {
                 return Progress::Done;
             }
             match self.due(at, sources) {

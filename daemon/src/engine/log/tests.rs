@@ -499,7 +499,7 @@ fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
         let effects = trial.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
         trial.write(effects);
         trial.hear(60_000, vouched);
-        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+        assert_eq!(trial.told().len(), fired, "{vouched}: {:?}", trial.told());
     }
 }
 
