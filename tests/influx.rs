@@ -24,6 +24,7 @@ use std::{
 
 use haetae::{
     clock::Clock,
+    engine::next_slot,
     plugin::{
         catalog::{Catalog, Storage},
         instance::{Fate, Instance, Order, Reply, Role, Spec},
@@ -207,6 +208,86 @@ inputs = ["vm-cpu", "paas"]
 }
 
 /// Records of `own` that `history` rejected.
+/// Agents send late: once by less than an interval, once by more.
+const LATE: &str = r#"
+[sources.late]
+plugin = "influx"
+url = "URL"
+database = "d"
+interval = "3s"
+
+[[sources.late.query]]
+metric = "late"
+influxql = "SELECT value FROM late WHERE $window GROUP BY h"
+
+[sources.later]
+plugin = "influx"
+url = "URL"
+database = "d"
+interval = "1s"
+
+[[sources.later.query]]
+metric = "later"
+influxql = "SELECT value FROM later WHERE $window GROUP BY h"
+
+[evaluators.value]
+inputs = ["late"]
+metric = "late"
+critical = { above = 90, clear = 80 }
+flap = false
+
+[sinks.file]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+path = "PATH"
+inputs = ["value"]
+"#;
+
+#[test]
+fn points_that_arrive_late_are_judged_or_it_is_said_that_they_are_not() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE d");
+    let home = home(LATE, &influx);
+    let daemon = home.start();
+    let interval = Duration::from_secs(3);
+    let mut slot = next_slot("late", interval, Timestamp::from_nanos(now()));
+    let mut written = Vec::new();
+    for round in 0..12 {
+        // Each is of a slot and lands two seconds after it.
+        let lands = slot.after(Duration::from_secs(2));
+        assert!(within(LONG, || (now() >= lands.nanos()).then_some(())).is_some());
+        let value = if round % 2 == 0 { 95 } else { 10 };
+        influx.write("d", &format!("late,h=a value={value} {}\n", slot.nanos()));
+        let later = slot.before(Duration::from_secs(5));
+        influx.write("d", &format!("later,h=a value=1 {}\n", later.nanos()));
+        written.push((value, slot.nanos()));
+        slot = slot.after(interval);
+    }
+    let judged = || -> Vec<(i64, i64)> {
+        let told = lines(&home).into_iter().filter(|line| line["type"] == "notification");
+        let told = told.filter(|line| line["alarms"][0]["evaluator"] == "value");
+        let alarm = |line: Value| {
+            let alarm = &line["alarms"][0];
+            let at = alarm["ended_ns"].as_i64().or(alarm["since_ns"].as_i64());
+            (if line["status"] == "firing" { 95 } else { 10 }, at.expect("a time"))
+        };
+        told.map(alarm).collect()
+    };
+    let all = within(LONG, || (judged().len() >= 12).then_some(()));
+    assert!(all.is_some(), "{:#?}\n{:#?}\n{written:?}", judged(), home.json(&["status"]));
+    assert_eq!(judged(), written);
+
+    let later = home.instance_when("later", |instance| instance["state"] == "degraded");
+    let cause = later["last_error"]["cause"].as_str().expect("a cause");
+    assert!(cause.contains("came when their time was judged, up to"), "{cause}");
+    assert_eq!(home.instance("late").expect("it is there")["state"], "ok");
+    let alarms = home.json(&["alarm", "list"]).expect("it answers").to_string();
+    assert!(!alarms.contains("limit-exceeded"), "{alarms}");
+    assert!(daemon.stop(), "it ends well");
+}
+
 fn dead(home: &Home) -> Vec<Value> {
     let listed = home.json(&["outbox", "list", "--dead", "--sink", "history"]);
     let listed = listed.and_then(|listed| listed["records"].as_array().cloned());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use haetae_plugin::{Batch, Samples};
+use haetae_plugin::{Batch, Samples, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -69,10 +69,12 @@ impl Stage for Feed {
         }
         while let Some(Handover { batch, until, taken }) = self.batches.recv().await {
             fault::point("feed", &self.source);
+            let mut complete = Timestamp::default();
             let (batch, mut complaint) = match batch {
                 Batch::Samples(samples) => {
                     let now = self.clock.now();
                     let (samples, complaint) = self.intake.admit(&samples, until, now);
+                    complete = samples.complete_until();
                     let queued = self.queue.is_some().then(|| samples.clone());
                     self.judge(samples).await;
                     (Batch::Samples(queued.unwrap_or_default()), complaint)
@@ -96,6 +98,7 @@ impl Stage for Feed {
                     Appended::Stopped => continue,
                 }
             }
+            self.intake.vouch(complete, self.clock.now());
             // The supervisor is gone only while the daemon stops.
             drop(taken.send(complaint));
         }

@@ -14,6 +14,8 @@ use crate::{config, plugin::event::Complaint};
 
 /// Points of one batch that are taken.
 const POINTS: usize = 1_000_000;
+/// How long it is said that points came late after the last one did.
+const TOLD: Duration = Duration::from_mins(5);
 /// How far ahead of our clock a point may be: clocks differ, but not by more than this.
 const AHEAD: Duration = Duration::from_hours(1);
 
@@ -28,6 +30,10 @@ pub struct Intake {
     known: HashMap<u64, Known>,
     hasher: RandomState,
     swept: Timestamp,
+    /// Up to when a batch that was taken has said everything.
+    vouched: Timestamp,
+    /// What came after that.
+    late: Late,
 }
 
 struct Known {
@@ -46,6 +52,16 @@ struct Dropped {
     shapes: u64,
 }
 
+/// Points that were taken after slots of their time were judged.
+#[derive(Clone, Copy, Default)]
+struct Late {
+    points: u64,
+    /// By how much at the most.
+    most: Duration,
+    /// When the last one came.
+    at: Timestamp,
+}
+
 impl Intake {
     /// The intake of a configured source.
     pub fn new(source: &config::Source) -> Self {
@@ -56,7 +72,14 @@ impl Intake {
             known: HashMap::new(),
             hasher: RandomState::new(),
             swept: Timestamp::default(),
+            vouched: Timestamp::default(),
+            late: Late::default(),
         }
+    }
+
+    /// A batch was taken: what is older from now on is late.
+    pub fn vouch(&mut self, until: Timestamp, now: Timestamp) {
+        self.vouched = self.vouched.max(until.min(now));
     }
 
     /// Takes what may be taken. `until` is the watermark if the batch names none.
@@ -75,6 +98,10 @@ impl Intake {
         };
         let points = batch.points();
         let mut taken = Samples::with_capacity(watermark, points.len().min(POINTS));
+        if self.vouched > now {
+            // The clock went back.
+            self.vouched = Timestamp::default();
+        }
         dropped.flood = points.len().saturating_sub(POINTS) as u64;
         for point in points.iter().take(POINTS) {
             let index = usize::try_from(point.series).unwrap_or(usize::MAX);
@@ -87,11 +114,19 @@ impl Intake {
                     {
                         self.known.remove(&self.hasher.hash_one(ended));
                     }
+                    if point.time <= self.vouched && point.flags == 0 {
+                        self.late.points += 1;
+                        self.late.most = self.late.most.max(until.since(point.time));
+                        self.late.at = now;
+                    }
                     taken.push_flagged(series, point.value, point.time, point.flags);
                 }
             }
         }
-        (taken, dropped.complaint(&self.limits))
+        if now < self.late.at || self.late.at.after(TOLD) < now {
+            self.late = Late::default();
+        }
+        (taken, dropped.complaint(&self.limits).or(self.late.complaint()))
     }
 
     /// The shared series with the configured labels; `None` if it is over a limit.
@@ -173,6 +208,15 @@ fn misshapen(series: &Series, limits: &config::Limits) -> Option<String> {
         }
     }
     None
+}
+
+impl Late {
+    fn complaint(self) -> Option<Complaint> {
+        let Self { points, most, .. } = self;
+        let cause = format!("{points} points came when their time was judged, up to {most:?} late");
+        let cure = "raise the interval of the source above that, or `delay` of its query".into();
+        (points > 0).then_some(Complaint { dropped: 0, cause, cure })
+    }
 }
 
 impl Dropped {
@@ -313,5 +357,28 @@ mod tests {
         assert!(taken.points().is_empty());
         assert_eq!(taken.complete_until(), NOW.after(AHEAD));
         assert!(complaint.unwrap().cause.contains("in the future"));
+    }
+
+    #[test]
+    fn points_after_their_time_was_judged_are_taken_and_said_for_five_minutes() {
+        let mut intake = intake(10);
+        let at = |second| Timestamp::from_seconds(1_000_000 + second);
+        let series = Series::gauge("m", "1").build();
+        let mut admit = |second: i64, point: i64, flags: u32| {
+            let mut samples = Samples::at(at(second));
+            samples.push_flagged(&series, 1.0, at(point), flags);
+            let (taken, complaint) = intake.admit(&samples, at(second), at(second));
+            intake.vouch(taken.complete_until(), at(second));
+            (taken.points().len(), complaint.map(|complaint| complaint.cause))
+        };
+        assert_eq!(admit(0, -100, 0), (1, None));
+        assert_eq!(admit(30, 1, 0), (1, None));
+        assert_eq!(admit(60, 25, Point::DELAYED), (1, None));
+        let said = "1 points came when their time was judged, up to 55s late";
+        assert_eq!(admit(90, 35, 0), (1, Some(said.into())));
+        assert_eq!(admit(390, 380, 0), (1, Some(said.into())));
+        assert_eq!(admit(391, 391, 0), (1, None));
+        // After a clock that went back nothing is late that is not.
+        assert_eq!(admit(-3600, -3600, 0), (1, None));
     }
 }

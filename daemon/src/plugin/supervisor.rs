@@ -221,7 +221,9 @@ impl Supervisor {
                 counts.cut += complaint.cut;
             });
             self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
-            self.raise(Problem::LimitExceeded, &complaint.cause).await;
+            if complaint.dropped > 0 {
+                self.raise(Problem::LimitExceeded, &complaint.cause).await;
+            }
             return;
         }
         self.status.enter(State::Ok, now);

@@ -5,9 +5,12 @@
 //! Each table of `query` is a metric and one statement that begins with SELECT or SHOW; `$window`
 //! stands for the time that it is asked for. With `window` that is `slot - window ≤ time < slot`,
 //! and the one value that each series has then is of the slot. Without, it is the time since the
-//! last slot, `from < time ≤ slot`, and each point keeps its own time; what reaches InfluxDB after
-//! that is not seen, so values of agents that send late need a `window`. A value without a time,
-//! or with the epoch that InfluxDB gives it where only a subquery names the range, is of the slot.
+//! last slot, `from < time ≤ slot`, and each point keeps its own time. Points may reach InfluxDB
+//! late: with points as they are, without a call or a subquery, the time before that is asked again,
+//! by `delay` or an interval, and what was yielded already is passed over; slots wait as long, an
+//! interval at the most, so alarms of such a query come later by that. Points that come later still
+//! are yielded if they are the newest, and `status` says that they came too late. A value without a
+//! time, or with the epoch that InfluxDB gives it where only a subquery names the range, is of the slot.
 //!
 //! Labels are the tags that the answer is grouped by; the measurement is none. One column of
 //! values is the metric; of several each is a series with the label `field`. NULL is no point. A
@@ -60,6 +63,7 @@ mod grouped;
 mod line;
 mod lines;
 mod options;
+mod overlap;
 mod post;
 mod query;
 mod reader;

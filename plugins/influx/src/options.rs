@@ -73,6 +73,11 @@ pub(crate) struct Query {
     /// point keeps its own time.
     #[serde(default)]
     pub(crate) window: Option<Duration>,
+    /// How late its points may reach InfluxDB: so much of the time before is asked again, and slots
+    /// wait for it, but never longer than the source's interval. By default the interval, or as
+    /// late as points were. Only of points as they are, without `window` and calls.
+    #[serde(default)]
+    pub(crate) delay: Option<Duration>,
     /// One SELECT or SHOW. `$window` stands for its range of time: `WHERE … AND $window`.
     #[schemars(length(min = 1))]
     pub(crate) influxql: String,

@@ -1,16 +1,17 @@
 //! A query: one statement, and the series that its rows become.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     time::Duration,
 };
 
-use haetae_plugin::{Call, Error, Result, Samples, Series, SeriesBuilder, Timestamp};
+use haetae_plugin::{Call, Error, Result, Samples, Series, SeriesBuilder, Timestamp, Window};
 
 use crate::{
     answer::{Answer, BYTES, Cell, Table},
     grouped::Grouped,
     options::{self, Kind},
+    overlap::Overlap,
     server::Server,
     statement::{Range, Statement},
 };
@@ -34,7 +35,7 @@ pub(crate) struct Query {
 
 /// What tells the series of an answer apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     name: String,
     tags: BTreeMap<String, String>,
     /// Of several columns the name of this one.
@@ -58,6 +59,18 @@ struct Gathered<'a> {
     asked: Asked,
     seen: HashMap<Key, Seen>,
     samples: &'a mut Samples,
+    again: Option<Again<'a>>,
+    /// How many values there were, also of points that were yielded before.
+    values: usize,
+}
+
+/// A question that is asked again: only points that were not yielded before are.
+pub(crate) struct Again<'a> {
+    pub(crate) overlap: &'a mut Overlap,
+    /// The window of the poll.
+    pub(crate) window: Window,
+    /// The start of the overlap.
+    pub(crate) from: Timestamp,
 }
 
 struct Seen {
@@ -77,6 +90,11 @@ impl Query {
             return Err(Error::config("metric: it needs a name"));
         }
         let statement = Statement::new(&query.influxql)?;
+        if query.delay.is_some() && (window.is_some() || !statement.is_raw()) {
+            return Err(Error::config(
+                "delay: only of points as they are, without window and calls",
+            ));
+        }
         Ok(Self {
             grouped: Grouped::new(&statement),
             statement,
@@ -116,6 +134,11 @@ impl Query {
         self.grouped.is_some()
     }
 
+    /// Whether its points have times of their own, so that they may be asked for again.
+    pub(crate) fn is_raw(&self) -> bool {
+        self.window.is_none() && self.statement.is_raw()
+    }
+
     /// Asks, and adds what it yields.
     pub(crate) fn ask(
         &mut self,
@@ -124,18 +147,30 @@ impl Query {
         call: Call,
         samples: &mut Samples,
     ) -> Result<()> {
+        self.ask_again(server, asked, call, samples, None)
+    }
+
+    /// The same; of what is asked `again` the points that are new.
+    pub(crate) fn ask_again(
+        &mut self,
+        server: &Server,
+        asked: Asked,
+        call: Call,
+        samples: &mut Samples,
+        again: Option<Again<'_>>,
+    ) -> Result<()> {
         let statement = match (asked.windows, &self.grouped) {
             (Some(window), Some(grouped)) => &grouped.by(window, asked.range.from),
             _ => &self.statement,
         };
         let response = server.ask(&statement.over(asked.range), call)?;
         let mut answer = Answer::new(response, BYTES);
-        let mut gathered = Gathered { asked, seen: HashMap::new(), samples };
+        let mut gathered = Gathered { asked, seen: HashMap::new(), samples, again, values: 0 };
         while let Some(tables) = answer.next()? {
             for table in &tables {
                 self.take(table, &mut gathered)?;
             }
-            if gathered.samples.points().len() > VALUES {
+            if gathered.values > VALUES {
                 return Err(Error::config(format!(
                     "more than {VALUES} values: ask for less, or for a mean over a window"
                 )));
@@ -171,7 +206,9 @@ impl Query {
         key: Key,
         gathered: &mut Gathered<'_>,
     ) -> Result<()> {
-        let Gathered { asked, seen, samples } = gathered;
+        let Gathered { asked, seen, samples, again, values } = gathered;
+        let again = again.as_mut().map(|again| (again, key.clone(), BTreeSet::new()));
+        let mut again = again.filter(|_| time.is_some());
         let seen = match seen.entry(key) {
             Entry::Occupied(seen) => seen.into_mut(),
             Entry::Vacant(new) => {
@@ -196,8 +233,18 @@ impl Query {
                 None => return Err(Error::failed("a row lacks a column")),
             };
             seen.values += 1;
+            *values += 1;
             let own = time.and_then(|time| row.get(time));
-            samples.push_at(&seen.series, value, asked.time(own, self.window.is_some())?);
+            let at = asked.time(own, self.window.is_some())?;
+            if let Some((again, key, times)) = &mut again
+                && !(again.overlap.is_fresh(key, at, again.from) && times.insert(at))
+            {
+                continue;
+            }
+            samples.push_at(&seen.series, value, at);
+        }
+        if let Some((again, key, times)) = again {
+            again.overlap.yields(key, times, again.window);
         }
         if self.window.is_some() && asked.windows.is_none() && seen.values > 1 {
             return Err(Error::config(format!(
@@ -211,7 +258,7 @@ impl Query {
 
 impl Asked {
     /// What a source asks in `window`; the query's own window ends where that ends.
-    pub(crate) fn in_window(own: Option<Duration>, window: haetae_plugin::Window) -> Self {
+    pub(crate) fn in_window(own: Option<Duration>, window: Window) -> Self {
         let stamp = window.to;
         let range = match own {
             Some(own) => Range { from: stamp.before(own), to: stamp },

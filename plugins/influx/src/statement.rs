@@ -50,6 +50,17 @@ impl Statement {
         &self.0
     }
 
+    /// Whether it surely yields the points themselves, each with its own time: there is no call and
+    /// no subquery before its conditions.
+    pub(crate) fn is_raw(&self) -> bool {
+        let mut words = self.0.match_indices(|c: char| c.is_ascii_alphabetic());
+        let is_where = |(at, _): &(usize, &str)| {
+            self.0.get(*at..at + 5).is_some_and(|word| word.eq_ignore_ascii_case("WHERE"))
+        };
+        let head = words.find(is_where).and_then(|(at, _)| self.0.get(..at));
+        head.is_some_and(|head| !head.contains('('))
+    }
+
     /// This statement with something inserted at `at` and something added at its end; what both
     /// are is the caller's to know.
     pub(crate) fn with(&self, at: usize, inserted: &str, added: &str) -> Self {
@@ -98,6 +109,19 @@ mod tests {
         ] {
             let said = Statement::new(text).err().map_or(String::new(), |error| error.to_string());
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn points_themselves_are_what_no_call_and_no_subquery_yields() {
+        for (text, raw) in [
+            ("SELECT value FROM m WHERE $window GROUP BY a", true),
+            ("select value * 2 from m where (a = 'b') and $window", true),
+            ("SELECT mean(value) FROM m WHERE $window", false),
+            ("SELECT v FROM (SELECT last(v) AS v FROM m WHERE $window)", false),
+            ("SHOW SERIES CARDINALITY", false),
+        ] {
+            assert_eq!(Statement::new(text).unwrap().is_raw(), raw, "{text}");
         }
     }
 

@@ -141,11 +141,63 @@ fn without_a_window_points_keep_their_times_and_columns_are_fields() {
 #[test]
 fn the_range_of_a_raw_query_has_its_end_in_it_and_not_its_start() {
     let script = Script::new();
-    script.answer(200, "{\"results\":[{}]}\n");
+    // Where there is nothing, it looks further back.
+    for _ in 0..2 {
+        script.answer(200, "{\"results\":[{}]}\n");
+    }
     let mut source = InfluxSource::open(raw(), script.context()).unwrap();
     assert!(source.collect(call(1000, 1030)).unwrap().is_empty());
-    let range = "%28time%20%3E%3D%201000000000001%20AND%20time%20%3C%201030000000001%29";
-    assert!(script.requests()[0].url.contains(range), "{}", script.requests()[0].url);
+    for (request, from) in script.requests().iter().zip(["970", "430"]) {
+        let range =
+            format!("%28time%20%3E%3D%20{from}000000001%20AND%20time%20%3C%201030000000001%29");
+        assert!(request.url.contains(&range), "{}", request.url);
+    }
+}
+
+/// The window, the times of each answer, what is yielded, and whether it is acknowledged.
+type Poll<'a> = ((i64, i64), &'a [&'a [i64]], &'a [i64], bool);
+
+#[test]
+fn what_comes_late_is_yielded_once() {
+    let script = Script::new();
+    let mut source = InfluxSource::open(raw(), script.context()).unwrap();
+    let polls: [Poll<'_>; 5] = [
+        ((1000, 1030), &[&[1010]], &[1010], false),
+        ((1000, 1040), &[&[1010, 1035]], &[1010, 1035], true),
+        ((1040, 1070), &[&[1010, 1020, 1035, 1050]], &[1020, 1050], true),
+        // Where there is nothing new it looks further back.
+        ((1070, 1100), &[&[1035, 1050], &[1010, 1020, 1035, 1050]], &[], true),
+        // Of what is older than the overlap only what is newer than all before is new.
+        ((1200, 1230), &[&[], &[1020, 1049, 1051]], &[1051], true),
+    ];
+    for (window, answers, expected, acked) in polls {
+        for times in answers {
+            let rows: Vec<_> = times.iter().map(|time| format!("[{time}000000000,1]")).collect();
+            let rows = format!("[{}]", rows.join(","));
+            script.answer(200, document(&[table("{}", r#""v""#, &rows)]));
+        }
+        let Batch::Samples(samples) = source.collect(call(window.0, window.1)).unwrap() else {
+            panic!("no samples")
+        };
+        let times: Vec<_> = points(&samples).iter().map(|(_, time, _)| time / SECOND).collect();
+        assert_eq!(times, expected, "{window:?}");
+        if acked {
+            source.ack().unwrap();
+        }
+    }
+}
+
+#[test]
+fn slots_wait_for_what_comes_late_but_never_longer_than_an_interval() {
+    for (delay, complete) in [("", 1000), (r#""delay":"0s","#, 1030), (r#""delay":"2h","#, 1000)] {
+        let query =
+            format!(r#"{{"metric":"cpu",{delay}"influxql":"SELECT v FROM m WHERE $window"}}"#);
+        let samples = collected(asking(&query), &document(&[table("{}", r#""v""#, "[[1,1]]")]));
+        assert_eq!(samples.unwrap().complete_until(), Timestamp::from_seconds(complete), "{delay}");
+    }
+    let mean = r#"{"metric":"cpu","delay":"1s","influxql":"SELECT mean(v) FROM m WHERE $window"}"#;
+    let error = InfluxSource::open(asking(mean), Script::new().context()).err().unwrap();
+    assert!(error.message().contains("delay: only of points as they are"), "{error}");
 }
 
 #[test]
