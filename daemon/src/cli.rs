@@ -202,6 +202,7 @@ pub fn main() -> ExitCode {
         Verb::Status(arguments) => status::run(&common, &arguments),
         Verb::PluginTrial { files } => u8::from(trial::answer(&files).is_err()) * exit::FOUND,
     };
+    telemetry::flush();
     ExitCode::from(code)
 }
 

@@ -6,7 +6,7 @@ use haetae_plugin::Severity;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::Unreadable;
+use crate::{config::Unreadable, telemetry};
 
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
@@ -70,7 +70,8 @@ pub(super) fn unreadable(error: &Unreadable) {
 
 /// Says something to the person at the terminal.
 pub(super) fn say(text: impl AsRef<str>) {
-    // Nowhere to complain if stderr is closed.
+    // After what was logged before it. Nowhere to complain if stderr is closed.
+    telemetry::flush();
     drop(writeln!(io::stderr().lock(), "{}", text.as_ref()));
 }
 

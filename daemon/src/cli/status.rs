@@ -45,6 +45,11 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
     evaluators(&status, &voice);
     queues(&status, style, &voice);
     store(&status, style, &voice);
+    if status.log_lines_dropped > 0 {
+        let (mark, lines) = (style.bad("log"), status.log_lines_dropped);
+        output::line(format!("{mark}  {lines} lines could not be written"));
+        output::line("     cure: make room where stderr goes, or have somebody read it");
+    }
     for refused in &status.refused {
         let mark = style.bad("not loaded");
         output::line(format!("{mark}  {} {}: {}", refused.code, refused.file, refused.cause));

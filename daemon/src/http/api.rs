@@ -19,6 +19,7 @@ use crate::{
     plugin::status::InstanceStatus,
     stage::StageStatus,
     store::{Count, Entry, Handled, StoreError},
+    telemetry,
 };
 
 /// The answer of `GET /api/v1/status`.
@@ -50,6 +51,9 @@ pub struct StatusAnswer {
     pub evaluators: Vec<EvaluatorStatus>,
     /// Plugin files that are not loaded.
     pub refused: Vec<RefusedFile>,
+    /// Lines of the daemon's own log that could not be written.
+    #[serde(default)]
+    pub log_lines_dropped: u64,
 }
 
 /// How the store is.
@@ -202,6 +206,7 @@ async fn status(State(view): State<View>) -> Response {
         instances: view.instances(),
         evaluators: counts.evaluators,
         refused: refused.collect(),
+        log_lines_dropped: telemetry::dropped(),
     };
     Json(answer).into_response()
 }

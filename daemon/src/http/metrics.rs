@@ -22,9 +22,12 @@ use prometheus_client::{
 
 use self::{connections::Connected, waiting::Waiting};
 use super::View;
-use crate::plugin::{
-    lend::Cell,
-    status::{Counts, InstanceStatus, State},
+use crate::{
+    plugin::{
+        lend::Cell,
+        status::{Counts, InstanceStatus, State},
+    },
+    telemetry,
 };
 
 /// Answers `GET /metrics`.
@@ -111,6 +114,11 @@ impl Collector for Snapshot {
         let help = "Stages of the daemon that were started again";
         let kind = restarts.metric_type();
         restarts.encode(encoder.encode_descriptor("stage_restarts", help, None, kind)?)?;
+        let dropped = ConstCounter::new(telemetry::dropped());
+        let help = "Lines of the daemon's own log that could not be written";
+        let family =
+            encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?;
+        dropped.encode(family)?;
         let firing: Family<[(&str, &str); 1], Gauge> = Family::default();
         for (severity, count) in &self.alarms {
             firing.get_or_create(&[("severity", severity.as_str())]).set(*count);

@@ -215,7 +215,7 @@ impl Late {
         let Self { points, most, .. } = self;
         let cause = format!("{points} points came when their time was judged, up to {most:?} late");
         let cure = "raise the interval of the source above that, or `delay` of its query".into();
-        (points > 0).then_some(Complaint { dropped: 0, cause, cure })
+        (points > 0).then_some(Complaint { dropped: 0, cut: 0, cause, cure })
     }
 }
 
