@@ -12,4 +12,5 @@ pub mod render;
 pub mod retention;
 mod thread;
 mod withheld;
+pub mod work;
 mod writing;

@@ -14,7 +14,8 @@ use super::{
     fate::{CONFIG_PAUSE, fates},
     outcome::{Recorded, Recording, claim, end},
     recipient::{Recipient, Recipients},
-    thread::{answer, apart, meet},
+    thread::{answer, meet},
+    work::Work,
 };
 use crate::{
     clock::{self, Clock},
@@ -26,10 +27,6 @@ use crate::{
     store::{Claimed, Store, StoreError, Transaction},
 };
 
-/// Notifications that a sink is given at once: few at first, so that a daemon that is killed again
-/// and again gets on and sends little a second time; then as many as it shows that it can take.
-const FEWEST: usize = 4;
-const MOST: usize = 256;
 /// To a sink that took nothing: of that nothing can come a second time.
 const OF_THE_REFUSED: usize = 64;
 /// Ends that are written in one transaction.
@@ -38,11 +35,9 @@ const ROUND: i64 = 500;
 const SETTLED: Duration = Duration::from_mins(10);
 /// The longest sleep, so that a clock that was set is noticed.
 const NAP: Duration = Duration::from_secs(5);
-/// How long what lies in the outbox may wait while there is always something handed over.
-const LOOK: Duration = Duration::from_secs(1);
 /// The pauses after a sink took nothing at all.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const SINK_PAUSE: Duration = Duration::from_mins(1);
+pub(super) const SINK_PAUSE: Duration = Duration::from_mins(1);
 /// What a lease is longer than the deadline of its delivery.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
@@ -313,74 +308,6 @@ impl Dispatch {
         let detail = Some(format!("{reason}; see `haetae outbox list --dead`"));
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(Event { instance, problem, detail }).await);
-    }
-}
-
-/// How the work goes on.
-#[derive(Debug)]
-pub struct Work {
-    /// The time when it was last worked.
-    seen: Timestamp,
-    /// When it was last seen to that all ends that are due are written.
-    settled: Option<Timestamp>,
-    /// How many notifications the sink is given at once.
-    together: usize,
-    /// Whether the sink took nothing when it was last given something.
-    is_refused: bool,
-    /// When it was last looked for what lies in the outbox.
-    looked: Timestamp,
-    /// Of a sink that took nothing.
-    pause: Backoff,
-    /// When it took nothing last.
-    refused: Timestamp,
-    /// Until then the sink is left alone.
-    not_before: Timestamp,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self {
-            seen: Timestamp::default(),
-            settled: None,
-            together: FEWEST,
-            is_refused: false,
-            looked: Timestamp::default(),
-            pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
-            refused: Timestamp::default(),
-            not_before: Timestamp::default(),
-        }
-    }
-}
-
-impl Work {
-    /// The sink is left alone for so long.
-    fn leave(&mut self, wait: Duration, now: Timestamp) {
-        (self.refused, self.not_before) = (now, now.after(wait));
-    }
-
-    /// How many of these rows are given to the sink at once.
-    fn portion(&self, rows: &[Claimed]) -> usize {
-        self.together.min(apart(rows))
-    }
-
-    /// How many rows are claimed: none while something is handed over, but now and then.
-    fn claims(&mut self, is_handoff_empty: bool, now: Timestamp) -> usize {
-        let is_long_ago = now < self.looked || self.looked.after(LOOK) <= now;
-        if !is_handoff_empty && !is_long_ago {
-            return 0;
-        }
-        self.looked = now;
-        self.together
-    }
-
-    /// A sink that took all of a batch in a small part of its time is given more at once, one
-    /// that needed much of it fewer.
-    fn took(&mut self, count: usize, time: Duration, deadline: Duration) {
-        if time > deadline / 2 {
-            self.together = (self.together / 2).max(FEWEST);
-        } else if count >= self.together && time < deadline / 8 {
-            self.together = (self.together * 2).min(MOST);
-        }
     }
 }
 

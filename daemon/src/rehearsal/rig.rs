@@ -19,11 +19,12 @@ use crate::{
     clock::Clock,
     config::{Plan, Sink, Source},
     deliver::{
-        dispatch::{Dispatch, Work},
+        dispatch::Dispatch,
         handoff::Handoff,
         outbox::{Outbox, STORE},
         recipient::{Recipient, Recipients},
         render::Voice,
+        work::Work,
     },
     engine::{CLOCK, Effects, Engine, Input, Past, Setting, SourceTiming, log::Positions},
     plugin::event::Event,

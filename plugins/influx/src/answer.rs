@@ -16,6 +16,8 @@ use crate::server::refused;
 
 /// Bytes of one answer at most.
 pub(crate) const BYTES: u64 = 256 << 20;
+/// Bytes of one document at most: ten thousand rows have less than one MiB.
+const DOCUMENT: u64 = 16 << 20;
 
 /// An answer that is being read: a document a line, each but the last marked `partial`.
 pub(crate) struct Answer<R> {
@@ -93,12 +95,16 @@ impl<R: Read> Answer<R> {
     pub(crate) fn next(&mut self) -> Result<Option<Vec<Table>>> {
         loop {
             self.line.clear();
-            let mut limited = self.reader.by_ref().take(self.left.saturating_add(1));
+            let most = self.left.min(DOCUMENT);
+            let mut limited = self.reader.by_ref().take(most.saturating_add(1));
             let read = limited.read_until(b'\n', &mut self.line);
             let read = read.map_err(|error| Error::from(error).context("the answer broke off"))?;
-            self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
-                Error::config("the answer is too large: ask for less, or for a mean over a window")
-            })?;
+            if read as u64 > most {
+                return Err(Error::config(
+                    "the answer is too large: ask for less, or for a mean over a window",
+                ));
+            }
+            self.left -= read as u64;
             if read == 0 {
                 return self.end();
             }
