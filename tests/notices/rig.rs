@@ -14,11 +14,12 @@ use haetae::{
     clock::Clock,
     config::{Files, Language, Plan},
     deliver::{
-        dispatch::{Dispatch, Work},
+        dispatch::Dispatch,
         handoff::Handoff,
         outbox::Outbox,
         recipient::{Recipient, Recipients},
         render::Voice,
+        work::Work,
     },
     engine::{
         AlarmView, Change, Condition, Effects, Evidence, Standing, Transition,

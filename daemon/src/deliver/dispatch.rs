@@ -34,10 +34,10 @@ const ROUND: i64 = 500;
 /// How often it is seen to that all ends that are due are written.
 const SETTLED: Duration = Duration::from_mins(10);
 /// The longest sleep, so that a clock that was set is noticed.
-const NAP: Duration = Duration::from_secs(5);
+pub(super) const NAP: Duration = Duration::from_secs(5);
 /// The pauses after a sink took nothing at all.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
-pub(super) const SINK_PAUSE: Duration = Duration::from_mins(1);
+pub(super) const SINK_PAUSE: Duration = Duration::from_secs(30);
 /// What a lease is longer than the deadline of its delivery.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
@@ -109,8 +109,11 @@ impl Dispatch {
             return;
         }
         match self.round(sink, now, work).await {
-            Ok(Round::Idle) => {}
-            Ok(Round::Worked) => work.pause.succeeded(),
+            Ok(Round::Idle) => work.store.succeeded(),
+            Ok(Round::Worked) => {
+                work.store.succeeded();
+                work.pause.succeeded();
+            }
             Ok(Round::Refused(wait)) => {
                 work.together = work.together.max(OF_THE_REFUSED);
                 let own = jittered(work.pause.failed());
@@ -118,7 +121,7 @@ impl Dispatch {
             }
             Err(error) => {
                 warn!(sink = self.name, %error, "the outbox cannot be used now");
-                let wait = jittered(work.pause.failed());
+                let wait = work.store.failed();
                 work.leave(wait, self.clock.now());
             }
         }

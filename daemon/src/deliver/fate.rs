@@ -6,8 +6,8 @@ use haetae_plugin::{Outcome, Verdict};
 
 use crate::plugin::sink::Undelivered;
 
-/// The pause of what waits for a person to correct an option.
-pub(super) const CONFIG_PAUSE: Duration = Duration::from_mins(1);
+/// The least pause of what waits for a person to correct an option: a server may count wrong passwords.
+pub(super) const CONFIG_PAUSE: Duration = Duration::from_secs(15);
 
 /// What became of one notification.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -144,7 +144,7 @@ impl Outbox {
 
     /// Writes effects, however long it takes: what is not durable did not happen.
     async fn keep(&self, effects: &Arc<Vec<Effects>>, trouble: &mut Trouble) {
-        let mut pause = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+        let mut pause = Backoff::new(Duration::from_millis(100), LOOK);
         loop {
             let wait = match self.write(Arc::clone(effects)).await {
                 Ok(()) => return self.works(trouble),

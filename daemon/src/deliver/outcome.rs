@@ -9,7 +9,7 @@ use haetae_plugin::{Records, Timestamp};
 use tracing::{debug, warn};
 
 use super::{
-    dispatch::{FIRST_PAUSE, GRACE},
+    dispatch::{FIRST_PAUSE, GRACE, SINK_PAUSE},
     fate::{Fate, Fates},
     recipient::{Recipient, Recipients},
     thread::answer,
@@ -21,7 +21,7 @@ use crate::{
     store::{About, Act, Claimed, HAETAE, Held, Record, Roots, StoreError, Told, Transaction},
 };
 
-/// The longest pause before one notification is tried again.
+/// The longest pause before one notification is tried again, of a sink that takes others.
 const ROW_PAUSE: Duration = Duration::from_mins(5);
 
 /// What became of a batch, as it is written down; as often as it takes.
@@ -91,6 +91,8 @@ impl Recording {
         let about = about(transaction, &self.claimed)?;
         let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
         let (mut delivered, mut told) = (Vec::new(), Vec::new());
+        // A sink that takes nothing is asked as often as that is: nobody knows when it is back.
+        let longest = if self.took() { ROW_PAUSE } else { SINK_PAUSE };
         for (row, Fates { fate, rejected }) in self.claimed.iter().zip(&self.fates) {
             for (recipient, reason) in rejected {
                 let named = reason.contains(recipient.as_str());
@@ -102,7 +104,7 @@ impl Recording {
                 Fate::Delivered => delivered.push(row),
                 Fate::Retry { reason, after, left } if now < row.expires => {
                     // Some have it: they are to be told of the end.
-                    if retry(transaction, row, (reason, *after, left), now)? {
+                    if retry(transaction, row, (reason, *after, left), longest, now)? {
                         told.push(row);
                     }
                 }
@@ -231,9 +233,10 @@ fn retry(
     transaction: &mut Transaction<'_>,
     row: &Claimed,
     (reason, after, left): (&str, Option<Duration>, &[String]),
+    longest: Duration,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let own = jittered(Backoff::nth(FIRST_PAUSE, ROW_PAUSE, row.notification.attempt));
+    let own = jittered(Backoff::nth(FIRST_PAUSE, longest, row.notification.attempt));
     let wait = after.map_or(own, |after| after.max(own));
     // Whatever a peer asks for, it is given up in time.
     let due = now.after(wait).min(row.expires);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use haetae_plugin::Timestamp;
 
 use super::{
-    dispatch::{FIRST_PAUSE, SINK_PAUSE},
+    dispatch::{FIRST_PAUSE, NAP, SINK_PAUSE},
     thread::apart,
 };
 use crate::{retry::Backoff, store::Claimed};
@@ -32,6 +32,8 @@ pub struct Work {
     looked: Timestamp,
     /// Of a sink that took nothing.
     pub(super) pause: Backoff,
+    /// Of a store that can't be used: nobody else asks it for what waits, so it is asked soon again.
+    pub(super) store: Backoff,
     /// When it took nothing last.
     pub(super) refused: Timestamp,
     /// Until then the sink is left alone.
@@ -47,6 +49,7 @@ impl Default for Work {
             is_refused: false,
             looked: Timestamp::default(),
             pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
+            store: Backoff::new(FIRST_PAUSE, NAP),
             refused: Timestamp::default(),
             not_before: Timestamp::default(),
         }

@@ -21,7 +21,7 @@ use crate::{
 /// Records that are taken out at once.
 const TOGETHER: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The way from a queue to a sink.
 pub struct Pump {

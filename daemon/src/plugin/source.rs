@@ -30,7 +30,7 @@ use crate::{
 /// The longest window that a poller is asked for at once.
 const WINDOW: Duration = Duration::from_mins(10);
 /// The longest pause of a poller whose calls fail, unless its interval is longer.
-const POLL_CAP: Duration = Duration::from_mins(5);
+const POLL_CAP: Duration = Duration::from_secs(30);
 /// How often it is written down where a source got to: a listener gets on all the time.
 const MARK: Duration = Duration::from_secs(1);
 /// The longest and the shortest sleep before a slot: the wall clock may be set, or the machine

@@ -28,7 +28,7 @@ const ABANDONED: isize = 3;
 const BREAKER_PANICS: usize = 5;
 const BREAKER_PERIOD: Duration = Duration::from_mins(10);
 /// The longest wait before an instance is opened again.
-const REOPEN_CAP: Duration = Duration::from_mins(1);
+const REOPEN_CAP: Duration = Duration::from_secs(30);
 /// How long an instance may take to close.
 const CLOSE: Duration = Duration::from_secs(5);
 

@@ -1,0 +1,201 @@
+//! Each kind of peer does each bad thing: it is named soon, the others go on, nothing is lost, and it is
+//! over soon after its end. `HAETAE_TEST_SOAK` has the deadlines that a user has.
+#![allow(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; an index into JSON that is missing reads as null; it prints what it saw"
+)]
+
+#[path = "matrix/daemon.rs"]
+mod daemon;
+#[path = "servers/faulty_proxy.rs"]
+mod faulty_proxy;
+#[path = "servers/influx.rs"]
+mod influx;
+#[path = "servers/postgres.rs"]
+mod postgres;
+#[path = "servers/running.rs"]
+mod running;
+#[path = "servers/smtp_sink.rs"]
+mod smtp_sink;
+mod support;
+#[path = "matrix/words.rs"]
+mod words;
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use daemon::{SECRET, Watched};
+use faulty_proxy::{Fault, FaultyProxy};
+use influx::Influx;
+use postgres::Postgres;
+use smtp_sink::SmtpSink;
+use support::{Home, within};
+use words::{HTTP, POSTGRESQL, SMTP};
+
+/// So soon after it is known a system alarm is told, and so soon after its end all is well.
+const SOON: Duration = Duration::from_secs(30);
+/// So soon health says that the store fails.
+const SAID: Duration = Duration::from_secs(15);
+/// So long a store is away at the least.
+const AWAY: Duration = Duration::from_secs(10);
+
+fn is_soak() -> bool {
+    std::env::var_os("HAETAE_TEST_SOAK").is_some()
+}
+
+/// The deadline of a plugin's call, and what of it stands in the configuration.
+fn deadline() -> (Duration, &'static str) {
+    if is_soak() { (SOON, "") } else { (Duration::from_secs(2), "deadline = \"2s\"\n") }
+}
+
+/// The interval of a source, which is not shorter than its deadline.
+fn interval() -> &'static str {
+    if is_soak() { "10s" } else { "2s" }
+}
+
+#[test]
+fn a_source_whose_peer_is_bad() {
+    let server = Influx::start();
+    server.execute("CREATE DATABASE cf");
+    let proxy = FaultyProxy::start(&server.address, HTTP);
+    let (known_after, deadline) = deadline();
+    let home = Home::with_plugins(&["lent", "file", "influx"]);
+    let mut watched = Watched::start(
+        home,
+        &format!(
+            r#"
+[sources.paas]
+plugin = "influx"
+url = "http://{}"
+database = "cf"
+interval = "{}"
+username = "haetae"
+password = {{ file = "HOME/secret" }}
+{deadline}
+[[sources.paas.query]]
+metric = "load"
+influxql = "SELECT value FROM load WHERE $window GROUP BY host"
+[evaluators.load]
+inputs = ["paas"]
+metric = "load"
+by = ["host"]
+critical = {{ above = 90 }}
+"#,
+            proxy.address(),
+            interval(),
+        ),
+    );
+    watched.is_well("paas");
+    for fault in Fault::ALL {
+        let begun = Instant::now();
+        proxy.set(fault);
+        watched.system_alarm_is_told("paas", "source-down", known_after + SOON);
+        println!("source {fault:?}: told after {:.1?}", begun.elapsed());
+        watched.goes_on(&format!("source-{fault:?}"));
+        watched.says_what_is_wrong("paas", true);
+        proxy.set(Fault::None);
+        let ended = Instant::now();
+        watched.system_alarm_ends("paas", SOON);
+        watched.is_well("paas");
+        println!("source {fault:?}: well after {:.1?}", ended.elapsed());
+        watched.is_bounded();
+    }
+    watched.stop();
+}
+
+#[test]
+fn a_sink_whose_peer_is_bad() {
+    let home = Home::with_plugins(&["lent", "file", "email"]);
+    let mails = home.path("mails");
+    let server = SmtpSink::start(&mails, &[format!("login=haetae:{SECRET}")]);
+    let proxy = FaultyProxy::start(&format!("127.0.0.1:{}", server.port()), SMTP);
+    let (known_after, deadline) = deadline();
+    let mut watched = Watched::start(
+        home,
+        &format!(
+            r#"
+[sinks.mail]
+plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels"]
+server = "smtp://127.0.0.1:{}"
+starttls = "never"
+username = "haetae"
+password = {{ file = "HOME/secret" }}
+from = "haetae@monitor.test"
+to = ["ops@mail.test"]
+{deadline}
+"#,
+            proxy.address().port()
+        ),
+    );
+    watched.is_well("mail");
+    let mut number = 0;
+    for fault in Fault::ALL {
+        let begun = Instant::now();
+        proxy.set(fault);
+        // An alarm, told elsewhere at once, and the mail of which waits.
+        watched.goes_on(&format!("sink-{fault:?}"));
+        watched.system_alarm_is_told("mail", "sink-failing", known_after + SOON);
+        println!("sink {fault:?}: told after {:.1?}", begun.elapsed());
+        watched.goes_on(&format!("sink-{fault:?}-more"));
+        watched.says_what_is_wrong("mail", true);
+        proxy.set(Fault::None);
+        let ended = Instant::now();
+        number += 2;
+        let all = within(SOON, || (server.accepted().len() >= number).then_some(()));
+        assert!(all.is_some(), "{fault:?}: {} of {number} mails", server.accepted().len());
+        watched.system_alarm_ends("mail", SOON);
+        watched.is_well("mail");
+        println!("sink {fault:?}: well after {:.1?}", ended.elapsed());
+        watched.is_bounded();
+    }
+    watched.stop();
+}
+
+#[test]
+fn a_store_that_is_bad() {
+    // Side by side: each fault lasts for a while.
+    let (first, second) = Fault::ALL.split_at(4);
+    thread::scope(|scope| {
+        scope.spawn(|| a_store_with(first));
+        scope.spawn(|| a_store_with(second));
+    });
+}
+
+fn a_store_with(faults: &[Fault]) {
+    let server = Postgres::start();
+    let proxy = FaultyProxy::start(&server.address(), POSTGRESQL);
+    let url = server.database("haetae").replace(&server.address(), &proxy.address().to_string());
+    let home = Home::with_plugins(&["lent", "file"]);
+    let store = format!("store = {{ url = \"{url}\", password = {{ file = \"HOME/secret\" }} }}");
+    let mut watched = Watched::start_on(home, &store, "");
+    for fault in faults {
+        let id = format!("store-{fault:?}");
+        let begun = Instant::now();
+        proxy.set(*fault);
+        watched.fires(&id);
+        let said = watched.store_is_failing(SAID);
+        println!("store {fault:?}: said after {said:.1?}");
+        assert!(said < SAID, "{fault:?}: said after {said:?}");
+        assert_eq!(watched.told("id", &id), Vec::<String>::new(), "it is not committed");
+        // It is away for a while.
+        watched.goes_on_answering_until(begun + AWAY);
+        proxy.set(Fault::None);
+        let ended = Instant::now();
+        watched.is_told(&id, SOON);
+        watched.is_ready(SOON);
+        println!("store {fault:?}: well after {:.1?}", ended.elapsed());
+        watched.is_bounded();
+    }
+    watched.stop();
+}
