@@ -1,6 +1,8 @@
 //! The store on both databases: each statement, each promise, and restarts of the engine through it.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test")]
 
+#[path = "store/echo.rs"]
+mod echo;
 #[path = "records/image.rs"]
 mod image;
 #[path = "store/people.rs"]
