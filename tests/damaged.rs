@@ -9,7 +9,14 @@
 
 mod support;
 
-use std::{fs, io::Read, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use support::{Home, built, within};
 
@@ -118,4 +125,39 @@ fn a_daemon_is_not_ended_by_a_damaged_library() {
     assert_eq!(code, Some(78), "{text}");
     let text = text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
     assert!(text.contains("its library crashed with SIG"), "{text}");
+}
+
+#[test]
+fn a_state_or_plugins_that_others_may_write_are_refused_with_the_cure() {
+    let home = Home::with_plugins(&["host"]);
+    fs::create_dir(home.path("more")).expect("a directory");
+    let (more, state) = (home.path("more"), home.path("state"));
+    fs::copy(built().join("libhaetae_demo.so"), more.join("libhaetae_demo.so")).expect("built");
+    home.configure(&format!("[plugins]\npath = [{more:?}]\n[sources.it]\nplugin = \"demo\"\n"));
+    let open = fs::Permissions::from_mode(0o777);
+    fs::create_dir(&state).expect("a directory");
+    fs::set_permissions(&state, open.clone()).expect("its own folder");
+    let (code, text) = ended(&home, &["run"]);
+    let cure = format!("is writable by all users: chmod go-w {}", state.display());
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&cure), "{text}");
+    fs::set_permissions(&more, open).expect("its own folder");
+    let (code, text) = ended(&home, &["plugin", "list"]);
+    assert_eq!(code, Some(1), "{text}");
+    let cure = format!("cure: chmod go-w {}", more.display());
+    assert!(text.contains("is writable by all users") && text.contains(&cure), "{text}");
+    // What it makes itself is its own, whatever the shell gives others.
+    fs::remove_dir_all(&state).expect("its own folder");
+    home.configure("[sources.it]\nplugin = \"host\"\n");
+    let daemon = home.start_with(|command| {
+        let mut lax = Command::new("sh");
+        lax.arg("-c").arg("umask 0 && exec \"$@\"").arg("sh");
+        lax.arg(command.get_program()).args(command.get_args());
+        *command = lax;
+    });
+    for folder in ["state", "state/plugins"] {
+        let made = fs::metadata(home.path(folder)).expect("it is there").permissions().mode();
+        assert_eq!(made & 0o777, 0o700, "{folder}");
+    }
+    assert!(daemon.stop());
 }

@@ -1,8 +1,9 @@
 //! What only one daemon can have: the state directory, addresses, a name on the store.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,7 @@ use super::{StartError, serving::Listener};
 use crate::{
     config::{self, Daemon, Plan},
     http,
+    plugin::trust::Writers,
     store::Location,
 };
 
@@ -68,7 +70,11 @@ fn unlink(path: &Path) -> io::Result<()> {
 /// Takes the state directory for this process.
 fn lock(state: &Path) -> Result<File, StartError> {
     let unusable = |source| StartError::State { path: state.into(), source };
-    fs::create_dir_all(state).map_err(unusable)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(unusable)?;
+    if let Some(writers) = Writers::of(&fs::metadata(state).map_err(unusable)?) {
+        let (path, cure) = (state.into(), writers.cure(state));
+        return Err(StartError::Open { path, writers: writers.name(), cure });
+    }
     let lock = File::create(state.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -15,6 +15,16 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Others may write the state directory.
+    #[error("the state directory {} is writable by {writers}: {cure}, or set [daemon] state to a folder of its own", .path.display())]
+    Open {
+        /// It.
+        path: PathBuf,
+        /// Who may.
+        writers: String,
+        /// How it is taken from them.
+        cure: String,
+    },
     /// Another daemon uses the state directory.
     #[error("another haetae runs on {}: stop it, or set another [daemon] state", .0.display())]
     Taken(PathBuf),

@@ -3,9 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::Write,
-    os::fd::{AsRawFd, IntoRawFd},
+    os::{
+        fd::{AsRawFd, IntoRawFd},
+        unix::fs::DirBuilderExt,
+    },
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -22,7 +25,7 @@ use super::{
     image::Image,
     refusal::Refusal,
     trial::{Trial, Tried},
-    trust,
+    trust::{self, Writers},
 };
 use crate::config;
 
@@ -214,6 +217,7 @@ impl config::Kinds for Catalog {
 fn libraries(directory: &Path) -> Result<Vec<PathBuf>, Refusal> {
     let unreadable = |error| Refusal::unreadable(directory, &error);
     trust::check(directory, &fs::metadata(directory).map_err(unreadable)?)?;
+    trust::check_way(directory)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -287,9 +291,12 @@ pub(super) fn open(image: &Image, bytes: &[u8], storage: &Storage) -> Result<Loa
     Ok(Loaded { library, description })
 }
 
-/// Whether libraries can be mapped from there.
+/// Whether libraries can be mapped from there, and nobody else can put one there.
 fn executable(directory: &Path) -> bool {
-    fs::create_dir_all(directory).is_ok()
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let is_private = || fs::metadata(directory).is_ok_and(|found| Writers::of(&found).is_none());
+    made.is_ok()
+        && is_private()
         && rustix::fs::statvfs(directory)
             .is_ok_and(|mount| !mount.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }

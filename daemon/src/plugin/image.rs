@@ -39,6 +39,7 @@ impl Image {
             return Err(Refusal::not_a_file(file));
         }
         trust::check(file, &metadata)?;
+        trust::check_way(file)?;
         let bytes = fs::read(file).map_err(|error| Refusal::unreadable(file, &error))?;
         let manifest = manifest(file, &bytes)?;
         if manifest.panic != "unwind" {

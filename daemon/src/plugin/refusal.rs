@@ -9,6 +9,8 @@ use std::{
 use haetae_plugin::{ABI_VERSION, RUSTC, abi::LoadError, export::Manifest};
 use serde::Serialize;
 
+use super::trust::Writers;
+
 /// A file that is not loaded: its cause and cure, each step of loading with a code of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{}: {cause}; {cure}", .file.display())]
@@ -49,10 +51,26 @@ impl Refusal {
         )
     }
 
-    /// Anybody may change it.
-    pub fn writable_by_others(file: &Path) -> Self {
-        let cure = format!("chmod o-w {}", file.display());
-        Self::new("HT0404", file, "is writable by all users", &cure)
+    /// Others may change it.
+    pub fn writable(file: &Path, writers: Writers) -> Self {
+        let cause = format!("is writable by {}", writers.name());
+        Self::new("HT0404", file, cause, &writers.cure(file))
+    }
+
+    /// The way to it leads through a folder in which others may put another file.
+    pub fn through_writable(file: &Path, folder: &Path, writers: Writers) -> Self {
+        let cause = format!("is reached by {}, writable by {}", folder.display(), writers.name());
+        let cure = format!("{}, or keep plugins elsewhere", writers.cure(folder));
+        Self::new("HT0422", file, cause, &cure)
+    }
+
+    /// The way to it leads through the folder of another user.
+    pub fn through_foreign(file: &Path, folder: &Path, owner: u32) -> Self {
+        let cause = format!(
+            "is reached by {}, which belongs to user {owner}, neither root nor the daemon's",
+            folder.display()
+        );
+        Self::new("HT0422", file, cause, "keep plugins in a folder of root's")
     }
 
     /// It is no shared library.
