@@ -2,7 +2,10 @@
 
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 
-use super::render::{Voice, colour, document, escaped, labels};
+use super::{
+    controls,
+    render::{Voice, colour, document, escaped, labels},
+};
 use crate::{
     config::Language,
     engine::{AlarmView, notify::Flush},
@@ -35,9 +38,10 @@ impl Voice {
         notification.severity = severity;
         notification.more = u32::try_from(flush.alarms.len() - alarms.len()).unwrap_or(u32::MAX);
         notification.alarms = alarms;
-        notification.title = self.title(flush, severity, firing.len(), ended.len());
+        let title = self.title(flush, severity, firing.len(), ended.len());
+        notification.title = controls::title(&title);
         let lines = self.lines(flush, &firing, &ended);
-        notification.text = text(&notification.title, &lines);
+        notification.text = controls::body(&text(&notification.title, &lines));
         let over = firing.is_empty();
         notification.html =
             html(&notification.title, colour(over, severity), &lines, self.language);

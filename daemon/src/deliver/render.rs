@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
+use super::controls;
 use crate::{
     config::Language,
     engine::{AlarmView, notify::Flush},
@@ -36,10 +37,10 @@ impl Voice {
         notification.key.clone_from(&flush.key);
         notification.labels.clone_from(&flush.labels);
         notification.idempotency_key = format!("{}/{word}/{at}", view.id);
-        notification.title =
-            format!("[{}] {}", self.state(view.severity, reason), self.summary(view));
+        let title = format!("[{}] {}", self.state(view.severity, reason), self.summary(view));
+        notification.title = controls::title(&title);
         let facts = self.facts(view, reason);
-        notification.text = text(&self.summary(view), &facts);
+        notification.text = controls::body(&text(&self.summary(view), &facts));
         notification.html = html(&notification.title, view, &facts, self.language);
         self.language.code().clone_into(&mut notification.language);
         notification
@@ -183,7 +184,7 @@ pub(super) fn document(title: &str, colour: &str, body: &str, language: Language
 
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in controls::body(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -277,10 +278,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_alarm_that_nothing_judges_any_more_is_closed_in_each_language() {
-        let at = Timestamp::from_seconds(60);
-        let alarm = AlarmView {
+    fn closed(at: Timestamp) -> AlarmView {
+        AlarmView {
             id: "3f9c2a-1".into(),
             evaluator: "cpu".into(),
             labels: BTreeMap::new(),
@@ -298,22 +297,54 @@ mod tests {
             threshold: None,
             reason: Some("rule removed".into()),
             excerpts: Vec::new(),
-        };
+        }
+    }
+
+    fn flush(alarms: Vec<AlarmView>, at: Timestamp) -> Flush {
+        Flush {
+            sink: "log".into(),
+            key: "cpu/3f9c2a-1".into(),
+            labels: BTreeMap::new(),
+            reason: Reason::Closed,
+            news: alarms.iter().map(|alarm| alarm.id.clone()).collect(),
+            alarms,
+            at,
+        }
+    }
+
+    #[test]
+    fn nobodys_label_turns_or_breaks_what_is_around_it() {
+        let at = Timestamp::from_seconds(60);
+        let mut alarm = closed(at);
+        alarm.labels.insert("file".into(), "a\u{202e}gpj\n.exe\u{7}\u{200f}".into());
+        let voice = Voice { language: Language::En, zone: TimeZone::UTC };
+        for alarms in [vec![alarm.clone()], vec![alarm.clone(), alarm]] {
+            let mut flush = flush(alarms, at);
+            flush.labels.insert("file".into(), "\u{2067}x".into());
+            let told = voice.notification(&flush, at);
+            let title = match flush.alarms.len() {
+                1 => r"[CLOSED] cpu (file=a\u{202e}gpj .exe\u{7}\u{200f})",
+                _ => r"[CLOSED] cpu: 2 alarms ended (file=\u{2067}x)",
+            };
+            assert_eq!(told.title, title);
+            for text in [&told.text, &told.html] {
+                assert!(text.contains(r"a\u{202e}gpj"), "{text}");
+                assert!(!text.contains(['\u{202e}', '\u{2067}', '\u{7}']), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_nothing_judges_any_more_is_closed_in_each_language() {
+        let at = Timestamp::from_seconds(60);
+        let alarm = closed(at);
         let cases = [
             (Language::En, "[CLOSED] cpu ()", "ended: 1970-01-01 00:01:00 +00:00"),
             (Language::Ko, "[종결] cpu ()", "종결: 1970-01-01 00:01:00 +00:00"),
         ];
         for (language, title, line) in cases {
             let voice = Voice { language, zone: TimeZone::UTC };
-            let flush = Flush {
-                sink: "log".into(),
-                key: "cpu/3f9c2a-1".into(),
-                labels: BTreeMap::new(),
-                reason: Reason::Closed,
-                alarms: vec![alarm.clone()],
-                news: vec![alarm.id.clone()],
-                at,
-            };
+            let flush = flush(vec![alarm.clone()], at);
             let notification = voice.notification(&flush, at);
             assert_eq!(notification.reason, Reason::Closed);
             assert_eq!(notification.alarms[0].status, Status::Resolved);

@@ -191,6 +191,11 @@ impl Supervisor {
             Fate::Returned(Err(error)) => {
                 self.status.count(|counts| counts.calls += 1);
                 self.failed(&format!("{what} failed"), &error).await;
+                if error.fault() == Fault::Config {
+                    // Credentials that were corrected meanwhile are read when it is opened.
+                    self.close().await;
+                    self.wait_for(error.wait());
+                }
                 Err(error)
             }
             Fate::Hung => {
@@ -284,7 +289,9 @@ impl Supervisor {
         self.status.count(|counts| counts.errors += 1);
         let cause = format!("{what}: {error}");
         let cure = match error.fault() {
-            Fault::Config => "correct its options or credentials and restart",
+            Fault::Config => {
+                "it is tried again with growing pauses, and reads its credentials anew when it is opened: correct them; for other options restart"
+            }
             _ => "it is tried again with growing pauses; look at its peer",
         };
         self.broken(State::Failing, self.problem(), &cause, cure).await;
