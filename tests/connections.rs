@@ -1,4 +1,5 @@
-//! Who connects and holds on: alarms go on being told, and the daemon stops soon.
+//! The daemon in its surroundings: who connects and holds on, what its socket replaces, and a state
+//! directory that goes.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -188,4 +189,43 @@ fn a_socket_takes_the_place_of_nothing_that_is_somebodys() {
     assert_eq!(fs::read(home.path("haetae.toml")).expect("it is there"), configuration);
     assert_eq!(fs::read(home.path("admin.new")).expect("it is there"), b"mine");
     assert!(home.path("link").is_symlink() && home.path("folder").is_dir());
+}
+
+#[test]
+fn a_state_directory_that_goes_is_noticed_and_so_is_its_return() {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let text = CONFIGURATION.replace("[\"value\"]", "[\"value\", \"system\"]");
+    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
+    home.write_values(&[("a", 1)]);
+    let daemon = home.start();
+    let address = address(&daemon);
+    assert!(get(address, "/readyz").ends_with("ready\n"));
+    let told = |status: &str| {
+        within(LONG, || {
+            let told = home.notifications("told.jsonl");
+            told.into_iter().find(|one| {
+                one["alarms"][0]["labels"]["problem"] == "state-lost" && one["status"] == status
+            })
+        })
+    };
+    fs::rename(home.path("state"), home.path("away")).expect("its own folder");
+    let begun = Instant::now();
+    let said = within(LONG, || Some(get(address, "/readyz")).filter(|said| said.contains(" 503 ")));
+    let said = said.expect("it is noticed");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(said.contains("was removed or renamed: put it back, or stop haetae"), "{said}");
+    let socket = home.path("away/admin.sock").display().to_string();
+    let status = home.output(&["--socket", &socket, "status"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("was removed or renamed"), "{status}");
+    assert!(told("firing").is_some(), "{:#?}", home.notifications("told.jsonl"));
+    let back = within(LONG, || {
+        // Folders of instances are made anew meanwhile.
+        drop(fs::remove_dir_all(home.path("state")));
+        fs::rename(home.path("away"), home.path("state")).ok()
+    });
+    assert!(back.is_some(), "it is put back");
+    assert!(told("resolved").is_some(), "{:#?}", home.notifications("told.jsonl"));
+    assert!(get(address, "/readyz").ends_with("ready\n"));
+    assert!(daemon.stop());
 }

@@ -1,6 +1,7 @@
 //! The application: wires a plan together, runs it, takes it down in order. Holds no logic.
 
 mod bound;
+mod directory;
 mod judging;
 mod opening;
 mod records;
@@ -44,7 +45,7 @@ use crate::{
         status::Status,
     },
     stage::Stages,
-    store::{Loss, Opened, Store, reserve::Reserve},
+    store::{Loss, Opened, Store, health::Health, reserve::Reserve},
 };
 
 /// Problems that wait for the engine.
@@ -99,7 +100,7 @@ pub struct App {
     store: Store,
     engine: Option<std::thread::JoinHandle<()>>,
     socket: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl App {
@@ -131,6 +132,7 @@ impl App {
             stages: stages.clone(),
             store: store.clone(),
             health: outbox.health.clone(),
+            directory: Health::default(),
             counted: Counted::default(),
             queues: records.queues().clone(),
             events: wiring.events.clone(),
@@ -151,9 +153,9 @@ impl App {
             store,
             engine: None,
             socket: bound.socket,
-            _lock: bound.lock,
+            lock: bound.lock,
         };
-        app.report(inbox, &wiring, &judging.inputs);
+        app.report(inbox, &wiring, &judging.inputs)?;
         // Sources speak while alarms are read: the first slot need not be waited for.
         app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         let effects = app.judge(ends, &plan, &clock, restored).await?;
@@ -214,7 +216,7 @@ impl App {
             }
         }
         info!("stopping");
-        let Self { view, watchers, tasks, engine, socket, store, .. } = self;
+        let Self { view, watchers, tasks, engine, socket, store, lock: _lock, .. } = self;
         drop((view, watchers));
         let Tasks { sources, servers, sources_ended, feeds, outbox, written, sinks } = tasks;
         for tracker in [&sources, &servers, &feeds, &outbox, &sinks] {

@@ -86,6 +86,8 @@ pub struct Parts {
     pub store: Store,
     /// Whether it can be written.
     pub health: Health,
+    /// Whether the state directory is where it was.
+    pub directory: Health,
     /// What was counted in it last.
     pub counted: Counted,
     /// The queue of each source that has one.
@@ -170,7 +172,8 @@ impl View {
             let text = format!("{}: no answer for {} s", self.store(), busy.as_secs());
             (busy >= UNANSWERED).then(|| (text, self.parts.clock.now().before(busy)))
         };
-        self.parts.health.failing().or_else(waits)
+        let directory = || self.parts.directory.failing();
+        self.parts.health.failing().or_else(waits).or_else(directory)
     }
 
     fn is_ready(&self) -> bool {

@@ -67,6 +67,11 @@ fn unlink(path: &Path) -> io::Result<()> {
     }
 }
 
+/// The file that says whose the state directory is.
+pub(super) fn lock_of(state: &Path) -> PathBuf {
+    state.join("lock")
+}
+
 /// Takes the state directory for this process.
 fn lock(state: &Path) -> Result<File, StartError> {
     let unusable = |source| StartError::State { path: state.into(), source };
@@ -75,7 +80,7 @@ fn lock(state: &Path) -> Result<File, StartError> {
         let (path, cure) = (state.into(), writers.cure(state));
         return Err(StartError::Open { path, writers: writers.name(), cure });
     }
-    let lock = File::create(state.join("lock")).map_err(unusable)?;
+    let lock = File::create(lock_of(state)).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(StartError::Taken(state.into())),

@@ -3,7 +3,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    App, StartError,
+    App, StartError, bound,
+    directory::DirectoryWatch,
     serving::{Listener, Server},
     wiring::{Wired, WiredSink, Wiring},
 };
@@ -26,7 +27,7 @@ impl App {
         events: mpsc::Receiver<Event>,
         wiring: &Wiring<'_>,
         inputs: &mpsc::Sender<Input>,
-    ) {
+    ) -> Result<(), StartError> {
         let ended = self.tasks.sources_ended.clone();
         let problems = Problems { events, engine: inputs.clone(), ended };
         self.stages.spawn(&self.tasks.feeds, "problems", problems);
@@ -36,6 +37,18 @@ impl App {
             stop: self.stop.clone(),
         };
         self.stages.spawn(&self.tasks.feeds, "stage watch", watch);
+        let state = &wiring.plan.daemon.state;
+        let unusable = |source| StartError::State { path: state.clone(), source };
+        let watch = DirectoryWatch {
+            lock: bound::lock_of(state),
+            ours: DirectoryWatch::identity(&self.lock).map_err(unusable)?,
+            health: self.view.parts().directory.clone(),
+            clock: wiring.shared.clock.clone(),
+            events: wiring.events.clone(),
+            stop: self.stop.clone(),
+        };
+        self.stages.spawn(&self.tasks.feeds, "state directory", watch);
+        Ok(())
     }
 
     /// Runs the sources and what leads from them to the engine and to sinks.

@@ -57,6 +57,8 @@ pub enum Problem {
     StoreFailing,
     /// The store holds less than it did.
     StoreLost,
+    /// The state directory is not where it was.
+    StateLost,
     /// A disk that we write to is full.
     DiskFull,
     /// A stage of the daemon ended and was started again.
@@ -96,6 +98,7 @@ impl Problem {
             Self::QueueDamaged => "queue-damaged",
             Self::StoreFailing => "store-failing",
             Self::StoreLost => "store-lost",
+            Self::StateLost => "state-lost",
             Self::DiskFull => "disk-full",
             Self::StageFailed => "stage-failed",
             Self::ClockJumped => "clock-jumped",
@@ -122,6 +125,7 @@ impl Problem {
             | Self::AlarmsOverLimit
             | Self::StoreFailing
             | Self::StoreLost
+            | Self::StateLost
             | Self::DiskFull => Severity::Critical,
             Self::PluginPanicked
             | Self::LimitExceeded
@@ -150,6 +154,7 @@ impl Problem {
             Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
             Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
             Self::StoreLost => ("has lost something", "기록의 일부를 잃었습니다"),
+            Self::StateLost => ("is not where it was", "원래 위치에 없습니다"),
             Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
             Self::StageFailed => {
                 ("had to start a part of itself again", "내부 처리 단계를 다시 시작했습니다")
