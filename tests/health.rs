@@ -173,3 +173,29 @@ fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
     assert_eq!(answers(&mut daemon, address, "/readyz", 200), "ready\n");
     assert!(daemon.stop());
 }
+
+#[test]
+fn a_daemon_whose_database_stands_still_is_stopped_soon() {
+    let server = Postgres::start();
+    let (home, address) = home(&server);
+    let mut daemon = home.start();
+    // At once, and after it has been waited for.
+    for is_known in [false, true] {
+        server.pause();
+        home.write_values(&[("a", 95)]);
+        if is_known {
+            answers(&mut daemon, address, "/readyz", 503);
+        }
+        let since = Instant::now();
+        assert!(daemon.stop(), "in order");
+        println!("it ended after {:?}", since.elapsed());
+        assert!(since.elapsed() < Duration::from_secs(10), "after {:?}", since.elapsed());
+        server.resume();
+        home.write_values(&[("a", 1)]);
+        daemon = home.start();
+    }
+    home.write_values(&[("a", 95)]);
+    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    assert_eq!(fires.as_deref(), Some("firing"), "what is due is told by the next one");
+    assert!(daemon.stop());
+}

@@ -21,7 +21,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::{broadcast, mpsc},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
@@ -52,6 +52,9 @@ use crate::{
 const EVENTS: usize = 64;
 /// How long the daemon takes to stop at the most.
 const STOP: Duration = Duration::from_secs(20);
+
+/// How long it waits meanwhile for a store that does not answer.
+const UNANSWERED: Duration = Duration::from_secs(3);
 
 /// How the daemon is run.
 pub struct Options {
@@ -217,6 +220,7 @@ impl App {
         }
         info!("stopping");
         let Self { view, watchers, tasks, engine, socket, store, lock: _lock, .. } = self;
+        let silent = silent(view.parts().health.clone(), store.clone());
         drop((view, watchers));
         let Tasks { sources, servers, sources_ended, feeds, outbox, written, sinks } = tasks;
         for tracker in [&sources, &servers, &feeds, &outbox, &sinks] {
@@ -237,14 +241,25 @@ impl App {
                 tokio::task::yield_now().await;
             }
         };
-        if timeout(STOP, down).await.is_err() {
-            warn!("some instances did not end in {STOP:?}; their threads are left");
+        tokio::select! {
+            ended = timeout(STOP, down) => if ended.is_err() {
+                warn!("some instances did not end in {STOP:?}; their threads are left");
+            },
+            () = silent => warn!("the store does not answer: what waits for it is left, and is due again"),
         }
         store.close().await;
         // It may have been removed by hand, or be another's by now.
         drop(http::remove_socket(&socket).await);
         info!("stopped");
         Ok(())
+    }
+}
+
+/// Waits until the store is seen to fail, or to give no answer, while the daemon stops.
+async fn silent(health: Health, store: Store) {
+    sleep(UNANSWERED).await;
+    while health.failing().is_none() && store.busy() < UNANSWERED {
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

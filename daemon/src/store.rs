@@ -246,8 +246,11 @@ impl Store {
     /// Ends its threads and closes their connections, in bounded time.
     pub async fn close(&self) {
         self.closing.begin();
+        let begun = crate::clock::monotonic();
+        // The writer last: it puts what SQLite logged where it belongs.
         for workers in [&self.readers, &self.writer] {
-            if !workers.close(CLOSE).await {
+            let left = CLOSE.saturating_sub(begun.elapsed()).max(CLOSE / 5);
+            if !workers.close(left).await {
                 tracing::warn!(store = %self.location, "it does not answer: left as it is");
             }
         }
