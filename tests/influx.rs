@@ -537,3 +537,48 @@ async fn a_reader_answers_by_the_daemons_own_http() {
     let times: Vec<_> = lines[0].points.iter().map(|(time, _)| time.seconds()).collect();
     assert_eq!(times, (10..20).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_password_that_was_corrected_is_read_without_a_restart() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let answer = |status: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let refused = answer("401 Unauthorized", r#"{"error":"authorization failed"}"#);
+    let well = answer("200 OK", r#"{"results":[{"statement_id":0}]}"#);
+    thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let head = BufReader::new(socket.try_clone().expect("a socket")).lines();
+            let head = head.map_while(Result::ok).take_while(|line| !line.is_empty());
+            // `haetae:right`
+            let is_right = head.fold(false, |is, line| is || line.contains("aGFldGFlOnJpZ2h0"));
+            let answer = if is_right { &well } else { &refused };
+            // The daemon may have gone meanwhile.
+            drop(socket.write_all(answer.as_bytes()));
+        }
+    });
+    let home = Home::with_plugins(&["influx"]);
+    let password = home.path("password");
+    fs::write(&password, "wrong").expect("its own file");
+    home.configure(&format!(
+        "[sources.in]\nplugin = \"influx\"\nurl = \"{url}\"\ndatabase = \"d\"\ninterval = \"1s\"\nusername = \"haetae\"\npassword = {{ file = {password:?} }}\n[[sources.in.query]]\nmetric = \"m\"\ninfluxql = \"SELECT value FROM m WHERE $window\"\n"
+    ));
+    let daemon = home.start();
+    let found = home.instance_when("in", |found| found["state"] == "failing");
+    let cure = found["last_error"]["cure"].as_str().unwrap_or_default();
+    assert!(cure.contains("reads its credentials anew"), "{found}");
+    // What a plugin reads when it is opened is read again too.
+    let mut opened = 0;
+    let again = within(LONG, || {
+        opened += daemon.lines().iter().filter(|line| line.contains("opened")).count();
+        (opened > 1).then_some(())
+    });
+    assert!(again.is_some(), "it was opened {opened} times");
+    fs::write(&password, "right").expect("its own file");
+    home.instance_when("in", |found| found["state"] == "ok");
+    assert!(daemon.stop());
+}
