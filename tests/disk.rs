@@ -185,6 +185,81 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
     println!("{found}");
 }
 
+/// A source that is judged and that a sink reads too.
+const BOTH: &str = r#"
+[sources.written]
+plugin = "written"
+interval = "1s"
+path = "HOME/values"
+
+[evaluators.value]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90, clear = 80 }
+flap = false
+
+[sinks.samples]
+plugin = "file"
+path = "HOME/samples.jsonl"
+inputs = ["written"]
+
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+path = "HOME/told.jsonl"
+inputs = ["value"]
+"#;
+
+#[test]
+fn on_a_full_disk_a_source_that_feeds_a_sink_is_judged() {
+    let home = Home::with_plugins(&["lent", "file"]);
+    home.configure(&BOTH.replace("HOME/", &home.path("").display().to_string()));
+    home.write_values(&[("a", 10)]);
+    let _mounted = Mounted::memory(MEBIBYTES, &home.path("state"));
+    let filler = home.path("state/filler");
+    let daemon = home.start();
+    let samples = || {
+        let text = fs::read_to_string(home.path("samples.jsonl")).unwrap_or_default();
+        text.lines().count()
+    };
+    let more = |before: usize| within(LONG, || (samples() > before).then_some(())).is_some();
+    assert!(more(2), "{:#?}", daemon.lines());
+    let comes_and_goes = |what: &str| {
+        for (value, status) in [(95, "firing"), (10, "resolved")] {
+            let seen = || {
+                let is = |line: &&Value| {
+                    line["alarms"][0]["evaluator"] == "value" && line["status"] == status
+                };
+                told(&home).iter().filter(is).count()
+            };
+            let before = seen();
+            home.write_values(&[("a", value)]);
+            let found = within(LONG, || (seen() > before).then_some(()));
+            assert!(found.is_some(), "{what}, {status}: {:#?}", home.json(&["status"]));
+        }
+    };
+    comes_and_goes("with room");
+
+    fill(&filler);
+    wait_for(&home, "store", "disk-full", "firing");
+    let before = samples();
+    comes_and_goes("without room");
+    comes_and_goes("without room, again");
+    assert!(samples() <= before + 2, "a sink is given what is not durable");
+    let cause = home.instance_when("written", |instance| instance["state"] == "degraded");
+    let cause = cause["last_error"]["cause"].as_str().expect("a cause").to_owned();
+    assert!(cause.contains("there is no room to keep its records"), "{cause}");
+
+    fs::remove_file(&filler).expect("it was there");
+    assert!(more(samples()), "{:#?}", home.json(&["status"]));
+    home.instance_when("written", |instance| instance["state"] == "ok");
+    comes_and_goes("with room again");
+    assert!(daemon.stop(), "it ends well");
+}
+
 /// Writes rubbish over a part of a file; what it looks like then.
 fn damage(path: &Path, at: u64) -> Vec<u8> {
     let file = OpenOptions::new().write(true).open(path).expect("it is there");

@@ -10,7 +10,7 @@ mod support;
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
+    os::{fd::OwnedFd, unix::net::UnixStream},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -142,10 +142,9 @@ fn a_reader_of_the_log_that_has_gone_stops_nothing() {
 #[test]
 fn a_reader_of_the_log_that_does_not_read_stops_nothing() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    // Full from the beginning, but for what the daemon can't fill.
-    let mut filler = File::from(std::os::fd::OwnedFd::from(writer.try_clone().expect("a pipe")));
-    let _: usize = filler.write(&vec![b'\n'; 60_000]).expect("a pipe holds 64 KiB");
-    drop(filler);
+    // Full from the beginning; whatever does not fit waits as well.
+    let filler = writer.try_clone().expect("a pipe");
+    std::thread::spawn(move || File::from(OwnedFd::from(filler)).write_all(&vec![b'\n'; 65_537]));
     let mut mute = Mute::start(writer);
     mute.goes_on("a full pipe");
     mute.ends("a full pipe");

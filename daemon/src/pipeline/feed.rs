@@ -5,7 +5,7 @@ use std::time::Duration;
 use haetae_plugin::{Batch, Samples, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     engine::{Input, Problem},
     fault,
-    plugin::event::{Complaint, Event, Handover},
+    plugin::event::{Complaint, Event, Handover, Taken},
     retry::Backoff,
     stage::Stage,
     store::reserve::Reserve,
@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest pause before a batch that the disk refused is tried again.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long a batch that was judged waits for room before the next one is.
+const ROOM: Duration = Duration::from_secs(1);
 /// From here on a queue is filling, and below that not any more; in percent.
 const FILLING: u64 = 80;
 const EMPTIER: u64 = 70;
@@ -67,7 +69,7 @@ impl Stage for Feed {
                 () = self.stop.cancelled() => {}
             }
         }
-        while let Some(Handover { batch, until, taken }) = self.batches.recv().await {
+        while let Some(Handover { batch, until, is_polled, taken }) = self.batches.recv().await {
             fault::point("feed", &self.source);
             let mut complete = Timestamp::default();
             let (batch, mut complaint) = match batch {
@@ -92,20 +94,37 @@ impl Stage for Feed {
                 heard.send_replace(Said::of(&batch, until, last, now));
             }
             if let Some(queue) = self.queue.clone().filter(|_| !batch.is_empty()) {
-                match self.append(&queue, batch).await {
+                match self.append_or_leave(&queue, batch, is_polled).await {
                     Appended::Whole => {}
                     Appended::Not(dropped) => complaint = Some(dropped),
                     Appended::Stopped => continue,
+                    Appended::Left => {
+                        // The supervisor is gone only while the daemon stops.
+                        drop(taken.send(Taken::Judged));
+                        continue;
+                    }
                 }
             }
             self.intake.vouch(complete, self.clock.now());
             // The supervisor is gone only while the daemon stops.
-            drop(taken.send(complaint));
+            drop(taken.send(Taken::Whole(complaint)));
         }
     }
 }
 
 impl Feed {
+    /// Appends a batch. Judging waits for no room: samples of which there are judged ones are left
+    /// to their source after a while, which is asked for them again, and for those that follow.
+    async fn append_or_leave(&self, queue: &Queue, batch: Batch, is_polled: bool) -> Appended {
+        let is_judged = self.engine.is_some() && matches!(batch, Batch::Samples(_));
+        let may_leave = is_polled && is_judged;
+        let append = self.append(queue, batch);
+        if !may_leave {
+            return append.await;
+        }
+        timeout(ROOM, append).await.unwrap_or(Appended::Left)
+    }
+
     async fn judge(&self, samples: Samples) {
         let Some(engine) = &self.engine else { return };
         let input = Input::Samples { source: self.source.clone(), samples };
@@ -187,6 +206,8 @@ enum Appended {
     Not(Complaint),
     /// The daemon stops: the batch stays with its source.
     Stopped,
+    /// There is no room: it was judged, and stays with its source.
+    Left,
 }
 
 fn too_large(records: usize, bytes: u64, max: u64) -> Complaint {

@@ -12,8 +12,19 @@ pub struct Handover {
     pub batch: Batch,
     /// Its watermark, if the batch names none.
     pub until: Timestamp,
+    /// Whether it is a poller's, which answers for the same time again if it is not acknowledged.
+    pub is_polled: bool,
     /// Sent once the batch is where it belongs; then the source is acknowledged.
-    pub taken: oneshot::Sender<Option<Complaint>>,
+    pub taken: oneshot::Sender<Taken>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is where it belongs, but for what the complaint says.
+    Whole(Option<Complaint>),
+    /// It was judged, and there is no room to keep it: the source is not acknowledged.
+    Judged,
 }
 
 /// A problem of an instance that began or ended.

@@ -15,7 +15,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    event::Handover,
+    event::{Complaint, Handover, Taken},
     instance::{Order, Reply},
     supervisor::Supervisor,
 };
@@ -162,7 +162,7 @@ impl Calls {
         self.called = Some(to);
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
-                if self.hand_over(supervisor, batch, to).await {
+                if self.hand_over(supervisor, batch, to, true).await {
                     self.acked_up_to(to).await;
                     self.pause.succeeded();
                 }
@@ -219,7 +219,7 @@ impl Calls {
         match supervisor.call(Order::Collect(Window { from, to })).await {
             Ok(Reply::Batch(batch)) => {
                 let empty = batch.is_empty();
-                if self.hand_over(supervisor, batch, to).await {
+                if self.hand_over(supervisor, batch, to, false).await {
                     self.acked_up_to(to).await;
                     self.pause.succeeded();
                 }
@@ -245,15 +245,32 @@ impl Calls {
     }
 
     /// Gives the batch to the pipeline, waits until it is where it belongs, and says so.
-    async fn hand_over(&self, supervisor: &mut Supervisor, batch: Batch, until: Timestamp) -> bool {
+    async fn hand_over(
+        &self,
+        supervisor: &mut Supervisor,
+        batch: Batch,
+        until: Timestamp,
+        is_polled: bool,
+    ) -> bool {
         let records = batch.len() as u64;
         // Before the batch: its evaluators must know that their source is back.
         supervisor.recovered().await;
         let (taken, done) = oneshot::channel();
-        if self.feed.send(Handover { batch, until, taken }).await.is_err() {
+        if self.feed.send(Handover { batch, until, is_polled, taken }).await.is_err() {
             return false;
         }
-        let Ok(complaint) = done.await else { return false };
+        let complaint = match done.await {
+            Ok(Taken::Whole(complaint)) => complaint,
+            Ok(Taken::Judged) => {
+                let cause = "there is no room to keep its records: they are judged and not kept";
+                let cure =
+                    "make room on the disk of [daemon] state, or see to the sinks of its queue";
+                let (cause, cure) = (cause.into(), cure.into());
+                supervisor.settled(Some(Complaint { dropped: 0, cut: 0, cause, cure })).await;
+                return false;
+            }
+            Err(_) => return false,
+        };
         supervisor.status().count(|counts| counts.records += records);
         if !matches!(supervisor.call(Order::Ack).await, Ok(Reply::Acked)) {
             return false;

@@ -226,7 +226,7 @@ impl Supervisor {
                 counts.cut += complaint.cut;
             });
             self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
-            if complaint.dropped > 0 {
+            if complaint.dropped + complaint.cut > 0 {
                 self.raise(Problem::LimitExceeded, &complaint.cause).await;
             }
             return;
