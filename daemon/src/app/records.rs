@@ -1,6 +1,11 @@
 //! Records on their way: the queue of each source, and what feeds and empties it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -26,7 +31,7 @@ use crate::{
         log_reader::{LOG_EVALUATORS, LogReader, Said},
         part::Wanted,
         pump::Pump,
-        queue::{Damage, Limits, Queue, WhenFull},
+        queue::{Damage, Freed, Limits, Queue, WhenFull},
     },
     plugin::event::{Event, Handover},
     store::reserve::Reserve,
@@ -72,7 +77,21 @@ impl Records {
                 error!(source = source.name, "{detail}");
                 damages.insert(source.name.clone(), detail);
             }
+            for Freed { consumer, waiting, dead } in queue.freed() {
+                let source = &source.name;
+                warn!(
+                    source,
+                    sink = consumer,
+                    waiting,
+                    dead,
+                    "a sink reads the queue of a source no more: what waited for it is gone"
+                );
+            }
             queues.insert(source.name.clone(), queue);
+        }
+        for file in unread(&directory, &queues) {
+            let file = file.display();
+            warn!(%file, "no sink reads this queue any more: remove it, or name its source and sinks as before");
         }
         let positions = cursors.iter().map(|cursor| (cursor.of(), cursor.position));
         let written = watch::Sender::new(positions.collect());
@@ -203,6 +222,17 @@ impl Records {
             queue.close().await;
         }
     }
+}
+
+/// The files of queues that are not opened.
+fn unread(directory: &Path, queues: &BTreeMap<String, Queue>) -> Vec<PathBuf> {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = files.map(|file| file.path()).filter(|path| {
+        let is_queue = path.extension().is_some_and(|extension| extension == "db");
+        let source = path.file_stem().and_then(|stem| stem.to_str());
+        is_queue && source.is_some_and(|source| !queues.contains_key(source))
+    });
+    files.collect()
 }
 
 /// Opening may look through a large file: not on a thread that others wait for.

@@ -142,6 +142,14 @@ fn queues(status: &StatusAnswer, style: Style, voice: &Voice) {
         if let Some(cause) = &queue.failing {
             output::line(format!("{}: {cause}", style.bad(&queue.source)));
         }
+        for gone in &queue.removed {
+            let (mark, sink) = (style.bad(&queue.source), &gone.sink);
+            let (waiting, dead) = (gone.waiting, gone.dead);
+            output::line(format!(
+                "{mark}: {sink} reads it no more: {waiting} records that waited for it and {dead} \
+                 that it had rejected are gone"
+            ));
+        }
         if queue.damaged > 0 {
             let mark = style.bad(&queue.source);
             output::line(format!("{mark}: {} damaged batches were set aside", queue.damaged));

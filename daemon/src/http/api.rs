@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::{View, explain, outbox, people, thresholds};
 use crate::{
     engine::{AlarmView, EvaluatorStatus},
-    pipeline::queue::ConsumerStats,
+    pipeline::queue::{ConsumerStats, Freed},
     plugin::status::InstanceStatus,
     stage::StageStatus,
     store::{Count, Entry, Handled, StoreError},
@@ -92,6 +92,20 @@ pub struct QueueAnswer {
     pub failing: Option<String>,
     /// Each sink that reads it.
     pub sinks: Vec<ConsumerAnswer>,
+    /// Sinks that read it no more, and what waited for them when the daemon started: it is freed.
+    #[serde(default)]
+    pub removed: Vec<RemovedAnswer>,
+}
+
+/// What waited in a queue for a sink that reads it no more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RemovedAnswer {
+    /// The sink.
+    pub sink: String,
+    /// Records that waited for it.
+    pub waiting: i64,
+    /// Batches and records that it had rejected.
+    pub dead: i64,
 }
 
 /// How far a sink is in a queue.
@@ -234,6 +248,11 @@ pub(super) fn queues(view: &View) -> Vec<QueueAnswer> {
         dropped: consumer.dropped,
         dead: consumer.dead,
     };
+    let removed = |freed: &Freed| RemovedAnswer {
+        sink: freed.consumer.clone(),
+        waiting: freed.waiting,
+        dead: freed.dead,
+    };
     let queues = view.parts().queues.iter().map(|(source, queue)| {
         let stats = queue.stats();
         QueueAnswer {
@@ -245,6 +264,7 @@ pub(super) fn queues(view: &View) -> Vec<QueueAnswer> {
             damaged: stats.damaged,
             failing: stats.trouble.as_deref().map(Into::into),
             sinks: stats.consumers.iter().map(sink).collect(),
+            removed: queue.freed().iter().map(removed).collect(),
         }
     });
     queues.collect()

@@ -38,7 +38,7 @@ use self::{
 pub use self::{
     consumer::{Consumer, Entry, Place, Resumed},
     dead::Dead,
-    file::{Damage, OpenError},
+    file::{Damage, Freed, OpenError},
     stats::{ConsumerStats, DamagedBatch, Stats},
 };
 use crate::clock::Clock;
@@ -127,6 +127,7 @@ pub struct Closed;
 pub struct Queue {
     id: Ulid,
     names: Arc<[Arc<str>]>,
+    freed: Arc<[Freed]>,
     max_bytes: u64,
     line: Line,
     stats: watch::Receiver<Stats>,
@@ -145,10 +146,10 @@ impl Queue {
     ) -> Result<(Self, Option<Damage>), OpenError> {
         let mut opened = file::open(directory, source, clock.now())?;
         let failed = |error| OpenError::Database { path: directory.join(source), error };
-        let mut ledger = rows::last(&opened.connection)
+        let freed = rows::last(&opened.connection)
             .and_then(|last| file::enrol(&mut opened.connection, consumers, last))
-            .and_then(|()| rows::load(&opened.connection))
             .map_err(failed)?;
+        let mut ledger = rows::load(&opened.connection).map_err(failed)?;
         dead::load(&opened.connection, &mut ledger).map_err(failed)?;
         let names = ledger.followers.iter().map(|follower| Arc::clone(&follower.name)).collect();
         let (publish, stats) = watch::channel(Stats::of(&ledger, limits.max_bytes, None, None));
@@ -159,13 +160,19 @@ impl Queue {
             .spawn(move || writer.run(&inbox))
             .map_err(OpenError::Thread)?;
         let thread = Arc::new(Mutex::new(Some(thread)));
-        let queue = Self { id: opened.id, names, max_bytes: limits.max_bytes, line, stats, thread };
+        let (id, max_bytes, freed) = (opened.id, limits.max_bytes, freed.into());
+        let queue = Self { id, names, freed, max_bytes, line, stats, thread };
         Ok((queue, opened.damage))
     }
 
     /// Names this log. It changes when sequences may come again, because the file was damaged.
     pub fn id(&self) -> Ulid {
         self.id
+    }
+
+    /// What waited for consumers, or was rejected by them, that were gone when it was opened.
+    pub fn freed(&self) -> &[Freed] {
+        &self.freed
     }
 
     /// Appends a batch. When it returns, the batch is on the disk.

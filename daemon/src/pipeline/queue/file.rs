@@ -55,6 +55,14 @@ pub enum OpenError {
     /// Another process has it.
     #[error("{0} is open in another process: is another haetae running on this state directory?")]
     Busy(PathBuf),
+    /// A newer haetae has written it.
+    #[error("{} is of version {version}, and this haetae reads {VERSION}: run the haetae that wrote it, or move the file away, which gives up what waits in it", .path.display())]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
     /// The directory or a file cannot be made, read or renamed.
     #[error("{path}: {error}")]
     Directory {
@@ -169,7 +177,11 @@ fn existing(path: &Path, now: Timestamp) -> Result<Opened, Trouble> {
         }
         None => None,
     };
-    let opened = checked(path).and_then(|connection| {
+    let (connection, version) = connected(path).map_err(|error| class(path, error))?;
+    if version > VERSION {
+        return Err(Trouble::Failed(OpenError::Newer { path: path.into(), version }));
+    }
+    let opened = checked(connection, version).and_then(|connection| {
         if damage.is_some() {
             put_id(&connection, new_id(now))?;
         }
@@ -187,8 +199,8 @@ fn existing(path: &Path, now: Timestamp) -> Result<Opened, Trouble> {
     Ok(Opened { connection, id, damage })
 }
 
-/// A connection to a database that was looked through.
-fn checked(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection to a database, and its version.
+fn connected(path: &Path) -> rusqlite::Result<(Connection, i64)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     // Until it is known to be good, closing must not write to it.
@@ -201,7 +213,12 @@ fn checked(path: &Path) -> rusqlite::Result<Connection> {
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok((connection, version))
+}
+
+/// A connection to a database that was looked through.
+fn checked(connection: Connection, version: i64) -> rusqlite::Result<Connection> {
     if version != VERSION {
         return Err(corrupt(format!("its version is {version}; this haetae reads {VERSION}")));
     }
@@ -254,15 +271,40 @@ fn put_id(connection: &Connection, id: Ulid) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
+/// What was freed because its consumer is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Freed {
+    /// The consumer.
+    pub consumer: String,
+    /// Records that waited for it.
+    pub waiting: i64,
+    /// Batches and records that it had rejected.
+    pub dead: i64,
+}
+
 /// Makes the consumers in the file the named ones: a new one starts at the end, the part of one
-/// that is gone is freed.
-pub fn enrol(connection: &mut Connection, consumers: &[String], last: i64) -> rusqlite::Result<()> {
+/// that is gone is freed, which is the answer.
+pub fn enrol(
+    connection: &mut Connection,
+    consumers: &[String],
+    last: i64,
+) -> rusqlite::Result<Vec<Freed>> {
     let known: Vec<String> = connection
         .prepare("SELECT name FROM consumers")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    let mut freed = Vec::new();
     for gone in known.iter().filter(|name| !consumers.contains(name)) {
+        let count = |sql| transaction.query_row(sql, [gone], |row| row.get(0));
+        freed.push(Freed {
+            consumer: gone.clone(),
+            waiting: count(
+                "SELECT coalesce(sum(records), 0) FROM batches
+                WHERE sequence > (SELECT cursor FROM consumers WHERE name = ?1)",
+            )?,
+            dead: count("SELECT count(*) FROM dead WHERE consumer = ?1")?,
+        });
         transaction.execute("DELETE FROM consumers WHERE name = ?1", [gone])?;
         transaction.execute("DELETE FROM dead WHERE consumer = ?1", [gone])?;
     }
@@ -270,7 +312,9 @@ pub fn enrol(connection: &mut Connection, consumers: &[String], last: i64) -> ru
         transaction
             .execute("INSERT OR IGNORE INTO consumers VALUES (?1, ?2, 0)", params![new, last])?;
     }
-    transaction.commit()
+    transaction.commit()?;
+    freed.retain(|freed| freed.waiting + freed.dead > 0);
+    Ok(freed)
 }
 
 /// Renames the database, its log and its index; says what the database is called now.

@@ -459,8 +459,8 @@ async fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
         ("malformed", |file| truncate(file, |length| length / 2)),
         ("it is empty", |file| truncate(file, |_| 0)),
         ("not a database", |file| write_at(file, 0, b"this is no database")),
-        ("its version is 7; this haetae reads 1", |file| {
-            Connection::open(file).unwrap().pragma_update(None, "user_version", 7).unwrap();
+        ("its version is -7; this haetae reads 1", |file| {
+            Connection::open(file).unwrap().pragma_update(None, "user_version", -7).unwrap();
         }),
         ("it has no table `dead`", |file| {
             Connection::open(file).unwrap().execute_batch("DROP TABLE dead").unwrap();
@@ -485,6 +485,38 @@ async fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
         assert_eq!(damage.unwrap().file, place.file(".damaged-20261124T220000Z-2"), "{why}");
         queue.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let place = Home::roomy();
+    three(&place).await;
+    Connection::open(place.file("")).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    let before = fs::read(place.file("")).unwrap();
+    let opened = Queue::open(&place.queues(), "syslog", place.limits, &["a".into()], clock());
+    let error = opened.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { version: 2, .. }), "{error}");
+    let says = error.to_string();
+    assert!(says.contains("run the haetae that wrote it, or move the file away"), "{says}");
+    assert_eq!(fs::read(place.file("")).unwrap(), before);
+    assert!(place.names().iter().all(|name| !name.contains("damaged")), "{:?}", place.names());
+}
+
+#[tokio::test]
+async fn what_waited_for_a_removed_consumer_is_named() {
+    let place = Home::roomy();
+    let queue = place.sound(&["a", "b"]);
+    assert_eq!(queue.freed(), []);
+    fill(&queue, &["one", "two", "three"]).await;
+    let mut consumer = queue.consumer("b").unwrap();
+    let first = consumer.next(1).await.unwrap().remove(0);
+    consumer.dead(&first, vec![(0, "no".to_owned())]).await.unwrap();
+    consumer.done(first.place).await.unwrap();
+    queue.close().await;
+    let queue = place.sound(&["a"]);
+    assert_eq!(queue.freed(), [Freed { consumer: "b".into(), waiting: 2, dead: 1 }]);
+    queue.close().await;
+    assert_eq!(place.sound(&["a"]).freed(), []);
 }
 
 #[tokio::test]
