@@ -1,6 +1,6 @@
 //! HTTP on the daemon's pool: a plugin that only speaks HTTP embeds no client.
 
-use std::{io, io::Read, path::PathBuf, time::Duration};
+use std::{fmt, io, io::Read, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Call, Error, Result, Secret, abi::Body, context::Context, options};
 
 /// How to reach an HTTP server: the field `http` of a plugin's options.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpOptions {
     /// Time for one request, answer's body included; 10 s.
@@ -44,7 +44,7 @@ pub struct Http {
 }
 
 /// A request as the daemon is asked to send it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Request {
     /// `GET`, `POST`, …
@@ -69,7 +69,6 @@ pub struct RequestBuilder<'a> {
 }
 
 /// An answer; its body is read from it as a stream.
-#[derive(Debug)]
 pub struct Response {
     /// The status code. A class of errors is not in it alone: see the plugin's protocol.
     pub status: u16,
@@ -170,5 +169,98 @@ impl Response {
 impl Read for Response {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.body.read(buffer)
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpOptions")
+            .field("timeout", &self.timeout)
+            .field("proxy", &self.proxy.as_deref().map(without_secrets))
+            .field("tls", &self.tls)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &without_secrets(&self.url))
+            .field("headers", &names(&self.headers))
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .field("options", &self.options)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &names(&self.headers))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Their values may be secrets, such as that of `Authorization`.
+fn names(headers: &[(String, Vec<u8>)]) -> Vec<&str> {
+    headers.iter().map(|(name, _)| name.as_str()).collect()
+}
+
+/// A URL without who logs in and without its query, either of which may be secret.
+fn without_secrets(url: &str) -> String {
+    let (url, query) = url.split_once(['?', '#']).map_or((url, ""), |(url, _)| (url, "?…"));
+    let (scheme, rest) = url.split_once("//").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let separator = if scheme.is_empty() { "" } else { "//" };
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}{separator}…@{host}{path}{query}"),
+        None => format!("{scheme}{separator}{authority}{path}{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_in_any_debug() {
+        let options = HttpOptions {
+            proxy: Some("http://user:s3cr3t@proxy:3128/".into()),
+            ..HttpOptions::default()
+        };
+        let request = Request {
+            method: "GET".into(),
+            url: "https://user:s3cr3t@host:8086/query?u=user&p=s3cr3t".into(),
+            headers: vec![("Authorization".into(), b"Bearer s3cr3t".to_vec())],
+            body: b"password=s3cr3t".to_vec(),
+            options: options.clone(),
+            timeout: Duration::from_secs(1),
+        };
+        let script = crate::testing::Script::new();
+        script.answer(200, "s3cr3t");
+        let http = script.context().http(&options);
+        let call = Call::within(Duration::from_secs(1), crate::Window::default());
+        let mut response = http.get("http://host/").send(call).unwrap();
+        response.headers.push(("set-cookie".into(), b"session=s3cr3t".to_vec()));
+        let builder = http.get("https://user:s3cr3t@host/").header("Authorization", "s3cr3t");
+        let texts = [
+            format!("{options:?}"),
+            format!("{request:?}"),
+            format!("{response:?}"),
+            format!("{builder:?}"),
+            format!("{http:?}"),
+        ];
+        // Bytes are shown as numbers.
+        for secret in ["s3cr3t".to_owned(), "115, 51, 99".into()] {
+            assert!(texts.iter().all(|text| !text.contains(&secret)), "{texts:#?}");
+        }
+        for part in ["https://…@host:8086/query?…", "Authorization", "15 bytes"] {
+            assert!(texts[1].contains(part), "{}", texts[1]);
+        }
+        assert_eq!(without_secrets("socks5://a@b@proxy:1"), "socks5://…@proxy:1");
+        assert_eq!(without_secrets("http://host/a@b"), "http://host/a@b");
     }
 }
