@@ -65,11 +65,12 @@ impl Out {
         effects.flushes.append(&mut self.flushes);
         effects.handled.append(&mut self.handled);
         effects.withheld.append(&mut self.withheld);
-        let rows = std::mem::take(&mut self.rows).into_iter();
-        effects.groups.extend(rows.map(|((sink, key), row)| StoredGroup {
-            sink,
-            key,
-            state: row.and_then(|row| serde_json::to_string(&row).ok()),
-        }));
+        for ((sink, key), row) in std::mem::take(&mut self.rows) {
+            let state = row.map(|row| serde_json::to_string(&row)).transpose();
+            // What has no text leaves what is stored as it is: no state would delete it.
+            if let Ok(state) = state {
+                effects.groups.push(StoredGroup { sink, key, state });
+            }
+        }
     }
 }
