@@ -554,8 +554,8 @@ fn a_password_that_was_corrected_is_read_without_a_restart() {
         for mut socket in listener.incoming().map_while(Result::ok) {
             let head = BufReader::new(socket.try_clone().expect("a socket")).lines();
             let head = head.map_while(Result::ok).take_while(|line| !line.is_empty());
-            // `haetae:right`
-            let is_right = head.fold(false, |is, line| is || line.contains("aGFldGFlOnJpZ2h0"));
+            // `haetae:right`; all of the head is read.
+            let is_right = head.filter(|line| line.contains("aGFldGFlOnJpZ2h0")).count() > 0;
             let answer = if is_right { &well } else { &refused };
             // The daemon may have gone meanwhile.
             drop(socket.write_all(answer.as_bytes()));
