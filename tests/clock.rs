@@ -7,17 +7,17 @@
     reason = "a test; JSON that is missing reads as null"
 )]
 
+#[path = "clock/setting.rs"]
+mod setting;
 mod support;
 
 use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::FileExt,
-    process::Command,
-    thread,
+    fs, thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
+use setting::Setting;
 use support::{Daemon, Home, within};
 
 const PIPELINE: &str = r#"
@@ -49,6 +49,7 @@ const SOON: Duration = Duration::from_secs(15);
 struct Set {
     home: Home,
     daemon: Daemon,
+    clock: Setting,
     /// By how many seconds it runs ahead.
     offset: i64,
 }
@@ -59,24 +60,14 @@ impl Set {
         let directory = home.path("").display().to_string();
         home.configure(&PIPELINE.replace("HOME/", &directory));
         home.write_values(&[("a", 10)]);
-        let (source, shim) = (home.path("shim.c"), home.path("shim.so"));
-        fs::write(&source, include_str!("clock/shim.c")).expect("its own file");
-        let mut cc = Command::new("cc");
-        let compiled = cc.args(["-O1", "-fPIC", "-shared", "-o"]).arg(&shim).arg(&source);
-        assert!(compiled.status().expect("cc, which rustc needs too").success());
-        let clock = home.path("clock");
-        fs::write(&clock, format!("{:>20}", 0)).expect("its own file");
-        let daemon = home.start_with(|command| {
-            command.env("LD_PRELOAD", shim).env("HAETAE_TEST_CLOCK", clock);
-        });
-        Self { home, daemon, offset: 0 }
+        let clock = Setting::of(&home);
+        let daemon = home.start_with(|command| clock.prepare(command));
+        Self { home, daemon, clock, offset: 0 }
     }
 
     /// Sets its clock to run so many seconds ahead.
     fn set(&mut self, offset: i64) {
-        let file = OpenOptions::new().write(true).open(self.home.path("clock"));
-        let text = format!("{offset:>20}");
-        file.and_then(|file| file.write_all_at(text.as_bytes(), 0)).expect("its own file");
+        self.clock.set(offset);
         self.offset = offset;
     }
 

@@ -16,10 +16,14 @@ mod daemon;
 mod faulty_proxy;
 #[path = "servers/influx.rs"]
 mod influx;
+#[path = "matrix/listener.rs"]
+mod listener;
 #[path = "servers/postgres.rs"]
 mod postgres;
 #[path = "servers/running.rs"]
 mod running;
+#[path = "clock/setting.rs"]
+mod setting;
 #[path = "servers/smtp_sink.rs"]
 mod smtp_sink;
 mod support;
@@ -34,7 +38,9 @@ use std::{
 use daemon::{SECRET, Watched};
 use faulty_proxy::{Fault, FaultyProxy};
 use influx::Influx;
+use listener::Clients;
 use postgres::Postgres;
+use setting::Setting;
 use smtp_sink::SmtpSink;
 use support::{Home, within};
 use words::{HTTP, POSTGRESQL, SMTP};
@@ -197,5 +203,88 @@ fn a_store_with(faults: &[Fault]) {
         println!("store {fault:?}: well after {:.1?}", ended.elapsed());
         watched.is_bounded();
     }
+    watched.stop();
+}
+
+#[test]
+fn a_listener_whose_clients_are_bad() {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let mut watched = Watched::start(home, "");
+    // A client that refuses is none.
+    for fault in { Fault::ALL }.into_iter().filter(|fault| *fault != Fault::Refuses) {
+        let socket = watched.home.path("state/admin.sock");
+        let clients = Clients::start(fault, watched.address, socket);
+        watched.goes_on(&format!("listener-{fault:?}"));
+        let is_crowded = matches!(fault, Fault::Hangs | Fault::HalfOpen | Fault::Floods);
+        if is_crowded {
+            watched.system_alarm_is_told("haetae", "limit-exceeded", SOON);
+        }
+        watched.goes_on(&format!("listener-{fault:?}-more"));
+        watched.keeps_the_secret();
+        drop(clients);
+        let ended = Instant::now();
+        watched.system_alarm_ends("haetae", SOON);
+        watched.is_ready(SOON);
+        println!("listener {fault:?}: well after {:.1?}", ended.elapsed());
+        watched.is_bounded();
+    }
+    watched.stop();
+}
+
+/// Each kind of peer at once, and the clock steps back.
+#[test]
+fn a_clock_that_steps_back() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE cf");
+    let home = Home::with_plugins(&["lent", "file", "influx", "email"]);
+    let server = SmtpSink::start(&home.path("mails"), &[]);
+    let database = Postgres::start();
+    let clock = Setting::of(&home);
+    let store = format!("store = {{ url = \"{}\" }}", database.database("haetae"));
+    let text = format!(
+        r#"
+[sources.paas]
+plugin = "influx"
+url = "{}"
+database = "cf"
+interval = "1s"
+[[sources.paas.query]]
+metric = "load"
+influxql = "SELECT value FROM load WHERE $window GROUP BY host"
+[evaluators.load]
+inputs = ["paas"]
+metric = "load"
+by = ["host"]
+critical = {{ above = 90 }}
+[sinks.mail]
+plugin = "email"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels"]
+server = "smtp://127.0.0.1:{}"
+from = "haetae@monitor.test"
+to = ["ops@mail.test"]
+"#,
+        influx.url(),
+        server.port()
+    );
+    let mut watched = Watched::start_as(home, &store, &text, |command| clock.prepare(command));
+    let mut offset = 0;
+    for step in [59, 600, 3600] {
+        let mails = server.accepted().len();
+        offset -= step;
+        clock.set(offset);
+        watched.goes_on(&format!("back-{step}"));
+        watched.system_alarm_is_told("clock", "clock-jumped", SOON);
+        let mailed = within(SOON, || (server.accepted().len() > mails).then_some(()));
+        assert!(mailed.is_some(), "{step}: it is mailed");
+        for instance in ["paas", "mail"] {
+            watched.is_well(instance);
+        }
+        watched.is_ready(SOON);
+        println!("clock {step} s back: well");
+    }
+    watched.is_bounded();
     watched.stop();
 }

@@ -1,6 +1,7 @@
 //! The application: wires a plan together, runs it, takes it down in order. Holds no logic.
 
 mod bound;
+mod crowding;
 mod directory;
 mod judging;
 mod opening;

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -57,6 +58,16 @@ impl Watched {
 
     /// The same, with further keys of `[daemon]`.
     pub fn start_on(home: Home, keys: &str, text: &str) -> Self {
+        Self::start_as(home, keys, text, |_| {})
+    }
+
+    /// The same; `prepare` sets its environment.
+    pub fn start_as(
+        home: Home,
+        keys: &str,
+        text: &str,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         fs::write(home.path("secret"), SECRET).expect("its own file");
         let state = home.path("state").display().to_string();
@@ -66,7 +77,7 @@ impl Watched {
         let text = head.replace("HOME", &home.path("").display().to_string());
         fs::write(home.path("haetae.toml"), text).expect("the configuration");
         home.write_values(&[("calm", 1)]);
-        let daemon = home.start();
+        let daemon = home.start_with(prepare);
         let mut watched =
             Self { home, daemon, address, firing: Vec::new(), log: Vec::new(), threads: 0 };
         watched.goes_on("before");
@@ -240,7 +251,7 @@ impl Watched {
     }
 
     /// Nothing that anybody reads holds the password, nor what is made of it.
-    fn keeps_the_secret(&mut self) {
+    pub fn keeps_the_secret(&mut self) {
         let status = self.home.json(&["status"]).expect("a status").to_string();
         let alarms = self.home.json(&["alarm", "list"]).expect("alarms").to_string();
         let told = fs::read_to_string(self.home.path("told.jsonl")).expect("a file");

@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     App, StartError, bound,
+    crowding::ConnectionWatch,
     directory::DirectoryWatch,
     serving::{Listener, Server},
     wiring::{Wired, WiredSink, Wiring},
@@ -37,6 +38,12 @@ impl App {
             stop: self.stop.clone(),
         };
         self.stages.spawn(&self.tasks.feeds, "stage watch", watch);
+        let watch = ConnectionWatch {
+            listeners: [self.view.tcp(), self.view.socket()],
+            events: wiring.events.clone(),
+            stop: self.stop.clone(),
+        };
+        self.stages.spawn(&self.tasks.feeds, "connection watch", watch);
         let state = &wiring.plan.daemon.state;
         let unusable = |source| StartError::State { path: state.clone(), source };
         let watch = DirectoryWatch {

@@ -47,6 +47,11 @@ impl Connections {
         self.listener
     }
 
+    /// How many there may be.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// How many there are.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
