@@ -449,7 +449,8 @@ influxql = "SELECT value FROM m WHERE $window"
         assert!(cause.contains(expected), "{cause}");
     }
     let cure = home.instance("paas").expect("it is there")["last_error"]["cure"].clone();
-    assert_eq!(cure, "correct its options or credentials and restart");
+    let cure = cure.as_str().expect("a cure");
+    assert!(cure.contains("reads its credentials anew") && cure.contains("restart"), "{cure}");
     assert!(daemon.stop());
 }
 

@@ -116,7 +116,8 @@ impl App {
         let reserve = Reserve::in_state(&state);
         let location = bound::location(&plan.daemon)?;
         let Opened { store, lost } =
-            opening::store(location, &bound::owner(&state)?, if_lost, &bound, &stop).await?;
+            opening::store(location, &bound::owner(&state)?, if_lost, &bound.listeners, &stop)
+                .await?;
         let (restored, cursors) = restore::begin(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
@@ -156,16 +157,16 @@ impl App {
             records,
             store,
             engine: None,
-            socket: bound.socket,
+            socket: bound.listeners.socket.clone(),
             lock: bound.lock,
         };
         app.report(inbox, &wiring, &judging.inputs)?;
         // Sources speak while alarms are read: the first slot need not be waited for.
         app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         let effects = app.judge(ends, &plan, &clock, restored).await?;
-        outbox.adopt(lost).await?;
+        opening::adopt(&outbox, lost, &bound.listeners, &stop).await?;
         app.tell(outbox, effects, &wiring);
-        app.serve(bound.tcp, bound.admin, token.as_deref());
+        app.serve(bound.listeners, token.as_deref());
         view.set_ready();
         Ok(app)
     }

@@ -27,7 +27,7 @@ impl Mounted {
 
     /// A file system in memory of so many MiB.
     pub fn memory(mebibytes: u64, at: &Path) -> Self {
-        let size = format!("size={mebibytes}m");
+        let size = format!("mode=700,size={mebibytes}m");
         Self::mount(&["-t", "tmpfs", "-o", &size], "haetae-test", at)
     }
 

@@ -10,7 +10,10 @@ use std::{
 use tokio::net::TcpListener;
 use ulid::Ulid;
 
-use super::{StartError, serving::Listener};
+use super::{
+    StartError,
+    serving::{Listener, Listeners},
+};
 use crate::{
     config::{self, Daemon, Plan},
     http,
@@ -21,10 +24,8 @@ use crate::{
 /// What only one daemon can have.
 pub(super) struct Bound {
     pub(super) lock: File,
-    pub(super) tcp: Listener,
     pub(super) address: std::net::SocketAddr,
-    pub(super) admin: Listener,
-    pub(super) socket: PathBuf,
+    pub(super) listeners: Listeners,
 }
 
 /// Takes the state directory and the sockets, or says which of them can't be had.
@@ -45,7 +46,8 @@ pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, 
     link(&socket, &usual).await.map_err(refused(&usual))?;
     let unix = unix.into_std().map_err(refused(&socket))?;
     let tcp = Listener::Tcp(tcp.into_std().map_err(listen)?);
-    Ok(Bound { lock, tcp, address, admin: Listener::Admin(unix), socket })
+    let listeners = Listeners { tcp, admin: Listener::Admin(unix), socket };
+    Ok(Bound { lock, address, listeners })
 }
 
 /// A socket that is elsewhere is found by the state directory: whoever asks knows the configuration,

@@ -8,10 +8,10 @@ use tracing::{info, warn};
 
 use super::{
     StartError,
-    bound::Bound,
-    serving::{Server, Waiting},
+    serving::{Listeners, Server, Waiting},
 };
 use crate::{
+    deliver::outbox::Outbox,
     http::Connections,
     retry::Backoff,
     stage::Stage,
@@ -30,49 +30,73 @@ pub(super) async fn store(
     location: Location,
     owner: &str,
     if_lost: Loss,
-    bound: &Bound,
+    listeners: &Listeners,
     stop: &CancellationToken,
 ) -> Result<Opened, StartError> {
+    let is_server = matches!(location, Location::Server { .. });
+    let open = async || Store::open_with(location.clone(), owner, if_lost).await;
+    waited_for(open, |error| is_server && passes(error), listeners, stop).await
+}
+
+/// Takes over what an earlier run left. A session of it that a server still keeps may hold its rows.
+pub(super) async fn adopt(
+    outbox: &Outbox,
+    lost: Option<String>,
+    listeners: &Listeners,
+    stop: &CancellationToken,
+) -> Result<(), StartError> {
+    waited_for(async || outbox.adopt(lost.clone()).await, passes, listeners, stop).await
+}
+
+/// Whether it may be over by itself.
+fn passes(error: &StoreError) -> bool {
+    matches!(error, StoreError::Failed { .. } | StoreError::Slow(_))
+}
+
+/// Does something with the store until it works; meanwhile whoever asks hears what is waited for.
+async fn waited_for<T>(
+    work: impl AsyncFn() -> Result<T, StoreError>,
+    passes: impl Fn(&StoreError) -> bool,
+    listeners: &Listeners,
+    stop: &CancellationToken,
+) -> Result<T, StartError> {
     let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let (waiting, mut meanwhile) = (Waiting::default(), None);
     loop {
-        let opened = tokio::select! {
-            opened = Store::open_with(location.clone(), owner, if_lost) => opened,
-            () = stop.cancelled() => return Err(stopped(bound)),
+        let worked = tokio::select! {
+            worked = work() => worked,
+            () = stop.cancelled() => return Err(stopped(listeners)),
         };
-        let error = match opened {
-            Ok(opened) => {
+        let error = match worked {
+            Ok(done) => {
                 if let Some(Meanwhile { stop, servers }) = meanwhile {
                     stop.cancel();
                     servers.wait().await;
-                    info!(store = %location, "the store answers");
+                    info!("the store answers");
                 }
-                return Ok(opened);
+                return Ok(done);
             }
-            Err(error) => error,
+            Err(error) if passes(&error) => error,
+            Err(error) => return Err(error.into()),
         };
-        let waits = matches!(error, StoreError::Failed { .. } | StoreError::Slow(_));
-        if !waits || matches!(location, Location::File(_)) {
-            return Err(error.into());
-        }
         let wait = pause.failed();
         warn!("haetae waits for its store: {error}; it is tried again in {wait:?}");
         waiting.say(format!("it waits for its store: {error}"));
         let served = match meanwhile.take() {
             Some(served) => served,
-            None => Meanwhile::serve(bound, &waiting)?,
+            None => Meanwhile::serve(listeners, &waiting)?,
         };
         meanwhile = Some(served);
         tokio::select! {
             () = sleep(wait) => {}
-            () = stop.cancelled() => return Err(stopped(bound)),
+            () = stop.cancelled() => return Err(stopped(listeners)),
         }
     }
 }
 
-fn stopped(bound: &Bound) -> StartError {
+fn stopped(listeners: &Listeners) -> StartError {
     // It is ours, and may have been removed by hand.
-    drop(fs::remove_file(&bound.socket));
+    drop(fs::remove_file(&listeners.socket));
     StartError::Stopped
 }
 
@@ -83,9 +107,9 @@ struct Meanwhile {
 }
 
 impl Meanwhile {
-    fn serve(bound: &Bound, waiting: &Waiting) -> Result<Self, StartError> {
+    fn serve(listeners: &Listeners, waiting: &Waiting) -> Result<Self, StartError> {
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
-        for (name, listener) in [("tcp", &bound.tcp), ("socket", &bound.admin)] {
+        for (name, listener) in [("tcp", &listeners.tcp), ("socket", &listeners.admin)] {
             let mut server = Server {
                 listener: listener.try_clone().map_err(StartError::Thread)?,
                 router: waiting.router(),

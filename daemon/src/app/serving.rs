@@ -3,6 +3,7 @@
 use std::{
     io, net,
     os::unix::net as unix,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -27,6 +28,14 @@ pub(super) struct Server {
     pub(super) router: Router,
     pub(super) connections: Arc<Connections>,
     pub(super) stop: CancellationToken,
+}
+
+/// Where the daemon listens.
+pub(super) struct Listeners {
+    pub(super) tcp: Listener,
+    pub(super) admin: Listener,
+    /// The admin socket's file.
+    pub(super) socket: PathBuf,
 }
 
 /// Where a server listens, for as long as the process lives.

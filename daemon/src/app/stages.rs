@@ -6,7 +6,7 @@ use super::{
     App, StartError, bound,
     crowding::ConnectionWatch,
     directory::DirectoryWatch,
-    serving::{Listener, Server},
+    serving::{Listeners, Server},
     wiring::{Wired, WiredSink, Wiring},
 };
 use crate::{
@@ -160,15 +160,15 @@ impl App {
     }
 
     /// Answers on TCP and on the admin socket.
-    pub(super) fn serve(&self, tcp: Listener, admin: Listener, token: Option<&str>) {
+    pub(super) fn serve(&self, listeners: Listeners, token: Option<&str>) {
         let mut router = http::public(self.view.clone());
         if let Some(token) = token {
             router = router.merge(api::with_token(self.view.clone(), token));
         }
         let all = http::public(self.view.clone()).merge(api::router(self.view.clone()));
         for (name, listener, router, connections) in [
-            ("HTTP server", tcp, router, self.view.tcp()),
-            ("admin socket", admin, all, self.view.socket()),
+            ("HTTP server", listeners.tcp, router, self.view.tcp()),
+            ("admin socket", listeners.admin, all, self.view.socket()),
         ] {
             let server = Server { listener, router, connections, stop: self.stop.clone() };
             self.stages.spawn(&self.tasks.servers, name, server);

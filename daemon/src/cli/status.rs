@@ -85,10 +85,7 @@ fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {
             output::line(format!("{}: {}", style.bad(&instance.name), error.cause));
             output::line(format!("  cure: {} (at {})", error.cure, voice.time(error.at)));
             if let Some(until) = instance.paused_until {
-                output::line(format!(
-                    "  paused until {}: its peer asked for it",
-                    voice.time(until)
-                ));
+                output::line(format!("  left alone until {}", voice.time(until)));
             }
         }
     }

@@ -39,6 +39,7 @@ use self::{
     socket::{Answer, Socket},
 };
 use super::peer::Peer;
+use crate::fault;
 
 /// How long each step of a connection may take.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +142,7 @@ async fn serve_within<L: Listener>(
         };
         match accepted {
             Ok(stream) => {
+                fault::point("listener", connections.listener());
                 is_failing = false;
                 match connections.admit() {
                     Some(connection) => {

@@ -175,6 +175,7 @@ impl Calls {
                     // The first failure costs no more than its slot.
                     _ => self.pause.failed().saturating_sub(self.interval),
                 };
+                supervisor.rests(pause);
                 sleep_until((clock::monotonic() + pause).into()).await;
             }
         }

@@ -36,7 +36,7 @@ pub struct InstanceStatus {
     pub state: State,
     /// Since when.
     pub since: Timestamp,
-    /// Until when nothing is asked of its peer, because the peer said so.
+    /// Until when nothing is asked of its peer: it asked for that, or failed.
     #[serde(default)]
     pub paused_until: Option<Timestamp>,
     /// The last thing that went wrong, and what to do.

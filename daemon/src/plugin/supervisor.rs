@@ -284,6 +284,11 @@ impl Supervisor {
         self.status.pause(asked.map(|wait| self.shared.clock.now().after(wait)));
     }
 
+    /// It is left alone for so long.
+    pub fn rests(&self, pause: Duration) {
+        self.paused((!pause.is_zero()).then_some(pause));
+    }
+
     async fn failed(&mut self, what: &str, error: &Error) {
         self.paused(error.wait());
         self.status.count(|counts| counts.errors += 1);
@@ -369,6 +374,7 @@ impl Supervisor {
     fn wait_for(&mut self, asked: Option<Duration>) {
         let wait = self.reopen.failed().max(asked.unwrap_or_default());
         self.not_before = Some(clock::monotonic() + wait);
+        self.paused(Some(wait));
     }
 
     fn is_given_up(&self) -> bool {
