@@ -8,6 +8,10 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// Raises the soft limit to the hard one: what a shell or a container set low is seldom meant.
 pub fn raise() -> io::Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
+    // systemd's unit sets both, and lets nobody set them again.
+    if limit.current == limit.maximum {
+        return Ok(());
+    }
     limit.current = limit.maximum;
     Ok(setrlimit(Resource::Nofile, limit)?)
 }

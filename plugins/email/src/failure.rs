@@ -30,7 +30,13 @@ const REPLY: usize = 300;
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Lost(error.to_string())
+        // What a system says of a time that is up is about a call, not about a server.
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                Self::Lost("no answer in time".into())
+            }
+            _ => Self::Lost(error.to_string()),
+        }
     }
 }
 
@@ -107,4 +113,20 @@ fn line(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let line: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     line.join(" ").chars().take(REPLY).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_up_is_told_in_our_own_words() {
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
+            let failure = Failure::from(io::Error::from(kind));
+            let Failure::Lost(reason) = failure else { panic!("{failure:?}") };
+            assert_eq!(reason, "no answer in time");
+        }
+        let refused = Failure::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert!(matches!(refused, Failure::Lost(reason) if reason == "connection refused"));
+    }
 }
