@@ -67,7 +67,7 @@ missing-key = `{ $key }` is missing in { $section }
     .cure = add a line `{ $key } = …`
 bad-duration = { $given } is no length of time
     .label = expected a number with its unit, such as 30s
-    .cure = write a number with its unit: "500ms", "30s", "5m", "2h 30m", "7d"; at most 10 years
+    .cure = write a number with its unit: "500ms", "30s", "5m", "2h 30m", "7d"; at most 100 years
 bad-size = { $given } is no size
     .label = expected a whole number with its unit, such as 2 GiB
     .cure = write a whole number with its unit: "64 KiB", "500 MB", "2 GiB"

@@ -63,7 +63,7 @@ missing-key = { $section }에 필요한 키가 없습니다: `{ $key }`
     .cure = `{ $key } = …` 줄을 더하십시오
 bad-duration = 시간 길이가 아닙니다: { $given }
     .label = 숫자와 단위가 필요함 (예: 30s)
-    .cure = 숫자와 단위를 함께 쓰십시오: "500ms", "30s", "5m", "2h 30m", "7d"; 최대 10년
+    .cure = 숫자와 단위를 함께 쓰십시오: "500ms", "30s", "5m", "2h 30m", "7d"; 최대 100년
 bad-size = 크기가 아닙니다: { $given }
     .label = 정수와 단위가 필요함 (예: 2 GiB)
     .cure = 정수와 단위를 함께 쓰십시오: "64 KiB", "500 MB", "2 GiB"

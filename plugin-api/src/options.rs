@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt, ops::Deref, str::FromStr, time::Duration as Std};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A length of time as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h 30m"`, `"7d"`; at most ten
-/// years, so that no sum of a few of them is beyond what a clock knows.
+/// A length of time as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h 30m"`, `"7d"`; at most a
+/// hundred years, so that no sum of a few of them is beyond what a clock knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(Std);
 
@@ -15,7 +15,7 @@ impl Duration {
     pub const FORMAT: &'static str = "haetae-duration";
 
     /// The longest that is taken.
-    pub const MAX: Std = Std::from_hours(10 * 366 * 24);
+    pub const MAX: Std = Std::from_hours(100 * 366 * 24);
 }
 
 impl Deref for Duration {
