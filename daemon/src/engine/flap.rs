@@ -234,6 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn time_alone_settles_what_flaps_and_leaves_it_firing() {
+        // After a quarter of an hour its source answers, and says nothing of the series.
+        let (trial, seen, _) = run(threshold(0), "#.#.#.#!!!!!!!!!!!!!xxx");
+        assert_eq!(seen, "F-F-F-FFFFFFFFFFFFFFFFF");
+        let settled = trial.transitions.iter().filter(|one| one.change == Change::Settled);
+        let settled: Vec<_> = settled.collect();
+        assert_eq!(settled.len(), 1);
+        assert_eq!(trial.changes().iter().filter(|change| *change == "Fired").count(), 4);
+        // It is told of the occurrence that fires, and of no other.
+        assert_eq!(settled[0].alarm.id, trial.alarms()[0].id);
+        assert!(!trial.alarms()[0].flapping);
+    }
+
+    #[test]
     fn without_flap_nothing_flaps_and_what_did_settles() {
         let none = Threshold { flap: None, ..threshold(0) };
         let (trial, ..) = run(none.clone(), "#.#.#.#.#.");
