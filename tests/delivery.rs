@@ -206,6 +206,81 @@ alarm: ALARM
     assert!(daemon.stop(), "it ends well");
 }
 
+/// Makes the text of the row about a label's value unreadable, while it waits for `post`; its name.
+fn rot(home: &Home, id: &str) -> String {
+    let store = rusqlite::Connection::open(home.path("state/haetae.db")).expect("the store");
+    store.busy_timeout(LONG).expect("a timeout");
+    // What is being delivered is in memory, and is written back.
+    let sql = "UPDATE outbox SET payload = '{' WHERE sink = 'post' AND lease = 0
+        AND payload LIKE ?1 RETURNING id";
+    let title = format!("%{id} is at 95%");
+    let rotten = within(LONG, || store.query_row(sql, [&title], |row| row.get(0)).ok());
+    rotten.expect("a row that waits")
+}
+
+/// Waits until a row that can't be read is told of by its name, sees that it is listed, and drops it.
+fn is_named(home: &Home, row: &str) {
+    let named = format!("the notice {row} can't be read: ");
+    let says = |text: &Value| text.as_str().is_some_and(|text| text.contains(&named));
+    let alarm = within(LONG, || dead_letters(home).filter(|alarm| says(&alarm["reason"])));
+    assert!(alarm.is_some(), "{named}: {:#?}", dead_letters(home));
+    let told = within(LONG, || {
+        home.notifications("log.jsonl").iter().any(|line| says(&line["text"])).then_some(())
+    });
+    assert!(told.is_some(), "{:#?}", home.notifications("log.jsonl"));
+    let dead = dead_rows(home);
+    assert_eq!((dead.len(), dead[0]["id"].as_str()), (1, Some(row)));
+    let why = dead[0]["reason"].as_str().expect("why");
+    assert!(why.starts_with("it can't be read: "), "{why}");
+    let checked = home.output(&["db", "check"]);
+    let says = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(!checked.status.success() && says.contains(row), "{says}");
+    let history = said(home, &["alarm", "show", dead[0]["alarm"].as_str().expect("an alarm")]);
+    assert!(history.contains("post: it can't be read: "), "{history}");
+    assert_eq!(said(home, &["outbox", "drop", row]), "1 dropped\n");
+    let over = within(LONG, || dead_letters(home).is_none().then_some(()));
+    assert!(over.is_some(), "{:#?}", dead_letters(home));
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_an_alarm_that_names_it_and_others_are_told() {
+    let home = home(
+        r#"
+[sinks.post]
+plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+fault = "error"
+cured_by = "HOME/cure"
+inputs = ["levels"]
+[sinks.log]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["system"]
+path = "HOME/log.jsonl"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95), ("b", 95), ("c", 95)]);
+    is_named(&home, &rot(&home, "a"));
+    assert!(daemon.stop(), "it ends well");
+    let row = rot(&home, "b");
+    let daemon = home.start();
+    is_named(&home, &row);
+    fs::write(home.path("cure"), "").expect("the cure");
+    let owed = within(LONG, || {
+        let debts = home.json(&["alarm", "obligations"])?;
+        let debts = debts["obligations"].as_array()?.clone();
+        Some(debts).filter(|debts| debts.iter().any(|debt| debt["sink"] == "post"))
+    });
+    let owed = owed.expect("the sink was told of what can be read");
+    assert_eq!(owed.iter().filter(|debt| debt["sink"] == "post").count(), 1, "{owed:#?}");
+    assert!(daemon.stop(), "it ends well");
+}
+
 #[test]
 fn what_was_tried_for_long_enough_is_given_up() {
     let home = home(

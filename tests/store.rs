@@ -134,7 +134,7 @@ async fn enqueue(store: &Store, sink: &'static str, alarm: &str, kind: Kind, now
 
 async fn claim(store: &Store, sink: &'static str, now: Timestamp) -> Vec<Claimed> {
     let lease = now.after(Duration::from_secs(30));
-    write(store, move |transaction| transaction.claim(sink, now, lease, 10)).await
+    write(store, move |transaction| Ok(transaction.claim(sink, now, lease, 10)?.rows)).await
 }
 
 fn alarms(claimed: &[Claimed]) -> Vec<&str> {

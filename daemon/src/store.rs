@@ -52,6 +52,7 @@ use self::{
 pub use self::{
     alarms::{Occurrences, Standings},
     care::{Findings, Unreadable},
+    claims::{Claims, Unread},
     groups::groups,
     handling::{Deed, Handled},
     journal::{Act, Entry, HAETAE, Record},

@@ -165,7 +165,11 @@ impl Dispatch {
             let claim = move |transaction: &mut Transaction<'_>| {
                 claim(transaction, &name, now, lease, most)
             };
-            claimed = self.store.write(claim).await?;
+            let (rows, unreadable) = self.store.write(claim).await?;
+            claimed = rows;
+            if let Some(reason) = unreadable {
+                self.tell_dead(&reason).await;
+            }
             if claimed.is_empty() {
                 return Ok(Round::Idle);
             }
@@ -306,7 +310,7 @@ impl Dispatch {
         Ok(())
     }
 
-    async fn tell_dead(&self, reason: &str) {
+    pub(super) async fn tell_dead(&self, reason: &str) {
         let (instance, problem) = (self.name.clone(), Problem::DeadLetters);
         let detail = Some(format!("{reason}; see `haetae outbox list --dead`"));
         // The pipeline is gone only while the daemon stops.

@@ -5,12 +5,12 @@ use haetae_plugin::Timestamp;
 use super::{
     dispatch::{Dispatch, GRACE},
     fate::fates,
-    outcome::Recording,
+    outcome::{Recording, buried},
     recipient::Recipient,
 };
 use crate::{
     plugin::sink::Undelivered,
-    store::{StoreError, Transaction},
+    store::{Claims, StoreError, Transaction},
 };
 
 /// Rows that are given up in one transaction.
@@ -27,9 +27,14 @@ impl Dispatch {
         while self.store.has_expired(&self.name, now).await? {
             let (name, lease) = (self.name.clone(), now.after(sink.plan.deadline + GRACE));
             let claim = move |transaction: &mut Transaction<'_>| {
-                transaction.claim_expired(&name, now, lease, AT_ONCE)
+                let Claims { rows, unreadable } =
+                    transaction.claim_expired(&name, now, lease, AT_ONCE)?;
+                Ok::<_, StoreError>((rows, buried(transaction, &name, &unreadable, now)?))
             };
-            let claimed = self.store.write(claim).await?;
+            let (claimed, unreadable) = self.store.write(claim).await?;
+            if let Some(reason) = unreadable {
+                self.tell_dead(&reason).await;
+            }
             if claimed.is_empty() {
                 // Those of a thread whose first is not old enough wait for it.
                 break;

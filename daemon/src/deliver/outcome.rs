@@ -18,7 +18,10 @@ use super::{
 use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
-    store::{About, Act, Claimed, HAETAE, Held, Record, Roots, StoreError, Told, Transaction},
+    store::{
+        About, Act, Claimed, Claims, HAETAE, Held, Record, Roots, StoreError, Told, Transaction,
+        Unread,
+    },
 };
 
 /// The longest pause before one notification is tried again, of a sink that takes others.
@@ -76,7 +79,10 @@ impl Recording {
             recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
         } else if self.to_claim() > 0 {
             let lease = now.after(sink.plan.deadline + GRACE);
-            recorded.claimed = claim(transaction, &self.name, now, lease, self.to_claim())?;
+            let (claimed, unreadable) =
+                claim(transaction, &self.name, now, lease, self.to_claim())?;
+            recorded.claimed = claimed;
+            recorded.buried = unreadable.or(recorded.buried);
         }
         Ok(recorded)
     }
@@ -196,9 +202,7 @@ impl Recording {
         if !transaction.bury(row, &row.notification, reason)? {
             return Ok(());
         }
-        let ends = about.iter().filter(|about| about.ends);
-        let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
-        transaction.lose(&self.name, &ends, reason, now)?;
+        lose_ends(transaction, &self.name, about, reason, now)?;
         let fallback = sink.plan.fallback.as_deref().and_then(|name| self.recipients.get(name));
         // One that takes none would keep it for ever.
         let takes = |sink: &&Recipient| sink.takes.contains(&Records::Notifications);
@@ -214,18 +218,41 @@ impl Recording {
     }
 }
 
-/// Claims rows; each answers what began the telling of its alarms.
+/// Claims rows; each answers what began the telling of its alarms. Beside them stands what is said of
+/// those that can't be read, if there are any.
 pub(super) fn claim(
     transaction: &mut Transaction<'_>,
     sink: &str,
     now: Timestamp,
     lease: Timestamp,
     most: usize,
-) -> Result<Vec<Claimed>, StoreError> {
-    let mut claimed = transaction.claim(sink, now, lease, most)?;
-    let roots = transaction.roots(claimed.iter().map(|row| row.id.as_str()))?;
-    answer(&mut claimed, roots);
-    Ok(claimed)
+) -> Result<(Vec<Claimed>, Option<String>), StoreError> {
+    let Claims { mut rows, unreadable } = transaction.claim(sink, now, lease, most)?;
+    let roots = transaction.roots(rows.iter().map(|row| row.id.as_str()))?;
+    answer(&mut rows, roots);
+    Ok((rows, buried(transaction, sink, &unreadable, now)?))
+}
+
+/// Writes down that rows are dead letters because they can't be read; what is said of them, if there
+/// are any.
+pub(super) fn buried(
+    transaction: &mut Transaction<'_>,
+    sink: &str,
+    unreadable: &[Unread],
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    for Unread { id, about, why } in unreadable {
+        warn!(sink, notice = id, why, "a notice can't be read: it is a dead letter");
+        let reason = format!("it can't be read: {why}");
+        lose_ends(transaction, sink, about, &reason, now)?;
+        record(transaction, about, Act::Buried, &format!("{sink}: {reason}"), now)?;
+    }
+    let said = |row: &Unread| format!("the notice {} can't be read: {}", row.id, row.why);
+    Ok(match unreadable {
+        [] => None,
+        [row] => Some(said(row)),
+        [row, more @ ..] => Some(format!("{}, and {} more", said(row), more.len())),
+    })
 }
 
 /// Tries a row again later; whether some of its recipients have it.
@@ -259,6 +286,19 @@ fn about(
         about.insert(row.id.clone(), alarms);
     }
     Ok(about)
+}
+
+/// A sink can't be told of the ends that a row is about.
+fn lose_ends(
+    transaction: &mut Transaction<'_>,
+    sink: &str,
+    about: &[About],
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let ends = about.iter().filter(|about| about.ends);
+    let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
+    transaction.lose(sink, &ends, reason, now)
 }
 
 /// The same of all alarms that a row is about.

@@ -1,11 +1,11 @@
 //! Claims: rows of the outbox that are tried now, or given up, by one daemon at a time.
 
 use haetae_plugin::Timestamp;
-use tracing::warn;
 
 use super::{
     Store, StoreError, Transaction,
     database::{Row, parameters},
+    notice::About,
     outbox::{Claimed, claimed},
     statements,
     transaction::plain,
@@ -13,6 +13,26 @@ use super::{
 
 /// How often a claim goes on behind rows that can't be read.
 const MOST_UNREADABLE: usize = 100;
+
+/// What a claim found.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// What this daemon holds now.
+    pub rows: Vec<Claimed>,
+    /// What can't be read: dead letters from now on, which hold up nobody.
+    pub unreadable: Vec<Unread>,
+}
+
+/// A row that can't be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// Its name.
+    pub id: String,
+    /// The alarms that it is about.
+    pub about: Vec<About>,
+    /// Why.
+    pub why: String,
+}
 
 /// A row that is claimed, or why it can't be.
 enum Claim {
@@ -22,15 +42,13 @@ enum Claim {
 
 impl Transaction<'_> {
     /// Takes up to `most` rows of a sink that are due, the first of each thread, until `lease`.
-    ///
-    /// One that can't be read is a dead letter from then on: it holds up nobody.
     pub fn claim(
         &mut self,
         sink: &str,
         now: Timestamp,
         lease: Timestamp,
         most: usize,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    ) -> Result<Claims, StoreError> {
         self.claim_by(statements::CLAIM, sink, now, lease, most)
     }
 
@@ -42,7 +60,7 @@ impl Transaction<'_> {
         now: Timestamp,
         lease: Timestamp,
         most: usize,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    ) -> Result<Claims, StoreError> {
         self.claim_by(statements::CLAIM_EXPIRED, sink, now, lease, most)
     }
 
@@ -53,32 +71,36 @@ impl Transaction<'_> {
         now: Timestamp,
         lease: Timestamp,
         most: usize,
-    ) -> Result<Vec<Claimed>, StoreError> {
+    ) -> Result<Claims, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut rows = Vec::new();
+        let mut found = Claims::default();
         // Others of its thread may be due then.
         for _ in 0..MOST_UNREADABLE {
             let owner = self.owner();
             let row = parameters![lease, owner, sink, now, most];
             let claims = self.connection.all(statement, row, |row| claim(sink, row, lease))?;
-            let mut unreadable = 0;
+            let before = found.unreadable.len();
             for claim in claims {
                 match claim {
-                    Claim::Good(row) => rows.push(*row),
+                    Claim::Good(row) => found.rows.push(*row),
                     Claim::Unreadable { id, fence, why } => {
-                        unreadable += 1;
-                        warn!(sink, notice = id, why, "a notice can't be read: a dead letter");
-                        let why = plain(&format!("it can't be read: {why}")).into_owned();
-                        self.execute(statements::BURY_UNREAD, parameters![&id, fence, &why])?;
+                        found.unreadable.push(self.bury_unread(id, fence, why)?);
                     }
                 }
             }
-            if unreadable == 0 || !rows.is_empty() {
+            if found.unreadable.len() == before || !found.rows.is_empty() {
                 break;
             }
         }
-        rows.sort_by(|a: &Claimed, b: &Claimed| a.id.cmp(&b.id));
-        Ok(rows)
+        found.rows.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(found)
+    }
+
+    fn bury_unread(&mut self, id: String, fence: i64, why: String) -> Result<Unread, StoreError> {
+        let reason = plain(&format!("it can't be read: {why}")).into_owned();
+        self.execute(statements::BURY_UNREAD, parameters![&id, fence, &reason])?;
+        let about = self.alarms_named(&id)?;
+        Ok(Unread { id, about, why })
     }
 }
 

@@ -96,6 +96,11 @@ impl Transaction<'_> {
             };
             return Ok(notification.alarms.iter().map(about).collect());
         }
+        self.alarms_named(id)
+    }
+
+    /// The alarms that a row is about, as they stand beside its text.
+    pub(super) fn alarms_named(&mut self, id: &str) -> Result<Vec<About>, StoreError> {
         self.connection.all(statements::ALARMS_OF_NOTICE, parameters![id], |row| {
             Ok(About { alarm: row.string(0)?, ends: row.integer(1)? != 0 })
         })

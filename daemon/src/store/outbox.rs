@@ -325,8 +325,12 @@ fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
 
 /// What a check of the whole store asks of each row.
 pub(super) fn readable(row: &dyn Row) -> Result<(), StoreError> {
-    Kind::parse(row.text(3)?)?;
-    row.json::<Notification>(9).map(drop)
+    let id = row.string(0)?;
+    let read = row.text(3).and_then(Kind::parse).and_then(|_| row.json::<Notification>(9));
+    read.map(drop).map_err(|error| match error {
+        StoreError::Unreadable(why) => StoreError::Unreadable(format!("the notice {id}: {why}")),
+        error => error,
+    })
 }
 
 fn count(row: &dyn Row, dead: bool) -> Result<Count, StoreError> {
