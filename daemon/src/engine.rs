@@ -288,9 +288,8 @@ impl Engine {
     }
 
     fn take_records(&mut self, records: &Records, changes: &mut Changes) {
-        let readers = self.logs.iter_mut().filter(|log| log.reads(&records.source));
-        for (rule, log) in readers.enumerate() {
-            log.take(records, rule, &mut self.occurrences, changes);
+        for log in &mut self.logs {
+            log.take(records, &mut self.occurrences, changes);
         }
     }
 

@@ -91,21 +91,15 @@ impl LogEvaluator {
         &self.rule.name
     }
 
-    /// Whether it reads a source.
-    pub(super) fn reads(&self, source: &str) -> bool {
-        self.lanes.iter().any(|lane| lane.source == source)
-    }
-
     /// The sources that it reads.
     pub(super) fn inputs(&self) -> impl Iterator<Item = &str> {
         self.lanes.iter().map(|lane| lane.source.as_str())
     }
 
-    /// Judges a batch; `rule` is its own place among the rules of the source.
+    /// Judges a batch.
     pub(super) fn take(
         &mut self,
         records: &Records,
-        rule: usize,
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {
@@ -120,7 +114,7 @@ impl LogEvaluator {
         self.moved = true;
         self.begin(&records.found, occurrences);
         self.close_gap(at, &records.found);
-        for hit in records.found.hits.iter().filter(|hit| hit.rule == rule) {
+        for hit in records.found.of(&self.rule) {
             let Some(lane) = self.lanes.get_mut(at) else { return };
             if lane.has_had(hit.time) {
                 continue;

@@ -29,7 +29,7 @@ pub struct Setting {
     pub thresholds: Vec<Arc<Threshold>>,
     /// Numbers that stand in for those of evaluators, the newest last.
     pub overrides: Vec<Override>,
-    /// The log evaluators. What comes after the reload was matched by these.
+    /// The log evaluators. What comes after the reload may have been matched by those before.
     pub logs: Vec<LogRule>,
     /// The sinks, in their order.
     pub routes: Vec<Route>,

@@ -2,7 +2,7 @@
 //!
 //! It is done outside of the engine's thread: expressions take time.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use haetae_plugin::{LogRecord, Logs, Timestamp};
 use regex::bytes::{Captures, RegexSet, RegexSetBuilder};
@@ -30,7 +30,7 @@ pub struct Matching {
     source: String,
     /// Labels of the source.
     labels: BTreeMap<String, String>,
-    rules: Vec<LogRule>,
+    rules: Vec<Arc<LogRule>>,
     /// The expressions of the rules that have one.
     set: RegexSet,
     /// The rule of each of them.
@@ -46,15 +46,22 @@ pub struct Found {
     pub(super) span: Option<(Timestamp, Timestamp)>,
     /// Up to when its source has said everything, if it says so: what is older comes again.
     pub(super) vouched: Option<Timestamp>,
-    /// By rule, in the order of the records.
+    /// The records that rules want, of rules that want any.
+    pub(super) wanted: Vec<Wanted>,
+}
+
+/// The records that a rule wants.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// The rule as it was when they were matched: by now the plan may be another one.
+    pub(super) rule: Arc<LogRule>,
+    /// In the order of the records.
     pub(super) hits: Vec<Hit>,
 }
 
 /// A record that a rule wants.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
-    /// The rule's name, by its place among those of the source.
-    pub(super) rule: usize,
     pub(super) time: Timestamp,
     /// What identifies its alarm.
     pub(super) labels: Labels,
@@ -64,6 +71,15 @@ pub(super) struct Hit {
 }
 
 impl Found {
+    /// The records that this rule wants. One of its name that told alarms apart otherwise was
+    /// another one.
+    pub(super) fn of(&self, rule: &LogRule) -> &[Hit] {
+        let mut wanted = self.wanted.iter();
+        let own = wanted.find(|wanted| wanted.rule.name == rule.name);
+        let own = own.filter(|wanted| wanted.rule.identity() == rule.identity());
+        own.map_or(&[], |wanted| &wanted.hits)
+    }
+
     /// A word of a source without a record.
     pub(in crate::engine) fn heard(until: Timestamp, vouched: bool) -> Self {
         let span = (!vouched).then_some((until, until));
@@ -82,7 +98,7 @@ impl Matching {
         let rules: Vec<_> = rules
             .iter()
             .filter(|rule| rule.inputs.iter().any(|input| input == source))
-            .cloned()
+            .map(|rule| Arc::new(rule.clone()))
             .collect();
         let (of_set, patterns): (Vec<_>, Vec<_>) = rules
             .iter()
@@ -109,21 +125,26 @@ impl Matching {
             vouched: vouched.map(|until| until.min(appended)),
             ..Found::default()
         };
+        let mut hits: Vec<_> = self.rules.iter().map(|_| Vec::new()).collect();
         for record in logs.iter() {
             let received = if record.received == none { appended } else { record.received };
             let time = received.min(appended);
             let (first, last) = found.span.unwrap_or((time, time));
             found.span = Some((first.min(time), last.max(time)));
-            self.judge(&record, time, &mut found.hits);
+            self.judge(&record, time, &mut hits);
         }
+        let by_rule = self.rules.iter().zip(hits).filter(|(_, hits)| !hits.is_empty());
+        found.wanted =
+            by_rule.map(|(rule, hits)| Wanted { rule: Arc::clone(rule), hits }).collect();
         found
     }
 
-    fn judge(&self, record: &LogRecord<'_>, time: Timestamp, hits: &mut Vec<Hit>) {
+    /// Adds the record to those that each rule wants.
+    fn judge(&self, record: &LogRecord<'_>, time: Timestamp, hits: &mut [Vec<Hit>]) {
         let text = if record.message.is_empty() { record.raw } else { record.message };
         let fits = self.set.matches(text);
         let mut fits = fits.iter().filter_map(|at| self.of_set.get(at)).peekable();
-        for (at, rule) in self.rules.iter().enumerate() {
+        for ((at, rule), hits) in self.rules.iter().enumerate().zip(hits) {
             if rule.pattern.is_some() && fits.next_if(|next| **next == at).is_none() {
                 continue;
             }
@@ -149,7 +170,6 @@ impl Matching {
             let fields =
                 fields.filter_map(|name| Some((name.into(), line.label(name)?.into_owned())));
             hits.push(Hit {
-                rule: at,
                 time,
                 labels: values.iter().map(|(name, value)| (*name, &**value)).collect(),
                 fields: fields.collect(),

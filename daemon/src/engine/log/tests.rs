@@ -645,8 +645,8 @@ fn matchers_read_fields_pairs_and_words() {
     }
     let plane = BTreeMap::from([("plane".to_owned(), "paas".to_owned())]);
     let found = Matching::new("s", plane, &[one]).unwrap().find(&logs, at(5));
-    assert_eq!(found.hits.len(), 1);
-    let labels: Vec<_> = found.hits[0].labels.iter().collect();
+    assert_eq!(found.wanted[0].hits.len(), 1);
+    let labels: Vec<_> = found.wanted[0].hits[0].labels.iter().collect();
     assert_eq!(
         labels,
         [
@@ -658,7 +658,7 @@ fn matchers_read_fields_pairs_and_words() {
         ]
     );
     assert_eq!(
-        found.hits[0].time,
+        found.wanted[0].hits[0].time,
         at(5),
         "what says no time was received when it was written down"
     );
@@ -694,6 +694,33 @@ fn stream() -> impl Strategy<Value = Vec<Said>> {
             })
             .collect()
     })
+}
+
+#[test]
+fn what_was_matched_before_a_reload_counts_for_the_rule_of_its_name() {
+    let once = || Watch::Count(levels(Some(count(1, 3)), None));
+    let (kill, beat) =
+        (rule("kill", "kill", &["host"], once()), rule("beat", "beat", &["host"], once()));
+    let other = rule("kill", "kill", &["process"], once());
+    for (after, expected) in [
+        (vec![kill.clone(), beat.clone()], vec!["beat", "kill"]),
+        (vec![beat.clone(), kill.clone()], vec!["beat", "kill"]),
+        (vec![rule("new", "new", &[], once()), beat.clone()], vec!["beat"]),
+        // One that tells its alarms apart by other labels is another one.
+        (vec![other, beat.clone()], vec!["beat"]),
+        (Vec::new(), Vec::new()),
+    ] {
+        let mut trial = Trial::new(vec![kill.clone(), beat.clone()]);
+        trial.batches.push(logs(&[(10, "a", "kill".into()), (11, "b", "beat".into())], None));
+        let matched = trial.input(0);
+        trial.reload(after, at(12));
+        let effects = trial.engine.step(matched, at(13));
+        trial.write(effects);
+        let fired = trial.written.iter().filter(|one| one.change == Change::Fired);
+        let mut fired: Vec<_> = fired.map(|one| one.alarm.evaluator.as_str()).collect();
+        fired.sort_unstable();
+        assert_eq!(fired, expected);
+    }
 }
 
 proptest! {
