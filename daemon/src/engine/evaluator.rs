@@ -66,6 +66,7 @@ pub(super) struct Evaluator {
     identities: BTreeMap<Labels, Box<Identity>>,
     /// The unit of the newest series; most have the same one.
     unit: Arc<str>,
+    /// Without its series: its inputs count them.
     status: EvaluatorStatus,
 }
 
@@ -190,7 +191,6 @@ impl Evaluator {
             return false;
         };
         input.series += 1;
-        self.status.series += 1;
         let unit = self.unit(series.unit());
         let member = Member::new(source, place, series.clone());
         self.identity(labels, unit, occurrences).add(member);
@@ -329,7 +329,17 @@ impl Evaluator {
 
     /// What it counted.
     pub(super) fn status(&self) -> EvaluatorStatus {
-        self.status.clone()
+        let series = self.inputs.iter().map(|input| input.series).sum();
+        EvaluatorStatus { series, ..self.status.clone() }
+    }
+
+    /// Of each source, how many series it counts and how many there are.
+    #[cfg(test)]
+    pub(super) fn series(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.inputs.iter().map(|input| {
+            let of_source = self.identities.values().map(|one| one.series_of(input.source));
+            (input.series, of_source.sum())
+        })
     }
 
     /// Passes over slots that nobody asked about while they could be judged.

@@ -331,6 +331,12 @@ impl Identity {
         awaited.fold(self.members.len(), usize::max)
     }
 
+    /// How many of its series are of a source.
+    #[cfg(test)]
+    pub(super) fn series_of(&self, source: usize) -> usize {
+        self.members.iter().filter(|member| member.source == source).count()
+    }
+
     /// The time of the newest fresh point of any of its series.
     fn seen(&self) -> Option<Timestamp> {
         let awaited = self.awaited.iter().filter_map(|awaited| awaited.seen);

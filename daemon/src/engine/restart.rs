@@ -375,7 +375,7 @@ pub(super) fn with_cuts(
     vec((prop_oneof![5 => word, 1 => nothing], any::<bool>()), 1..30)
 }
 
-/// What is shown is what is stored.
+/// What is shown is what is stored, and series are counted as they are.
 pub(super) fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     let key = |alarm: &AlarmView| {
         let since = (alarm.since, alarm.severity, alarm.condition.as_str());
@@ -385,6 +385,12 @@ pub(super) fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
     let rows = trial.stored.rows().filter(|row| row.alarm.condition != Condition::Ok);
     let stored: BTreeMap<_, _> = rows.map(|row| key(&row.alarm)).collect();
     prop_assert_eq!(shown, stored);
+    for evaluator in &trial.engine.evaluators {
+        let mut series = evaluator.series();
+        prop_assert!(series.all(|(counted, known)| counted == known), "{:?}", evaluator.status());
+        let known: usize = evaluator.series().map(|(_, known)| known).sum();
+        prop_assert_eq!(evaluator.status().series, known);
+    }
     Ok(())
 }
 

@@ -173,7 +173,6 @@ impl Evaluator {
             }
             detached.push(Detached { source: member.source, place: member.place });
         }
-        self.status.series -= gone.len();
     }
 
     /// Says what changed about missed slots and about the limit.

@@ -102,7 +102,6 @@ impl Evaluator {
     /// It has these series now.
     fn count_series(&mut self, attached: &[(usize, usize)]) {
         for (source, _) in attached {
-            self.status.series += 1;
             let input = self.inputs.iter_mut().find(|input| input.source == *source);
             if let Some(input) = input {
                 input.series += 1;
