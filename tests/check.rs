@@ -95,6 +95,25 @@ fn eleven_mistakes_are_told_at_once() {
     snapshot("eleven-mistakes-json", &serde_json::to_string_pretty(&findings).unwrap());
 }
 
+#[test]
+fn no_value_of_an_option_is_in_any_debug() {
+    let url = "http://user:s3cr3t@proxy:3128/";
+    let mistaken = format!("[sources.paas]\nplugin = \"influks\"\nproxy = \"{url}\"\n");
+    let sound = SOUND.replace("/tmp/a", url);
+    for text in [mistaken, sound] {
+        let files = Files::from_texts(vec![("f.toml".into(), text)]);
+        let shown = format!("{files:?}");
+        let checked = files.plan(&Offered);
+        let shown = format!("{shown} {checked:?}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+        assert!(shown.contains("f.toml"), "{shown}");
+        if let Some(plan) = checked.plan {
+            let sink = plan.sinks.iter().find(|sink| sink.name == "sound-file").unwrap();
+            assert_eq!(format!("{:?}", sink.options), r#"{"path"}"#);
+        }
+    }
+}
+
 /// One mistake a case: the text, then `code line:column text-at-the-caret` of all that is told.
 const CASES: &[(&str, &str)] = &include!("check/cases.in");
 
@@ -169,7 +188,7 @@ fn what_is_sound_becomes_a_plan_with_its_defaults() {
     let level = plan.thresholds[0].critical.unwrap();
     assert_eq!((level.raise, level.clear), (90.0, 90.0));
     let sink = plan.sinks.iter().find(|sink| sink.name == "sound-file").unwrap();
-    assert_eq!(sink.options, serde_json::json!({ "path": "/tmp/a" }));
+    assert_eq!(sink.options.0, serde_json::json!({ "path": "/tmp/a" }));
     assert!(sink.resolved);
     assert_eq!(sink.deadline, Duration::from_secs(20));
     assert_eq!((sink.place.as_str(), sink.notifies), ("f.toml:12", true));

@@ -53,7 +53,7 @@ fn source() -> Source {
     Source {
         name: "paas".into(),
         kind: "demo".into(),
-        options: serde_json::Value::Null,
+        options: haetae::config::Options(serde_json::Value::Null),
         interval: INTERVAL,
         deadline: DEADLINE,
         limits: Limits {

@@ -41,8 +41,8 @@ pub use self::{
     moment::moment,
     notation::{Spoken, Stand, Word},
     plan::{
-        Daemon, Http, Limits, Override, Plan, Plugins, Queue, Retention, Server, Sink, Source,
-        Telling,
+        Daemon, Http, Limits, Options, Override, Plan, Plugins, Queue, Retention, Server, Sink,
+        Source, Telling,
     },
     problem::{Code, Finding, Problem, Severity},
     proposal::Misplaced,

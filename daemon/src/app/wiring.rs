@@ -92,12 +92,12 @@ impl Wiring<'_> {
     }
 
     fn source(&self, source: &Source) -> Result<Wired, StartError> {
-        let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options)?;
+        let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options.0)?;
         Ok(self.supervised(spec, source.deadline))
     }
 
     fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
-        let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options)?;
+        let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options.0)?;
         let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
         let facts = self.catalog.kind(&sink.kind);
         let takes = facts.ok().and_then(|facts| facts.sink).unwrap_or_default();
@@ -120,10 +120,10 @@ impl Wiring<'_> {
             return Ok(None);
         }
         let name = format!("{}/reader", source.name);
-        let spec = self.spec(&name, Role::Reader, &source.kind, &source.options)?;
+        let spec = self.spec(&name, Role::Reader, &source.kind, &source.options.0)?;
         let reader = Closed { spec, shared: self.shared.clone(), deadline: source.deadline };
         // A source that does not say what it yields may yield anything.
-        let metrics = self.catalog.metrics(&source.kind, &source.options).unwrap_or_default();
+        let metrics = self.catalog.metrics(&source.kind, &source.options.0).unwrap_or_default();
         Ok(Some(Refill { reader, windows: windows.into_iter().collect(), metrics }))
     }
 

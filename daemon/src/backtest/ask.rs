@@ -79,7 +79,7 @@ impl Asker {
                 name: format!("{}/reader", source.name),
                 role: Role::Reader,
                 kind: source.kind.clone(),
-                options: source.options.clone(),
+                options: source.options.0.clone(),
                 library,
             };
             let deadline = source.deadline.max(DEADLINE);

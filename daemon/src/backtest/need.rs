@@ -97,7 +97,7 @@ impl Needs {
         let at = self.streams.iter().position(|known| alike(&known.source, source));
         let at = at.unwrap_or_else(|| {
             // A source that does not say what it yields yields points.
-            let metrics = catalog.metrics(&source.kind, &source.options).unwrap_or_default();
+            let metrics = catalog.metrics(&source.kind, &source.options.0).unwrap_or_default();
             let (source, sides, asked) = (source.clone(), Vec::new(), Vec::new());
             self.streams.push(Stream { source, sides, asked, metrics });
             self.streams.len() - 1
@@ -133,7 +133,7 @@ impl Needs {
         };
         for Stream { source, asked, .. } in &self.streams {
             let Source { name, kind, interval, labels, limits, .. } = source;
-            part(&format!("{name} {kind} {interval:?} {labels:?} {limits:?} {}", source.options));
+            part(&format!("{name} {kind} {interval:?} {labels:?} {limits:?} {}", source.options.0));
             for asked in asked {
                 part(&format!("{asked:?}"));
             }

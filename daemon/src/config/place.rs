@@ -10,10 +10,16 @@ pub(super) struct Place {
 }
 
 /// A file as it was read.
-#[derive(Debug)]
 pub(super) struct Text {
     pub(super) path: PathBuf,
     pub(super) content: String,
+}
+
+/// What stands in it may be secret.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Text {

@@ -1,6 +1,6 @@
 //! The plan: a configuration that was checked whole, ready to run.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use haetae_plugin::Secret;
 use serde_json::Value;
@@ -106,6 +106,17 @@ pub struct Retention {
     pub dead_letters: Option<Duration>,
 }
 
+/// The plugin's own keys. Their values are shown to nobody: a URL may have a password.
+#[derive(Clone, PartialEq)]
+pub struct Options(pub Value);
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = self.0.as_object().into_iter().flat_map(|options| options.keys());
+        f.debug_set().entries(keys).finish()
+    }
+}
+
 /// A source to run.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -114,7 +125,7 @@ pub struct Source {
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
-    pub options: Value,
+    pub options: Options,
     /// How often it is asked.
     pub interval: Duration,
     /// How long one call may take.
@@ -173,7 +184,7 @@ pub struct Sink {
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
-    pub options: Value,
+    pub options: Options,
     /// Whether it takes notifications.
     pub notifies: bool,
     /// The sources and evaluators that it reads, and `system`; empty: a fallback only.

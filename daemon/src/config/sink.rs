@@ -42,7 +42,7 @@ pub(super) fn read<'a>(
         place: section.head().short(),
         notifies,
         kind: file.plugin,
-        options: offer.options,
+        options: plan::Options(offer.options),
         inputs: file.inputs,
         matchers: file.matchers.into_iter().map(|matcher| matcher.0).collect(),
         resolved: file.resolved,

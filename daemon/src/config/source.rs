@@ -67,7 +67,7 @@ pub(super) fn read<'a>(
     let source = plan::Source {
         name: section.name.into(),
         kind: file.plugin,
-        options: offer.options,
+        options: plan::Options(offer.options),
         interval,
         deadline,
         limits: plan::Limits {

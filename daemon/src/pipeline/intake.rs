@@ -260,7 +260,7 @@ mod tests {
         Intake::new(&config::Source {
             name: "s".into(),
             kind: "k".into(),
-            options: serde_json::Value::Null,
+            options: config::Options(serde_json::Value::Null),
             interval: Duration::from_secs(30),
             deadline: Duration::from_secs(20),
             limits: config::Limits {

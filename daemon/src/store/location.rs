@@ -30,3 +30,15 @@ impl fmt::Debug for Location {
         write!(f, "{self}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_shown_without_its_password() {
+        let url = "postgres://haetae@host/haetae".to_owned();
+        let server = Location::Server { url: url.clone(), password: Some("s3cr3t".into()) };
+        assert_eq!((format!("{server}"), format!("{server:?}")), (url.clone(), url));
+    }
+}
