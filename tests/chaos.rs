@@ -1,0 +1,72 @@
+//! Random faults of every peer with kill -9 between them, before real servers: a ledger that knows nothing
+//! of the daemon finds no breach missed, none that was not, and every one that was told answered.
+//!
+//! `HAETAE_TEST_MINUTES` is how long; `make soak` takes an hour.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test; an index into JSON that is missing reads as null; it prints its seed and what it saw"
+)]
+
+#[path = "chaos/answers.rs"]
+mod answers;
+#[path = "kills/chance.rs"]
+mod chance;
+#[path = "chaos/controls.rs"]
+mod controls;
+#[path = "matrix/daemon.rs"]
+mod daemon;
+#[path = "../plugins/email/src/tests/decode.rs"]
+mod decode;
+#[path = "chaos/events.rs"]
+mod events;
+#[path = "servers/faulty_proxy.rs"]
+mod faulty_proxy;
+#[path = "servers/influx.rs"]
+mod influx;
+#[path = "chaos/ledger.rs"]
+mod ledger;
+#[path = "chaos/mails.rs"]
+mod mails;
+#[path = "chaos/peers.rs"]
+mod peers;
+#[path = "servers/postgres.rs"]
+mod postgres;
+#[path = "chaos/rig.rs"]
+mod rig;
+#[path = "servers/running.rs"]
+mod running;
+#[path = "servers/smtp_sink.rs"]
+mod smtp_sink;
+#[path = "chaos/story.rs"]
+mod story;
+#[path = "chaos/summary.rs"]
+mod summary;
+mod support;
+#[path = "matrix/words.rs"]
+mod words;
+
+use std::time::Duration;
+
+use chance::{number, seed};
+use events::Times;
+use rig::Rig;
+
+#[test]
+fn faults_and_kills_miss_nothing_and_make_nothing_up() {
+    let seed = seed();
+    let (length, times) = match number("HAETAE_TEST_MINUTES") {
+        Some(minutes) => (Duration::from_mins(minutes), Times::LONG),
+        None => (Duration::from_secs(45), Times::SHORT),
+    };
+    println!("chaos: {length:?}, HAETAE_TEST_SEED={seed}");
+    let mut rig = Rig::start(seed, times);
+    rig.rages(length);
+    rig.settles();
+    rig.finish();
+}
