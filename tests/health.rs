@@ -92,6 +92,22 @@ fn answers(daemon: &mut Daemon, address: SocketAddr, path: &str, code: u16) -> S
 }
 
 #[test]
+fn a_database_that_hangs_at_the_start_does_not_hold_health() {
+    let server = Postgres::start();
+    let (home, address) = home(&server);
+    server.pause();
+    let mut daemon = home.spawn();
+    let listens = within(LONG, || TcpStream::connect(address).ok());
+    assert!(listens.is_some(), "{:#?}", daemon.lines());
+    assert_eq!(get(address, "/healthz"), Some((200, "ok\n".into())));
+    let unready = (503, "starting: it opens its store\n".into());
+    assert_eq!(get(address, "/readyz"), Some(unready));
+    server.resume();
+    daemon.ready(&home);
+    assert!(daemon.stop());
+}
+
+#[test]
 fn a_database_that_is_not_there_at_the_start_is_waited_for() {
     let mut server = Postgres::start();
     let (home, address) = home(&server);

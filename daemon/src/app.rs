@@ -30,6 +30,7 @@ use tracing::{error, info, warn};
 pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
     judging::{Ends, Judging, Running},
+    opening::Meanwhile,
     records::Records,
     restore::Restored,
     wiring::{Wired, WiredSink, Wiring},
@@ -115,9 +116,9 @@ impl App {
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
         let location = bound::location(&plan.daemon)?;
+        let meanwhile = Meanwhile::begin(&bound.listeners)?;
         let Opened { store, lost } =
-            opening::store(location, &bound::owner(&state)?, if_lost, &bound.listeners, &stop)
-                .await?;
+            opening::store(location, &bound::owner(&state)?, if_lost, &meanwhile, &stop).await?;
         let (restored, cursors) = restore::begin(&store, &plan, &clock).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
@@ -164,8 +165,9 @@ impl App {
         // Sources speak while alarms are read: the first slot need not be waited for.
         app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         let effects = app.judge(ends, &plan, &clock, restored).await?;
-        opening::adopt(&outbox, lost, &bound.listeners, &stop).await?;
+        opening::adopt(&outbox, lost, &meanwhile, &stop).await?;
         app.tell(outbox, effects, &wiring);
+        meanwhile.end().await;
         app.serve(bound.listeners, token.as_deref());
         view.set_ready();
         Ok(app)
