@@ -114,8 +114,7 @@ impl App {
         let Options { plan, catalog, clock, socket, token, if_lost, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
-        let reserve = Reserve::in_state(&state);
-        let location = bound::location(&plan.daemon)?;
+        let (reserve, location) = (Reserve::in_state(&state), bound::location(&plan.daemon)?);
         let meanwhile = Meanwhile::begin(&bound.listeners)?;
         let Opened { store, lost } =
             opening::store(location, &bound::owner(&state)?, if_lost, &meanwhile, &stop).await?;
@@ -149,7 +148,7 @@ impl App {
             people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
         });
         let mut app = Self {
-            view: view.clone(),
+            view,
             address: bound.address,
             watchers: outbox.watchers.clone(),
             stop: stop.clone(),
@@ -169,7 +168,6 @@ impl App {
         app.tell(outbox, effects, &wiring);
         meanwhile.end().await;
         app.serve(bound.listeners, token.as_deref());
-        view.set_ready();
         Ok(app)
     }
 

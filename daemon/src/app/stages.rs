@@ -159,7 +159,7 @@ impl App {
         self.stages.spawn_critical(&self.tasks.feeds, "engine", async { drop(engine.await) });
     }
 
-    /// Answers on TCP and on the admin socket.
+    /// Answers on TCP and on the admin socket, from now on as ready.
     pub(super) fn serve(&self, listeners: Listeners, token: Option<&str>) {
         let mut router = http::public(self.view.clone());
         if let Some(token) = token {
@@ -173,5 +173,6 @@ impl App {
             let server = Server { listener, router, connections, stop: self.stop.clone() };
             self.stages.spawn(&self.tasks.servers, name, server);
         }
+        self.view.set_ready();
     }
 }
