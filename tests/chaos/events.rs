@@ -35,7 +35,7 @@ const fn seconds(from: u64, to: u64) -> Range {
 }
 
 /// So long after a kill the next daemon still starts.
-const STARTING: Range = (Duration::ZERO, Duration::from_secs(2));
+const STARTING: Range = (Duration::ZERO, Duration::from_secs(1));
 
 impl Times {
     /// For a run of minutes or hours.
@@ -74,6 +74,8 @@ pub struct Events {
     /// The kill waits for a mail to arrive: the daemon is busy then.
     at_mail: bool,
     is_bad: bool,
+    /// Those that begin at `next_change`, while the daemon that was just killed starts.
+    drawn: Vec<(Peer, Fault)>,
     calms: usize,
     pub faults: BTreeMap<(Peer, Fault), usize>,
     pub kills: usize,
@@ -92,6 +94,7 @@ impl Events {
             next_kill,
             at_mail: false,
             is_bad: false,
+            drawn: Vec::new(),
             calms: 0,
             faults: BTreeMap::new(),
             kills: 0,
@@ -108,23 +111,41 @@ impl Events {
             let range = if self.chance.below(5) == 0 { STARTING } else { self.times.kill };
             self.next_kill = at + between(&mut self.chance, range);
             self.at_mail = range != STARTING && self.chance.below(2) == 0;
-            self.kills += 1;
-            self.kills_in_faults += usize::from(self.is_bad);
-            return Some(Event::Kill);
+            return Some(self.kill());
         }
         if at < self.next_change {
             return None;
         }
-        self.is_bad = !self.is_bad;
-        if self.is_bad {
-            self.next_change = at + between(&mut self.chance, self.times.fault);
-            return Some(Event::Faults(self.draw()));
+        if !self.is_bad {
+            return Some(self.next_faults(at));
         }
+        self.is_bad = false;
         self.calms += 1;
         let is_long = self.calms.is_multiple_of(4);
         let calm = between(&mut self.chance, self.times.calm);
         self.next_change = at + if is_long { self.times.long_calm } else { calm };
         Some(Event::Calm)
+    }
+
+    /// A store may become bad while a daemon takes up what is in it: then it is killed before.
+    fn next_faults(&mut self, at: Duration) -> Event {
+        if self.drawn.is_empty() {
+            self.drawn = self.draw();
+            let of_store = self.drawn.iter().any(|(peer, _)| *peer == Peer::Store);
+            if of_store && self.chance.below(2) == 0 {
+                self.next_change = at + self.chance.time(STARTING.1);
+                return self.kill();
+            }
+        }
+        self.is_bad = true;
+        self.next_change = at + between(&mut self.chance, self.times.fault);
+        Event::Faults(std::mem::take(&mut self.drawn))
+    }
+
+    fn kill(&mut self) -> Event {
+        self.kills += 1;
+        self.kills_in_faults += usize::from(self.is_bad);
+        Event::Kill
     }
 
     /// When something is due next, a mail aside.
