@@ -215,3 +215,35 @@ fn a_daemon_whose_database_stands_still_is_stopped_soon() {
     assert_eq!(fires.as_deref(), Some("firing"), "what is due is told by the next one");
     assert!(daemon.stop());
 }
+
+#[test]
+fn a_database_that_stops_answering_while_a_daemon_starts_is_waited_for() {
+    let server = Postgres::start();
+    let (home, address) = home(&server);
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    assert_eq!(fires.as_deref(), Some("firing"));
+    daemon.kill();
+    let holds = "BEGIN; LOCK TABLE alarms; SELECT pg_sleep(20); COMMIT";
+    let daemon = thread::scope(|scope| {
+        scope.spawn(|| server.sql_in("haetae", holds));
+        let locked = "SELECT count(*) FROM pg_locks WHERE relation::regclass::text = 'alarms' AND mode = 'AccessExclusiveLock' AND granted";
+        let locked =
+            within(LONG, || server.sql_in("haetae", locked).filter(|count| count.trim() == "1"));
+        assert!(locked.is_some());
+        let mut daemon = home.spawn();
+        let ready = within(LONG, || {
+            assert!(daemon.is_running(), "it ended: {:#?}", daemon.lines());
+            home.json(&["status"]).filter(|status| status["ready"] == true)
+        });
+        assert!(ready.is_some(), "{:#?}", daemon.lines());
+        daemon
+    });
+    assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
+    // The alarm of before goes on: only its end is told.
+    home.write_values(&[("a", 1)]);
+    let over = within(LONG, || (told(&home, "id", "a").len() > 1).then(|| told(&home, "id", "a")));
+    assert_eq!(over.unwrap_or_default(), ["firing", "resolved"]);
+    assert!(daemon.stop());
+}

@@ -114,11 +114,11 @@ impl App {
         let Options { plan, catalog, clock, socket, token, if_lost, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
-        let (reserve, location) = (Reserve::in_state(&state), bound::location(&plan.daemon)?);
-        let meanwhile = Meanwhile::begin(&bound.listeners)?;
-        let Opened { store, lost } =
-            opening::store(location, &bound::owner(&state)?, if_lost, &meanwhile, &stop).await?;
-        let (restored, cursors) = restore::begin(&store, &plan, &clock).await?;
+        let reserve = Reserve::in_state(&state);
+        let location = bound::location(&plan.daemon)?;
+        let meanwhile = Meanwhile::begin(&bound.listeners, &location, &stop)?;
+        let Opened { store, lost } = opening::store(location, &state, if_lost, &meanwhile).await?;
+        let (restored, cursors) = opening::engine(&store, &plan, &clock, &meanwhile).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
         let wiring = Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop };
@@ -163,10 +163,9 @@ impl App {
         app.report(inbox, &wiring, &judging.inputs)?;
         // Sources speak while alarms are read: the first slot need not be waited for.
         app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        let effects = app.judge(ends, &plan, &clock, restored).await?;
-        opening::adopt(&outbox, lost, &meanwhile, &stop).await?;
+        let effects = app.judge(ends, &wiring, restored, &meanwhile).await?;
+        opening::adopt(&outbox, lost, meanwhile).await?;
         app.tell(outbox, effects, &wiring);
-        meanwhile.end().await;
         app.serve(bound.listeners, token.as_deref());
         Ok(app)
     }
@@ -175,11 +174,12 @@ impl App {
     async fn judge(
         &mut self,
         ends: Ends,
-        plan: &Plan,
-        clock: &Clock,
+        wiring: &Wiring<'_>,
         restored: Restored,
+        meanwhile: &Meanwhile,
     ) -> Result<mpsc::Receiver<Effects>, StartError> {
-        let restored = restore::alarms(&self.store, plan, clock, restored).await?;
+        let (plan, clock) = (wiring.plan, &wiring.shared.clock);
+        let restored = opening::alarms(&self.store, plan, clock, restored, meanwhile).await?;
         let Running { thread, ended, effects } = ends.start(restored, clock)?;
         self.engine = Some(thread);
         self.guard(ended);

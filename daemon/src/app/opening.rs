@@ -1,6 +1,11 @@
 //! Opening the store: one on a server is waited for. Whoever asks before the daemon has started hears so.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::{sleep, timeout};
 use tokio_util::{
@@ -10,11 +15,15 @@ use tokio_util::{
 use tracing::{info, warn};
 
 use super::{
-    StartError,
+    StartError, bound,
+    restore::{self, Restored},
     serving::{Listeners, Server, Waiting},
 };
 use crate::{
+    clock::Clock,
+    config::Plan,
     deliver::outbox::Outbox,
+    engine::log::LogCursor,
     http::Connections,
     retry::Backoff,
     stage::Stage,
@@ -33,44 +42,75 @@ const CONNECTIONS: usize = 32;
 /// now is started again by nobody who knows better.
 pub(super) async fn store(
     location: Location,
-    owner: &str,
+    state: &Path,
     if_lost: Loss,
     meanwhile: &Meanwhile,
-    stop: &CancellationToken,
 ) -> Result<Opened, StartError> {
-    let is_server = matches!(location, Location::Server { .. });
-    let open = async || Store::open_with(location.clone(), owner, if_lost).await;
-    waited_for(open, |error| is_server && passes(error), meanwhile, stop).await
+    let owner = bound::owner(state)?;
+    let open = async || Ok(Store::open_with(location.clone(), &owner, if_lost).await?);
+    waited_for(open, |error| meanwhile.is_server && passes(error), meanwhile).await
+}
+
+/// Makes the engine, from a store that was open a moment ago and is a server as unreliable as before.
+pub(super) async fn engine(
+    store: &Store,
+    plan: &Plan,
+    clock: &Clock,
+    meanwhile: &Meanwhile,
+) -> Result<(Restored, Vec<LogCursor>), StartError> {
+    let begin = async || restore::begin(store, plan, clock).await;
+    waited_for(begin, |error| meanwhile.is_server && passes(error), meanwhile).await
+}
+
+/// The engine goes on with the alarms that were stored; one that got a part of them is made anew.
+pub(super) async fn alarms(
+    store: &Store,
+    plan: &Plan,
+    clock: &Clock,
+    restored: Restored,
+    meanwhile: &Meanwhile,
+) -> Result<Restored, StartError> {
+    let first = Mutex::new(Some(restored));
+    let go_on = async || {
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let restored = match first {
+            Some(restored) => restored,
+            None => restore::begin(store, plan, clock).await?.0,
+        };
+        restore::alarms(store, plan, clock, restored).await
+    };
+    waited_for(go_on, |error| meanwhile.is_server && passes(error), meanwhile).await
 }
 
 /// Takes over what an earlier run left. A session of it that a server still keeps may hold its rows.
+/// It is the last that is waited for: the daemon itself answers from now on.
 pub(super) async fn adopt(
     outbox: &Outbox,
     lost: Option<String>,
-    meanwhile: &Meanwhile,
-    stop: &CancellationToken,
+    meanwhile: Meanwhile,
 ) -> Result<(), StartError> {
-    waited_for(async || outbox.adopt(lost.clone()).await, passes, meanwhile, stop).await
+    waited_for(async || Ok(outbox.adopt(lost.clone()).await?), passes, &meanwhile).await?;
+    meanwhile.end().await;
+    Ok(())
 }
 
 /// Whether it may be over by itself.
-fn passes(error: &StoreError) -> bool {
-    matches!(error, StoreError::Failed { .. } | StoreError::Slow(_))
+fn passes(error: &StartError) -> bool {
+    matches!(error, StartError::Store(StoreError::Failed { .. } | StoreError::Slow(_)))
 }
 
 /// Does something with the store until it works; whoever asks hears what is waited for.
 async fn waited_for<T>(
-    work: impl AsyncFn() -> Result<T, StoreError>,
-    passes: impl Fn(&StoreError) -> bool,
+    work: impl AsyncFn() -> Result<T, StartError>,
+    passes: impl Fn(&StartError) -> bool,
     meanwhile: &Meanwhile,
-    stop: &CancellationToken,
 ) -> Result<T, StartError> {
     let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut failed = false;
     loop {
         let worked = tokio::select! {
             worked = work() => worked,
-            () = stop.cancelled() => return Err(meanwhile.stopped()),
+            () = meanwhile.asked.cancelled() => return Err(meanwhile.stopped()),
         };
         let error = match worked {
             Ok(done) => {
@@ -81,7 +121,7 @@ async fn waited_for<T>(
                 return Ok(done);
             }
             Err(error) if passes(&error) => error,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let wait = pause.failed();
         warn!("haetae waits for its store: {error}; it is tried again in {wait:?}");
@@ -89,7 +129,7 @@ async fn waited_for<T>(
         failed = true;
         tokio::select! {
             () = sleep(wait) => {}
-            () = stop.cancelled() => return Err(meanwhile.stopped()),
+            () = meanwhile.asked.cancelled() => return Err(meanwhile.stopped()),
         }
     }
 }
@@ -97,6 +137,10 @@ async fn waited_for<T>(
 /// What is served until the daemon has started.
 pub(super) struct Meanwhile {
     waiting: Waiting,
+    /// Whether the store is a server's: only that may be back.
+    is_server: bool,
+    /// The daemon is asked to stop.
+    asked: CancellationToken,
     socket: PathBuf,
     stop: DropGuard,
     servers: TaskTracker,
@@ -104,7 +148,11 @@ pub(super) struct Meanwhile {
 
 impl Meanwhile {
     /// Begins to answer, if the start takes a while.
-    pub(super) fn begin(listeners: &Listeners) -> Result<Self, StartError> {
+    pub(super) fn begin(
+        listeners: &Listeners,
+        location: &Location,
+        asked: &CancellationToken,
+    ) -> Result<Self, StartError> {
         let (waiting, stop, servers) =
             (Waiting::default(), CancellationToken::new(), TaskTracker::new());
         waiting.say("it opens its store".into());
@@ -124,11 +172,11 @@ impl Meanwhile {
         }
         servers.close();
         let (socket, stop) = (listeners.socket.clone(), stop.drop_guard());
-        Ok(Self { waiting, socket, stop, servers })
+        let is_server = matches!(location, Location::Server { .. });
+        Ok(Self { waiting, is_server, asked: asked.clone(), socket, stop, servers })
     }
 
-    /// The daemon itself answers from now on.
-    pub(super) async fn end(self) {
+    async fn end(self) {
         drop(self.stop);
         self.servers.wait().await;
     }
