@@ -147,8 +147,7 @@ impl Rig {
         if let Some(ended) = daemon.ended() {
             thread::park_timeout(Duration::from_millis(100));
             self.story.tell_all(daemon.lines());
-            self.wrong.push(format!("the daemon ended at {at:.1?} by itself: {ended}"));
-            self.story.tell(at, &format!("it ended by itself: {ended}"));
+            self.ledger.wrong.push(format!("ended: the daemon at {at:.1?}, by itself: {ended}"));
             self.daemon = Some(self.home.spawn());
         }
     }
