@@ -22,31 +22,12 @@ use std::{
 };
 
 use postgres::Postgres;
-use support::{Daemon, Home, free_port, within};
+use support::{Daemon, Home, LEVELS, free_port, within};
 use watch::Watch;
 
 const LONG: Duration = Duration::from_mins(1);
 /// The longest that an answer may take.
 const SOON: Duration = Duration::from_secs(2);
-
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels", "system"]
-path = "HOME/told.jsonl"
-"#;
 
 /// A daemon on a database, and where it answers over TCP.
 fn home(server: &Postgres) -> (Home, SocketAddr) {
@@ -57,7 +38,7 @@ fn home(server: &Postgres) -> (Home, SocketAddr) {
         home.path("state").display().to_string(),
         server.database("haetae"),
     );
-    let text = head + &PIPELINE.replace("HOME", &home.path("").display().to_string());
+    let text = head + &LEVELS.replace("HOME", &home.path("").display().to_string());
     std::fs::write(home.path("haetae.toml"), text).expect("the configuration");
     home.write_values(&[("a", 1)]);
     (home, address)

@@ -19,28 +19,13 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{Daemon, Home, within};
+use support::{Daemon, Home, LEVELS, within};
 use watch::Watch;
 
 const LONG: Duration = Duration::from_mins(1);
 
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels", "system"]
-path = "HOME/told.jsonl"
+/// A sink of records beside those of alarms.
+const SAMPLES: &str = r#"
 [sinks.samples]
 plugin = "file"
 inputs = ["written"]
@@ -49,7 +34,9 @@ path = "HOME/samples.jsonl"
 
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(&PIPELINE.replace("HOME", &home.path("").display().to_string()));
+    home.configure(
+        &format!("{LEVELS}{SAMPLES}").replace("HOME", &home.path("").display().to_string()),
+    );
     home.write_values(&[("a", 1)]);
     home
 }

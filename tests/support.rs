@@ -29,6 +29,26 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Values that the test writes, judged, and a sink that is told of each alarm at once; HOME is the home.
+pub const LEVELS: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels", "system"]
+path = "HOME/told.jsonl"
+"#;
+
 /// A directory with the program, the plugins beside it, a configuration and a state.
 pub struct Home {
     directory: TempDir,

@@ -15,29 +15,10 @@ use std::{
     time::Duration,
 };
 
-use support::{Daemon, Home, within};
+use support::{Daemon, Home, LEVELS, within};
 
 const LONG: Duration = Duration::from_mins(1);
 const UNIT: &str = include_str!("../packaging/systemd/haetae.service");
-
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-path = "HOME/told.jsonl"
-"#;
 
 /// What the unit says of a key; each stands once.
 fn key(name: &str) -> &'static str {
@@ -100,7 +81,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
 #[test]
 fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_bad() {
     let home = Home::with_plugins(&["lent", "file"]);
-    let text = PIPELINE.replace("HOME", &home.path("").display().to_string());
+    let text = LEVELS.replace("HOME", &home.path("").display().to_string());
     home.configure(&text);
     home.write_values(&[("a", 95)]);
     let mut daemon = start(&home);

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Home, free_port, within};
+use crate::support::{Daemon, Home, LEVELS, free_port, within};
 
 /// The password of each peer.
 pub const SECRET: &str = "tops3cret-7h1ng";
@@ -19,25 +19,6 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// So soon an alarm is told that nothing is in the way of.
 const TOLD: Duration = Duration::from_secs(15);
 const LONG: Duration = Duration::from_mins(1);
-
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels", "system"]
-path = "HOME/told.jsonl"
-"#;
 
 /// A daemon and what is known of it.
 pub struct Watched {
@@ -72,7 +53,7 @@ impl Watched {
         fs::write(home.path("secret"), SECRET).expect("its own file");
         let state = home.path("state").display().to_string();
         let head = format!(
-            "[daemon]\nstate = \"{state}\"\n{keys}\n[http]\nlisten = \"{address}\"\n{PIPELINE}{text}"
+            "[daemon]\nstate = \"{state}\"\n{keys}\n[http]\nlisten = \"{address}\"\n{LEVELS}{text}"
         );
         let text = head.replace("HOME", &home.path("").display().to_string());
         fs::write(home.path("haetae.toml"), text).expect("the configuration");
