@@ -58,12 +58,6 @@ fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-fn told(home: &Home, label: &str, value: &str) -> Vec<String> {
-    let lines = home.notifications("told.jsonl").into_iter();
-    let about = lines.filter(|line| line["labels"][label] == value);
-    about.map(|line| line["status"].as_str().expect("a status").to_owned()).collect()
-}
-
 fn answers(daemon: &mut Daemon, address: SocketAddr, path: &str, code: u16) -> String {
     let answer = within(LONG, || {
         assert!(daemon.is_running(), "it ended: {:#?}", daemon.lines());
@@ -106,7 +100,7 @@ fn a_database_that_is_not_there_at_the_start_is_waited_for() {
     daemon.ready(&home);
     assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    let fires = within(LONG, || home.told("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     assert!(daemon.stop());
     server.stop();
@@ -123,7 +117,7 @@ fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
     let (home, address) = home(&server);
     let mut daemon = home.start();
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    let fires = within(LONG, || home.told("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     server.pause();
     let since = Instant::now();
@@ -165,7 +159,7 @@ fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
     let listed = home.output(&["alarm", "list"]);
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     server.resume();
-    let told_of = within(LONG, || told(&home, "id", "b").first().cloned());
+    let told_of = within(LONG, || home.told("id", "b").first().cloned());
     assert_eq!(told_of.as_deref(), Some("firing"), "what became due meanwhile is told");
     assert_eq!(answers(&mut daemon, address, "/readyz", 200), "ready\n");
     assert!(daemon.stop());
@@ -192,7 +186,7 @@ fn a_daemon_whose_database_stands_still_is_stopped_soon() {
         daemon = home.start();
     }
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    let fires = within(LONG, || home.told("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"), "what is due is told by the next one");
     assert!(daemon.stop());
 }
@@ -203,7 +197,7 @@ fn a_database_that_stops_answering_while_a_daemon_starts_is_waited_for() {
     let (home, address) = home(&server);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || told(&home, "id", "a").first().cloned());
+    let fires = within(LONG, || home.told("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     daemon.kill();
     let holds = "BEGIN; LOCK TABLE alarms; SELECT pg_sleep(20); COMMIT";
@@ -224,7 +218,7 @@ fn a_database_that_stops_answering_while_a_daemon_starts_is_waited_for() {
     assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
     // The alarm of before goes on: only its end is told.
     home.write_values(&[("a", 1)]);
-    let over = within(LONG, || (told(&home, "id", "a").len() > 1).then(|| told(&home, "id", "a")));
+    let over = within(LONG, || (home.told("id", "a").len() > 1).then(|| home.told("id", "a")));
     assert_eq!(over.unwrap_or_default(), ["firing", "resolved"]);
     assert!(daemon.stop());
 }

@@ -13,6 +13,7 @@
 )]
 
 use std::{
+    collections::HashSet,
     fs,
     io::{BufRead, BufReader},
     net::TcpListener,
@@ -107,11 +108,22 @@ impl Home {
         fs::rename(beside, self.path("values")).expect("its own file");
     }
 
-    /// The notifications that a sink of the kind `file` was given, oldest first.
+    /// The notifications that a sink of the kind `file` was given, oldest first; what it writes just now is none yet.
     pub fn notifications(&self, file: &str) -> Vec<Value> {
         let text = fs::read_to_string(self.path(file)).unwrap_or_default();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let lines = whole.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         lines.filter(|line| line["type"] == "notification").collect()
+    }
+
+    /// What was told of the alarms with such a label, oldest first. What came twice counts once, as it does
+    /// for a receiver: a sink that isn't known to have taken it is told again.
+    pub fn told(&self, label: &str, value: &str) -> Vec<String> {
+        let mut keys = HashSet::new();
+        let lines = self.notifications("told.jsonl").into_iter();
+        let about = lines.filter(|line| line["labels"][label] == value);
+        let once = about.filter(|line| keys.insert(line["idempotency_key"].to_string()));
+        once.map(|line| line["status"].as_str().expect("a status").to_owned()).collect()
     }
 
     /// The program with the configuration and without what the environment may say.

@@ -81,15 +81,8 @@ impl Watched {
     }
 
     pub fn is_told(&mut self, id: &str, limit: Duration) {
-        let told = within(limit, || self.told("id", id).first().cloned());
+        let told = within(limit, || self.home.told("id", id).first().cloned());
         assert_eq!(told.as_deref(), Some("firing"), "{id} is told: {:#?}", self.log());
-    }
-
-    /// What was told of the alarms with such a label.
-    pub fn told(&self, label: &str, value: &str) -> Vec<String> {
-        let lines = self.home.notifications("told.jsonl").into_iter();
-        let about = lines.filter(|line| line["labels"][label] == value);
-        about.map(|line| line["status"].as_str().expect("a status").to_owned()).collect()
     }
 
     /// What was told of a problem of an instance.
