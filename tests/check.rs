@@ -8,8 +8,8 @@ use std::{path::PathBuf, time::Duration};
 use haetae::{
     config::{Checked, Files, Finding, Language, Retention},
     engine::{
+        mute::silence::Span,
         notify::{GroupBy, Rate},
-        silence::Span,
     },
 };
 use kinds::Offered;

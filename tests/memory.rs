@@ -16,7 +16,7 @@ use haetae::{
     config::{Limits, Queue, Source},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
+        threshold::rule::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
     },
     pipeline::intake::Intake,
 };

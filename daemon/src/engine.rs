@@ -5,93 +5,61 @@
 //! every source of an evaluator has said everything about it; too late, it changes and counts
 //! nothing. No evidence is never evidence: what nobody saw neither raises nor clears.
 
-mod across;
-mod alarm;
-mod answers;
-pub mod calendar;
-mod condition;
-mod evaluator;
-mod evidence;
-mod expected;
-mod flap;
-pub mod handling;
-mod identity;
+pub mod alarm;
 mod input;
-mod labels;
-mod levels;
-mod limit;
 pub mod log;
-pub mod matcher;
-mod member;
-mod missed;
+pub mod mute;
 pub mod notify;
-mod occurrence;
-mod overrides;
-mod record;
+mod query;
 mod reload;
 mod restore;
-pub mod silence;
-mod slot;
-mod source;
-mod standing;
+mod series;
 mod status;
 mod step;
-mod summaries;
 mod system;
 pub mod threshold;
-mod window;
 
 #[cfg(test)]
-mod expecting;
-#[cfg(test)]
-mod icinga;
-#[cfg(test)]
-mod overriding;
-#[cfg(test)]
-mod prometheus;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod reloading;
-#[cfg(test)]
-mod restart;
-#[cfg(test)]
-mod sweep;
-#[cfg(test)]
-mod trial;
+mod tests;
 
 use std::sync::Arc;
 
 use haetae_plugin::{Samples, Timestamp};
 
 pub use self::{
-    alarm::{AlarmView, Change, Condition, Transition},
-    condition::MOST_SLOTS,
-    evidence::Evidence,
-    handling::Handling,
+    alarm::{
+        handling::Handling,
+        stored::{AlarmState, Effects, Past, Standing},
+        summary::Summaries,
+        view::{AlarmView, Change, Condition, Transition},
+    },
     input::Input,
-    matcher::{Matcher, MatcherError},
-    overrides::{Foreseen, Override, Preview},
+    mute::{
+        matcher::{Matcher, MatcherError},
+        silence::Silence,
+    },
     reload::Setting,
-    silence::Silence,
-    slot::{last_slot, next_slot, slot_phase},
-    source::{MOST_POINTS, SourceTiming},
-    standing::{AlarmState, Effects, Past, Standing},
+    series::{
+        slot::{last_slot, next_slot, slot_phase},
+        source::{MOST_POINTS, SourceTiming},
+    },
     status::EvaluatorStatus,
     step::Step,
-    summaries::Summaries,
     system::{CLOCK, Problem, SYSTEM, time_in_words},
+    threshold::{
+        condition::MOST_SLOTS,
+        evidence::Evidence,
+        overrides::{Foreseen, Override, Preview},
+    },
 };
 use self::{
-    evaluator::Evaluator,
+    alarm::{id::Occurrences, stored::Changes},
     log::{Found, LogEvaluator, LogRule, Records},
     notify::{Inhibit, Notifier, Views},
-    occurrence::Occurrences,
-    source::{Route, Source},
-    standing::Changes,
+    series::source::{Route, Source},
     step::Progress,
     system::{System, jumped},
-    threshold::Threshold,
+    threshold::{evaluator::Evaluator, rule::Threshold},
 };
 
 /// All evaluators, what they know, and the alarms that follow from it.

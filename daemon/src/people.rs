@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
-    engine::{Input, MatcherError, handling::Refusal},
+    engine::{Input, MatcherError, alarm::handling::Refusal},
     store::{Store, StoreError},
 };
 

@@ -13,7 +13,7 @@ use haetae::{
     clock::Clock,
     engine::{
         AlarmView, Condition, Evidence, Input, Silence, Standing,
-        handling::{CloseCode, Handling, HandlingState},
+        alarm::handling::{CloseCode, Handling, HandlingState},
     },
     people::{
         ActRequest, BulkRequest, People, PeopleError, Said, SilenceRequest, SilenceState, load,

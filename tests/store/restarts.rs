@@ -8,7 +8,9 @@ use std::{
 use haetae::{
     engine::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::{Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold},
+        threshold::rule::{
+            Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
+        },
     },
     store::{Location, Standings, Store, pages},
 };

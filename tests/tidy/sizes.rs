@@ -10,17 +10,22 @@ const NAMES: &str = "mod util utils common helper helpers types manager handler 
 /// What is too long, or called nothing.
 pub fn sizes(files: &[File]) -> Vec<String> {
     let start = Regex::new(
-        r#"^( *)(?:pub(?:\([a-z]+\))? )?(?:(?:const|async|unsafe|extern "C") )*fn (\w+)"#,
+        r#"^( *)(?:pub(?:\([^)]*\))? )?(?:(?:const|async|unsafe|extern "C") )*fn (\w+)"#,
     );
     let start = start.expect("a pattern");
+    let beside = Regex::new(r"#\[cfg\(test\)\]\nmod (\w+);").expect("a pattern");
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.path.ends_with(".rs")) {
         let mut names = file.path.trim_end_matches(".rs").split('/');
         if let Some(name) = names.find(|name| NAMES.split(' ').any(|word| word == *name)) {
             found.push(format!("{}: `{name}` says nothing: use a noun of the manual", file.path));
         }
-        if !is_code(&file.path) || is_test(&file.path, files) {
+        if !is_code(&file.path) || is_test(&file.path) {
             continue;
+        }
+        if let Some(module) = beside.captures(&file.text).filter(|module| &module[1] != "tests") {
+            let name = &module[1];
+            found.push(format!("{}: the tests of `{name}` go into a folder `tests`", file.path));
         }
         let text = file.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -50,10 +55,7 @@ pub fn sizes(files: &[File]) -> Vec<String> {
     found
 }
 
-/// Whether the file's parent declares it for tests alone.
-fn is_test(path: &str, files: &[File]) -> bool {
-    let (parent, name) = path.trim_end_matches(".rs").rsplit_once('/').unwrap_or_default();
-    let parents = [format!("{parent}.rs"), format!("{parent}/lib.rs")];
-    let declared = format!("#[cfg(test)]\nmod {name};");
-    files.iter().any(|file| parents.contains(&file.path) && file.text.contains(&declared))
+/// Whether the file is of tests alone.
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
 }

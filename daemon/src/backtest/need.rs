@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Kinds, Plan, Source},
-    engine::{last_slot, threshold::Threshold},
+    engine::{last_slot, threshold::rule::Threshold},
     plugin::catalog::Catalog,
 };
 

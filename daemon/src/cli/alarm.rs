@@ -13,7 +13,7 @@ use crate::{
     deliver::render::{Voice, quantity},
     engine::{
         AlarmView,
-        handling::{Handling, HandlingState},
+        alarm::handling::{Handling, HandlingState},
     },
     http::{api::AlarmAnswer, outbox::ObligationsAnswer, people::AlarmsAnswer},
     store::{DebtState, Entry},

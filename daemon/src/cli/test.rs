@@ -153,8 +153,8 @@ fn none(plan: &Plan, arguments: &Arguments) {
     let word = if threshold.critical.is_some() { "critical" } else { "warning" };
     let level = threshold.critical.or(threshold.warning);
     let value = level.map_or(1.0, |level| match level.side {
-        crate::engine::threshold::Side::Above => level.raise + 1.0,
-        crate::engine::threshold::Side::Below => level.raise - 1.0,
+        crate::engine::threshold::rule::Side::Above => level.raise + 1.0,
+        crate::engine::threshold::rule::Side::Below => level.raise - 1.0,
     });
     let labels = threshold.by.iter().flatten().map(|name| format!("{name}=\"a\""));
     let labels = labels.collect::<Vec<_>>().join(", ");

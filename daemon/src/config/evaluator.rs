@@ -14,7 +14,7 @@ use super::{
 };
 use crate::engine::{
     Summaries,
-    threshold::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold},
+    threshold::rule::{Debounce, Flap, LIMIT, Level, NoData, Over, Side, Threshold},
 };
 
 /// An evaluator as far as it could be read.

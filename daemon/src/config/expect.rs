@@ -10,7 +10,7 @@ use super::{
     problem::{Code, Problem},
     section::Section,
 };
-use crate::engine::{Matcher, threshold};
+use crate::engine::{Matcher, threshold::rule};
 
 /// How long what was learned is remembered while it is silent.
 const FORGET: Duration = Duration::from_hours(24);
@@ -43,7 +43,7 @@ pub(super) fn read(
     section: &Section<'_>,
     file: &file::Evaluator,
     problems: &mut Vec<Problem>,
-) -> threshold::Expect {
+) -> rule::Expect {
     let learned = matches!(file.expect, Some(Expect::Word(Word::Learned)));
     if file.no_data.forget.is_some() && !learned {
         let place = section.key("/no_data/forget");
@@ -53,15 +53,15 @@ pub(super) fn read(
         problems.push(Problem::new(Code::ExpectHolds, section.key("/expect")));
     }
     match &file.expect {
-        None => threshold::Expect::Nobody,
+        None => rule::Expect::Nobody,
         Some(Expect::Word(Word::Learned)) => {
             let forget = file.no_data.forget.map_or(FORGET, |forget| *forget);
-            threshold::Expect::Learned { forget }
+            rule::Expect::Learned { forget }
         }
         Some(Expect::Named(all)) => {
             let Some(by) = &file.by else {
                 problems.push(Problem::new(Code::ExpectWithoutBy, section.key("/expect")));
-                return threshold::Expect::Nobody;
+                return rule::Expect::Nobody;
             };
             let mut named = Vec::new();
             for (at, one) in all.iter().enumerate() {
@@ -80,7 +80,7 @@ pub(super) fn read(
                         .push(problem.with("given", given.join(", ")).with("by", by.join(", ")));
                 }
             }
-            threshold::Expect::Named(named)
+            rule::Expect::Named(named)
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) use self::{
     telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
 use super::{expect, language::Language};
-use crate::engine::threshold;
+use crate::engine::threshold::rule;
 
 /// `[daemon]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -227,7 +227,7 @@ pub(super) struct Score {
 
 impl Default for Score {
     fn default() -> Self {
-        let threshold::Flap { start, stop, .. } = threshold::Flap::default();
+        let rule::Flap { start, stop, .. } = rule::Flap::default();
         Self { start, stop, decay: None }
     }
 }
@@ -336,7 +336,7 @@ impl Default for Sink {
     }
 }
 
-impl From<Across> for threshold::Across {
+impl From<Across> for rule::Across {
     fn from(across: Across) -> Self {
         match across {
             Across::Worst => Self::Worst,
@@ -349,7 +349,7 @@ impl From<Across> for threshold::Across {
     }
 }
 
-impl From<Value> for threshold::Value {
+impl From<Value> for rule::Value {
     fn from(value: Value) -> Self {
         match value {
             Value::Mean => Self::Mean,
@@ -365,7 +365,7 @@ impl From<Value> for threshold::Value {
     }
 }
 
-impl From<Then> for threshold::Then {
+impl From<Then> for rule::Then {
     fn from(then: Then) -> Self {
         match then {
             Then::Hold => Self::Hold,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::engine::{
     log::{Count, Levels, LogRule, Watch},
-    threshold::LIMIT,
+    threshold::rule::LIMIT,
 };
 
 /// For how long values become known without an alarm.

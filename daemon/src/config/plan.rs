@@ -9,10 +9,9 @@ use super::{language::Language, rule_test::RuleTest, threshold::ThresholdText};
 use crate::engine::{
     self, SYSTEM, SourceTiming,
     log::LogRule,
-    matcher::Matcher,
+    mute::{matcher::Matcher, silence::Silence},
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
-    silence::Silence,
-    threshold::Threshold,
+    threshold::rule::Threshold,
 };
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.

@@ -9,7 +9,7 @@ use super::{
     section::Section,
     source::too_short,
 };
-use crate::engine::threshold::Threshold;
+use crate::engine::threshold::rule::Threshold;
 
 /// A test that takes longer than this many slots is a slip of the pen.
 const MOST_SLOTS: u128 = 1_000_000;

@@ -41,7 +41,7 @@ impl Schema {
             .with_format(Keep::FORMAT, |text: &str| text.parse::<Keep>().is_ok())
             .with_format(Size::FORMAT, |text: &str| text.parse::<Size>().is_ok())
             .with_format(Matcher::FORMAT, |text: &str| {
-                crate::engine::matcher::Matcher::parse(text).is_ok()
+                crate::engine::mute::matcher::Matcher::parse(text).is_ok()
             })
             .with_format(Pattern::FORMAT, |text: &str| Pattern::parse(text).is_ok())
             .should_validate_formats(true)

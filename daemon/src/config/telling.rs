@@ -12,9 +12,11 @@ use super::{
     source::{SHORTEST, too_short},
 };
 use crate::engine::{
-    calendar::{Days, Hours, Recurring},
+    mute::{
+        calendar::{Days, Hours, Recurring},
+        silence::{Silence, Span},
+    },
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate},
-    silence::{Silence, Span},
 };
 
 /// Reads what a sink says of groups and times; `zone` is the daemon's.

@@ -16,7 +16,7 @@ use super::{
     schema,
     section::{Section, sections},
 };
-use crate::engine::{Override, threshold::Threshold};
+use crate::engine::{Override, threshold::rule::Threshold};
 
 /// `[[thresholds]]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -170,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::threshold::{Debounce, Side};
+    use crate::engine::threshold::rule::{Debounce, Side};
 
     fn evaluators() -> Vec<Arc<Threshold>> {
         let text = "[sources.s]\nplugin = \"x\"\n[evaluators.vm-cpu]\ninputs = [\"s\"]\nmetric = \"cpu\"\n\

@@ -11,7 +11,7 @@ use super::{
     section::Section,
     sink, source, threshold,
 };
-use crate::engine::{MOST_POINTS, threshold::Threshold};
+use crate::engine::{MOST_POINTS, threshold::rule::Threshold};
 
 /// All instances, as far as they could be read.
 pub(super) struct Wiring<'a> {

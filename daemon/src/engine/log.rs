@@ -3,15 +3,15 @@
 //! Their time is that of the records, so that what is read again after a kill is judged as before.
 //! An absence needs all sources to have spoken; one that is down says nothing, so none follows.
 
-mod entry;
+mod alarm;
+mod cursor;
 mod judging;
-mod lane;
+mod limit;
+mod matches;
 mod matching;
 mod reload;
 mod restore;
-mod room;
 mod rule;
-mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +23,17 @@ use std::{
 
 use haetae_plugin::{Severity, Timestamp};
 
-use self::{entry::Entry, lane::Lane, room::Room};
+use self::{alarm::Entry, cursor::Lane, limit::Room};
 pub use self::{
-    lane::{LaneState, LogCursor, Positions, Records},
+    cursor::{LaneState, LogCursor, Positions, Records},
+    matches::{EXCERPTS, Tally},
     matching::{EXCERPT, Found, Matching, label},
     rule::{Count, Levels, LogRule, Watch},
-    tally::{EXCERPTS, Tally},
 };
 use super::{
-    alarm::AlarmView, evaluator::News, evidence::Evidence, labels::Labels, occurrence::Occurrences,
-    standing::Changes, status::EvaluatorStatus,
+    alarm::{id::Occurrences, labels::Labels, stored::Changes, view::AlarmView},
+    status::EvaluatorStatus,
+    threshold::{evaluator::News, evidence::Evidence},
 };
 
 /// The most label sets of one evaluator; records of more are not judged, and counted.

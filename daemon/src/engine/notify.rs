@@ -1,22 +1,20 @@
 //! Notify: who is told what and when. Alarms are muted, grouped for each sink, and told or not,
 //! with a reason for either.
 
-mod arm;
+pub(in crate::engine) mod active;
 mod dedup;
 mod due;
 mod escalate;
 mod explain;
-mod inhibit;
-mod live;
-mod look;
-mod mute;
+mod flapping;
+mod flush;
+mod group_state;
 mod notifier;
-mod out;
-mod pace;
+mod pending;
 mod reload;
 mod restore;
-mod stored;
-mod tell;
+mod rows;
+mod sink_groups;
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +24,16 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{alarm::AlarmView, calendar::Recurring, matcher::Matcher};
+use super::{
+    alarm::view::AlarmView,
+    mute::{calendar::Recurring, matcher::Matcher},
+};
 
-pub use self::inhibit::Inhibit;
 pub(super) use self::{
-    live::{AlarmId, Views},
+    active::{AlarmId, Views},
     notifier::Notifier,
 };
+pub use super::mute::inhibit::Inhibit;
 
 /// A sink as the engine sees it.
 #[derive(Clone, Debug)]

@@ -6,15 +6,16 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Engine,
-    alarm::REMOVED,
+    alarm::{
+        stored::{Changes, Effects},
+        view::REMOVED,
+    },
     log::LogRule,
+    mute::silence::Silence,
     notify::{Inhibit, Route},
-    overrides::Override,
-    silence::Silence,
-    source::SourceTiming,
-    standing::{Changes, Effects},
+    series::source::SourceTiming,
     step::Progress,
-    threshold::Threshold,
+    threshold::{overrides::Override, rule::Threshold},
 };
 
 /// Where the series of each source before are now: the source's place, and theirs.

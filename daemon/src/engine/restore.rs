@@ -6,13 +6,15 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Engine, Problem, SYSTEM,
-    alarm::{Change, INSTANCE_REMOVED, REMOVED, Transition},
-    labels::Labels,
+    alarm::{
+        id::Fingerprint,
+        labels::Labels,
+        stored::{Changes, Effects, Past, Standing},
+        view::{Change, INSTANCE_REMOVED, REMOVED, Transition},
+    },
     log::LogCursor,
     notify::{StoredGroup, Views},
-    occurrence::Fingerprint,
-    source::Source,
-    standing::{Changes, Effects, Past, Standing},
+    series::source::Source,
 };
 
 impl Engine {

@@ -4,7 +4,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How an evaluator is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluatorStatus {
     /// Its name.
     pub name: String,

@@ -3,7 +3,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{Effects, Engine, Input, notify::Views, standing::Changes};
+use super::{Effects, Engine, Input, alarm::stored::Changes, notify::Views};
 
 /// Alarms that a part is about: many make a part heavy, few make many transactions. In tests so few
 /// that whatever they say holds of steps with many parts.

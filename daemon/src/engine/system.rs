@@ -9,12 +9,14 @@ use serde::{
 };
 
 use super::{
-    alarm::{AlarmView, Change, Condition, INSTANCE_REMOVED, Transition},
-    evidence::Evidence,
-    labels::Labels,
-    occurrence::{Fingerprint, Occurrences},
-    standing::{Changes, Standing},
-    summaries::Summaries,
+    alarm::{
+        id::{Fingerprint, Occurrences},
+        labels::Labels,
+        stored::{Changes, Standing},
+        summary::Summaries,
+        view::{AlarmView, Change, Condition, INSTANCE_REMOVED, Transition},
+    },
+    threshold::evidence::Evidence,
 };
 
 /// The name of the built-in evaluator.

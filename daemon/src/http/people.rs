@@ -13,7 +13,12 @@ use axum::{
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{View, api, api::problem, peer::Peer, request::Body};
+use super::{
+    View,
+    api::{self, problem},
+    peer::Peer,
+    request::Body,
+};
 use crate::{
     engine::AlarmView,
     people::{ActRequest, BulkRequest, Filter, PeopleError, ShownSilence, SilenceRequest},

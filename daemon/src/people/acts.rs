@@ -9,7 +9,7 @@ use super::{People, PeopleError};
 use crate::{
     engine::{
         AlarmView, Input,
-        handling::{Act, CloseCode, Phase, Refusal},
+        alarm::handling::{Act, CloseCode, Phase, Refusal},
     },
     store::{Deed, Handled, StoreError, Transaction},
 };

@@ -1,7 +1,7 @@
 //! Filters: which alarms a person means.
 
 use super::PeopleError;
-use crate::engine::{AlarmView, Matcher, handling::Handling};
+use crate::engine::{AlarmView, Matcher, alarm::handling::Handling};
 
 /// Matchers that all must fit. They see `severity`, `evaluator`, `condition` and `handling` as
 /// labels too.

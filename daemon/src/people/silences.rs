@@ -7,7 +7,10 @@ use tracing::warn;
 
 use super::{People, PeopleError, filter::fits};
 use crate::{
-    engine::{AlarmView, Input, Matcher, Silence, calendar::Recurring, silence::Span},
+    engine::{
+        AlarmView, Input, Matcher, Silence,
+        mute::{calendar::Recurring, silence::Span},
+    },
     store::{Deed, HAETAE, Store, StoreError, StoredSilence, StoredSpan, Transaction},
 };
 

@@ -16,8 +16,6 @@ pub mod wal;
 pub mod writer;
 
 #[cfg(test)]
-mod model;
-#[cfg(test)]
 mod tests;
 
 use std::{

@@ -14,7 +14,7 @@ use crate::{
     deliver::render::Voice,
     engine::{
         AlarmView, Condition, Engine, Input, SourceTiming, Transition, next_slot,
-        threshold::Threshold,
+        threshold::rule::Threshold,
     },
 };
 

@@ -16,7 +16,9 @@ use super::{play::PlayError, post::Post, rig::Rig, scenario::Scenario, told::Hea
 use crate::{
     clock::Clock,
     config::{Plan, Word},
-    engine::{AlarmView, Effects, Input, handling::Handling, next_slot, silence::Silence},
+    engine::{
+        AlarmView, Effects, Input, alarm::handling::Handling, mute::silence::Silence, next_slot,
+    },
 };
 
 /// Where the time of all scenarios starts: the year 2000.

@@ -11,8 +11,8 @@ use crate::{
     config::Plan,
     engine::{
         AlarmView, Input, Matcher, SYSTEM,
-        handling::{self, Phase},
-        silence::{Silence, Span},
+        alarm::handling::{self, Phase},
+        mute::silence::{Silence, Span},
     },
 };
 

@@ -10,7 +10,7 @@ use super::{
     database::{Parameters, Row, parameters},
     statements,
 };
-use crate::engine::{Change, Standing, handling::Handling};
+use crate::engine::{Change, Standing, alarm::handling::Handling};
 
 /// How an alarm is handled, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use haetae_plugin::{Timestamp, options::Duration};
 use super::{handling, path, voice};
 use crate::{
     cli::{Common, client, exit, output},
-    engine::handling::CloseCode,
+    engine::alarm::handling::CloseCode,
     people::{ActAnswer, ActRequest, BulkAnswer, BulkRequest, Said},
 };
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::engine::matcher;
+use crate::engine::mute::matcher;
 
 /// An element of `match`.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::{
         problem::{Code, Problem, nearest},
         section::Section,
     },
-    engine::matcher::{Matcher, MatcherError},
+    engine::mute::matcher::{Matcher, MatcherError},
 };
 
 /// A problem, and the value that has it.

@@ -4,16 +4,16 @@ use haetae_plugin::Timestamp;
 
 use super::{
     LogEvaluator, MOST_SETS,
-    entry::Entry,
+    alarm::Entry,
+    matches::Tally,
     matching::{Found, Hit},
     rule::Watch,
-    tally::Tally,
 };
-use crate::engine::{
-    alarm::Transition,
+use crate::engine::alarm::{
+    id::{Fingerprint, Occurrences},
     labels::Labels,
-    occurrence::{Fingerprint, Occurrences},
-    standing::Changes,
+    stored::Changes,
+    view::Transition,
 };
 
 impl LogEvaluator {

@@ -8,7 +8,7 @@ use haetae_plugin::{LogRecord, Logs, Timestamp};
 use regex::bytes::{Captures, RegexSet, RegexSetBuilder};
 
 use super::rule::{LogRule, Watch};
-use crate::engine::{labels::Labels, matcher::Matcher};
+use crate::engine::{alarm::labels::Labels, mute::matcher::Matcher};
 
 /// Bytes of a line that are shown.
 pub const EXCERPT: usize = 512;

@@ -3,10 +3,10 @@
 use haetae_plugin::Timestamp;
 
 use super::LogEvaluator;
-use crate::engine::{
-    alarm::{CHANGED, Change, Transition},
-    occurrence::Occurrences,
-    standing::Changes,
+use crate::engine::alarm::{
+    id::Occurrences,
+    stored::Changes,
+    view::{CHANGED, Change, Transition},
 };
 
 impl LogEvaluator {

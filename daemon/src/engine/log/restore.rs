@@ -2,8 +2,8 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{LogCursor, LogEvaluator, entry::Entry};
-use crate::engine::{alarm::CHANGED, labels::Labels, occurrence::Fingerprint, standing::Standing};
+use super::{LogCursor, LogEvaluator, alarm::Entry};
+use crate::engine::alarm::{id::Fingerprint, labels::Labels, stored::Standing, view::CHANGED};
 
 impl LogEvaluator {
     /// Goes on in a queue where an earlier run has ended, whose clock may have run ahead of `now`.

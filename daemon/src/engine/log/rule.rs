@@ -9,7 +9,7 @@ use haetae_plugin::Severity;
 use regex::bytes::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{matcher::Matcher, summaries::Summaries};
+use crate::engine::{alarm::summary::Summaries, mute::matcher::Matcher};
 
 /// An evaluator of kind `log`.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use regex::bytes::Regex;
 use super::*;
 use crate::engine::{
     Change, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Summaries, Transition,
+    alarm::stored::{Effects, Standing},
     notify::{GroupBy, Rate, Route, Why},
-    standing::{Effects, Standing},
-    threshold::Threshold,
+    threshold::rule::Threshold,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,7 +92,7 @@ fn logs(lines: &[Said], vouched: Option<i64>) -> Logs {
 
 /// An engine, the batches of its queue, and what was written of it.
 struct Trial {
-    engine: Engine,
+    pub(in crate::engine) engine: Engine,
     rules: Vec<LogRule>,
     matching: Matching,
     batches: Vec<Logs>,

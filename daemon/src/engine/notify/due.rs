@@ -8,11 +8,11 @@ use std::{
 use haetae_plugin::Timestamp;
 
 use super::{
-    arm::{Arm, Group},
-    live::Views,
-    look::Scene,
+    active::Views,
+    group_state::Scene,
     notifier::Notifier,
-    out::Timer,
+    pending::Timer,
+    sink_groups::{Arm, Group},
 };
 use crate::engine::{
     Effects,

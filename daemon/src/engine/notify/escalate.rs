@@ -4,10 +4,10 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Escalate,
-    arm::Arm,
-    live::AlarmId,
-    out::Out,
-    stored::{Again, Member},
+    active::AlarmId,
+    pending::Out,
+    rows::{Again, Member},
+    sink_groups::Arm,
 };
 
 impl Arm {

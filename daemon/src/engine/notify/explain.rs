@@ -4,11 +4,11 @@ use haetae_plugin::{Reason, Timestamp};
 
 use super::{
     Explanation, Why,
-    arm::{Arm, Group},
+    active::{AlarmId, Views},
     dedup::{Verdict, verdict},
-    live::{AlarmId, Views},
-    look::Scene,
+    group_state::Scene,
     notifier::Notifier,
+    sink_groups::{Arm, Group},
 };
 
 impl Notifier {

@@ -9,16 +9,16 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     Inhibit, Route,
-    arm::Arm,
-    live::{AlarmId, Live, Views},
-    mute::Mutes,
-    out::{Out, Timer},
+    active::{AlarmId, Live, Views},
+    pending::{Out, Timer},
     restore::Start,
-    stored::{Again, Member},
+    rows::{Again, Member},
+    sink_groups::Arm,
 };
 use crate::engine::{
-    AlarmView, Change, Effects, Handling, Silence, Transition, handling::HandlingState,
-    labels::Labels,
+    AlarmView, Change, Effects, Handling, Silence, Transition,
+    alarm::{handling::HandlingState, labels::Labels},
+    mute::reasons::Mutes,
 };
 
 /// Why a person ended an alarm.

@@ -6,14 +6,14 @@ use haetae_plugin::Timestamp;
 
 use super::{
     StoredGroup,
-    arm::{Arm, Group},
-    live::{AlarmId, Views},
+    active::{AlarmId, Views},
+    flapping::pace_key,
     notifier::Notifier,
-    out::{Out, Timer},
-    pace::pace_key,
-    stored::{Member, MemberRow, Row},
+    pending::{Out, Timer},
+    rows::{Member, MemberRow, Row},
+    sink_groups::{Arm, Group},
 };
-use crate::engine::{Handling, Standing, labels::Labels};
+use crate::engine::{Handling, Standing, alarm::labels::Labels};
 
 /// The time after a start in which nobody is told anything.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use self::setting::{Setting, Written};
 use crate::{
     clock::Clock,
     config::{self, Language, ThresholdText},
-    engine::{Input, Override, Preview, threshold::Threshold as Evaluator},
+    engine::{Input, Override, Preview, threshold::rule::Threshold as Evaluator},
     pipeline::evaluation::Question,
     store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange, Transaction},
 };

@@ -1,5 +1,7 @@
 //! A queue as its callers see it, in files of its own.
 
+mod model;
+
 use std::{
     fs,
     os::unix::fs::FileExt,

@@ -8,10 +8,10 @@ use super::{
 };
 use crate::engine::{
     Input,
+    mute::silence::Span,
     notify::{GroupBy, Route},
-    silence::Span,
-    threshold::Threshold,
-    trial::MINUTE,
+    tests::harness::MINUTE,
+    threshold::rule::Threshold,
 };
 
 /// A series, a character a slot; what was told, by the slot in which it was.

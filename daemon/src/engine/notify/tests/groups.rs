@@ -10,9 +10,9 @@ use super::{
 };
 use crate::engine::{
     Input, Problem,
+    mute::silence::Span,
     notify::{Escalate, GroupBy, Rate, Route},
-    silence::Span,
-    trial::MINUTE,
+    tests::harness::MINUTE,
 };
 
 #[test]

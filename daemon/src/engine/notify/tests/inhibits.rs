@@ -6,12 +6,12 @@ use proptest::{collection::vec, prelude::*};
 use super::rig::matcher;
 use crate::engine::{
     AlarmView, Condition, Evidence,
+    mute::inhibit::Inhibits,
     notify::{
         Inhibit,
-        inhibit::Inhibits,
-        live::{AlarmId, fits},
+        active::{AlarmId, fits},
     },
-    properties::config,
+    tests::properties::config,
 };
 
 fn alarm(severity: Severity, host: Option<&str>) -> AlarmView {

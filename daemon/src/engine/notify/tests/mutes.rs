@@ -11,13 +11,12 @@ use super::{
 };
 use crate::engine::{
     Handling, Input,
-    calendar::Recurring,
-    handling::{CloseCode, HandlingState},
+    alarm::handling::{CloseCode, HandlingState},
+    mute::{calendar::Recurring, silence::Span},
     notify::{Inhibit, Quiet, Route, Why},
-    silence::Span,
-    slot::Slots,
-    threshold::Threshold,
-    trial::MINUTE,
+    series::slot::Slots,
+    tests::harness::MINUTE,
+    threshold::rule::Threshold,
 };
 
 pub(super) fn closed() -> Handling {

@@ -7,9 +7,9 @@ use super::rig::{Plan, Rig, matcher, plan, prompt, route, series};
 use crate::engine::{
     Effects, Input,
     notify::Inhibit,
-    slot::Slots,
+    series::slot::Slots,
     step::{PART, Step},
-    trial::MINUTE,
+    tests::harness::MINUTE,
 };
 
 /// Ten alarms fire in one slot: the parts of that step.

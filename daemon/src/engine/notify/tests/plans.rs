@@ -8,10 +8,10 @@ use super::rig::{Plan, Rig, cpu, matcher, plan, prompt, route, silence};
 use crate::engine::{
     Summaries,
     log::{Count, Levels, LogRule, Watch},
+    mute::silence::Span,
     notify::{Escalate, GroupBy, Inhibit, Rate, Route},
-    silence::Span,
-    threshold::Threshold,
-    trial::MINUTE,
+    tests::harness::MINUTE,
+    threshold::rule::Threshold,
 };
 
 /// What the plan is replaced by: a number for each of its parts.

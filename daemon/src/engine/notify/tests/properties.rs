@@ -12,14 +12,12 @@ use super::{
 };
 use crate::engine::{
     Handling, Input,
-    calendar::Recurring,
-    handling::{CloseCode, HandlingState},
+    alarm::handling::{CloseCode, HandlingState},
+    mute::{calendar::Recurring, silence::Span},
     notify::{Quiet, Rate, Route},
-    properties::config,
-    silence::Span,
-    slot::Slots,
-    threshold::Threshold,
-    trial::MINUTE,
+    series::slot::Slots,
+    tests::{harness::MINUTE, properties::config},
+    threshold::rule::Threshold,
 };
 
 /// What may happen.

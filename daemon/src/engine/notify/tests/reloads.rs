@@ -10,7 +10,7 @@ use crate::engine::{
     Input,
     log::{Count, Levels, LogRule, Watch},
     notify::{Inhibit, Route},
-    trial::MINUTE,
+    tests::harness::MINUTE,
 };
 
 /// A sink of the log evaluator too.
@@ -71,7 +71,7 @@ fn a_group_that_is_left_and_joined_in_one_moment_goes_on_whatever_came_first() {
         let labels = [("team".to_owned(), "x".to_owned())].into();
         let inputs = vec![if name == "mem" { "t" } else { "s" }.to_owned()];
         let name = name.into();
-        crate::engine::threshold::Threshold { name, inputs, labels, ..super::rig::cpu() }
+        crate::engine::threshold::rule::Threshold { name, inputs, labels, ..super::rig::cpu() }
     };
     let group_by = crate::engine::notify::GroupBy::Labels(vec!["team".into()]);
     let run = |swap: bool| {
@@ -105,7 +105,7 @@ fn a_group_that_is_over_before_anybody_is_told_after_a_start_is_not_joined() {
     rig.slot("~..");
     rig.restart();
     let by = Some(vec!["host".into()]);
-    let other = crate::engine::threshold::Threshold { by, ..super::rig::cpu() };
+    let other = crate::engine::threshold::rule::Threshold { by, ..super::rig::cpu() };
     rig.reload(Plan { thresholds: vec![other], ..rig.plan.clone() });
     rig.slot("~..");
     rig.wait(MINUTE);

@@ -6,7 +6,7 @@ use super::rig::{Rig, plan, prompt, route};
 use crate::engine::{
     Input,
     notify::{Escalate, Rate, Route},
-    trial::MINUTE,
+    tests::harness::MINUTE,
 };
 
 const WORDS: [&str; 9] = ["~..", "~#.", "##~", "#..", "#..", "..~", "~~~", "...", "..."];

@@ -9,14 +9,13 @@ use haetae_plugin::{LogRecord, Logs, Samples, Series, Timestamp};
 
 use crate::engine::{
     AlarmView, Effects, Engine, Handling, Input, Past, Setting, Silence, Standing,
-    handling::HandlingState,
+    alarm::handling::HandlingState,
     log::{Found, LogCursor, LogRule, Matching, Records},
-    matcher::Matcher,
+    mute::{matcher::Matcher, silence::Span},
     notify::{Flush, GroupBy, Inhibit, Rate, Route, StoredGroup, Withheld},
-    silence::Span,
-    slot::Slots,
-    threshold::Threshold,
-    trial::{MINUTE, level, threshold, timing},
+    series::slot::Slots,
+    tests::harness::{MINUTE, level, threshold, timing},
+    threshold::rule::Threshold,
 };
 
 /// What the configuration says of who is told what.
