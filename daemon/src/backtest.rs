@@ -7,10 +7,10 @@
 //! and counts what an uninterrupted one would have.
 
 mod ask;
+mod counts;
 mod feed;
 mod need;
 mod recording;
-mod tally;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -21,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 use self::{ask::Asker, feed::Feed, need::Needs, recording::Recording};
 pub use self::{
     ask::Unanswered,
+    counts::{Counts, Side},
     need::{Unreadable, readable},
     recording::{Head, RecordingError},
-    tally::{Counts, Side},
 };
 use crate::{config::Plan, plugin::catalog::Catalog};
 

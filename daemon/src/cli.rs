@@ -22,7 +22,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haetae_plugin::Timestamp;
 
-use crate::{config, memory, plugin::trial, telemetry};
+use crate::{config, memory, plugin::probe, telemetry};
 
 /// Exit codes; the manual documents them.
 pub mod exit {
@@ -200,7 +200,7 @@ pub fn main() -> ExitCode {
         Verb::Db(verb) => db::run(&common, &verb),
         Verb::Explain(arguments) => explain::run(&common, &arguments),
         Verb::Status(arguments) => status::run(&common, &arguments),
-        Verb::PluginTrial { files } => u8::from(trial::answer(&files).is_err()) * exit::FOUND,
+        Verb::PluginTrial { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
     };
     telemetry::flush();
     ExitCode::from(code)

@@ -1,32 +1,12 @@
 //! The configuration: text is read to a `File`, checked whole, and becomes a [`Plan`].
 
-mod document;
+mod check;
 mod environment;
-mod evaluator;
-mod expect;
 mod file;
-mod files;
-mod kind;
-mod language;
-mod log;
-mod moment;
-mod names;
-mod notation;
-mod place;
 mod plan;
-mod problem;
-mod proposal;
-mod report;
-mod retention;
-mod rule_test;
-mod schema;
+mod read;
 pub mod secret;
-mod section;
-mod sink;
-mod source;
-mod telling;
-mod threshold;
-mod wiring;
+mod text;
 
 use std::path::PathBuf;
 
@@ -34,20 +14,24 @@ use haetae_plugin::{Metric, Records};
 use serde_json::Value;
 
 pub use self::{
+    check::{
+        kind::reserved,
+        proposal::Misplaced,
+        rule_test::{Expectation, RuleTest},
+        threshold::ThresholdText,
+    },
     environment::{STATE, built_in_plugins, faults, runtime_socket, state_home},
-    files::{Checked, Files, Unreadable},
-    kind::reserved,
-    language::Language,
-    moment::moment,
-    notation::{Spoken, Stand, Word},
     plan::{
         Daemon, Http, Limits, Options, Override, Plan, Plugins, Queue, Retention, Server, Sink,
         Source, Telling,
     },
-    problem::{Code, Finding, Problem, Severity},
-    proposal::Misplaced,
-    rule_test::{Expectation, RuleTest},
-    threshold::ThresholdText,
+    read::files::{Checked, Files, Unreadable},
+    text::{
+        language::Language,
+        notation::{Spoken, Stand, Word},
+        problem::{Code, Finding, Problem, Severity},
+        time::moment,
+    },
 };
 
 /// The kinds that plugins offer, as far as a configuration is judged by them.

@@ -1,17 +1,14 @@
 //! Delivery: from a change of an alarm to the sinks that it concerns.
 
-mod controls;
+pub mod commit;
 pub mod dispatch;
 mod expiry;
-mod fate;
-mod group;
 pub mod handoff;
-pub mod outbox;
-mod outcome;
 pub mod recipient;
+mod record;
 pub mod render;
+mod results;
 pub mod retention;
 mod thread;
-mod withheld;
 pub mod work;
-mod writing;
+mod writer;

@@ -7,6 +7,7 @@ pub mod image;
 mod incoming;
 pub mod instance;
 pub mod lend;
+pub mod probe;
 pub mod reader;
 pub mod refusal;
 pub mod sink;
@@ -14,7 +15,6 @@ mod sockets;
 pub mod source;
 pub mod status;
 pub mod supervisor;
-pub mod trial;
 pub mod trust;
 
 /// Installs the TLS library for every HTTP client of this process.

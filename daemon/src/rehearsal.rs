@@ -3,23 +3,23 @@
 //! A rule test is the engine alone. A scenario is the whole way to what sinks get: engine, store,
 //! outbox and dispatchers are the real ones, and a sink is a post that writes down what it is given.
 
+mod fake_sink;
 pub mod kinds;
-mod play;
-mod post;
+mod poll;
 mod rig;
 mod rule;
+mod run;
 pub mod scenario;
-mod stage;
 mod steps;
-mod strip;
+mod timeline;
 mod told;
-mod turns;
 mod verdict;
+mod world;
 
 pub use self::{
-    play::{PlayError, play},
     rule::{Happened, rehearse},
-    strip::Strip,
+    run::{PlayError, play},
+    timeline::Strip,
     told::{Line, Played},
     verdict::{Entry, Outcome},
 };

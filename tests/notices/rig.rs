@@ -14,9 +14,9 @@ use haetae::{
     clock::Clock,
     config::{Files, Language, Plan},
     deliver::{
+        commit::Outbox,
         dispatch::Dispatch,
         handoff::Handoff,
-        outbox::Outbox,
         recipient::{Recipient, Recipients},
         render::Voice,
         work::Work,

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Plan,
-    deliver::outbox::Outbox,
+    deliver::commit::Outbox,
     engine::log::LogCursor,
     http::Connections,
     retry::Backoff,

@@ -9,7 +9,7 @@ use super::StartError;
 use crate::{
     clock::Clock,
     config::{Plan, Source},
-    deliver::outbox::STORE,
+    deliver::commit::STORE,
     engine::{
         CLOCK, Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},

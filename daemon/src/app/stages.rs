@@ -10,7 +10,7 @@ use super::{
     wiring::{Wired, WiredSink, Wiring},
 };
 use crate::{
-    deliver::{dispatch::Dispatch, outbox::Outbox, retention::Retention},
+    deliver::{commit::Outbox, dispatch::Dispatch, retention::Retention},
     engine::{Effects, Input},
     http::{self, api},
     pipeline::problems::{Problems, StageWatch},

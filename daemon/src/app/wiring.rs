@@ -11,7 +11,7 @@ use super::StartError;
 use crate::{
     config::{Kinds, Plan, Sink, Source},
     deliver::{
-        outbox::Outbox,
+        commit::Outbox,
         recipient::{Recipient, Recipients},
         render::Voice,
     },

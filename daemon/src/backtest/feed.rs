@@ -6,9 +6,9 @@ use haetae_plugin::{Kind, Point, Samples, Series, Timestamp};
 
 use super::{
     Outcome, Progress,
+    counts::Tally,
     need::{Needs, Stream},
     recording::{Chunk, Packed},
-    tally::Tally,
 };
 use crate::{
     config::Plan,

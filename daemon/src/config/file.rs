@@ -2,9 +2,9 @@
 
 mod log;
 mod matcher;
+mod notify;
 mod retention;
 mod rule_test;
-mod telling;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
@@ -18,11 +18,11 @@ use serde::Deserialize;
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
     matcher::Matcher,
+    notify::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
     retention::{Keep, Retention},
     rule_test::{Expect, RuleTest, Stand},
-    telling::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
 };
-use super::{expect, language::Language};
+use super::{check::expect, text::language::Language};
 use crate::engine::threshold::rule;
 
 /// `[daemon]`.

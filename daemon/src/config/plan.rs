@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc,
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::{language::Language, rule_test::RuleTest, threshold::ThresholdText};
+use super::{
+    check::{rule_test::RuleTest, threshold::ThresholdText},
+    text::language::Language,
+};
 use crate::engine::{
     self, SYSTEM, SourceTiming,
     log::LogRule,

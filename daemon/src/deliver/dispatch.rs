@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    fate::{CONFIG_PAUSE, fates},
-    outcome::{Recorded, Recording, claim, end},
     recipient::{Recipient, Recipients},
+    record::{Recorded, Recording, claim, end},
+    results::{CONFIG_PAUSE, fates},
     thread::{answer, meet},
     work::Work,
 };

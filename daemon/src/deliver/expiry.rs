@@ -4,9 +4,9 @@ use haetae_plugin::Timestamp;
 
 use super::{
     dispatch::{Dispatch, GRACE},
-    fate::fates,
-    outcome::{Recording, buried},
     recipient::Recipient,
+    record::{Recording, buried},
+    results::fates,
 };
 use crate::{
     plugin::sink::Undelivered,

@@ -1,11 +1,14 @@
 //! Rendering: an alarm as title and text, in a language, its values by unit.
 
+pub(super) mod controls;
+pub(super) mod group;
+pub(super) mod reasons;
+
 use std::collections::BTreeMap;
 
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
-use super::controls;
 use crate::{
     config::Language,
     engine::{AlarmView, notify::Flush},

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::outbox::tell_dead_letters;
+use super::commit::tell_dead_letters;
 use crate::{
     clock::{self, Clock, Watch},
     config,

@@ -17,7 +17,7 @@ use super::{
     request::{Body, Parameters},
 };
 use crate::{
-    deliver::outbox::tell_dead_letters,
+    deliver::commit::tell_dead_letters,
     store::{Act, Debt, Record, StoreError, Transaction, Waiting},
 };
 

@@ -23,8 +23,8 @@ use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
 
 use super::{
     image::Image,
+    probe::{Trial, Tried},
     refusal::Refusal,
-    trial::{Trial, Tried},
     trust::{self, Writers},
 };
 use crate::config;

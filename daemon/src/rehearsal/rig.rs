@@ -14,14 +14,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{play::PlayError, post::Post};
+use super::{fake_sink::Post, run::PlayError};
 use crate::{
     clock::Clock,
     config::{Plan, Sink, Source},
     deliver::{
+        commit::{Outbox, STORE},
         dispatch::Dispatch,
         handoff::Handoff,
-        outbox::{Outbox, STORE},
         recipient::{Recipient, Recipients},
         render::Voice,
         work::Work,

@@ -6,7 +6,7 @@ use haetae_plugin::{Samples, Series, Severity, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::{
-    strip::Strip,
+    timeline::Strip,
     verdict::{Outcome, judge},
 };
 use crate::{

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    play::PlayError,
+    run::PlayError,
     scenario::{Act, Mood, Person},
-    stage::Stage,
+    world::Stage,
 };
 use crate::{
     config::Plan,

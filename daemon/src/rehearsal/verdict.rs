@@ -1,6 +1,6 @@
 //! The verdict: what was expected beside what happened.
 
-use super::{rule::Happened, strip::Strip};
+use super::{rule::Happened, timeline::Strip};
 use crate::config::{Expectation, RuleTest, Stand};
 
 /// How a test went.

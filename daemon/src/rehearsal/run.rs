@@ -1,0 +1,92 @@
+//! Playing a scenario: time goes from one thing that happens to the next.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{
+    scenario::{Left, Scenario},
+    told::{Line, Played, judge},
+    world::Stage,
+};
+use crate::{config::Plan, store::StoreError};
+
+/// Times at which something happens.
+const MOMENTS: usize = 2_000_000;
+
+/// Why a scenario can't be played.
+#[derive(Debug, thiserror::Error)]
+pub enum PlayError {
+    /// The store does not work.
+    #[error("the store of the scenario: {0}")]
+    Store(#[from] StoreError),
+    /// The temporary directory does not work.
+    #[error("the temporary directory of the scenario: {0}")]
+    Folder(#[from] std::io::Error),
+    /// It names what is not there.
+    #[error("{0}")]
+    Nothing(String),
+    /// It does not come to an end.
+    #[error("the scenario does not come to an end: too much happens at {0:?}")]
+    Endless(Duration),
+}
+
+/// Plays a scenario; `load` reads the plan of a step `reload`.
+///
+/// The real engine, store, outbox and dispatchers run, with a clock that only goes when nothing
+/// is left to do.
+pub async fn play(
+    plan: Plan,
+    scenario: &Scenario,
+    load: impl Fn(&PathBuf) -> Result<Plan, String>,
+) -> Result<Played, PlayError> {
+    let mut stage = Stage::new(plan, scenario).await?;
+    let mut steps = scenario.steps.iter().peekable();
+    let end = scenario.lasts.unwrap_or_else(|| stage.longest());
+    for _ in 0..MOMENTS {
+        while let Some(step) = steps.next_if(|step| step.at <= stage.now) {
+            stage.act(&step.act, &load).await?;
+        }
+        stage.speak().await?;
+        stage.tick().await?;
+        let next = stage.next().await?;
+        let next = steps.peek().map_or(next, |step| next.min(step.at.max(stage.now)));
+        if next > end {
+            stage.now = end;
+            return stage.judged(scenario).await;
+        }
+        stage.now = next;
+        stage.set();
+    }
+    Err(PlayError::Endless(stage.now))
+}
+
+impl Stage {
+    async fn judged(mut self, scenario: &Scenario) -> Result<Played, PlayError> {
+        let mut played = judge(&scenario.expected, &self.heard);
+        if let Some(rig) = &self.rig {
+            let store = &rig.outbox.store;
+            let counts = store.counts().await?;
+            let count = |dead| {
+                let count =
+                    counts.iter().filter(|count| count.dead == dead).map(|count| count.count);
+                usize::try_from(count.sum::<i64>()).unwrap_or_default()
+            };
+            let (open, _) = store.count_obligations().await?;
+            let Left { obligations, waiting, dead } = scenario.left;
+            let left = [
+                ("obligations", obligations, usize::try_from(open).unwrap_or_default()),
+                ("waiting", waiting, count(false)),
+                ("dead", dead, count(true)),
+            ];
+            for (name, wanted, is) in left {
+                played.lines.extend(wanted.map(|wanted| {
+                    if wanted == is {
+                        return Line::Met(format!("left: {name} = {is}"));
+                    }
+                    Line::Missing(format!("left: {name} = {wanted}"), format!("there are {is}"))
+                }));
+            }
+        }
+        self.sleep().await;
+        Ok(played)
+    }
+}
