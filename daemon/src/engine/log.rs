@@ -23,9 +23,9 @@ use std::{
 
 use haetae_plugin::{Severity, Timestamp};
 
-use self::{alarm::Entry, cursor::Lane, limit::Room};
+use self::{alarm::Entry, cursor::Cursor, limit::Room};
 pub use self::{
-    cursor::{LaneState, LogCursor, Positions, Records},
+    cursor::{CursorState, LogCursor, Positions, Records},
     matches::{EXCERPTS, Tally},
     matching::{EXCERPT, Found, Matching, label},
     rule::{Count, Levels, LogRule, Watch},
@@ -45,7 +45,7 @@ const SAVE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct LogEvaluator {
     rule: LogRule,
-    lanes: Vec<Lane>,
+    cursors: Vec<Cursor>,
     entries: BTreeMap<Labels, Box<Entry>>,
     due: BTreeSet<(Timestamp, Labels)>,
     room: Room,
@@ -69,7 +69,7 @@ impl LogEvaluator {
     /// An evaluator that has read nothing.
     pub(super) fn new(rule: LogRule) -> Self {
         Self {
-            lanes: rule.inputs.iter().map(|source| Lane::new(source)).collect(),
+            cursors: rule.inputs.iter().map(|source| Cursor::new(source)).collect(),
             rule,
             entries: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -94,7 +94,7 @@ impl LogEvaluator {
 
     /// The sources that it reads.
     pub(super) fn inputs(&self) -> impl Iterator<Item = &str> {
-        self.lanes.iter().map(|lane| lane.source.as_str())
+        self.cursors.iter().map(|cursor| cursor.source.as_str())
     }
 
     /// Judges a batch.
@@ -104,28 +104,27 @@ impl LogEvaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {
-        let Some(at) = self.lane(&records.source) else { return };
-        if !self
-            .lanes
-            .get_mut(at)
-            .is_some_and(|lane| lane.moves_to(&records.queue, records.position))
-        {
+        let Some(at) = self.cursor(&records.source) else { return };
+        let Some(cursor) = self.cursors.get_mut(at) else { return };
+        if !cursor.moves_to(&records.queue, records.position) {
             return;
         }
         self.moved = true;
         self.begin(&records.found, occurrences);
         self.close_gap(at, &records.found);
         for hit in records.found.of(&self.rule) {
-            let Some(lane) = self.lanes.get_mut(at) else { return };
-            if lane.has_had(hit.time) {
+            let Some(cursor) = self.cursors.get_mut(at) else { return };
+            if cursor.has_had(hit.time) {
                 continue;
             }
-            lane.hears(hit.time);
-            lane.state.matches += 1;
+            cursor.hears(hit.time);
+            cursor.state.matches += 1;
             self.advance(occurrences, changes);
             self.count(hit.clone(), occurrences, changes);
         }
-        self.lanes.iter_mut().skip(at).take(1).for_each(|lane| lane.done(&records.found));
+        if let Some(cursor) = self.cursors.get_mut(at) {
+            cursor.done(&records.found);
+        }
         self.advance(occurrences, changes);
     }
 
@@ -137,27 +136,33 @@ impl LogEvaluator {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {
-        let Some(at) = self.lane(source) else { return };
-        self.moved |= self.lanes.get(at).is_some_and(|lane| !lane.queue.is_empty());
+        let Some(at) = self.cursor(source) else { return };
+        self.moved |= self.cursors.get(at).is_some_and(|cursor| !cursor.queue.is_empty());
         self.begin(found, occurrences);
         self.close_gap(at, found);
-        self.lanes.iter_mut().skip(at).take(1).for_each(|lane| lane.done(found));
+        if let Some(cursor) = self.cursors.get_mut(at) {
+            cursor.done(found);
+        }
         self.advance(occurrences, changes);
     }
 
     /// Its place in the queue of a source is gone.
     pub(super) fn rewind(&mut self, source: &str) {
-        self.lanes.iter_mut().filter(|lane| lane.source == source).for_each(Lane::rewind);
+        if let Some(cursor) = self.cursors.iter_mut().find(|cursor| cursor.source == source) {
+            cursor.rewind();
+        }
     }
 
     /// A source does not answer.
     pub(super) fn source_down(&mut self, source: &str) {
-        self.lanes.iter_mut().filter(|lane| lane.source == source).for_each(Lane::breaks);
+        if let Some(cursor) = self.cursors.iter_mut().find(|cursor| cursor.source == source) {
+            cursor.breaks();
+        }
     }
 
     /// The clock jumped, or the machine was suspended: nobody listened meanwhile.
     pub(super) fn jump(&mut self) {
-        self.lanes.iter_mut().for_each(Lane::breaks);
+        self.cursors.iter_mut().for_each(Cursor::breaks);
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.
@@ -165,7 +170,7 @@ impl LogEvaluator {
         self.saved = self.saved.min(now);
         self.left_out = self.left_out.min(now);
         self.begun = self.begun.map(|begun| begun.min(now));
-        self.lanes.iter_mut().for_each(|lane| lane.state.follow_clock(now));
+        self.cursors.iter_mut().for_each(|cursor| cursor.state.follow_clock(now));
         if self.clock <= now {
             return;
         }
@@ -195,14 +200,14 @@ impl LogEvaluator {
                 changes.store(entry.standing(&self.rule, &labels));
             }
         }
-        for lane in self.lanes.iter().filter(|lane| !lane.queue.is_empty()) {
+        for cursor in self.cursors.iter().filter(|cursor| !cursor.queue.is_empty()) {
             let (begun, rule) = (self.begun, Some(self.rule.identity()));
-            let state = LaneState { begun, rule, clock: self.clock, ..lane.state.clone() };
+            let state = CursorState { begun, rule, clock: self.clock, ..cursor.state.clone() };
             changes.cursors.push(LogCursor {
                 evaluator: self.rule.name.clone(),
-                source: lane.source.clone(),
-                queue: lane.queue.clone(),
-                position: lane.position,
+                source: cursor.source.clone(),
+                queue: cursor.queue.clone(),
+                position: cursor.position,
                 state,
             });
         }
@@ -253,17 +258,17 @@ impl LogEvaluator {
             name: self.rule.name.clone(),
             series: self.entries.len(),
             judged_slot: self.begun.map(|_| self.clock),
-            judged: self.lanes.iter().map(|lane| lane.state.records).sum(),
+            judged: self.cursors.iter().map(|cursor| cursor.state.records).sum(),
             late: 0,
             missed: 0,
             ignored: self.ignored,
             errors: 0,
-            matches: self.lanes.iter().map(|lane| lane.state.matches).sum(),
+            matches: self.cursors.iter().map(|cursor| cursor.state.matches).sum(),
         }
     }
 
-    fn lane(&self, source: &str) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.source == source)
+    fn cursor(&self, source: &str) -> Option<usize> {
+        self.cursors.iter().position(|cursor| cursor.source == source)
     }
 
     fn is_dirty(&self) -> bool {

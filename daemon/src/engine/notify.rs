@@ -165,7 +165,7 @@ pub struct Withheld {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Why {
-    /// Its inputs or matchers leave the alarm out.
+    /// Its inputs or matchers leave the alarm pending.
     NotWanted {
         /// The line of the configuration.
         place: String,

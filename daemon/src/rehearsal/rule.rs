@@ -154,7 +154,7 @@ impl<'a> Stage<'a> {
     fn take(&mut self, transition: &Transition) {
         let Transition { change, alarm, at } = transition;
         // That it comes and goes says nothing of where it stands.
-        if alarm.evaluator != self.evaluator || change.is_pace() {
+        if alarm.evaluator != self.evaluator || change.is_flapping() {
             return;
         }
         let stand = match (change.is_end(), alarm.severity) {

@@ -223,7 +223,7 @@ mod tests {
         let expected = ["Fired", cleared, "Fired", cleared, "Fired", cleared, "Flapping: cleared"];
         let expected = [&expected[..], &["Fired", cleared, "Settled"]].concat();
         assert_eq!(trial.changes(), expected);
-        let pace = |one: &&crate::engine::Transition| one.change.is_pace();
+        let pace = |one: &&crate::engine::Transition| one.change.is_flapping();
         let pace: Vec<_> = trial.transitions.iter().filter(pace).collect();
         assert!(pace[0].alarm.id.ends_with("-3") && pace[0].alarm.flapping);
         // Nothing fires when it settles: it bears the id of what would fire next.

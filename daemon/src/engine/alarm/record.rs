@@ -21,7 +21,7 @@ pub(in crate::engine) fn must_record(
     turn: Turn,
 ) -> bool {
     turn.changed.is_some()
-        || turn.pace.is_some()
+        || turn.flapping.is_some()
         || must_store(before, identity.kept(threshold))
         || (before != Kept::default() && identity.is_over())
 }
@@ -60,13 +60,13 @@ pub(in crate::engine) fn record(
         } else {
             identity.view(threshold, labels)
         };
-        if turn.pace.is_some() {
+        if turn.flapping.is_some() {
             shown.clone_from(&alarm);
         }
         let transition = |alarm| Transition { change, alarm, at };
         changes.transitions.extend(alarm.map(transition));
     }
-    if let Some(change) = turn.pace {
+    if let Some(change) = turn.flapping {
         let alarm = shown.unwrap_or_else(|| identity.shown(threshold, labels));
         changes.transitions.push(Transition { change, alarm, at });
     }

@@ -124,7 +124,7 @@ impl Change {
     }
 
     /// Whether it says how often the alarm changes, and nothing of where it stands.
-    pub const fn is_pace(self) -> bool {
+    pub const fn is_flapping(self) -> bool {
         matches!(self, Self::Flapping | Self::Settled)
     }
 

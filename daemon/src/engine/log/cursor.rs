@@ -1,4 +1,4 @@
-//! A lane: how far a log evaluator has read one source's queue, and how far that source has spoken.
+//! A cursor: how far a log evaluator has read one source's queue, and how far that source has spoken.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct LogCursor {
     /// The sequence of the last batch that was judged.
     pub position: i64,
     /// What else it goes on with.
-    pub state: LaneState,
+    pub state: CursorState,
 }
 
 /// Up to which batch what follows from it is written, by source and evaluator.
@@ -46,10 +46,10 @@ impl LogCursor {
     }
 }
 
-/// What is kept of a lane beside its position.
+/// What is kept of a cursor beside its position.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LaneState {
+pub struct CursorState {
     /// Up to when the source was heard.
     pub(super) heard: Option<Timestamp>,
     /// Up to when the source has vouched to have said everything: what is older comes again.
@@ -67,27 +67,27 @@ pub struct LaneState {
     pub(super) matches: u64,
 }
 
-/// A lane at work.
+/// A cursor at work.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct Cursor {
     pub(super) source: String,
     pub(super) queue: String,
     pub(super) position: i64,
-    pub(super) state: LaneState,
+    pub(super) state: CursorState,
     /// Whether nobody listened for a while: the daemon or the source was down.
     broken: bool,
 }
 
-impl Lane {
-    /// A lane that has read nothing.
+impl Cursor {
+    /// A cursor that has read nothing.
     pub(super) fn new(source: &str) -> Self {
-        let (queue, state) = (String::new(), LaneState::default());
+        let (queue, state) = (String::new(), CursorState::default());
         Self { source: source.into(), queue, position: i64::MIN, state, broken: false }
     }
 
     /// Goes on where an earlier run has ended.
-    pub(super) fn resume(&mut self, cursor: LogCursor) {
-        let LogCursor { queue, position, state, .. } = cursor;
+    pub(super) fn resume(&mut self, stored: LogCursor) {
+        let LogCursor { queue, position, state, .. } = stored;
         *self =
             Self { queue, position, state, broken: true, source: std::mem::take(&mut self.source) };
     }
@@ -140,7 +140,7 @@ impl Lane {
     }
 }
 
-impl LaneState {
+impl CursorState {
     /// Takes what a clock that went back to `now` has stamped out of the future.
     pub(super) fn follow_clock(&mut self, now: Timestamp) {
         self.clock = self.clock.min(now);

@@ -33,8 +33,8 @@ impl LogEvaluator {
     }
 
     /// What nobody listened to was not absent. What several sources missed at a time is one gap.
-    pub(super) fn close_gap(&mut self, lane: usize, found: &Found) {
-        let gap = self.lanes.get_mut(lane).and_then(|lane| lane.gap(found));
+    pub(super) fn close_gap(&mut self, cursor: usize, found: &Found) {
+        let gap = self.cursors.get_mut(cursor).and_then(|cursor| cursor.gap(found));
         let (Some((from, until)), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
         let from = from.max(self.left_out);
         if from >= until {
@@ -50,7 +50,7 @@ impl LogEvaluator {
 
     /// Judges what is due by now.
     pub(super) fn advance(&mut self, occurrences: &mut Occurrences, changes: &mut Changes) {
-        let mut heard = self.lanes.iter().map(|lane| lane.state.heard);
+        let mut heard = self.cursors.iter().map(|cursor| cursor.state.heard);
         let clock = match self.rule.watch {
             // Of several sources any may say what is expected.
             Watch::Absence(_) => heard.min(),

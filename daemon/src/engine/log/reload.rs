@@ -22,14 +22,14 @@ impl LogEvaluator {
             before.close_all(CHANGED, now, occurrences, changes);
             return;
         }
-        for lane in &mut self.lanes {
-            let known = before.lanes.iter().position(|known| known.source == lane.source);
+        for cursor in &mut self.cursors {
+            let known = before.cursors.iter().position(|known| known.source == cursor.source);
             if let Some(at) = known {
-                *lane = before.lanes.swap_remove(at);
+                *cursor = before.cursors.swap_remove(at);
             }
         }
-        let (rule, lanes) = (self.rule.clone(), std::mem::take(&mut self.lanes));
-        *self = Self { rule, lanes, ..before };
+        let (rule, cursors) = (self.rule.clone(), std::mem::take(&mut self.cursors));
+        *self = Self { rule, cursors, ..before };
         // Numbers may have changed: all are judged as soon as time moves.
         self.due_all_now();
         self.room.judge_anew();

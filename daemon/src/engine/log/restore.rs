@@ -7,20 +7,19 @@ use crate::engine::alarm::{id::Fingerprint, labels::Labels, stored::Standing, vi
 
 impl LogEvaluator {
     /// Goes on in a queue where an earlier run has ended, whose clock may have run ahead of `now`.
-    pub(in crate::engine) fn resume(&mut self, mut cursor: LogCursor, now: Timestamp) {
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.source == cursor.source) else {
-            return;
-        };
-        cursor.state.follow_clock(now);
-        self.clock = self.clock.max(cursor.state.clock);
-        self.strange |= cursor.state.rule.take().is_some_and(|rule| rule != self.rule.identity());
+    pub(in crate::engine) fn resume(&mut self, mut stored: LogCursor, now: Timestamp) {
+        let known = self.cursors.iter_mut().find(|cursor| cursor.source == stored.source);
+        let Some(cursor) = known else { return };
+        stored.state.follow_clock(now);
+        self.clock = self.clock.max(stored.state.clock);
+        self.strange |= stored.state.rule.take().is_some_and(|rule| rule != self.rule.identity());
         // Another kind of thing begins anew.
-        let begun = cursor.state.begun.filter(|_| !self.strange);
+        let begun = stored.state.begun.filter(|_| !self.strange);
         self.begun = match (self.begun, begun) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        lane.resume(cursor);
+        cursor.resume(stored);
     }
 
     /// Goes on with a label set that was stored; the answer is why it can't.

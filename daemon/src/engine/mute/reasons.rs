@@ -10,7 +10,7 @@ use crate::engine::{
     alarm::handling::HandlingState,
     notify::{
         Why,
-        active::{AlarmId, Live, fits},
+        active::{ActiveAlarm, AlarmId, fits},
     },
 };
 
@@ -83,7 +83,7 @@ impl Mutes {
         &'a self,
         id: AlarmId,
         alarm: &'a AlarmView,
-        alarms: &'a BTreeMap<AlarmId, Live>,
+        alarms: &'a BTreeMap<AlarmId, ActiveAlarm>,
         at: Timestamp,
     ) -> impl Iterator<Item = Why> + 'a {
         let lives =

@@ -1,4 +1,4 @@
-//! Live: the alarms that fire, in as little memory as they need, and how to look at one.
+//! Active: the alarms that fire, in as little memory as they need, and how to look at one.
 
 use std::{fmt, sync::Arc};
 
@@ -52,7 +52,7 @@ impl fmt::Display for AlarmId {
 
 /// An alarm that fires; its looks are with its evaluator.
 #[derive(Debug)]
-pub(in crate::engine) struct Live {
+pub(in crate::engine) struct ActiveAlarm {
     pub(in crate::engine) evaluator: Arc<str>,
     /// Those that identify it.
     pub(in crate::engine) labels: Labels,
@@ -62,7 +62,7 @@ pub(in crate::engine) struct Live {
     pub(super) critical: bool,
 }
 
-impl Live {
+impl ActiveAlarm {
     /// How bad it is.
     pub(super) const fn severity(&self) -> Severity {
         if self.critical { Severity::Critical } else { Severity::Warning }
@@ -115,11 +115,11 @@ impl Views<'_> {
     }
 
     /// An alarm that fires, as it is now.
-    pub(super) fn view(&self, id: AlarmId, live: &Live) -> Option<AlarmView> {
-        if let Some(kept) = &live.kept {
+    pub(super) fn view(&self, id: AlarmId, active: &ActiveAlarm) -> Option<AlarmView> {
+        if let Some(kept) = &active.kept {
             return Some((**kept).clone());
         }
-        self.look(&live.evaluator, &live.labels, id)
+        self.look(&active.evaluator, &active.labels, id)
     }
 }
 

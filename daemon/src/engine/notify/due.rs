@@ -12,7 +12,7 @@ use super::{
     group_state::Scene,
     notifier::Notifier,
     pending::Timer,
-    sink_groups::{Arm, Group},
+    sink_groups::{Group, SinkGroups},
 };
 use crate::engine::{
     Effects,
@@ -27,8 +27,8 @@ impl Notifier {
     /// nothing depends on what of it came first.
     pub(in crate::engine) fn due(&mut self, now: Timestamp, views: Views<'_>) -> Progress {
         let at = now.before(Duration::from_nanos(1));
-        for arm in &mut self.arms {
-            arm.close_before(now, &mut self.out);
+        for sink in &mut self.sinks {
+            sink.close_before(now, &mut self.pending);
         }
         loop {
             if self.due.is_empty() {
@@ -60,14 +60,14 @@ impl Notifier {
         views: Views<'_>,
     ) -> Progress {
         if self.due.is_empty() {
-            let mut groups = std::mem::take(&mut self.out.urgent);
+            let mut groups = std::mem::take(&mut self.pending.urgent);
             if self.is_starting(now) {
                 return Progress::Done;
             }
             if !whole {
                 let known = !self.mutes.inhibits.is_any();
-                let later = |(arm, _): &(usize, u32)| !known || !self.is_independent(*arm);
-                self.out.urgent = groups.extract_if(.., later).collect();
+                let later = |(sink, _): &(usize, u32)| !known || !self.is_independent(*sink);
+                self.pending.urgent = groups.extract_if(.., later).collect();
             }
             self.due = self.in_order(groups);
         }
@@ -79,21 +79,21 @@ impl Notifier {
     }
 
     /// Whether what a sink is told of a group depends on no other group.
-    fn is_independent(&self, arm: usize) -> bool {
-        let hands_on = |arm: &Arm| arm.route.escalate.is_some();
-        let is_free = |arm: &Arm| arm.route.rate.most == 0;
-        self.arms.get(arm).is_some_and(is_free) && !self.arms.iter().any(hands_on)
+    fn is_independent(&self, sink: usize) -> bool {
+        let hands_on = |sink: &SinkGroups| sink.route.escalate.is_some();
+        let is_free = |sink: &SinkGroups| sink.route.rate.most == 0;
+        self.sinks.get(sink).is_some_and(is_free) && !self.sinks.iter().any(hands_on)
     }
 
     /// Groups as they are told: those that are told in parts first, by key, since their numbers tell
     /// who came first within a moment.
     fn in_order(&self, groups: BTreeSet<(usize, u32)>) -> VecDeque<(usize, u32)> {
         let independent: Vec<_> =
-            (0..self.arms.len()).map(|arm| self.is_independent(arm)).collect();
+            (0..self.sinks.len()).map(|sink| self.is_independent(sink)).collect();
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_cached_key(|(arm, number)| {
-            let key = self.arms.get(*arm).and_then(|it| it.groups.get(number)).map(Group::key);
-            (independent.get(*arm) == Some(&false), *arm, key)
+        groups.sort_by_cached_key(|(sink, number)| {
+            let key = self.sinks.get(*sink).and_then(|it| it.groups.get(number)).map(Group::key);
+            (independent.get(*sink) == Some(&false), *sink, key)
         });
         groups.into()
     }
@@ -101,7 +101,7 @@ impl Notifier {
     /// Tells a part of the groups whose turn it is: some of those that are independent, or all others.
     fn attempt_part(&mut self, at: Timestamp, views: Views<'_>) {
         let first = self.due.iter().take(PART);
-        let independent = first.take_while(|(arm, _)| self.is_independent(*arm)).count();
+        let independent = first.take_while(|(sink, _)| self.is_independent(*sink)).count();
         let count = if independent > 0 { independent } else { self.due.len() };
         let part = self.due.drain(..count).collect();
         self.attempt(&part, at, views);
@@ -115,10 +115,10 @@ impl Notifier {
         views: Views<'_>,
     ) -> BTreeSet<(usize, u32)> {
         let mut groups = BTreeSet::new();
-        while let Some(timer) = self.out.ring_before(now) {
+        while let Some(timer) = self.pending.ring_before(now) {
             match timer {
-                Timer::Group(arm, number) => {
-                    groups.insert((arm, number));
+                Timer::Group(sink, number) => {
+                    groups.insert((sink, number));
                 }
                 other => self.ring(other, at, views, &mut groups),
             }
@@ -130,15 +130,15 @@ impl Notifier {
     pub(in crate::engine) fn next_due(&self) -> Option<Timestamp> {
         let over = |at: &Timestamp| at.after(Duration::from_nanos(1));
         let until = self.start.until.filter(|_| !self.start.unheard.is_empty());
-        let first = self.out.timers.first().map(|(at, _)| over(at));
+        let first = self.pending.timers.first().map(|(at, _)| over(at));
         let first = first.map(|first| until.map_or(first, |until| first.max(over(&until))));
-        let closes = self.arms.iter().filter_map(|arm| arm.over.first());
+        let closes = self.sinks.iter().filter_map(|sink| sink.over.first());
         closes.map(|(at, _)| over(at)).chain(first).min()
     }
 
     /// What it led to.
     pub(in crate::engine) fn drain(&mut self, effects: &mut Effects) {
-        self.out.drain(effects);
+        self.pending.drain(effects);
     }
 
     pub(super) fn is_starting(&self, at: Timestamp) -> bool {
@@ -156,7 +156,7 @@ impl Notifier {
             Timer::Handling(id) => {
                 let before = self.mutes.handlings.get(&id);
                 if let Some(handling) = before.and_then(|handling| handling.after_time(at)) {
-                    self.out.handled.push((id.to_string(), handling.clone()));
+                    self.pending.handled.push((id.to_string(), handling.clone()));
                     self.set_handling(id, handling, None, at, views);
                 }
             }
@@ -164,14 +164,14 @@ impl Notifier {
                 self.wake_withheld(at);
                 self.watch_silences(at);
             }
-            Timer::Quiet(arm) => {
-                if let Some(arm) = self.arms.get_mut(arm) {
-                    arm.wake_withheld(at, &mut self.out);
+            Timer::Quiet(sink) => {
+                if let Some(sink) = self.sinks.get_mut(sink) {
+                    sink.wake_withheld(at, &mut self.pending);
                 }
             }
             Timer::Rate(index) => {
-                if let Some(arm) = self.arms.get(index) {
-                    groups.extend(arm.waiting.iter().map(|number| (index, *number)));
+                if let Some(sink) = self.sinks.get(index) {
+                    groups.extend(sink.waiting.iter().map(|number| (index, *number)));
                 }
             }
             Timer::Group(..) => {}
@@ -179,30 +179,30 @@ impl Notifier {
     }
 
     fn attempt(&mut self, groups: &BTreeSet<(usize, u32)>, at: Timestamp, views: Views<'_>) {
-        let Self { alarms, mutes, arms, out, .. } = self;
+        let Self { alarms, mutes, sinks, pending, .. } = self;
         let scene = Scene { alarms, mutes, views, at };
         // Those that hand alarms on come first, so that whoever takes them over is told once.
         let hands_on =
-            |index: &usize| arms.get(*index).is_none_or(|it| it.route.escalate.is_none());
-        let mut order: Vec<_> = (0..arms.len()).collect();
+            |index: &usize| sinks.get(*index).is_none_or(|it| it.route.escalate.is_none());
+        let mut order: Vec<_> = (0..sinks.len()).collect();
         order.sort_by_key(hands_on);
         for index in order {
-            let Some(arm) = arms.get_mut(index) else { continue };
+            let Some(sink) = sinks.get_mut(index) else { continue };
             let own = groups.range((index, 0)..=(index, u32::MAX)).map(|(_, number)| *number);
             let own: Vec<_> = own.collect();
             for number in &own {
-                arm.schedule(*number, None, out);
+                sink.schedule(*number, None, pending);
             }
             if own.is_empty() {
                 continue;
             }
-            let alarms = arm.attempt(own, scene, out);
-            let Some(escalate) = arm.route.escalate.clone().filter(|_| !alarms.is_empty()) else {
+            let alarms = sink.attempt(own, scene, pending);
+            let Some(escalate) = sink.route.escalate.clone().filter(|_| !alarms.is_empty()) else {
                 continue;
             };
-            let from = arm.route.sink.clone();
-            if let Some(arm) = arms.iter_mut().find(|arm| arm.route.sink == escalate.to) {
-                arm.take_over(&from, &escalate, &alarms, at, out);
+            let from = sink.route.sink.clone();
+            if let Some(sink) = sinks.iter_mut().find(|sink| sink.route.sink == escalate.to) {
+                sink.take_over(&from, &escalate, &alarms, at, pending);
             }
         }
     }

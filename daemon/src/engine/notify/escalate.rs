@@ -5,12 +5,12 @@ use haetae_plugin::Timestamp;
 use super::{
     Escalate,
     active::AlarmId,
-    pending::Out,
+    pending::Pending,
     rows::{Again, Member},
-    sink_groups::Arm,
+    sink_groups::SinkGroups,
 };
 
-impl Arm {
+impl SinkGroups {
     /// Whether a group has an alarm that nobody took up and that nothing held back so far: it
     /// does not wait for more.
     pub(super) fn is_handed_on(&self, number: u32) -> bool {
@@ -30,21 +30,21 @@ impl Arm {
         escalate: &Escalate,
         alarms: &[AlarmId],
         at: Timestamp,
-        out: &mut Out,
+        pending: &mut Pending,
     ) {
         let kind =
             if escalate.unless_acknowledged { Again::Escalated } else { Again::EscalatedAnyway };
         for id in alarms {
             if !self.members.contains_key(id) {
-                let group = self.open(&format!("escalated from {from}"), false, at, out);
+                let group = self.open(&format!("escalated from {from}"), false, at, pending);
                 self.enter(*id, Member { group, foreign: true, ..Member::default() });
             }
             let Some(member) = self.members.get_mut(id) else { continue };
             member.again = Some(kind);
             let group = member.group;
-            self.store_member(group, *id, out);
+            self.store_member(group, *id, pending);
             if !self.waiting.contains(&group) {
-                self.schedule(group, Some(at), out);
+                self.schedule(group, Some(at), pending);
             }
         }
     }

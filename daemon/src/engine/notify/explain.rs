@@ -8,7 +8,7 @@ use super::{
     dedup::{Verdict, verdict},
     group_state::Scene,
     notifier::Notifier,
-    sink_groups::{Arm, Group},
+    sink_groups::{Group, SinkGroups},
 };
 
 impl Notifier {
@@ -22,21 +22,21 @@ impl Notifier {
         let Some(id) = AlarmId::parse(alarm) else { return Vec::new() };
         let scene = Scene { alarms: &self.alarms, mutes: &self.mutes, views, at };
         let starting = self.start.until.filter(|_| self.is_starting(at));
-        self.arms.iter().filter_map(|arm| arm.explain(id, starting, scene)).collect()
+        self.sinks.iter().filter_map(|sink| sink.explain(id, starting, scene)).collect()
     }
 }
 
-impl Arm {
+impl SinkGroups {
     fn explain(
         &self,
         id: AlarmId,
         starting: Option<Timestamp>,
         scene: Scene<'_>,
     ) -> Option<Explanation> {
-        let Some(live) = scene.alarms.get(&id) else {
+        let Some(active) = scene.alarms.get(&id) else {
             return self.explain_end(id, starting, scene);
         };
-        let alarm = scene.views.view(id, live)?;
+        let alarm = scene.views.view(id, active)?;
         let mut against = self.against(id, &alarm, scene);
         against.extend(starting.map(|until| Why::Starting { until }));
         let member = self.members.get(&id);
@@ -47,7 +47,7 @@ impl Arm {
             let unmuted =
                 against.iter().try_fold(scene.at, |latest, why| Some(latest.max(until(why)?)));
             let announces = self.announces(id, scene);
-            let is_news = announces || member.is_news(live.severity());
+            let is_news = announces || member.is_news(active.severity());
             let due = if is_news {
                 Some(self.may_tell(member.group, scene.at))
             } else {

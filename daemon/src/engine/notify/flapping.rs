@@ -1,4 +1,4 @@
-//! Pace: of an alarm that comes and goes a sink is told once that it does, and once how it ended
+//! Flapping: of an alarm that comes and goes a sink is told once that it does, and once how it ended
 //! up; its beginnings and ends in between are not told.
 
 use std::collections::BTreeSet;
@@ -9,9 +9,9 @@ use super::{
     active::AlarmId,
     group_state::Scene,
     notifier::Notifier,
-    pending::Out,
+    pending::Pending,
     rows::{Again, Row},
-    sink_groups::Arm,
+    sink_groups::SinkGroups,
 };
 use crate::engine::{Change, Effects, Standing};
 
@@ -24,47 +24,52 @@ impl Notifier {
 
     /// An alarm begins or ceases to come and go. Its id may be of an occurrence that is over or
     /// has not begun, so that only its fingerprint counts.
-    pub(super) fn follow_pace(&mut self, id: AlarmId, change: Change, paced: &mut BTreeSet<u64>) {
+    pub(super) fn note_flapping(
+        &mut self,
+        id: AlarmId,
+        change: Change,
+        flapping: &mut BTreeSet<u64>,
+    ) {
         let fingerprint = id.fingerprint();
         if change == Change::Flapping {
             self.mutes.flapping.insert(fingerprint);
         } else if self.mutes.flapping.remove(&fingerprint) {
-            for arm in &mut self.arms {
-                arm.calm(fingerprint, &mut self.out);
+            for sink in &mut self.sinks {
+                sink.calm(fingerprint, &mut self.pending);
             }
         }
-        paced.insert(fingerprint);
+        flapping.insert(fingerprint);
     }
 
     /// What nothing remembers any more does not come and go either.
-    pub(super) fn forget_pace(&mut self, effects: &Effects, paced: &mut BTreeSet<u64>) {
+    pub(super) fn forget_flapping(&mut self, effects: &Effects, flapping: &mut BTreeSet<u64>) {
         if self.mutes.flapping.is_empty() {
             return;
         }
         for id in effects.gone.iter().filter_map(|id| AlarmId::parse(id)) {
             if self.mutes.flapping.contains(&id.fingerprint()) {
-                self.follow_pace(id, Change::Settled, paced);
+                self.note_flapping(id, Change::Settled, flapping);
             }
         }
     }
 
     /// Looks at the groups with an occurrence of any of these fingerprints.
-    pub(super) fn wake_paced(&mut self, paced: &BTreeSet<u64>, now: Timestamp) {
-        if paced.is_empty() {
+    pub(super) fn wake_flapping(&mut self, flapping: &BTreeSet<u64>, now: Timestamp) {
+        if flapping.is_empty() {
             return;
         }
-        for arm in &mut self.arms {
-            let all = paced.iter().map(|fingerprint| AlarmId::occurrences(*fingerprint));
-            let members = all.flat_map(|all| arm.members.range(all)).map(|(_, one)| one.group);
-            let ends = arm.ends.keys().filter(|(_, id)| paced.contains(&id.fingerprint()));
+        for sink in &mut self.sinks {
+            let all = flapping.iter().map(|fingerprint| AlarmId::occurrences(*fingerprint));
+            let members = all.flat_map(|all| sink.members.range(all)).map(|(_, one)| one.group);
+            let ends = sink.ends.keys().filter(|(_, id)| flapping.contains(&id.fingerprint()));
             for group in members.chain(ends.map(|(group, _)| *group)).collect::<BTreeSet<_>>() {
-                arm.wake(group, now, &mut self.out);
+                sink.wake(group, now, &mut self.pending);
             }
         }
     }
 }
 
-impl Arm {
+impl SinkGroups {
     /// Whether an alarm comes and goes, and the sink is yet to be told so.
     pub(super) fn announces(&self, id: AlarmId, scene: Scene<'_>) -> bool {
         let fingerprint = id.fingerprint();
@@ -72,20 +77,20 @@ impl Arm {
     }
 
     /// The sink was told that an alarm comes and goes.
-    pub(super) fn announce(&mut self, id: AlarmId, out: &mut Out) {
+    pub(super) fn announce(&mut self, id: AlarmId, pending: &mut Pending) {
         let fingerprint = id.fingerprint();
         if self.announced.insert(fingerprint) {
-            out.store(&self.route.sink, pace_key(fingerprint), Row::Flapping(fingerprint));
+            pending.store(&self.route.sink, flapping_key(fingerprint), Row::Flapping(fingerprint));
         }
     }
 
     /// An alarm does not come and go any more: if the sink was told so and it fires, it is told
     /// that too.
-    fn calm(&mut self, fingerprint: u64, out: &mut Out) {
+    fn calm(&mut self, fingerprint: u64, pending: &mut Pending) {
         if !self.announced.remove(&fingerprint) {
             return;
         }
-        out.forget(&self.route.sink, pace_key(fingerprint));
+        pending.forget(&self.route.sink, flapping_key(fingerprint));
         let members = self.members.range_mut(AlarmId::occurrences(fingerprint));
         let mut told = Vec::new();
         for (id, member) in members.filter(|(_, member)| member.told.is_some()) {
@@ -93,20 +98,20 @@ impl Arm {
             told.push((member.group, *id));
         }
         for (group, id) in told {
-            self.store_member(group, id, out);
+            self.store_member(group, id, pending);
         }
     }
 
     /// Forgets what the sink was told of alarms that do not come and go any more.
-    pub(super) fn forget_calm(&mut self, flapping: &BTreeSet<u64>, out: &mut Out) {
+    pub(super) fn forget_calm(&mut self, flapping: &BTreeSet<u64>, pending: &mut Pending) {
         let over = self.announced.difference(flapping).copied();
         for fingerprint in over.collect::<Vec<_>>() {
-            self.calm(fingerprint, out);
+            self.calm(fingerprint, pending);
         }
     }
 }
 
-/// The key of what a sink was told of the pace of an alarm.
-pub(super) fn pace_key(fingerprint: u64) -> String {
+/// The key of what a sink was told of whether an alarm flaps.
+pub(super) fn flapping_key(fingerprint: u64) -> String {
     format!("flapping@{fingerprint:012x}")
 }

@@ -8,20 +8,20 @@ use super::{
     Flush, Withheld,
     active::AlarmId,
     dedup::Verdict,
-    group_state::{Look, Scene},
-    pending::{Out, Timer},
+    group_state::{GroupState, Scene},
+    pending::{Pending, Timer},
     rows::hash,
-    sink_groups::{Arm, Group, digest_key},
+    sink_groups::{Group, SinkGroups, digest_key},
 };
 use crate::engine::AlarmView;
 
-impl Arm {
+impl SinkGroups {
     /// Looks at groups and tells what is to be told. The answer is what others are to be told of.
     pub(super) fn attempt(
         &mut self,
         numbers: impl IntoIterator<Item = u32>,
         scene: Scene<'_>,
-        out: &mut Out,
+        pending: &mut Pending,
     ) -> Vec<AlarmId> {
         let mut numbers: Vec<_> = numbers.into_iter().collect();
         // Numbers tell who came first within a moment; keys do not.
@@ -31,33 +31,38 @@ impl Arm {
             if !self.groups.contains_key(&number) {
                 continue;
             }
-            let look = self.look(number, scene);
-            escalated.extend(&look.escalated);
-            for id in &look.escalated {
+            let state = self.state(number, scene);
+            escalated.extend(&state.escalated);
+            for id in &state.escalated {
                 if let Some(member) = self.members.get_mut(id) {
                     member.escalated = true;
                 }
-                self.store_member(number, *id, out);
+                self.store_member(number, *id, pending);
             }
-            self.withhold(&look, scene.at, out);
-            if let Some(until) = look.quiet {
-                out.timers.insert((until, Timer::Quiet(self.index)));
+            self.withhold(&state, scene.at, pending);
+            if let Some(until) = state.quiet {
+                pending.timers.insert((until, Timer::Quiet(self.index)));
             }
-            match look.verdict {
-                Verdict::Tell(reason) => ready.push((reason, look)),
+            match state.verdict {
+                Verdict::Tell(reason) => ready.push((reason, state)),
                 Verdict::Keep(_) => {
                     self.waiting.remove(&number);
                     let repeat = self.repeat_at(number).filter(|due| *due > scene.at);
-                    self.schedule(number, repeat.into_iter().chain(look.escalates).min(), out);
+                    self.schedule(number, repeat.into_iter().chain(state.escalates).min(), pending);
                 }
             }
         }
-        self.tell_or_wait(ready, scene, out);
+        self.tell_or_wait(ready, scene, pending);
         escalated
     }
 
     /// Tells as much as the sink takes; what is more waits and becomes one notice.
-    fn tell_or_wait(&mut self, ready: Vec<(Reason, Look)>, scene: Scene<'_>, out: &mut Out) {
+    fn tell_or_wait(
+        &mut self,
+        ready: Vec<(Reason, GroupState)>,
+        scene: Scene<'_>,
+        pending: &mut Pending,
+    ) {
         let (at, rate) = (scene.at, self.route.rate);
         while self.recent.front().is_some_and(|told| told.after(rate.per) <= at) {
             self.recent.pop_front();
@@ -65,7 +70,7 @@ impl Arm {
         let most = usize::try_from(rate.most).unwrap_or(usize::MAX);
         let free = if most == 0 { usize::MAX } else { most.saturating_sub(self.recent.len()) };
         // The turn of what waits is in this very moment, but has not come.
-        let known: BTreeSet<_> = ready.iter().map(|(_, look)| look.number).collect();
+        let known: BTreeSet<_> = ready.iter().map(|(_, state)| state.number).collect();
         let is_early = free > 0 && !self.waiting.is_subset(&known);
         let mut ready = ready.into_iter();
         let alone = match ready.len() {
@@ -74,60 +79,66 @@ impl Arm {
             _ if self.waiting.is_empty() => free - 1,
             _ => 0,
         };
-        for (reason, look) in ready.by_ref().take(alone) {
-            self.tell(reason, vec![look], at, out);
+        for (reason, state) in ready.by_ref().take(alone) {
+            self.tell(reason, vec![state], at, pending);
         }
         let rest: Vec<_> = ready.collect();
         if rest.is_empty() {
             return;
         }
         if free == 0 || is_early {
-            for (_, look) in rest {
-                self.schedule(look.number, None, out);
-                self.waiting.insert(look.number);
+            for (_, state) in rest {
+                self.schedule(state.number, None, pending);
+                self.waiting.insert(state.number);
             }
             let frees = self.recent.front().map(|told| told.after(rate.per));
             let frees = if is_early { Some(at) } else { frees };
-            out.timers.extend(frees.map(|frees| (frees, Timer::Rate(self.index))));
+            pending.timers.extend(frees.map(|frees| (frees, Timer::Rate(self.index))));
             return;
         }
         self.waiting.clear();
         let first = rest.first().map_or(Reason::Digest, |(reason, _)| *reason);
         let reason = if rest.len() > 1 { Reason::Digest } else { first };
-        self.tell(reason, rest.into_iter().map(|(_, look)| look).collect(), at, out);
+        self.tell(reason, rest.into_iter().map(|(_, state)| state).collect(), at, pending);
     }
 
     /// One notice about one group, or about many.
-    fn tell(&mut self, reason: Reason, looks: Vec<Look>, at: Timestamp, out: &mut Out) {
-        let is_digest = looks.len() > 1;
-        let own = looks.first().and_then(|look| self.groups.get(&look.number));
+    fn tell(
+        &mut self,
+        reason: Reason,
+        states: Vec<GroupState>,
+        at: Timestamp,
+        pending: &mut Pending,
+    ) {
+        let is_digest = states.len() > 1;
+        let own = states.first().and_then(|state| self.groups.get(&state.number));
         let key = if is_digest { digest_key(at) } else { own.map(Group::key).unwrap_or_default() };
         let (mut firing, mut ended, mut news) = (Vec::new(), Vec::new(), Vec::new());
         let mut told = Vec::new();
-        for look in looks {
-            let is_new = !look.ends.is_empty() || look.firing.iter().any(|(_, _, is)| *is);
-            for (id, alarm, is_news) in look.firing {
-                self.tell_member(id, &alarm, is_news, at, out);
+        for state in states {
+            let is_new = !state.ends.is_empty() || state.firing.iter().any(|(_, _, is)| *is);
+            for (id, alarm, is_news) in state.firing {
+                self.tell_member(id, &alarm, is_news, at, pending);
                 news.extend(is_news.then(|| alarm.id.clone()));
                 firing.push(alarm);
             }
-            for id in look.ends {
-                let Some(end) = self.ends.remove(&(look.number, id)) else { continue };
-                self.store_member(look.number, id, out);
+            for id in state.ends {
+                let Some(end) = self.ends.remove(&(state.number, id)) else { continue };
+                self.store_member(state.number, id, pending);
                 news.push(end.alarm.id.clone());
                 ended.push(*end.alarm);
             }
-            for id in look.announces {
-                self.announce(id, out);
+            for id in state.announces {
+                self.announce(id, pending);
             }
-            told.push((look.number, is_new, look.escalates));
+            told.push((state.number, is_new, state.escalates));
         }
         for (number, is_new, escalates) in told {
             if let Some(group) = self.groups.get_mut(&number) {
                 group.step = if is_new { 0 } else { group.step.saturating_add(1) };
                 group.told = Some((at, reason));
             }
-            self.go_on(number, escalates, at, out);
+            self.go_on(number, escalates, at, pending);
         }
         firing.sort_by(AlarmView::worst_first);
         ended.sort_by(AlarmView::worst_first);
@@ -135,7 +146,7 @@ impl Arm {
         let labels = common(&alarms);
         self.recent.push_back(at);
         let sink = self.route.sink.clone();
-        out.flushes.push(Flush { sink, key, labels, reason, alarms, news, at });
+        pending.flushes.push(Flush { sink, key, labels, reason, alarms, news, at });
     }
 
     /// The sink knows of an alarm now.
@@ -145,7 +156,7 @@ impl Arm {
         alarm: &AlarmView,
         is_news: bool,
         at: Timestamp,
-        out: &mut Out,
+        pending: &mut Pending,
     ) {
         let Some(member) = self.members.get_mut(&id).filter(|_| is_news) else { return };
         if member.told.is_none() {
@@ -154,25 +165,31 @@ impl Arm {
         }
         (member.told, member.again) = (Some(alarm.severity), None);
         let group = member.group;
-        self.store_member(group, id, out);
+        self.store_member(group, id, pending);
     }
 
     /// A group was told: it is looked at again when that is to be repeated or escalated.
-    fn go_on(&mut self, number: u32, escalates: Option<Timestamp>, at: Timestamp, out: &mut Out) {
-        self.store_group(number, out);
+    fn go_on(
+        &mut self,
+        number: u32,
+        escalates: Option<Timestamp>,
+        at: Timestamp,
+        pending: &mut Pending,
+    ) {
+        self.store_group(number, pending);
         let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
         let is_told = |id: &AlarmId| self.members.get(id).is_some_and(|it| it.told.is_some());
         let told = || self.within.range(all).any(|(_, id)| is_told(id));
         let escalate = self.route.escalate.as_ref().filter(|_| told());
         let new = escalate.map(|escalate| at.after(escalate.after));
         let repeat = self.repeat_at(number);
-        self.schedule(number, escalates.into_iter().chain(new).chain(repeat).min(), out);
-        self.close_if_over(number, out);
+        self.schedule(number, escalates.into_iter().chain(new).chain(repeat).min(), pending);
+        self.close_if_over(number, pending);
     }
 
     /// Notes what is withheld, if that is not known yet.
-    fn withhold(&mut self, look: &Look, at: Timestamp, out: &mut Out) {
-        for (id, why) in &look.withheld {
+    fn withhold(&mut self, state: &GroupState, at: Timestamp, pending: &mut Pending) {
+        for (id, why) in &state.withheld {
             let hash = why.as_ref().map_or(0, |why| {
                 // Zero is kept for nothing.
                 hash(&serde_json::to_vec(why).unwrap_or_default()).max(1)
@@ -182,8 +199,8 @@ impl Arm {
             };
             member.why = hash;
             let (sink, alarm, why) = (self.route.sink.clone(), id.to_string(), why.clone());
-            out.withhold(Withheld { sink, alarm, why, at });
-            self.store_member(look.number, *id, out);
+            pending.withhold(Withheld { sink, alarm, why, at });
+            self.store_member(state.number, *id, pending);
         }
     }
 }

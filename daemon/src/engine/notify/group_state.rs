@@ -1,4 +1,4 @@
-//! Look: what there is to tell of a group now, and what is withheld.
+//! Group state: what there is to tell of a group now, and what is withheld.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,25 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     Why,
-    active::{AlarmId, Live, Views, fits},
+    active::{ActiveAlarm, AlarmId, Views, fits},
     dedup::{Facts, Verdict, verdict},
     rows::{Again, Member},
-    sink_groups::Arm,
+    sink_groups::SinkGroups,
 };
 use crate::engine::{AlarmView, mute::reasons::Mutes};
 
 /// All that a sink does not decide.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
-    pub(super) alarms: &'a BTreeMap<AlarmId, Live>,
+    pub(super) alarms: &'a BTreeMap<AlarmId, ActiveAlarm>,
     pub(super) mutes: &'a Mutes,
     pub(super) views: Views<'a>,
     pub(super) at: Timestamp,
 }
 
-/// What a look at a group has shown.
+/// What there is to notify of a group now.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct GroupState {
     pub(super) number: u32,
     pub(super) verdict: Verdict,
     /// Alarms that fire, unmuted, and whether they are news.
@@ -42,7 +42,7 @@ pub(super) struct Look {
     pub(super) quiet: Option<Timestamp>,
 }
 
-impl Arm {
+impl SinkGroups {
     /// What stands against telling this sink of an alarm that fires.
     pub(super) fn against(&self, id: AlarmId, alarm: &AlarmView, scene: Scene<'_>) -> Vec<Why> {
         let member = self.members.get(&id).copied().unwrap_or_default();
@@ -79,10 +79,10 @@ impl Arm {
     }
 
     /// Looks at a group. Without news the alarms are not even looked at.
-    pub(super) fn look(&self, number: u32, scene: Scene<'_>) -> Look {
+    pub(super) fn state(&self, number: u32, scene: Scene<'_>) -> GroupState {
         let repeat_at = self.repeat_at(number);
         let is_time = repeat_at.is_some_and(|due| due <= scene.at);
-        let mut look = Look {
+        let mut state = GroupState {
             number,
             verdict: verdict(&Facts::default()),
             firing: Vec::new(),
@@ -96,42 +96,42 @@ impl Arm {
         let mut facts = Facts::default();
         let mut rest = Vec::new();
         for (_, id) in self.within.range((number, AlarmId::FIRST)..=(number, AlarmId::LAST)) {
-            let (Some(member), Some(live)) = (self.members.get(id), scene.alarms.get(id)) else {
+            let (Some(member), Some(active)) = (self.members.get(id), scene.alarms.get(id)) else {
                 continue;
             };
             facts.knows |= member.told.is_some();
             facts.fires |= member.told.is_some();
-            self.consider_escalation(*id, live, *member, scene, &mut look);
+            self.consider_escalation(*id, active, *member, scene, &mut state);
             let announces = self.announces(*id, scene);
-            let is_news = announces || member.is_news(live.severity());
+            let is_news = announces || member.is_news(active.severity());
             if !is_news && !is_time && member.why == 0 {
                 rest.push(*id);
                 continue;
             }
-            let Some(alarm) = scene.views.view(*id, live) else { continue };
+            let Some(alarm) = scene.views.view(*id, active) else { continue };
             if let Some(why) = self.against(*id, &alarm, scene).into_iter().next() {
                 if is_news || is_time {
-                    look.hold(&why);
-                    look.withheld.push((*id, Some(why)));
+                    state.hold(&why);
+                    state.withheld.push((*id, Some(why)));
                     facts.muted = true;
                 }
             } else {
-                look.withheld.extend((member.why != 0).then_some((*id, None)));
+                state.withheld.extend((member.why != 0).then_some((*id, None)));
                 if announces {
                     facts.flapping = true;
-                    look.announces.push(*id);
+                    state.announces.push(*id);
                 } else {
                     facts.see(*member, alarm.severity, is_time);
                 }
-                look.firing.push((*id, alarm, is_news));
+                state.firing.push((*id, alarm, is_news));
             }
         }
-        self.look_at_ends(number, scene, &mut facts, &mut look);
-        look.verdict = verdict(&facts);
-        if matches!(look.verdict, Verdict::Tell(_)) {
-            self.add_rest(rest, scene, &mut look);
+        self.add_ends(number, scene, &mut facts, &mut state);
+        state.verdict = verdict(&facts);
+        if matches!(state.verdict, Verdict::Tell(_)) {
+            self.add_rest(rest, scene, &mut state);
         }
-        look
+        state
     }
 
     /// What the sink knows of a group.
@@ -144,31 +144,33 @@ impl Arm {
     }
 
     /// Ends are told whatever mutes the alarm, but not at night.
-    fn look_at_ends(&self, number: u32, scene: Scene<'_>, facts: &mut Facts, look: &mut Look) {
+    fn add_ends(&self, number: u32, scene: Scene<'_>, facts: &mut Facts, state: &mut GroupState) {
         let ends = self.ends.range((number, AlarmId::FIRST)..=(number, AlarmId::LAST));
         facts.closed = true;
         for ((_, id), end) in ends {
             facts.knows = true;
             if let Some(why) = self.quiet(&end.alarm, scene.at) {
-                look.hold(&why);
+                state.hold(&why);
                 facts.muted = true;
             } else if scene.mutes.flapping.contains(&id.fingerprint()) {
                 facts.muted = true;
             } else {
                 facts.ended = true;
                 facts.closed &= end.closed;
-                look.ends.push(*id);
+                state.ends.push(*id);
             }
         }
     }
 
     /// A notice shows what else fires, unmuted.
-    fn add_rest(&self, rest: Vec<AlarmId>, scene: Scene<'_>, look: &mut Look) {
+    fn add_rest(&self, rest: Vec<AlarmId>, scene: Scene<'_>, state: &mut GroupState) {
         for id in rest {
-            let live = scene.alarms.get(&id);
-            let Some(alarm) = live.and_then(|live| scene.views.view(id, live)) else { continue };
+            let active = scene.alarms.get(&id);
+            let Some(alarm) = active.and_then(|active| scene.views.view(id, active)) else {
+                continue;
+            };
             if self.against(id, &alarm, scene).is_empty() {
-                look.firing.push((id, alarm, false));
+                state.firing.push((id, alarm, false));
             }
         }
     }
@@ -177,10 +179,10 @@ impl Arm {
     fn consider_escalation(
         &self,
         id: AlarmId,
-        live: &Live,
+        active: &ActiveAlarm,
         member: Member,
         scene: Scene<'_>,
-        look: &mut Look,
+        state: &mut GroupState,
     ) {
         let Some(escalate) = self.route.escalate.as_ref() else { return };
         if member.told.is_none() || member.escalated {
@@ -188,17 +190,17 @@ impl Arm {
         }
         let due = member.since.after(escalate.after);
         if due > scene.at {
-            look.escalates = look.escalates.into_iter().chain([due]).min();
+            state.escalates = state.escalates.into_iter().chain([due]).min();
             return;
         }
-        let Some(alarm) = scene.views.view(id, live) else { return };
+        let Some(alarm) = scene.views.view(id, active) else { return };
         let mut against = scene.mutes.against(id, &alarm, scene.alarms, scene.at);
         let stops = |why: &Why| escalate.unless_acknowledged || !matches!(why, Why::Handled { .. });
         match against.find(stops) {
-            None => look.escalated.push(id),
-            // It is looked at again when that ends; of the pace of an alarm that is known.
+            None => state.escalated.push(id),
+            // It is looked at again when that ends; of whether an alarm flaps that is known.
             Some(why) if member.why == 0 && why != Why::Flapping => {
-                look.withheld.push((id, Some(why)));
+                state.withheld.push((id, Some(why)));
             }
             Some(_) => {}
         }
@@ -220,7 +222,7 @@ impl Facts {
     }
 }
 
-impl Look {
+impl GroupState {
     fn hold(&mut self, why: &Why) {
         if let Why::Quiet { until, .. } = why {
             self.quiet = self.quiet.into_iter().chain(*until).min();

@@ -9,11 +9,11 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     Inhibit, Route,
-    active::{AlarmId, Live, Views},
-    pending::{Out, Timer},
+    active::{ActiveAlarm, AlarmId, Views},
+    pending::{Pending, Timer},
     restore::Start,
     rows::{Again, Member},
-    sink_groups::Arm,
+    sink_groups::SinkGroups,
 };
 use crate::engine::{
     AlarmView, Change, Effects, Handling, Silence, Transition,
@@ -27,12 +27,12 @@ pub(in crate::engine) const CLOSED: &str = "closed";
 /// Who is told what and when.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Notifier {
-    pub(super) alarms: BTreeMap<AlarmId, Live>,
+    pub(super) alarms: BTreeMap<AlarmId, ActiveAlarm>,
     /// The names of evaluators, each once.
     names: BTreeSet<Arc<str>>,
     pub(super) mutes: Mutes,
-    pub(super) arms: Vec<Arm>,
-    pub(super) out: Out,
+    pub(super) sinks: Vec<SinkGroups>,
+    pub(super) pending: Pending,
     pub(super) start: Start,
     /// Groups whose turn it is, in a step that goes on.
     pub(super) due: VecDeque<(usize, u32)>,
@@ -51,29 +51,29 @@ impl Notifier {
         views: Views<'_>,
     ) {
         self.mutes.configure(inhibits, maintenance, reads);
-        self.out.timers.retain(|(_, timer)| matches!(timer, Timer::Handling(_)));
-        self.out.urgent.clear();
-        let mut before = std::mem::take(&mut self.arms);
+        self.pending.timers.retain(|(_, timer)| matches!(timer, Timer::Handling(_)));
+        self.pending.urgent.clear();
+        let mut before = std::mem::take(&mut self.sinks);
         for (index, mut route) in routes.into_iter().enumerate() {
             // Each alarm is looked up there.
             route.inputs.sort_unstable();
-            let known = before.iter().position(|arm| arm.route.sink == route.sink);
-            let mut arm = match known.map(|at| before.swap_remove(at)) {
-                Some(mut arm) => {
-                    (arm.route, arm.index) = (route, index);
-                    arm
+            let known = before.iter().position(|sink| sink.route.sink == route.sink);
+            let mut sink = match known.map(|at| before.swap_remove(at)) {
+                Some(mut sink) => {
+                    (sink.route, sink.index) = (route, index);
+                    sink
                 }
-                None => Arm::new(route, index),
+                None => SinkGroups::new(route, index),
             };
-            arm.go_on_all(now, &mut self.out);
-            self.arms.push(arm);
+            sink.go_on_all(now, &mut self.pending);
+            self.sinks.push(sink);
         }
-        for arm in before {
-            arm.forget(&mut self.out);
+        for sink in before {
+            sink.forget(&mut self.pending);
         }
         let alarms = std::mem::take(&mut self.alarms);
-        for (id, live) in &alarms {
-            let Some(alarm) = views.view(*id, live) else { continue };
+        for (id, active) in &alarms {
+            let Some(alarm) = views.view(*id, active) else { continue };
             self.mutes.add(*id, &alarm);
             self.offer(*id, &alarm, now);
         }
@@ -117,19 +117,19 @@ impl Notifier {
         let was = before.as_ref().is_some_and(closed);
         let timer = Timer::Handling(id);
         if let Some(before) = before.and_then(|before| before.expires()) {
-            self.out.timers.remove(&(before, timer));
+            self.pending.timers.remove(&(before, timer));
         }
-        self.out.timers.extend(expires.map(|at| (at, timer)));
-        let view = self.alarms.get(&id).and_then(|live| views.view(id, live));
-        for arm in &mut self.arms {
+        self.pending.timers.extend(expires.map(|at| (at, timer)));
+        let view = self.alarms.get(&id).and_then(|active| views.view(id, active));
+        for sink in &mut self.sinks {
             match (was, is, &view) {
                 (false, true, Some(view)) => {
-                    arm.close(id, view.clone().over(now, CLOSED), &mut self.out);
+                    sink.close(id, view.clone().over(now, CLOSED), &mut self.pending);
                 }
-                (true, false, _) => arm.reopen(id, again, &mut self.out),
+                (true, false, _) => sink.reopen(id, again, &mut self.pending),
                 _ => {}
             }
-            arm.wake_alarm(id, now, &mut self.out);
+            sink.wake_alarm(id, now, &mut self.pending);
         }
         // While it was closed it may have become one that a sink does not want.
         if let (true, Some(view)) = (was && !is, &view) {
@@ -144,12 +144,12 @@ impl Notifier {
 
     /// Takes what alarms did in a step.
     pub(in crate::engine) fn take(&mut self, effects: &Effects, now: Timestamp, views: Views<'_>) {
-        let (mut paced, mut ended) = (BTreeSet::new(), false);
+        let (mut flapping, mut ended) = (BTreeSet::new(), false);
         for transition in &effects.transitions {
             let Transition { alarm, change, .. } = transition;
             let Some(id) = AlarmId::parse(&alarm.id) else { continue };
-            if change.is_pace() {
-                self.follow_pace(id, *change, &mut paced);
+            if change.is_flapping() {
+                self.note_flapping(id, *change, &mut flapping);
                 continue;
             }
             let row = effects.standings.binary_search_by(|row| row.alarm.id.cmp(&alarm.id));
@@ -167,15 +167,15 @@ impl Notifier {
             }
             // Nothing is left that could settle it.
             if *change == Change::Closed && self.mutes.flapping.contains(&id.fingerprint()) {
-                self.follow_pace(id, Change::Settled, &mut paced);
+                self.note_flapping(id, Change::Settled, &mut flapping);
             }
         }
         // Once, however many of them ended.
         if ended && self.mutes.ends_with_alarms() {
             self.wake_withheld(now);
         }
-        self.forget_pace(effects, &mut paced);
-        self.wake_paced(&paced, now);
+        self.forget_flapping(effects, &mut flapping);
+        self.wake_flapping(&flapping, now);
     }
 
     /// An alarm fires, maybe with another severity than before; whether its evaluator `has` it.
@@ -190,7 +190,9 @@ impl Notifier {
         let critical = alarm.severity == Severity::Critical;
         let evaluator = self.name(&alarm.evaluator);
         let kept = (!has).then(|| Box::new(alarm.clone()));
-        if let Some(before) = self.alarms.insert(id, Live { evaluator, labels, kept, critical }) {
+        if let Some(before) =
+            self.alarms.insert(id, ActiveAlarm { evaluator, labels, kept, critical })
+        {
             let before = AlarmView { severity: before.severity(), ..alarm.clone() };
             let freed = self.mutes.remove(id, &before);
             self.mutes.add(id, alarm);
@@ -202,33 +204,33 @@ impl Notifier {
 
     /// Puts an alarm into the groups of the sinks that want it.
     pub(super) fn offer(&mut self, id: AlarmId, alarm: &AlarmView, now: Timestamp) {
-        for arm in &mut self.arms {
-            let wants = arm.wants(alarm);
-            match arm.members.get(&id) {
+        for sink in &mut self.sinks {
+            let wants = sink.wants(alarm);
+            match sink.members.get(&id) {
                 None if !wants => continue,
-                None => arm.join(id, alarm, now, &mut self.out),
+                None => sink.join(id, alarm, now, &mut self.pending),
                 Some(Member { told: None, foreign: false, .. }) if !wants => {
-                    arm.end(id, None, now, &mut self.out);
+                    sink.end(id, None, now, &mut self.pending);
                     continue;
                 }
                 Some(_) => {}
             }
-            arm.wake_alarm(id, now, &mut self.out);
+            sink.wake_alarm(id, now, &mut self.pending);
         }
     }
 
     fn end(&mut self, id: AlarmId, transition: &Transition, now: Timestamp) {
         let alarm = &transition.alarm;
         // One that is closed at the start was never taken up again.
-        let severity = self.alarms.remove(&id).map_or(alarm.severity, |live| live.severity());
+        let severity = self.alarms.remove(&id).map_or(alarm.severity, |active| active.severity());
         let before = AlarmView { severity, ..alarm.clone() };
         let freed = self.mutes.remove(id, &before);
         if let Some(expires) = self.mutes.handlings.remove(&id).and_then(|it| it.expires()) {
-            self.out.timers.remove(&(expires, Timer::Handling(id)));
+            self.pending.timers.remove(&(expires, Timer::Handling(id)));
         }
         let closed = transition.change == Change::Closed;
-        for arm in &mut self.arms {
-            arm.end(id, Some((alarm.clone(), closed)), now, &mut self.out);
+        for sink in &mut self.sinks {
+            sink.end(id, Some((alarm.clone(), closed)), now, &mut self.pending);
         }
         self.wake_freed(freed, now);
     }
@@ -237,15 +239,15 @@ impl Notifier {
     fn change_handling(&mut self, id: AlarmId, change: Change, now: Timestamp, views: Views<'_>) {
         let before = self.mutes.handlings.get(&id);
         if let Some(handling) = before.and_then(|handling| handling.after_change(change)) {
-            self.out.handled.push((id.to_string(), handling.clone()));
+            self.pending.handled.push((id.to_string(), handling.clone()));
             self.set_handling(id, handling, None, now, views);
         }
     }
 
     fn wake_freed(&mut self, (freed, more): (Vec<AlarmId>, bool), now: Timestamp) {
-        for arm in &mut self.arms {
+        for sink in &mut self.sinks {
             for id in &freed {
-                arm.wake_alarm(*id, now, &mut self.out);
+                sink.wake_alarm(*id, now, &mut self.pending);
             }
         }
         if more {
@@ -254,15 +256,15 @@ impl Notifier {
     }
 
     pub(super) fn wake_withheld(&mut self, now: Timestamp) {
-        for arm in &mut self.arms {
-            arm.wake_withheld(now, &mut self.out);
+        for sink in &mut self.sinks {
+            sink.wake_withheld(now, &mut self.pending);
         }
     }
 
     pub(super) fn watch_silences(&mut self, now: Timestamp) {
-        self.out.timers.retain(|(_, timer)| *timer != Timer::Silences);
+        self.pending.timers.retain(|(_, timer)| *timer != Timer::Silences);
         let change = self.mutes.next_change(now);
-        self.out.timers.extend(change.map(|at| (at, Timer::Silences)));
+        self.pending.timers.extend(change.map(|at| (at, Timer::Silences)));
     }
 
     fn name(&mut self, name: &str) -> Arc<str> {

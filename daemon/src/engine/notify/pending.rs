@@ -1,4 +1,4 @@
-//! Out: what a step leads to, and the timers.
+//! Pending: what a step leads to, and the timers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(super) enum Timer {
 
 /// Effects in the making, and the timers.
 #[derive(Debug, Default)]
-pub(super) struct Out {
+pub(super) struct Pending {
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,
     /// Groups that wait for nothing, not even for the moment to be over.
     pub(super) urgent: BTreeSet<(usize, u32)>,
@@ -35,7 +35,7 @@ pub(super) struct Out {
     rows: BTreeMap<(String, String), Option<Row>>,
 }
 
-impl Out {
+impl Pending {
     /// The next timer that ran out before this moment.
     pub(super) fn ring_before(&mut self, now: Timestamp) -> Option<Timer> {
         let (at, _) = self.timers.first()?;

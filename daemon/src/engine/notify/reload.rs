@@ -5,6 +5,6 @@ use super::notifier::Notifier;
 impl Notifier {
     /// The sinks that it tells.
     pub(in crate::engine) fn sinks(&self) -> impl Iterator<Item = &str> {
-        self.arms.iter().map(|arm| arm.route.sink.as_str())
+        self.sinks.iter().map(|sink| sink.route.sink.as_str())
     }
 }

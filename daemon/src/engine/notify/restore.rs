@@ -7,11 +7,11 @@ use haetae_plugin::Timestamp;
 use super::{
     StoredGroup,
     active::{AlarmId, Views},
-    flapping::pace_key,
+    flapping::flapping_key,
     notifier::Notifier,
-    pending::{Out, Timer},
+    pending::{Pending, Timer},
     rows::{Member, MemberRow, Row},
-    sink_groups::{Arm, Group},
+    sink_groups::{Group, SinkGroups},
 };
 use crate::engine::{Handling, Standing, alarm::labels::Labels};
 
@@ -45,9 +45,9 @@ impl Notifier {
     pub(in crate::engine) fn recall(&mut self, groups: &[StoredGroup]) {
         for StoredGroup { sink, key, state } in groups {
             let row = state.as_ref().and_then(|state| serde_json::from_str::<Row>(state).ok());
-            let arm = self.arms.iter_mut().find(|arm| arm.route.sink == *sink);
-            if !arm.zip(row).is_some_and(|(arm, row)| arm.recall(key, row)) {
-                self.out.forget(sink, key.clone());
+            let found = self.sinks.iter_mut().find(|it| it.route.sink == *sink);
+            if !found.zip(row).is_some_and(|(found, row)| found.recall(key, row)) {
+                self.pending.forget(sink, key.clone());
             }
         }
     }
@@ -57,7 +57,7 @@ impl Notifier {
         for (alarm, handling) in handlings {
             let Some(id) = AlarmId::parse(&alarm) else { continue };
             let timer = Timer::Handling(id);
-            self.out.timers.extend(handling.expires().map(|at| (at, timer)));
+            self.pending.timers.extend(handling.expires().map(|at| (at, timer)));
             self.mutes.handlings.insert(id, handling);
         }
     }
@@ -85,65 +85,65 @@ impl Notifier {
         if !std::mem::take(&mut self.start.unsettled) {
             return;
         }
-        let Self { alarms, arms, out, mutes, .. } = self;
+        let Self { alarms, sinks, pending, mutes, .. } = self;
         mutes.handlings.retain(|id, _| alarms.contains_key(id));
-        for arm in arms.iter_mut() {
-            let gone = arm.members.keys().filter(|id| !alarms.contains_key(id));
+        for sink in sinks.iter_mut() {
+            let gone = sink.members.keys().filter(|id| !alarms.contains_key(id));
             for id in gone.copied().collect::<Vec<_>>() {
-                arm.end(id, None, now, out);
+                sink.end(id, None, now, pending);
             }
-            arm.forget_calm(&mutes.flapping, out);
-            arm.go_on_all(now, out);
+            sink.forget_calm(&mutes.flapping, pending);
+            sink.go_on_all(now, pending);
         }
         self.watch_silences(now);
     }
 
     /// The clock went back: nothing was told in the future.
     pub(in crate::engine) fn follow_clock(&mut self, now: Timestamp) {
-        for arm in &mut self.arms {
-            arm.recent.retain(|told| *told <= now);
-            for group in arm.groups.values_mut() {
+        for sink in &mut self.sinks {
+            sink.recent.retain(|told| *told <= now);
+            for group in sink.groups.values_mut() {
                 group.told = group.told.map(|(at, reason)| (at.min(now), reason));
             }
-            for member in arm.members.values_mut() {
+            for member in sink.members.values_mut() {
                 member.since = member.since.min(now);
             }
-            arm.go_on_all(now, &mut self.out);
+            sink.go_on_all(now, &mut self.pending);
         }
         self.start.until = self.start.until.map(|until| until.min(now.after(self.start.most)));
         self.watch_silences(now);
     }
 }
 
-impl Arm {
+impl SinkGroups {
     /// Looks at all groups anew, each when it may be told of.
-    pub(super) fn go_on_all(&mut self, now: Timestamp, out: &mut Out) {
+    pub(super) fn go_on_all(&mut self, now: Timestamp, pending: &mut Pending) {
         self.waiting.clear();
         self.over.clear();
         for number in self.groups.keys().copied().collect::<Vec<_>>() {
-            self.schedule(number, None, out);
-            self.wake(number, now, out);
+            self.schedule(number, None, pending);
+            self.wake(number, now, pending);
             if self.is_handed_on(number) {
-                self.schedule(number, Some(now), out);
+                self.schedule(number, Some(now), pending);
             }
-            self.close_if_over(number, out);
+            self.close_if_over(number, pending);
         }
     }
 
     /// The sink is gone, and its groups with it.
-    pub(super) fn forget(mut self, out: &mut Out) {
+    pub(super) fn forget(mut self, pending: &mut Pending) {
         let sink = self.route.sink.clone();
         for number in self.groups.keys().copied().collect::<Vec<_>>() {
             let Some(key) = self.groups.get(&number).map(Group::key) else { continue };
             let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
             let ends = self.ends.range(all.clone()).map(|((_, id), _)| id);
             for id in self.within.range(all).map(|(_, id)| id).chain(ends) {
-                out.forget(&sink, format!("{key}#{id}"));
+                pending.forget(&sink, format!("{key}#{id}"));
             }
-            out.forget(&sink, key);
+            pending.forget(&sink, key);
         }
         for fingerprint in std::mem::take(&mut self.announced) {
-            out.forget(&sink, pace_key(fingerprint));
+            pending.forget(&sink, flapping_key(fingerprint));
         }
     }
 
@@ -156,7 +156,7 @@ impl Arm {
             }
             Row::Flapping(fingerprint) => {
                 self.announced.insert(fingerprint);
-                pace_key(fingerprint) == key
+                flapping_key(fingerprint) == key
             }
             Row::Member(row) => self.recall_member(key, row).is_some(),
         }

@@ -99,13 +99,13 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::notify::active::{AlarmId, Live};
+    use crate::engine::notify::active::{ActiveAlarm, AlarmId};
 
     /// In B-trees that are two thirds full: 1.5 × (40 + 24) beside the 1.5 × 64 of what fires.
     #[test]
     fn an_alarm_that_fires_takes_little_room() {
         assert_eq!(size_of::<(AlarmId, Member)>(), 40);
         assert_eq!(size_of::<(u32, AlarmId)>(), 24);
-        assert_eq!(size_of::<(AlarmId, Live)>(), 64);
+        assert_eq!(size_of::<(AlarmId, ActiveAlarm)>(), 64);
     }
 }

@@ -1,4 +1,4 @@
-//! Arm: the groups of one sink, who is in them, and what the sink knows.
+//! Groups of one sink: who is in them, and what the sink knows.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -10,7 +10,7 @@ use haetae_plugin::{Reason, Timestamp};
 use super::{
     GroupBy, Route, Why, Withheld,
     active::{AlarmId, fits, label},
-    pending::{Out, Timer},
+    pending::{Pending, Timer},
     rows::{Again, End, GroupRow, Member, MemberRow, Row, hash},
 };
 use crate::engine::{AlarmView, SYSTEM};
@@ -20,7 +20,7 @@ const LONGEST: usize = 500;
 
 /// A sink and its groups.
 #[derive(Debug)]
-pub(super) struct Arm {
+pub(super) struct SinkGroups {
     pub(super) route: Route,
     /// Its place among all.
     pub(super) index: usize,
@@ -68,7 +68,7 @@ impl Group {
     }
 }
 
-impl Arm {
+impl SinkGroups {
     pub(super) const fn new(route: Route, index: usize) -> Self {
         Self {
             route,
@@ -107,22 +107,34 @@ impl Arm {
     }
 
     /// An alarm fires that is in no group.
-    pub(super) fn join(&mut self, id: AlarmId, alarm: &AlarmView, now: Timestamp, out: &mut Out) {
+    pub(super) fn join(
+        &mut self,
+        id: AlarmId,
+        alarm: &AlarmView,
+        now: Timestamp,
+        pending: &mut Pending,
+    ) {
         let (text, bare) = match &self.route.group_by {
             GroupBy::Alarm => (id.to_string(), true),
             GroupBy::Labels(names) => (text(names, alarm), false),
         };
-        let group = self.open(&text, bare, now, out);
+        let group = self.open(&text, bare, now, pending);
         self.enter(id, Member { group, ..Member::default() });
     }
 
     /// The group that a text makes.
-    pub(super) fn open(&mut self, text: &str, bare: bool, now: Timestamp, out: &mut Out) -> u32 {
+    pub(super) fn open(
+        &mut self,
+        text: &str,
+        bare: bool,
+        now: Timestamp,
+        pending: &mut Pending,
+    ) -> u32 {
         if let Some(number) = self.open.get(text) {
             return *number;
         }
         let number = self.insert(text, bare, now);
-        self.store_group(number, out);
+        self.store_group(number, pending);
         number
     }
 
@@ -152,24 +164,24 @@ impl Arm {
     }
 
     /// Looks at the group of an alarm as soon as it may be told of.
-    pub(super) fn wake_alarm(&mut self, id: AlarmId, now: Timestamp, out: &mut Out) {
+    pub(super) fn wake_alarm(&mut self, id: AlarmId, now: Timestamp, pending: &mut Pending) {
         if let Some(group) = self.members.get(&id).map(|member| member.group) {
-            self.wake(group, now, out);
+            self.wake(group, now, pending);
         }
     }
 
     /// Looks at a group as soon as it may be told of.
-    pub(super) fn wake(&mut self, number: u32, now: Timestamp, out: &mut Out) {
+    pub(super) fn wake(&mut self, number: u32, now: Timestamp, pending: &mut Pending) {
         let Some(group) = self.groups.get(&number) else { return };
         if self.waiting.contains(&number) {
             return;
         }
         let due = self.may_tell(number, now).max(now);
         if group.due.is_none_or(|known| due < known) {
-            self.schedule(number, Some(due), out);
+            self.schedule(number, Some(due), pending);
         }
         if self.is_prompt() && due <= now {
-            out.urgent.insert((self.index, number));
+            pending.urgent.insert((self.index, number));
         }
     }
 
@@ -183,21 +195,21 @@ impl Arm {
     }
 
     /// Looks at a group then, and not before.
-    pub(super) fn schedule(&mut self, number: u32, due: Option<Timestamp>, out: &mut Out) {
+    pub(super) fn schedule(&mut self, number: u32, due: Option<Timestamp>, pending: &mut Pending) {
         let Some(group) = self.groups.get_mut(&number) else { return };
         let timer = Timer::Group(self.index, number);
         if let Some(before) = std::mem::replace(&mut group.due, due) {
-            out.timers.remove(&(before, timer));
+            pending.timers.remove(&(before, timer));
         }
-        out.timers.extend(due.map(|due| (due, timer)));
+        pending.timers.extend(due.map(|due| (due, timer)));
     }
 
     /// Looks at all groups with something that is held back.
-    pub(super) fn wake_withheld(&mut self, now: Timestamp, out: &mut Out) {
+    pub(super) fn wake_withheld(&mut self, now: Timestamp, pending: &mut Pending) {
         let withheld = self.members.values().filter(|member| member.why != 0);
         let held = withheld.map(|member| member.group).chain(self.ends.keys().map(|(it, _)| *it));
         for number in held.collect::<BTreeSet<_>>() {
-            self.wake(number, now, out);
+            self.wake(number, now, pending);
         }
     }
 
@@ -207,25 +219,25 @@ impl Arm {
         id: AlarmId,
         end: Option<(AlarmView, bool)>,
         now: Timestamp,
-        out: &mut Out,
+        pending: &mut Pending,
     ) {
         let Some(member) = self.leave(id) else { return };
         let key = (member.group, id);
         if member.told.is_none() && member.why != 0 && end.is_some() {
             let (sink, alarm, why) = (self.route.sink.clone(), id.to_string(), Some(Why::Ended));
-            out.withhold(Withheld { sink, alarm, why, at: now });
+            pending.withhold(Withheld { sink, alarm, why, at: now });
         }
         if let (Some(told), Some((alarm, closed)), true) = (member.told, end, self.route.resolved) {
             let since = member.since;
             self.ends.insert(key, End { alarm: Box::new(alarm), closed, told, since });
         }
-        self.store_member(member.group, id, out);
-        self.wake(member.group, now, out);
-        self.close_with_the_moment(member.group, now, out);
+        self.store_member(member.group, id, pending);
+        self.wake(member.group, now, pending);
+        self.close_with_the_moment(member.group, now, pending);
     }
 
     /// A person is done with an alarm: to the sink that is its end.
-    pub(super) fn close(&mut self, id: AlarmId, alarm: AlarmView, out: &mut Out) {
+    pub(super) fn close(&mut self, id: AlarmId, alarm: AlarmView, pending: &mut Pending) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Member { group, since, .. } = *member;
         member.again = None;
@@ -233,20 +245,20 @@ impl Arm {
             let alarm = Box::new(alarm);
             self.ends.insert((group, id), End { alarm, closed: true, told, since });
         }
-        self.store_member(group, id, out);
+        self.store_member(group, id, pending);
     }
 
     /// It is not: if the sink has not heard of the end, there was none. While it was closed the
     /// sink may have ceased to want it.
-    pub(super) fn reopen(&mut self, id: AlarmId, again: Option<Again>, out: &mut Out) {
+    pub(super) fn reopen(&mut self, id: AlarmId, again: Option<Again>, pending: &mut Pending) {
         let owed = self.ends.keys().find(|(_, one)| *one == id).map(|(group, _)| *group);
         let joined = self.members.get(&id).map(|member| member.group);
         if let Some(group) = owed.filter(|group| joined != Some(*group)) {
             // With other groups since a restart, it may have joined one of those.
             let before = self.leave(id);
             if let Some(Member { group, .. }) = before {
-                self.store_member(group, id, out);
-                self.close_if_over(group, out);
+                self.store_member(group, id, pending);
+                self.close_if_over(group, pending);
             }
             self.enter(id, Member { group, ..before.unwrap_or_default() });
         }
@@ -257,7 +269,7 @@ impl Arm {
             member.again = again;
         }
         let group = member.group;
-        self.store_member(group, id, out);
+        self.store_member(group, id, pending);
     }
 
     /// An alarm is in no group any more.
@@ -269,19 +281,19 @@ impl Arm {
 
     /// A group of labels that is over now may be joined yet: which of an end and a beginning comes
     /// first within a moment decides nothing.
-    fn close_with_the_moment(&mut self, number: u32, now: Timestamp, out: &mut Out) {
+    fn close_with_the_moment(&mut self, number: u32, now: Timestamp, pending: &mut Pending) {
         if self.groups.get(&number).is_some_and(|group| group.bare) {
-            self.close_if_over(number, out);
+            self.close_if_over(number, pending);
         } else if self.is_over(number) {
             self.over.insert((now, number));
         }
     }
 
     /// Closes what was over in a moment before this one.
-    pub(super) fn close_before(&mut self, now: Timestamp, out: &mut Out) {
+    pub(super) fn close_before(&mut self, now: Timestamp, pending: &mut Pending) {
         while let Some((_, number)) = self.over.first().filter(|(at, _)| *at < now).copied() {
             self.over.pop_first();
-            self.close_if_over(number, out);
+            self.close_if_over(number, pending);
         }
     }
 
@@ -291,29 +303,29 @@ impl Arm {
     }
 
     /// A group without alarms that owes nothing is over.
-    pub(super) fn close_if_over(&mut self, number: u32, out: &mut Out) {
+    pub(super) fn close_if_over(&mut self, number: u32, pending: &mut Pending) {
         if !self.is_over(number) {
             return;
         }
-        self.schedule(number, None, out);
+        self.schedule(number, None, pending);
         self.waiting.remove(&number);
         if let Some(group) = self.groups.remove(&number) {
             if self.open.get(&group.text) == Some(&number) {
                 self.open.remove(&group.text);
             }
-            out.forget(&self.route.sink, group.key());
+            pending.forget(&self.route.sink, group.key());
         }
     }
 
-    pub(super) fn store_group(&self, number: u32, out: &mut Out) {
+    pub(super) fn store_group(&self, number: u32, pending: &mut Pending) {
         let Some(group) = self.groups.get(&number) else { return };
         let Group { bare, opened, told, step, .. } = *group;
         let row = GroupRow { text: (*group.text).into(), bare, opened, told, step };
-        out.store(&self.route.sink, group.key(), Row::Group(row));
+        pending.store(&self.route.sink, group.key(), Row::Group(row));
     }
 
     /// Stores what is known of an alarm in a group, if there is something to know.
-    pub(super) fn store_member(&self, number: u32, id: AlarmId, out: &mut Out) {
+    pub(super) fn store_member(&self, number: u32, id: AlarmId, pending: &mut Pending) {
         let Some(group) = self.groups.get(&number) else { return };
         let key = format!("{}#{id}", group.key());
         let member = self.members.get(&id).filter(|member| member.group == number);
@@ -325,10 +337,10 @@ impl Arm {
         };
         let member = member.filter(matters).copied();
         if member.is_none() && end.is_none() {
-            return out.forget(&self.route.sink, key);
+            return pending.forget(&self.route.sink, key);
         }
         let row = MemberRow { member: member.unwrap_or_default(), end };
-        out.store(&self.route.sink, key, Row::Member(row));
+        pending.store(&self.route.sink, key, Row::Member(row));
     }
 
     /// The group with a key.

@@ -166,7 +166,7 @@ proptest! {
             // Changes grow old, so time alone settles what flapped. Nothing else may happen.
             let settles = flapped && one.change == Change::Settled;
             prop_assert!(one.at <= said || settles, "{one:?}");
-            if one.change.is_pace() {
+            if one.change.is_flapping() {
                 flaps.insert(&one.alarm.labels, one.change);
             } else {
                 fires.insert(one.alarm.id.clone(), (one.alarm.severity, one.change.is_end()));

@@ -400,7 +400,7 @@ pub(super) fn told_once(transitions: &[Transition]) -> Result<(), TestCaseError>
     let mut fires: BTreeMap<&str, bool> = BTreeMap::new();
     let mut flaps: BTreeMap<&str, bool> = BTreeMap::new();
     for one in transitions {
-        if one.change.is_pace() {
+        if one.change.is_flapping() {
             let identity = one.alarm.id.split('-').next().unwrap_or_default();
             let begins = one.change == Change::Flapping;
             prop_assert_eq!(one.alarm.flapping, begins);

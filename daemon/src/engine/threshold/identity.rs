@@ -61,7 +61,7 @@ pub(in crate::engine) struct Turn {
     /// How it changed, and the severity that it had before, or has now.
     pub(in crate::engine) changed: Option<(Change, Severity)>,
     /// Whether it begins to flap, or settles.
-    pub(in crate::engine) pace: Option<Change>,
+    pub(in crate::engine) flapping: Option<Change>,
 }
 
 /// The series of a restored identity, some of which have not spoken yet.
@@ -226,8 +226,8 @@ impl Identity {
             self.since = slot.at;
         }
         let edge = matches!(changed, Some((Change::Fired | Change::Resolved, _)));
-        let pace = self.flaps.judge(edge, slot.at, slot.threshold.flap.as_ref(), slot.every);
-        Turn { changed, pace }
+        let flapping = self.flaps.judge(edge, slot.at, slot.threshold.flap.as_ref(), slot.every);
+        Turn { changed, flapping }
     }
 
     /// Whether nothing is left to remember: it is ok, has not changed of late, and no series of it

@@ -1,4 +1,4 @@
-//! Parts: what a step with many alarms hands out, and when each of them is told. In tests a part is
+//! Parts: what a step with many alarms hands pending, and when each of them is told. In tests a part is
 //! three alarms.
 
 use haetae_plugin::Samples;

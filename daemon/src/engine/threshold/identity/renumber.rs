@@ -48,7 +48,7 @@ impl Identity {
         if turned.is_some() {
             (self.updated, self.ending) = (now, Ending::RuleChanged);
         }
-        let turn = Turn { changed: turned, pace: None };
+        let turn = Turn { changed: turned, flapping: None };
         record((after, now), labels, self, stored, turn, changes);
         // Which numbers an alarm is judged by is a part of what is known of it.
         if before.judged_by != after.judged_by && self.kept(after) != Kept::default() {
