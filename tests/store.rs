@@ -22,8 +22,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use haetae::{
     engine::notify::StoredGroup,
     store::{
-        About, Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, STATEMENTS, Store,
-        StoreError, Told, Transaction,
+        About, Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, Notified, STATEMENTS,
+        Store, StoreError, Transaction,
     },
 };
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
@@ -292,11 +292,11 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
 fn an_obligation_is_opened_once_and_closed_once() {
     on_both("obligations", async |location| {
         let store = open(&location).await;
-        let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
+        let told = Notified { alarm: "a-1", owes: true, root: "a-1/first/0" };
         write(&store, move |transaction| {
-            transaction.tell("mail", &[told], at(0)).unwrap();
-            transaction.tell("mail", &[told], at(50)).unwrap();
-            transaction.tell("quiet", &[Told { owes: false, ..told }], at(0)).unwrap();
+            transaction.owe("mail", &[told], at(0)).unwrap();
+            transaction.owe("mail", &[told], at(50)).unwrap();
+            transaction.owe("quiet", &[Notified { owes: false, ..told }], at(0)).unwrap();
             assert_eq!(owed(transaction, "a-1"), ["mail"], "quiet is owed nothing");
             let pairs = [("mail", "a-1"), ("quiet", "a-1"), ("slack", "a-1")];
             let known = transaction.known(&pairs).unwrap();
@@ -304,7 +304,7 @@ fn an_obligation_is_opened_once_and_closed_once() {
             assert!(transaction.pending(&[("mail", "group")]).unwrap().is_empty());
             transaction.close("mail", &["a-1"], "told", at(60)).unwrap();
             transaction.lose("mail", &["a-1"], "too late", at(61)).unwrap();
-            transaction.forget_told(&["a-1".into()]).unwrap();
+            transaction.forget_obligations(&["a-1".into()]).unwrap();
             Ok(())
         })
         .await;
@@ -314,7 +314,7 @@ fn an_obligation_is_opened_once_and_closed_once() {
         assert_eq!((debt.state, debt.repeats), (DebtState::Closed, 1));
         assert_eq!((debt.opened, debt.ended), (at(0), Some(at(60))));
         write(&store, move |transaction| {
-            transaction.tell("mail", &[told], at(70)).unwrap();
+            transaction.owe("mail", &[told], at(70)).unwrap();
             assert_eq!(owed(transaction, "a-1"), ["mail"], "it was told after the end");
             Ok(())
         })
@@ -347,9 +347,9 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
         let kept = stored.clone();
         write(&store, move |transaction| {
             transaction.save_groups(&kept).unwrap();
-            let told = Told { alarm: "a-1", owes: true, root: "a-1/first/0" };
-            transaction.tell("mail", &[told], at(0)).unwrap();
-            transaction.tell("slack", &[told], at(0)).unwrap();
+            let told = Notified { alarm: "a-1", owes: true, root: "a-1/first/0" };
+            transaction.owe("mail", &[told], at(0)).unwrap();
+            transaction.owe("slack", &[told], at(0)).unwrap();
             assert_eq!(owed(transaction, "a-1"), ["slack"]);
             Ok(())
         })
@@ -474,7 +474,7 @@ fn whatever_a_peer_says_can_be_kept() {
             let again = transaction.bury(buried, &buried.notification, said).unwrap();
             assert!(!again, "it is dead already: what follows from that has followed");
             transaction
-                .tell("mail", &[Told { alarm: "a-1", owes: true, root: "" }], at(1))
+                .owe("mail", &[Notified { alarm: "a-1", owes: true, root: "" }], at(1))
                 .unwrap();
             transaction.lose("mail", &["a-1"], said, at(1)).unwrap();
             transaction.lose_all("mail", said, at(1)).unwrap();
@@ -500,10 +500,10 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
         let store = open(&location).await;
         enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
         write(&store, move |transaction| {
-            let told = Told { alarm: "b-1", owes: true, root: "b-1/first/0" };
-            transaction.tell("gone", &[told], at(0)).unwrap();
+            let told = Notified { alarm: "b-1", owes: true, root: "b-1/first/0" };
+            transaction.owe("gone", &[told], at(0)).unwrap();
             assert_eq!(transaction.sinks_of_outbox().unwrap(), ["gone"]);
-            assert_eq!(transaction.sinks_told().unwrap(), ["gone"]);
+            assert_eq!(transaction.notified_sinks().unwrap(), ["gone"]);
             assert_eq!(transaction.bury_all("gone", "removed").unwrap(), 1);
             assert_eq!(transaction.lose_all("gone", "removed", at(1)).unwrap(), 1);
             Ok(())

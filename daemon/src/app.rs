@@ -165,7 +165,7 @@ impl App {
         app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
         let effects = app.judge(ends, &wiring, restored, &meanwhile).await?;
         opening::adopt(&outbox, lost, meanwhile).await?;
-        app.tell(outbox, effects, &wiring);
+        app.commit(outbox, effects, &wiring);
         app.serve(bound.listeners, token.as_deref());
         Ok(app)
     }

@@ -22,8 +22,8 @@ pub use self::{
     },
     environment::{STATE, built_in_plugins, faults, runtime_socket, state_home},
     plan::{
-        Daemon, Http, Limits, Options, Override, Plan, Plugins, Queue, Retention, Server, Sink,
-        Source, Telling,
+        Daemon, Http, Limits, Notify, Options, Override, Plan, Plugins, Queue, Retention, Server,
+        Sink, Source,
     },
     read::files::{Checked, Files, Unreadable},
     text::{

@@ -55,7 +55,7 @@ impl People {
     }
 
     /// Tells the engine; while the daemon stops nobody listens, and the next one reads the store.
-    async fn tell(&self, input: Input) {
+    async fn report(&self, input: Input) {
         drop(self.inputs.send(input).await);
     }
 

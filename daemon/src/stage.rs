@@ -171,18 +171,18 @@ impl Stages {
             stage.restarts += u64::from(running);
             stage.failure = failure.or(stage.failure.take());
         }
-        self.tell();
+        self.report();
     }
 
     fn well(&self, name: &str) {
         let failure = self.known().get_mut(name).and_then(|stage| stage.failure.take());
         if failure.is_some() {
             info!(stage = name, "the stage works again");
-            self.tell();
+            self.report();
         }
     }
 
-    fn tell(&self) {
+    fn report(&self) {
         let words: Vec<_> = self.unwell().iter().map(StageStatus::words).collect();
         let words = (!words.is_empty()).then(|| words.join("; "));
         self.trouble.send_if_modified(|trouble| {

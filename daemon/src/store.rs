@@ -58,7 +58,7 @@ pub use self::{
     journal::{Act, Entry, HAETAE, Record},
     location::Location,
     notice::{About, Notice, Roots},
-    obligations::{Debt, DebtState, Told},
+    obligations::{Debt, DebtState, Notified},
     open::{Loss, Opened},
     outbox::{Claimed, Count, Held, Kind, Waiting},
     pages::{Page, PageReceiver, PageSender, pages},

@@ -93,7 +93,7 @@ fn enter(line: Vec<u8>) {
 
 /// Writes lines for as long as the process runs; after some were dropped it says how many.
 fn write_all(entries: impl IntoIterator<Item = Entry>, stderr: &mut impl Write) {
-    let mut told = 0;
+    let mut reported = 0;
     for entry in entries {
         let line = match entry {
             Entry::Line(line) => line,
@@ -108,10 +108,10 @@ fn write_all(entries: impl IntoIterator<Item = Entry>, stderr: &mut impl Write) 
             continue;
         }
         let dropped = dropped();
-        if dropped > told {
-            let more = dropped - told;
+        if dropped > reported {
+            let more = dropped - reported;
             let said = writeln!(stderr, "{more} lines of the log were dropped before this one");
-            told = if said.is_ok() { dropped } else { told };
+            reported = if said.is_ok() { dropped } else { reported };
         }
     }
 }

@@ -16,7 +16,7 @@ use haetae::{
     engine::{Problem, last_slot},
     stage::Stage,
     store::{
-        Act, HAETAE, Handled, History, Location, Pruned, STATEMENTS, Store, Told, Transaction,
+        Act, HAETAE, Handled, History, Location, Notified, Pruned, STATEMENTS, Store, Transaction,
     },
 };
 use haetae_plugin::{Severity, Timestamp};
@@ -63,13 +63,13 @@ async fn prune(store: &Store, until: History) -> Pruned {
 }
 
 async fn tell(store: &Store, sink: &'static str, alarm: &'static str, owes: bool, day: i64) {
-    let told = Told { alarm, owes, root: "" };
-    write(store, move |transaction| transaction.tell(sink, &[told], on(day))).await;
+    let told = Notified { alarm, owes, root: "" };
+    write(store, move |transaction| transaction.owe(sink, &[told], on(day))).await;
 }
 
 /// Of whom an alarm was told, with how that stands.
 async fn told(store: &Store, alarm: &str) -> Vec<String> {
-    let debts = store.told_of(alarm).await.unwrap();
+    let debts = store.obligations_of(alarm).await.unwrap();
     debts.iter().map(|debt| format!("{} {:?}", debt.sink, debt.state)).collect()
 }
 
@@ -150,8 +150,8 @@ fn alarms_that_ended_go_with_their_handling_once_nobody_is_to_be_told_of_them() 
         let row = claim(&store, "away", on(101)).await.remove(0);
         let unsettled = write(&store, move |transaction| {
             transaction.delivered(&[&row]).unwrap();
-            let told = Told { alarm: "waits-1", owes: true, root: "" };
-            transaction.tell("away", &[told], on(101)).unwrap();
+            let told = Notified { alarm: "waits-1", owes: true, root: "" };
+            transaction.owe("away", &[told], on(101)).unwrap();
             let unsettled = transaction.unsettled_of("away", &["waits-1"], on(101)).unwrap();
             Ok(unsettled.into_iter().map(|alarm| alarm.id).collect::<Vec<_>>())
         });

@@ -176,7 +176,7 @@ async fn who_was_told(store: &Store, before: &Before, place: &str) {
     assert_eq!(found, expected, "{place}");
     for alarm in &before.alarms {
         let alarm = text(&alarm[0]);
-        let found: Vec<_> = store.told_of(alarm).await.unwrap().iter().map(row).collect();
+        let found: Vec<_> = store.obligations_of(alarm).await.unwrap().iter().map(row).collect();
         let expected = expected.iter().filter(|row| row[1] == alarm).cloned();
         assert_eq!(found, expected.collect::<Vec<_>>(), "{place}");
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use haetae::store::{self, HAETAE, Location, Store, StoreError, Told, Transaction};
+use haetae::store::{self, HAETAE, Location, Notified, Store, StoreError, Transaction};
 use rusqlite::{Connection, OpenFlags};
 
 use super::past::{Batch, SINK};
@@ -27,7 +27,8 @@ async fn commit(store: &Store, batch: Batch) -> Result<(), StoreError> {
         let Batch { now, records, told, closed, ended } = batch;
         let root = |alarm: &String| format!("{alarm}/first/{}", now.nanos());
         let roots: Vec<String> = told.iter().map(root).collect();
-        let told = told.iter().zip(&roots).map(|(alarm, root)| Told { alarm, owes: true, root });
+        let told =
+            told.iter().zip(&roots).map(|(alarm, root)| Notified { alarm, owes: true, root });
         let closed: Vec<&str> = closed.iter().map(String::as_str).collect();
         let records = records.iter().map(|record| store::Record {
             at: record.at,
@@ -38,7 +39,7 @@ async fn commit(store: &Store, batch: Batch) -> Result<(), StoreError> {
         });
         transaction.save_alarms(&ended)?;
         transaction.record_all(records)?;
-        transaction.tell(SINK, &told.collect::<Vec<_>>(), now)?;
+        transaction.owe(SINK, &told.collect::<Vec<_>>(), now)?;
         transaction.close(SINK, &closed, "told", now)
     };
     store.write(write).await

@@ -128,10 +128,10 @@ impl Iterator for Past {
             let rows = self.rows(alarm);
             let id = id(alarm);
             let (act, detail) = said(row, rows);
-            if act == Act::Told && row == 1 {
+            if act == Act::Notified && row == 1 {
                 batch.told.push(id.clone());
             }
-            if act == Act::Told && row + 1 == rows {
+            if act == Act::Notified && row + 1 == rows {
                 batch.closed.push(id.clone());
             }
             if detail.starts_with("resolved") {
@@ -151,7 +151,7 @@ impl Iterator for Past {
 /// told; with more, the alarm became worse and better.
 fn said(row: usize, rows: usize) -> (Act, String) {
     let changed = |what: &str| (Act::Changed, what.into());
-    let told = |what: &str| (Act::Told, format!("{SINK}: {what}"));
+    let told = |what: &str| (Act::Notified, format!("{SINK}: {what}"));
     let resolved = "resolved critical at 10 %: cleared";
     if rows < 4 {
         return match row {

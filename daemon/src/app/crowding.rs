@@ -39,7 +39,7 @@ impl ConnectionWatch {
         (counts.iter().sum(), format!("{words}: they were closed; see who opens so many"))
     }
 
-    async fn tell(&self, detail: Option<String>) {
+    async fn report(&self, detail: Option<String>) {
         let event = Event { instance: HAETAE.into(), problem: Problem::LimitExceeded, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);
@@ -49,8 +49,8 @@ impl ConnectionWatch {
 impl Stage for ConnectionWatch {
     async fn run(&mut self) {
         // What an earlier run told of is over.
-        self.tell(None).await;
-        let (mut last, mut quiet, mut is_told) = (self.crowded().0, 0, false);
+        self.report(None).await;
+        let (mut last, mut quiet, mut is_reported) = (self.crowded().0, 0, false);
         loop {
             tokio::select! {
                 () = sleep(EVERY) => {}
@@ -58,13 +58,13 @@ impl Stage for ConnectionWatch {
             }
             let (count, words) = self.crowded();
             if count > last {
-                (last, quiet, is_told) = (count, 0, true);
-                self.tell(Some(words)).await;
-            } else if is_told {
+                (last, quiet, is_reported) = (count, 0, true);
+                self.report(Some(words)).await;
+            } else if is_reported {
                 quiet += 1;
                 if quiet >= QUIET {
-                    is_told = false;
-                    self.tell(None).await;
+                    is_reported = false;
+                    self.report(None).await;
                 }
             }
         }

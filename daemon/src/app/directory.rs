@@ -54,7 +54,7 @@ impl DirectoryWatch {
         }
     }
 
-    async fn tell(&self, detail: Option<String>) {
+    async fn report(&self, detail: Option<String>) {
         let event = Event { instance: NAME.into(), problem: Problem::StateLost, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);
@@ -64,8 +64,8 @@ impl DirectoryWatch {
 impl Stage for DirectoryWatch {
     async fn run(&mut self) {
         // One that an earlier run left open ends here.
-        let mut told = None;
-        self.tell(None).await;
+        let mut reported = None;
+        self.report(None).await;
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -76,7 +76,7 @@ impl Stage for DirectoryWatch {
                 Some(cause) => self.health.fails(cause, self.clock.now()),
                 None => self.health.works(),
             }
-            if lost == told {
+            if lost == reported {
                 continue;
             }
             if let Some(cause) = &lost {
@@ -84,8 +84,8 @@ impl Stage for DirectoryWatch {
             } else {
                 info!("the state directory is back");
             }
-            self.tell(lost.clone()).await;
-            told = lost;
+            self.report(lost.clone()).await;
+            reported = lost;
         }
     }
 }

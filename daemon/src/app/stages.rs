@@ -108,7 +108,7 @@ impl App {
     }
 
     /// Runs what leads from the engine to people.
-    pub(super) fn tell(
+    pub(super) fn commit(
         &self,
         outbox: Outbox,
         effects: mpsc::Receiver<Effects>,

@@ -166,9 +166,9 @@ impl Stream {
 
 /// Whether one question answers for both.
 fn alike(one: &Source, other: &Source) -> bool {
-    let told = |source: &Source| {
+    let wanted = |source: &Source| {
         let Source { name, kind, options, interval, labels, limits, .. } = source.clone();
         (name, kind, options, interval, labels, limits)
     };
-    told(one) == told(other)
+    wanted(one) == wanted(other)
 }

@@ -130,12 +130,12 @@ fn rehearsed<'a>(
     common: &Common,
 ) -> Vec<(&'a RuleTest, Outcome)> {
     let talks = !common.quiet && std::io::stderr().is_terminal();
-    let mut told = clock::monotonic();
+    let mut shown = clock::monotonic();
     let mut ran = Vec::new();
     for test in tests {
         ran.extend(rehearse(plan, test).map(|outcome| (*test, outcome)));
-        if talks && told.elapsed() > LONG {
-            told = clock::monotonic();
+        if talks && shown.elapsed() > LONG {
+            shown = clock::monotonic();
             output::say(format!("{} of {} tests …", ran.len(), tests.len()));
         }
     }
@@ -180,7 +180,7 @@ fn shown(ran: &[(&RuleTest, Outcome)], style: output::Style) {
         output::line(format!("  {word}  {name}  {}", style.dim(&test.place)));
         if !outcome.passed() {
             for entry in &outcome.entries {
-                output::line(format!("          {}", told(entry, style)));
+                output::line(format!("          {}", line(entry, style)));
             }
             for (labels, row) in outcome.strip.rows() {
                 output::line(style.dim(&format!("          {row}  {}", shown_labels(labels))));
@@ -203,7 +203,7 @@ fn shown(ran: &[(&RuleTest, Outcome)], style: output::Style) {
 }
 
 /// One line of the timeline.
-fn told(entry: &Entry, style: output::Style) -> String {
+fn line(entry: &Entry, style: output::Style) -> String {
     match entry {
         Entry::Met(_, happened) => format!("  {}", what(happened)),
         Entry::Missing(expected) => {

@@ -187,7 +187,7 @@ fn set(common: &Common, set: &Set) -> Result<(), u8> {
         None => client::post(common, &format!("/api/v1/thresholds?dry_run={dry}"), &text)?,
         Some(id) => client::put(common, &format!("{}?dry_run={dry}", path(id)), seen, &text)?,
     };
-    tell(common, &changed, "set");
+    confirm(common, &changed, "set");
     Ok(())
 }
 
@@ -199,11 +199,11 @@ fn remove(common: &Common, id: &str, how: &How) -> Result<(), u8> {
     }
     let path = format!("{}?dry_run={}", path(id), how.dry_run);
     let changed: Changed = client::delete(common, &path, seen)?;
-    tell(common, &changed, "removed");
+    confirm(common, &changed, "removed");
     Ok(())
 }
 
-fn tell(common: &Common, changed: &Changed, done: &str) {
+fn confirm(common: &Common, changed: &Changed, done: &str) {
     if common.is_json() {
         output::json(changed);
         return;

@@ -206,12 +206,12 @@ pub struct Sink {
     /// For how long a notification is tried.
     pub give_up: Duration,
     /// What it is told together, and when.
-    pub telling: Telling,
+    pub notify: Notify,
 }
 
 /// What a sink is told together, and when.
 #[derive(Clone, Debug)]
-pub struct Telling {
+pub struct Notify {
     /// What makes a group.
     pub group_by: GroupBy,
     /// How long a new group waits for more.
@@ -239,10 +239,10 @@ impl Plan {
     pub fn routes(&self) -> Vec<Route> {
         let named = |sink: &Sink| sink.inputs.iter().any(|input| input == SYSTEM);
         let system_is_named = self.sinks.iter().any(named);
-        let told = self.sinks.iter().filter(|sink| sink.notifies);
+        let notified = self.sinks.iter().filter(|sink| sink.notifies);
         let route = |sink: &Sink| {
-            let Telling { group_by, group_wait, group_interval, repeat, rate, quiet, escalate } =
-                sink.telling.clone();
+            let Notify { group_by, group_wait, group_interval, repeat, rate, quiet, escalate } =
+                sink.notify.clone();
             Route {
                 sink: sink.name.clone(),
                 place: sink.place.clone(),
@@ -259,6 +259,6 @@ impl Plan {
                 rate,
             }
         };
-        told.map(route).collect()
+        notified.map(route).collect()
     }
 }

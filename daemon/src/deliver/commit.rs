@@ -71,7 +71,7 @@ impl Outbox {
             for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
                 letters.push((transaction.bury_all(&sink, why)?, sink));
             }
-            for sink in transaction.sinks_told()?.into_iter().filter(gone) {
+            for sink in transaction.notified_sinks()?.into_iter().filter(gone) {
                 debts.push((transaction.lose_all(&sink, why, now)?, sink));
             }
             Ok::<_, StoreError>((letters, debts))
@@ -84,7 +84,7 @@ impl Outbox {
             warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
         }
         let sinks = self.recipients.iter().map(|sink| &sink.plan.name);
-        tell_dead_letters(&self.store, sinks, &self.events).await?;
+        report_dead_letters(&self.store, sinks, &self.events).await?;
         let lost = lost.or_else(|| self.store.passed_over());
         if let Some(lost) = &lost {
             error!(store = %self.store.location(), "the store has lost something: {lost}");
@@ -231,12 +231,12 @@ impl Outbox {
             }
         }
         // The pipeline may be waiting for this very task: it is never waited for.
-        while let Some(event) = trouble.untold.first() {
+        while let Some(event) = trouble.unreported.first() {
             let event = Event { instance: STORE.into(), problem: event.0, detail: event.1.clone() };
             if self.events.try_send(event).is_err() {
                 return;
             }
-            trouble.untold.remove(0);
+            trouble.unreported.remove(0);
         }
     }
 }
@@ -247,7 +247,7 @@ struct Trouble {
     /// Each ends by itself: a disk may be full while the store fails for another reason.
     problems: Vec<Problem>,
     /// Few: a problem is told when it begins and when it ends.
-    untold: Vec<(Problem, Option<String>)>,
+    unreported: Vec<(Problem, Option<String>)>,
 }
 
 impl Trouble {
@@ -255,12 +255,12 @@ impl Trouble {
     fn of_an_earlier_run(still_full: bool) -> Self {
         let over = if still_full { &[][..] } else { &[Problem::DiskFull] };
         let over = over.iter().chain(&[Problem::StoreFailing]);
-        Self { problems: Vec::new(), untold: over.map(|problem| (*problem, None)).collect() }
+        Self { problems: Vec::new(), unreported: over.map(|problem| (*problem, None)).collect() }
     }
 
     /// Whether there is any, or some is still to be told.
     fn is_any(&self) -> bool {
-        !self.problems.is_empty() || !self.untold.is_empty()
+        !self.problems.is_empty() || !self.unreported.is_empty()
     }
 
     /// Whether it is new.
@@ -268,7 +268,7 @@ impl Trouble {
         let new = !self.problems.contains(&problem);
         if new {
             self.problems.push(problem);
-            self.untold.push((problem, Some(detail.into())));
+            self.unreported.push((problem, Some(detail.into())));
         }
         new
     }
@@ -279,18 +279,18 @@ impl Trouble {
         self.problems.retain(|other| *other != problem);
         let ended = self.problems.len() < before;
         if ended {
-            self.untold.push((problem, None));
+            self.unreported.push((problem, None));
         }
-        if self.untold.len() > 8 {
+        if self.unreported.len() > 8 {
             warn!("problems of the store come and go faster than they can be told");
-            self.untold.drain(..self.untold.len() - 4);
+            self.unreported.drain(..self.unreported.len() - 4);
         }
         ended
     }
 }
 
 /// Tells the pipeline of each of these sinks how many dead letters it has.
-pub async fn tell_dead_letters(
+pub async fn report_dead_letters(
     store: &Store,
     sinks: impl Iterator<Item = &String>,
     events: &mpsc::Sender<Event>,

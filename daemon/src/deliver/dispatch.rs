@@ -168,7 +168,7 @@ impl Dispatch {
             let (rows, unreadable) = self.store.write(claim).await?;
             claimed = rows;
             if let Some(reason) = unreadable {
-                self.tell_dead(&reason).await;
+                self.report_dead(&reason).await;
             }
             if claimed.is_empty() {
                 return Ok(Round::Idle);
@@ -284,7 +284,7 @@ impl Dispatch {
             sink.handoff.close();
         }
         if let Some(reason) = &recorded.buried {
-            self.tell_dead(reason).await;
+            self.report_dead(reason).await;
             if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {
                 wake.notify_one();
             }
@@ -310,7 +310,7 @@ impl Dispatch {
         Ok(())
     }
 
-    pub(super) async fn tell_dead(&self, reason: &str) {
+    pub(super) async fn report_dead(&self, reason: &str) {
         let (instance, problem) = (self.name.clone(), Problem::DeadLetters);
         let detail = Some(format!("{reason}; see `haetae outbox list --dead`"));
         // The pipeline is gone only while the daemon stops.

@@ -33,7 +33,7 @@ impl Dispatch {
             };
             let (claimed, unreadable) = self.store.write(claim).await?;
             if let Some(reason) = unreadable {
-                self.tell_dead(&reason).await;
+                self.report_dead(&reason).await;
             }
             if claimed.is_empty() {
                 // Those of a thread whose first is not old enough wait for it.

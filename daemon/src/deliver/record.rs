@@ -19,8 +19,8 @@ use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
     store::{
-        About, Act, Claimed, Claims, HAETAE, Held, Record, Roots, StoreError, Told, Transaction,
-        Unread,
+        About, Act, Claimed, Claims, HAETAE, Held, Notified, Record, Roots, StoreError,
+        Transaction, Unread,
     },
 };
 
@@ -96,7 +96,7 @@ impl Recording {
         let mut buried = None;
         let about = about(transaction, &self.claimed)?;
         let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
-        let (mut delivered, mut told) = (Vec::new(), Vec::new());
+        let (mut delivered, mut notified) = (Vec::new(), Vec::new());
         // A sink that takes nothing is asked as often as that is: nobody knows when it is back.
         let longest = if self.took() { ROW_PAUSE } else { SINK_PAUSE };
         for (row, Fates { fate, rejected }) in self.claimed.iter().zip(&self.fates) {
@@ -111,7 +111,7 @@ impl Recording {
                 Fate::Retry { reason, after, left } if now < row.expires => {
                     // Some have it: they are to be told of the end.
                     if retry(transaction, row, (reason, *after, left), longest, now)? {
-                        told.push(row);
+                        notified.push(row);
                     }
                 }
                 Fate::Retry { reason, .. } => {
@@ -127,10 +127,10 @@ impl Recording {
         }
         // Of a row that is not among them, another daemon will say what became of it.
         let ours = transaction.delivered(&delivered)?;
-        told.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
-        told.sort_by(|one, other| one.id.cmp(&other.id));
-        let told: Vec<_> = told.into_iter().map(|row| (row, about(row))).collect();
-        self.told(transaction, sink, &told, now)?;
+        notified.extend(delivered.into_iter().filter(|row| ours.contains(&row.id)));
+        notified.sort_by(|one, other| one.id.cmp(&other.id));
+        let notified: Vec<_> = notified.into_iter().map(|row| (row, about(row))).collect();
+        self.record_notified(transaction, sink, &notified, now)?;
         if buried.is_some() {
             // Once for all of them: it looks through all that waits.
             transaction.withdraw(&self.name)?;
@@ -139,7 +139,7 @@ impl Recording {
     }
 
     /// Opens or closes the obligations that come with what was told.
-    fn told(
+    fn record_notified(
         &self,
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
@@ -149,7 +149,7 @@ impl Recording {
         let (mut closing, mut firing) = (BTreeSet::new(), BTreeMap::new());
         for (row, about) in rows {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
-            record(transaction, about, Act::Told, &detail, now)?;
+            record(transaction, about, Act::Notified, &detail, now)?;
             let own = &row.notification.idempotency_key;
             let root = row.notification.answers.as_ref().unwrap_or(own).as_str();
             for About { alarm, ends } in *about {
@@ -163,8 +163,8 @@ impl Recording {
             }
         }
         let owes = sink.plan.resolved;
-        let told = firing.iter().map(|(alarm, root)| Told { alarm, owes, root });
-        transaction.tell(&self.name, &told.collect::<Vec<_>>(), now)?;
+        let notified = firing.iter().map(|(alarm, root)| Notified { alarm, owes, root });
+        transaction.owe(&self.name, &notified.collect::<Vec<_>>(), now)?;
         // Of an alarm that begins and ends in these rows, what came last counts.
         let closing: Vec<_> = closing.into_iter().collect();
         transaction.close(&self.name, &closing, "told", now)?;

@@ -24,7 +24,7 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// What a sink is told, in its final words; `now` is when it is told.
+    /// What a sink is told, in its final words; `now` is when it is notification.
     pub fn notification(&self, flush: &Flush, now: Timestamp) -> Notification {
         match &flush.alarms[..] {
             [view] => self.single(flush, view, now),
@@ -324,13 +324,13 @@ mod tests {
         for alarms in [vec![alarm.clone()], vec![alarm.clone(), alarm]] {
             let mut flush = flush(alarms, at);
             flush.labels.insert("file".into(), "\u{2067}x".into());
-            let told = voice.notification(&flush, at);
+            let notification = voice.notification(&flush, at);
             let title = match flush.alarms.len() {
                 1 => r"[CLOSED] cpu (file=a\u{202e}gpj .exe\u{7}\u{200f})",
                 _ => r"[CLOSED] cpu: 2 alarms ended (file=\u{2067}x)",
             };
-            assert_eq!(told.title, title);
-            for text in [&told.text, &told.html] {
+            assert_eq!(notification.title, title);
+            for text in [&notification.text, &notification.html] {
                 assert!(text.contains(r"a\u{202e}gpj"), "{text}");
                 assert!(!text.contains(['\u{202e}', '\u{2067}', '\u{7}']), "{text}");
             }

@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::commit::tell_dead_letters;
+use super::commit::report_dead_letters;
 use crate::{
     clock::{self, Clock, Watch},
     config,
@@ -79,8 +79,8 @@ impl Retention {
             info!(alarms, journal, notices, dead_letters, "history that was old enough is pruned");
         }
         if gone.dead_letters > 0 {
-            let told = tell_dead_letters(&self.store, self.sinks.iter(), &self.events);
-            if let Err(error) = told.await {
+            let reported = report_dead_letters(&self.store, self.sinks.iter(), &self.events);
+            if let Err(error) = reported.await {
                 warn!(%error, "how many dead letters are left cannot be read now");
             }
         }

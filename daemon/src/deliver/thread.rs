@@ -22,8 +22,8 @@ pub(super) fn apart(rows: &[Claimed]) -> usize {
 
 /// Whether some rows tell of an alarm that others tell of.
 pub(super) fn meet(some: &[Claimed], others: &[Claimed]) -> bool {
-    let told: HashSet<&str> = some.iter().flat_map(alarms).collect();
-    others.iter().flat_map(alarms).any(|alarm| told.contains(alarm))
+    let notified: HashSet<&str> = some.iter().flat_map(alarms).collect();
+    others.iter().flat_map(alarms).any(|alarm| notified.contains(alarm))
 }
 
 fn alarms(row: &Claimed) -> impl Iterator<Item = &str> {

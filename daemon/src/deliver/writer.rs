@@ -273,7 +273,7 @@ impl<'a, 't> Writing<'a, 't> {
             }
         }
         self.transaction.enqueue(notices, self.now)?;
-        self.transaction.forget_told(&ids)
+        self.transaction.forget_obligations(&ids)
     }
 }
 

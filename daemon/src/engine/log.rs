@@ -186,7 +186,7 @@ impl LogEvaluator {
     pub(super) fn settle(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {
         let due = self.is_dirty() && (whole || now.since(self.saved) >= SAVE);
         if due || self.turned || self.room.is_unsaid() {
-            self.room.tell(self.rule.limit);
+            self.room.report(self.rule.limit);
         }
         if !due && !self.turned {
             return;

@@ -232,7 +232,8 @@ pub enum Why {
         /// The line of the configuration.
         place: String,
         /// When it was told.
-        told: Timestamp,
+        #[serde(rename = "told")]
+        notified: Timestamp,
         /// When it is told again; none: never.
         due: Option<Timestamp>,
     },
@@ -253,7 +254,8 @@ pub struct Explanation {
     /// The group that it is in, if there is one.
     pub group: Option<String>,
     /// When it was told last, and why.
-    pub told: Option<(Timestamp, Reason)>,
+    #[serde(rename = "told")]
+    pub notified: Option<(Timestamp, Reason)>,
     /// All that stands against telling it now.
     pub against: Vec<Why>,
     /// When what is told next if nothing changes.

@@ -102,7 +102,7 @@ async fn answer(
     let known = async {
         tokio::try_join!(
             store.waiting_about(id, MOST),
-            store.told_of(id),
+            store.obligations_of(id),
             store.handling(id),
             store.history(id, MOST),
         )

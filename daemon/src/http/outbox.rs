@@ -17,7 +17,7 @@ use super::{
     request::{Body, Parameters},
 };
 use crate::{
-    deliver::commit::tell_dead_letters,
+    deliver::commit::report_dead_letters,
     store::{Act, Debt, Record, StoreError, Transaction, Waiting},
 };
 
@@ -231,7 +231,7 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<u
         }
     }
     parts.wakes.values().for_each(|wake| wake.notify_one());
-    tell_dead_letters(&parts.store, parts.wakes.keys(), &parts.events).await?;
+    report_dead_letters(&parts.store, parts.wakes.keys(), &parts.events).await?;
     Ok(changed)
 }
 

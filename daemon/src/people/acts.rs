@@ -232,7 +232,7 @@ impl People {
         for (alarm, (before, after)) in &outcome.changed {
             if before.handling != after.handling {
                 let handling = after.handling.clone();
-                self.tell(Input::Handled { alarm: alarm.clone(), handling }).await;
+                self.report(Input::Handled { alarm: alarm.clone(), handling }).await;
             }
         }
         Ok(outcome)

@@ -130,7 +130,7 @@ impl People {
         resolve(&stored)?;
         if !request.dry_run {
             stored = self.add(stored, by).await?;
-            self.tell(Input::Silences(load(&self.store, now).await?)).await;
+            self.report(Input::Silences(load(&self.store, now).await?)).await;
         }
         Ok(SilenceAnswer {
             silence: show(stored, now, |id| muted.iter().any(|muted| muted == id)),
@@ -176,7 +176,7 @@ impl People {
             let text = format!("the silence `{id}` is over already");
             return Err(PeopleError::Unknown(text));
         }
-        self.tell(Input::Silences(load(&self.store, now).await?)).await;
+        self.report(Input::Silences(load(&self.store, now).await?)).await;
         Ok(StoredSilence { ended: Some(now), version: before.version + 1, ..before })
     }
 

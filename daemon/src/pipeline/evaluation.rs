@@ -198,8 +198,8 @@ impl Channels {
         if effects.is_empty() {
             return true;
         }
-        let told = effects.flushes.iter().map(|flush| flush.alarms.len()).sum::<usize>();
-        let places = if effects.standings.len() + told < HEAVY { 1 } else { EFFECTS };
+        let notified = effects.flushes.iter().map(|flush| flush.alarms.len()).sum::<usize>();
+        let places = if effects.standings.len() + notified < HEAVY { 1 } else { EFFECTS };
         loop {
             tokio::select! {
                 biased;

@@ -237,12 +237,12 @@ impl Stage for QueueWatch {
     /// Tells until the queue is closed.
     async fn run(&mut self) {
         let mut stats = self.queue.watch();
-        let mut told = Told { damage: self.damage.clone(), ..Told::default() };
+        let mut reported = Reported { damage: self.damage.clone(), ..Reported::default() };
         loop {
             let now = stats.borrow_and_update().clone();
             // A full disk has an alarm of its own.
             let full = self.reserve.is_given_up() || self.reserve.is_tight();
-            for (problem, detail) in told.changes(&now, full) {
+            for (problem, detail) in reported.changes(&now, full) {
                 let event = Event { instance: self.source.clone(), problem, detail };
                 if self.events.send(event).await.is_err() {
                     return;
@@ -257,7 +257,7 @@ impl Stage for QueueWatch {
 
 /// What was told of a queue, in this run: at first nothing, so that what is over is ended.
 #[derive(Default)]
-struct Told {
+struct Reported {
     filling: Option<bool>,
     dead: Option<u64>,
     damaged: Option<u64>,
@@ -266,7 +266,7 @@ struct Told {
     damage: Option<String>,
 }
 
-impl Told {
+impl Reported {
     fn changes(&mut self, stats: &Stats, full: bool) -> Vec<(Problem, Option<String>)> {
         let mut changes = Vec::new();
         let trouble = stats.trouble.as_ref().filter(|_| !full);
@@ -321,44 +321,44 @@ mod tests {
 
     #[test]
     fn at_first_all_is_told_and_then_what_changes() {
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut stats = Stats { max_bytes: 100, ..Stats::default() };
         let all = ["store-failing", "queue-filling", "dead-letters", "queue-damaged"];
-        assert_eq!(words(&told.changes(&stats, false)), all.map(|word| (word, false)));
-        assert_eq!(told.changes(&stats, false), []);
+        assert_eq!(words(&reported.changes(&stats, false)), all.map(|word| (word, false)));
+        assert_eq!(reported.changes(&stats, false), []);
         for (bytes, expected) in [(79, None), (80, Some(true)), (70, None), (69, Some(false))] {
             stats.bytes = bytes;
             let expected: Vec<_> = expected.map(|is| ("queue-filling", is)).into_iter().collect();
-            assert_eq!(words(&told.changes(&stats, false)), expected, "{bytes}");
+            assert_eq!(words(&reported.changes(&stats, false)), expected, "{bytes}");
         }
         stats.dead = 2;
-        assert_eq!(words(&told.changes(&stats, false)), [("dead-letters", true)]);
+        assert_eq!(words(&reported.changes(&stats, false)), [("dead-letters", true)]);
         stats.dead = 0;
-        assert_eq!(words(&told.changes(&stats, false)), [("dead-letters", false)]);
+        assert_eq!(words(&reported.changes(&stats, false)), [("dead-letters", false)]);
     }
 
     #[test]
     fn what_is_damaged_is_one_event() {
-        let mut told = Told { damage: Some("no database".into()), ..Told::default() };
+        let mut reported = Reported { damage: Some("no database".into()), ..Reported::default() };
         let mut stats = Stats { max_bytes: 100, ..Stats::default() };
         let detail = |changes: Vec<(Problem, Option<String>)>| {
             changes.into_iter().find(|(problem, _)| *problem == Problem::QueueDamaged)?.1
         };
-        assert_eq!(detail(told.changes(&stats, false)).as_deref(), Some("no database"));
+        assert_eq!(detail(reported.changes(&stats, false)).as_deref(), Some("no database"));
         stats.damaged = 3;
-        let both = detail(told.changes(&stats, false)).unwrap();
+        let both = detail(reported.changes(&stats, false)).unwrap();
         assert!(both.starts_with("no database; 3 batches of its queue were damaged"), "{both}");
     }
 
     #[test]
     fn a_queue_that_takes_nothing_is_told_unless_the_disk_is_full() {
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         let mut stats = Stats { max_bytes: 100, ..Stats::default() };
-        told.changes(&stats, false);
+        reported.changes(&stats, false);
         stats.trouble = Some("disk I/O error".into());
-        assert_eq!(told.changes(&stats, true), []);
-        assert_eq!(words(&told.changes(&stats, false)), [("store-failing", true)]);
+        assert_eq!(reported.changes(&stats, true), []);
+        assert_eq!(words(&reported.changes(&stats, false)), [("store-failing", true)]);
         stats.trouble = None;
-        assert_eq!(words(&told.changes(&stats, false)), [("store-failing", false)]);
+        assert_eq!(words(&reported.changes(&stats, false)), [("store-failing", false)]);
     }
 }

@@ -102,7 +102,7 @@ impl LogReader {
             }
         }
         let mut given = VecDeque::new();
-        let mut told = Timestamp::default();
+        let mut heard_until = Timestamp::default();
         loop {
             tokio::select! {
                 next = self.consumer.next(TOGETHER) => match next {
@@ -119,7 +119,7 @@ impl LogReader {
                 changed = self.said.changed() => changed.ok()?,
                 changed = self.written.changed() => changed.ok()?,
             }
-            self.hear(given.len(), &mut told).await?;
+            self.hear(given.len(), &mut heard_until).await?;
             let written = self.least_written();
             while let Some(sequence) = given.pop_front_if(|sequence| *sequence <= written) {
                 self.consumer.done(Place::Batch(sequence)).await.ok()?;
@@ -173,15 +173,15 @@ impl LogReader {
 
     /// Tells that the source has spoken, once all that it said before was handed over; `open`
     /// are the batches that were, and are not done.
-    async fn hear(&mut self, open: usize, told: &mut Timestamp) -> Option<()> {
+    async fn hear(&mut self, open: usize, heard_until: &mut Timestamp) -> Option<()> {
         let Said { last, until, vouched } = *self.said.borrow();
         let stats = self.queue.stats();
         let own = stats.consumers.iter().find(|one| &*one.name == LOG_EVALUATORS);
         let handed_over = own.is_some_and(|own| own.lag_batches == open as u64);
-        if until <= *told || stats.last < last || !handed_over {
+        if until <= *heard_until || stats.last < last || !handed_over {
             return Some(());
         }
-        *told = until;
+        *heard_until = until;
         let heard = Input::Heard { source: self.source.clone(), until, vouched };
         self.engine.send(heard).await.ok()
     }

@@ -74,7 +74,7 @@ impl Trial {
     /// What the library in `file` says of itself.
     pub(super) fn describe(&self, file: &Path) -> Result<Tried, Refusal> {
         let described: Result<_, Wrong> = self.ask(file, Question::Describe)?;
-        described.map_err(|(code, cause, cure)| Refusal::told(file, code, cause, cure))
+        described.map_err(|(code, cause, cure)| Refusal::described(file, code, cause, cure))
     }
 
     /// What a source of `kind` yields with these options.

@@ -205,7 +205,7 @@ impl Refusal {
     }
 
     /// What a process of ours said that opened it.
-    pub(super) fn told(file: &Path, code: String, cause: String, cure: String) -> Self {
+    pub(super) fn described(file: &Path, code: String, cause: String, cure: String) -> Self {
         Self { code: code.into(), file: file.into(), cause, cure }
     }
 }

@@ -213,7 +213,7 @@ impl Supervisor {
         let mut over: Vec<_> = self.raised.extract_if(.., is_fault).collect();
         over.extend(self.before.extract_if(.., is_fault));
         for problem in over {
-            self.tell(problem, None).await;
+            self.report(problem, None).await;
         }
     }
 
@@ -235,7 +235,7 @@ impl Supervisor {
         let is_limit = |problem: &mut Problem| *problem == Problem::LimitExceeded;
         let raised = self.raised.extract_if(.., is_limit).count();
         if raised + self.before.extract_if(.., is_limit).count() > 0 {
-            self.tell(Problem::LimitExceeded, None).await;
+            self.report(Problem::LimitExceeded, None).await;
         }
     }
 
@@ -361,11 +361,11 @@ impl Supervisor {
             self.before.retain(|before| *before != problem);
             self.raised.push(problem);
             warn!(instance = self.spec.name, problem = problem.as_str(), "{detail}");
-            self.tell(problem, Some(detail.into())).await;
+            self.report(problem, Some(detail.into())).await;
         }
     }
 
-    async fn tell(&self, problem: Problem, detail: Option<String>) {
+    async fn report(&self, problem: Problem, detail: Option<String>) {
         let event = Event { instance: self.spec.name.clone(), problem, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);

@@ -81,7 +81,7 @@ impl Transaction<'_> {
             self.queue(statements::END_ALARM, &[row])?;
             self.queue(statements::FORGET_ALARM, &[parameters![&alarm.id]])?;
             // What was told to its end before is history with it.
-            self.archive_told(&alarm.id)?;
+            self.archive_obligations(&alarm.id)?;
         }
         if greatest > 0 {
             self.queue(statements::RAISE_MARK, &[parameters![OCCURRENCE, greatest]])?;

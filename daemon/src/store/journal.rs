@@ -36,7 +36,7 @@ pub enum Act {
     /// Its condition changed.
     Changed,
     /// A sink was told.
-    Told,
+    Notified,
     /// A sink is not told, or not any more withheld from.
     Withheld,
     /// A notification was given up or rejected.
@@ -51,7 +51,7 @@ impl Act {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
-            Self::Told => "told",
+            Self::Notified => "told",
             Self::Withheld => "withheld",
             Self::Buried => "buried",
             Self::Redriven => "redriven",

@@ -46,7 +46,7 @@ pub enum DebtState {
 
 /// A sink that was told of an alarm.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct Notified<'a> {
     /// The alarm.
     pub alarm: &'a str,
     /// Whether it is to be told of the end.
@@ -57,15 +57,15 @@ pub struct Told<'a> {
 
 impl Transaction<'_> {
     /// A sink was told of alarms, each for the first time or again.
-    pub fn tell(
+    pub fn owe(
         &mut self,
         sink: &str,
-        told: &[Told<'_>],
+        notified: &[Notified<'_>],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let rows: Vec<Parameters<'_>> = told
+        let rows: Vec<Parameters<'_>> = notified
             .iter()
-            .map(|told| parameters![sink, told.alarm, told.owes, now, told.root])
+            .map(|one| parameters![sink, one.alarm, one.owes, now, one.root])
             .collect();
         self.queue(statements::TELL, &rows)
     }
@@ -80,13 +80,13 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         for alarm in alarms {
             self.queue(statements::CLOSE, &[parameters![now, reason, sink, *alarm]])?;
-            self.archive_told(alarm)?;
+            self.archive_obligations(alarm)?;
         }
         Ok(())
     }
 
     /// What was told of an alarm to its end is history, if the alarm has ended.
-    pub(super) fn archive_told(&mut self, alarm: &str) -> Result<(), StoreError> {
+    pub(super) fn archive_obligations(&mut self, alarm: &str) -> Result<(), StoreError> {
         self.queue(statements::ARCHIVE_TOLD, &[parameters![alarm]])?;
         self.queue(statements::FORGET_ARCHIVED, &[parameters![alarm]])
     }
@@ -202,13 +202,13 @@ impl Transaction<'_> {
     }
 
     /// Forgets those who are owed nothing when their alarms end.
-    pub fn forget_told(&mut self, alarms: &[String]) -> Result<(), StoreError> {
+    pub fn forget_obligations(&mut self, alarms: &[String]) -> Result<(), StoreError> {
         let rows: Vec<Parameters<'_>> = alarms.iter().map(|alarm| parameters![alarm]).collect();
         self.queue(statements::FORGET_TOLD, &rows)
     }
 
     /// Sinks that told somebody of something that goes on.
-    pub fn sinks_told(&mut self) -> Result<Vec<String>, StoreError> {
+    pub fn notified_sinks(&mut self) -> Result<Vec<String>, StoreError> {
         self.connection.all(statements::SINKS_TOLD, parameters![], |row| row.string(0))
     }
 }
@@ -241,7 +241,7 @@ impl Store {
     }
 
     /// Who was told of an alarm, those who are owed no end among them.
-    pub async fn told_of(&self, alarm: &str) -> Result<Vec<Debt>, StoreError> {
+    pub async fn obligations_of(&self, alarm: &str) -> Result<Vec<Debt>, StoreError> {
         let alarm = alarm.to_owned();
         let found = self.read(move |connection| {
             let row = || parameters![&alarm];

@@ -87,9 +87,9 @@ impl Sqlite {
             LOGGED.set(pages);
             Ok(())
         }));
-        let (grown, told) = mpsc::sync_channel(1);
+        let (grown, growth) = mpsc::sync_channel(1);
         let file = path.to_owned();
-        let copy = move || checkpoints(&file, &told);
+        let copy = move || checkpoints(&file, &growth);
         let copier = thread::Builder::new().name("store-copier".into()).spawn(copy);
         opened.writer = Some(Writer {
             owner: owner.into(),
@@ -287,9 +287,9 @@ impl Drop for Sqlite {
 }
 
 /// Copies the log into the file each time that it has grown: whoever writes does not wait for that.
-fn checkpoints(path: &Path, told: &mpsc::Receiver<()>) {
+fn checkpoints(path: &Path, growth: &mpsc::Receiver<()>) {
     let mut copier = None;
-    while told.recv().is_ok() {
+    while growth.recv().is_ok() {
         let done = match &copier {
             None => {
                 Sqlite::open(path).and_then(|opened| copier.insert(opened).checkpoint("PASSIVE"))

@@ -204,7 +204,7 @@ fn many(common: &Common, act: &Act, said: Said, comment: String) -> Result<(), u
     if common.is_json() {
         output::json(&answer);
     } else {
-        tell(act, &answer);
+        confirm(act, &answer);
     }
     match (answer.changed, answer.refused.len() + answer.left) {
         (_, 0) if answer.matched > 0 => Ok(()),
@@ -215,7 +215,7 @@ fn many(common: &Common, act: &Act, said: Said, comment: String) -> Result<(), u
 }
 
 /// Ids on stdout, what came of it on stderr.
-fn tell(act: &Act, answer: &BulkAnswer) {
+fn confirm(act: &Act, answer: &BulkAnswer) {
     for id in answer.alarms.iter().take(NAMED) {
         output::line(id);
     }

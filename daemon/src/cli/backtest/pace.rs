@@ -18,7 +18,7 @@ const LOG: Duration = Duration::from_secs(5);
 pub(super) struct Pace {
     range: Range,
     begun: Instant,
-    told: Option<Instant>,
+    shown: Option<Instant>,
     terminal: bool,
     quiet: bool,
     /// What stood in the recording says nothing about how fast readers are.
@@ -29,7 +29,7 @@ impl Pace {
     pub(super) fn new(range: Range, quiet: bool) -> Self {
         let terminal = io::stderr().is_terminal();
         let (begun, recorded) = (clock::monotonic(), Progress::default());
-        Self { range, begun, told: None, terminal, quiet, recorded }
+        Self { range, begun, shown: None, terminal, quiet, recorded }
     }
 
     /// Tells it, unless it was told just now.
@@ -40,11 +40,12 @@ impl Pace {
         }
         let every = if self.terminal { TERMINAL } else { LOG };
         let ended = progress.until >= self.range.to;
-        let due = self.told.is_none_or(|told| told.elapsed() >= every) || (ended && self.terminal);
+        let due =
+            self.shown.is_none_or(|shown| shown.elapsed() >= every) || (ended && self.terminal);
         if self.quiet || !due {
             return;
         }
-        self.told = Some(clock::monotonic());
+        self.shown = Some(clock::monotonic());
         let line = self.line(progress, self.begun.elapsed());
         if self.terminal {
             let end = if ended { "\n" } else { "" };

@@ -28,7 +28,7 @@ pub(super) fn read(
     file: &file::Sink,
     zone: Option<&str>,
     problems: &mut Vec<Problem>,
-) -> plan::Telling {
+) -> plan::Notify {
     let repeat = match &file.repeat {
         file::Repeat::Same(again) if again.is_zero() => Vec::new(),
         file::Repeat::Same(again) => {
@@ -55,7 +55,7 @@ pub(super) fn read(
     if let Some(escalate) = &file.escalate {
         too_short(section, "/escalate/after", *escalate.after, problems);
     }
-    plan::Telling {
+    plan::Notify {
         group_by: match &file.group_by {
             file::GroupBy::Word(file::Word::Alarm) => GroupBy::Alarm,
             file::GroupBy::Labels(labels) => GroupBy::Labels(labels.clone()),

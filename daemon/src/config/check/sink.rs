@@ -32,7 +32,7 @@ pub(in crate::config) fn read<'a>(
     too_short(&section, "/deadline", *file.deadline, problems);
     too_short(&section, "/give_up", *file.give_up, problems);
     bad_zone(&section, "/zone", file.zone.as_deref(), problems);
-    let telling = notify::read(&section, &file, zone, problems);
+    let notify = notify::read(&section, &file, zone, problems);
     let takes = offer.facts.and_then(|facts| facts.sink);
     let notifies = takes.as_ref().is_some_and(|takes| takes.contains(&Records::Notifications));
     let sink = plan::Sink {
@@ -49,7 +49,7 @@ pub(in crate::config) fn read<'a>(
         zone: file.zone,
         fallback: file.fallback,
         give_up: *file.give_up,
-        telling,
+        notify,
     };
     Draft { section, sink, takes }
 }

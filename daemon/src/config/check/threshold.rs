@@ -140,13 +140,13 @@ impl ThresholdText {
         let known = Known { evaluators, logs, complete: true };
         let sections = sections(&document, &mut problems);
         let read = sections.first().and_then(|section| read(section, &known, &mut problems));
-        let told = |problem: &Problem| {
-            let told = problem.finding(language);
-            format!("{} ({}): {}", told.message, told.label, told.cure)
+        let worded = |problem: &Problem| {
+            let finding = problem.finding(language);
+            format!("{} ({}): {}", finding.message, finding.label, finding.cure)
         };
         match read {
             Some(read) if problems.is_empty() => Ok(Override { id: id.into(), ..read.numbers }),
-            _ => Err(problems.iter().map(told).collect()),
+            _ => Err(problems.iter().map(worded).collect()),
         }
     }
 }
@@ -239,8 +239,8 @@ mod tests {
             ),
         ];
         for (value, expected) in cases {
-            let told = judge(value.clone()).unwrap_err().join("\n");
-            assert!(told.contains(expected), "{value}: {told}");
+            let problems = judge(value.clone()).unwrap_err().join("\n");
+            assert!(problems.contains(expected), "{value}: {problems}");
         }
         // Both at once are judged together, not with the evaluator's.
         let both = json!({ "evaluator": "vm-cpu", "warning": { "above": 96 }, "critical": { "above": 99 } });

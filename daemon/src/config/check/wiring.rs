@@ -335,7 +335,7 @@ fn fallback<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
 
 /// The sink that is told what nobody took up.
 fn escalate<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
-    Some(draft.sink.telling.escalate.as_ref()?.to.as_str())
+    Some(draft.sink.notify.escalate.as_ref()?.to.as_str())
 }
 
 /// One element of `inputs`.

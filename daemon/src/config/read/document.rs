@@ -45,8 +45,8 @@ impl Document {
             let span = error.span().unwrap_or(end..end);
             let place = Place { source: Arc::clone(&source), span };
             let line = place.line_and_column().0;
-            let told = problems.iter().any(|one| one.place().line_and_column().0 == line);
-            if !told && problems.len() < SYNTAX_ERRORS {
+            let known = problems.iter().any(|one| one.place().line_and_column().0 == line);
+            if !known && problems.len() < SYNTAX_ERRORS {
                 problems.push(Problem::new(Code::Syntax, place).with("cause", error.message()));
             }
         }

@@ -188,10 +188,10 @@ impl Problem {
 
     /// It told in a language.
     pub fn finding(&self, language: Language) -> Finding {
-        self.told(&Texts::new(language))
+        self.worded(&Texts::new(language))
     }
 
-    pub(super) fn told(&self, texts: &Texts) -> Finding {
+    pub(super) fn worded(&self, texts: &Texts) -> Finding {
         let arguments = self.arguments(texts);
         let id = self.code.id();
         let attribute = |name| texts.attribute(id, name, &arguments).unwrap_or_default();

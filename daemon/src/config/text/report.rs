@@ -28,7 +28,7 @@ impl Checked {
         let clean = self.files.iter().filter(|path| !marked.contains(path));
         let mut parts: Vec<_> = clean.map(|path| format!("{}: ok\n", path.display())).collect();
         let shown = self.problems.iter().take(SHOWN);
-        parts.extend(shown.map(|problem| told(problem, &texts, colour)));
+        parts.extend(shown.map(|problem| worded(problem, &texts, colour)));
         let more = self.problems.len().saturating_sub(SHOWN);
         if more > 0 {
             let mut arguments = FluentArgs::new();
@@ -67,18 +67,18 @@ impl Checked {
 impl Problem {
     /// The problem under its line of text, told in a language.
     pub fn render(&self, language: Language, colour: bool) -> String {
-        told(self, &Texts::new(language), colour)
+        worded(self, &Texts::new(language), colour)
     }
 }
 
-fn told(problem: &Problem, texts: &Texts, colour: bool) -> String {
+fn worded(problem: &Problem, texts: &Texts, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     // Any context makes miette ask for whole lines; the excerpt gives the one that matters.
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_links(false)
         .with_width(WIDTH)
         .with_context_lines(1);
-    let finding = problem.told(texts);
+    let finding = problem.worded(texts);
     let severity = match finding.severity {
         Severity::Error => "word-error",
         Severity::Warning => "word-warning",

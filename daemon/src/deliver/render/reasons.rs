@@ -38,12 +38,12 @@ impl Voice {
             Why::Grouped { place, due } => {
                 format!("its group is told at {} ({place})", self.time(*due))
             }
-            Why::RepeatNotDue { place, told, due } => {
+            Why::RepeatNotDue { place, notified, due } => {
                 let next = due.map_or_else(
                     || "never again".into(),
                     |due| format!("again at {}", self.time(due)),
                 );
-                format!("told at {}, {next} ({place})", self.time(*told))
+                format!("told at {}, {next} ({place})", self.time(*notified))
             }
             Why::Starting { until } => {
                 format!("the daemon has just started: until {} at the latest", self.time(*until))

@@ -74,7 +74,7 @@ impl Room {
     }
 
     /// Says what changed.
-    pub(super) fn tell(&mut self, limit: usize) {
+    pub(super) fn report(&mut self, limit: usize) {
         if self.said && !take(&mut self.changed) {
             return;
         }

@@ -36,7 +36,7 @@ pub(in crate::engine) struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::engine) enum Verdict {
     /// It is told.
-    Tell(Reason),
+    Notify(Reason),
     /// It is not.
     Keep(Keep),
 }
@@ -64,17 +64,17 @@ const fn row(are: &'static [fn(&Facts) -> bool], verdict: Verdict) -> Row {
 
 /// The first row that fits decides.
 const TABLE: &[Row] = &[
-    row(&[|it| it.escalated], Verdict::Tell(Reason::Escalated)),
-    row(&[|it| it.flapping], Verdict::Tell(Reason::Flapping)),
-    row(&[|it| it.new, |it| !it.knows], Verdict::Tell(Reason::First)),
-    row(&[|it| it.new], Verdict::Tell(Reason::NewAlarms)),
-    row(&[|it| it.reopened], Verdict::Tell(Reason::Reopened)),
-    row(&[|it| it.worse], Verdict::Tell(Reason::Worse)),
-    row(&[|it| it.ended, |it| !it.fires, |it| it.closed], Verdict::Tell(Reason::Closed)),
-    row(&[|it| it.ended, |it| !it.fires], Verdict::Tell(Reason::Resolved)),
-    row(&[|it| it.ended], Verdict::Tell(Reason::SomeResolved)),
-    row(&[|it| it.better], Verdict::Tell(Reason::Better)),
-    row(&[|it| it.repeat], Verdict::Tell(Reason::Repeat)),
+    row(&[|it| it.escalated], Verdict::Notify(Reason::Escalated)),
+    row(&[|it| it.flapping], Verdict::Notify(Reason::Flapping)),
+    row(&[|it| it.new, |it| !it.knows], Verdict::Notify(Reason::First)),
+    row(&[|it| it.new], Verdict::Notify(Reason::NewAlarms)),
+    row(&[|it| it.reopened], Verdict::Notify(Reason::Reopened)),
+    row(&[|it| it.worse], Verdict::Notify(Reason::Worse)),
+    row(&[|it| it.ended, |it| !it.fires, |it| it.closed], Verdict::Notify(Reason::Closed)),
+    row(&[|it| it.ended, |it| !it.fires], Verdict::Notify(Reason::Resolved)),
+    row(&[|it| it.ended], Verdict::Notify(Reason::SomeResolved)),
+    row(&[|it| it.better], Verdict::Notify(Reason::Better)),
+    row(&[|it| it.repeat], Verdict::Notify(Reason::Repeat)),
     row(&[|it| it.muted], Verdict::Keep(Keep::Muted)),
     row(&[|it| !it.knows], Verdict::Keep(Keep::Unknown)),
     row(&[], Verdict::Keep(Keep::Same)),
@@ -113,32 +113,35 @@ mod tests {
         use Reason::{Resolved, SomeResolved, Worse};
         let cases = [
             // Nobody knows of anything.
-            (Facts { new: true, ..NONE }, Verdict::Tell(First)),
+            (Facts { new: true, ..NONE }, Verdict::Notify(First)),
             (NONE, Verdict::Keep(Keep::Unknown)),
             (Facts { muted: true, ..NONE }, Verdict::Keep(Keep::Muted)),
             // What fires is more than what is known.
-            (Facts { new: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
-            (Facts { new: true, ended: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
-            (Facts { new: true, ended: true, fires: false, ..KNOWN }, Verdict::Tell(NewAlarms)),
-            (Facts { worse: true, ..KNOWN }, Verdict::Tell(Worse)),
-            (Facts { worse: true, ended: true, better: true, ..KNOWN }, Verdict::Tell(Worse)),
-            (Facts { better: true, ..KNOWN }, Verdict::Tell(Better)),
+            (Facts { new: true, ..KNOWN }, Verdict::Notify(NewAlarms)),
+            (Facts { new: true, ended: true, ..KNOWN }, Verdict::Notify(NewAlarms)),
+            (Facts { new: true, ended: true, fires: false, ..KNOWN }, Verdict::Notify(NewAlarms)),
+            (Facts { worse: true, ..KNOWN }, Verdict::Notify(Worse)),
+            (Facts { worse: true, ended: true, better: true, ..KNOWN }, Verdict::Notify(Worse)),
+            (Facts { better: true, ..KNOWN }, Verdict::Notify(Better)),
             // Nothing fires of what was known.
-            (Facts { ended: true, fires: false, closed: false, ..KNOWN }, Verdict::Tell(Resolved)),
-            (Facts { ended: true, fires: false, ..KNOWN }, Verdict::Tell(Closed)),
+            (
+                Facts { ended: true, fires: false, closed: false, ..KNOWN },
+                Verdict::Notify(Resolved),
+            ),
+            (Facts { ended: true, fires: false, ..KNOWN }, Verdict::Notify(Closed)),
             // Some of it fires on.
-            (Facts { ended: true, ..KNOWN }, Verdict::Tell(SomeResolved)),
-            (Facts { ended: true, better: true, ..KNOWN }, Verdict::Tell(SomeResolved)),
+            (Facts { ended: true, ..KNOWN }, Verdict::Notify(SomeResolved)),
+            (Facts { ended: true, better: true, ..KNOWN }, Verdict::Notify(SomeResolved)),
             // All of it does.
-            (Facts { repeat: true, ..KNOWN }, Verdict::Tell(Repeat)),
-            (Facts { repeat: true, muted: true, ..KNOWN }, Verdict::Tell(Repeat)),
+            (Facts { repeat: true, ..KNOWN }, Verdict::Notify(Repeat)),
+            (Facts { repeat: true, muted: true, ..KNOWN }, Verdict::Notify(Repeat)),
             (KNOWN, Verdict::Keep(Keep::Same)),
             (Facts { muted: true, ..KNOWN }, Verdict::Keep(Keep::Muted)),
             // What people and the clock say.
-            (Facts { reopened: true, ..NONE }, Verdict::Tell(Reopened)),
-            (Facts { reopened: true, new: true, ..KNOWN }, Verdict::Tell(NewAlarms)),
-            (Facts { escalated: true, new: true, ..NONE }, Verdict::Tell(Escalated)),
-            (Facts { flapping: true, ended: true, ..KNOWN }, Verdict::Tell(Flapping)),
+            (Facts { reopened: true, ..NONE }, Verdict::Notify(Reopened)),
+            (Facts { reopened: true, new: true, ..KNOWN }, Verdict::Notify(NewAlarms)),
+            (Facts { escalated: true, new: true, ..NONE }, Verdict::Notify(Escalated)),
+            (Facts { flapping: true, ended: true, ..KNOWN }, Verdict::Notify(Flapping)),
         ];
         for (facts, expected) in cases {
             assert_eq!(verdict(&facts), expected, "{facts:?}");

@@ -49,7 +49,7 @@ impl SinkGroups {
             let announces = self.announces(id, scene);
             let is_news = announces || member.is_news(active.severity());
             let due = if is_news {
-                Some(self.may_tell(member.group, scene.at))
+                Some(self.may_flush(member.group, scene.at))
             } else {
                 self.repeat_at(member.group)
             };
@@ -58,13 +58,13 @@ impl SinkGroups {
                 if against.is_empty() {
                     against.push(Why::Grouped { place: place.clone(), due });
                 }
-            } else if let Some((told, _)) = group.told {
-                against.push(Why::RepeatNotDue { place: place.clone(), told, due });
+            } else if let Some((notified, _)) = group.notified {
+                against.push(Why::RepeatNotDue { place: place.clone(), notified, due });
             }
             let mut facts = self.facts(member.group);
             facts.flapping = announces;
             facts.see(*member, alarm.severity, true);
-            if let (Some(unmuted), Some(due), Verdict::Tell(reason)) =
+            if let (Some(unmuted), Some(due), Verdict::Notify(reason)) =
                 (unmuted, due, verdict(&facts))
             {
                 next = Some((unmuted.max(due), reason));
@@ -73,9 +73,9 @@ impl SinkGroups {
         Some(Explanation {
             sink: self.route.sink.clone(),
             place,
-            told: group
-                .filter(|_| member.is_some_and(|it| it.told.is_some()))
-                .and_then(|it| it.told),
+            notified: group
+                .filter(|_| member.is_some_and(|it| it.notified.is_some()))
+                .and_then(|it| it.notified),
             group: group.map(Group::key),
             against,
             next,
@@ -92,7 +92,7 @@ impl SinkGroups {
         let at = scene.at;
         let ((number, _), end) = self.ends.iter().find(|((_, ended), _)| *ended == id)?;
         let (group, place) = (self.groups.get(number)?, self.route.place.clone());
-        let due = self.may_tell(*number, at).max(at);
+        let due = self.may_flush(*number, at).max(at);
         let mut against = vec![Why::Grouped { place: place.clone(), due }];
         against.extend(self.quiet(&end.alarm, at));
         let flaps = scene.mutes.flapping.contains(&id.fingerprint());
@@ -104,7 +104,7 @@ impl SinkGroups {
             sink: self.route.sink.clone(),
             place,
             group: Some(group.key()),
-            told: group.told,
+            notified: group.notified,
             against,
             next: unmuted.map(|due| (due, reason)),
         })

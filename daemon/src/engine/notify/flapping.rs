@@ -92,12 +92,12 @@ impl SinkGroups {
         }
         pending.forget(&self.route.sink, flapping_key(fingerprint));
         let members = self.members.range_mut(AlarmId::occurrences(fingerprint));
-        let mut told = Vec::new();
-        for (id, member) in members.filter(|(_, member)| member.told.is_some()) {
+        let mut notified = Vec::new();
+        for (id, member) in members.filter(|(_, member)| member.notified.is_some()) {
             member.again = member.again.or(Some(Again::Settled));
-            told.push((member.group, *id));
+            notified.push((member.group, *id));
         }
-        for (group, id) in told {
+        for (group, id) in notified {
             self.store_member(group, id, pending);
         }
     }

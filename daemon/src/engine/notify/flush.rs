@@ -44,7 +44,7 @@ impl SinkGroups {
                 pending.timers.insert((until, Timer::Quiet(self.index)));
             }
             match state.verdict {
-                Verdict::Tell(reason) => ready.push((reason, state)),
+                Verdict::Notify(reason) => ready.push((reason, state)),
                 Verdict::Keep(_) => {
                     self.waiting.remove(&number);
                     let repeat = self.repeat_at(number).filter(|due| *due > scene.at);
@@ -52,19 +52,19 @@ impl SinkGroups {
                 }
             }
         }
-        self.tell_or_wait(ready, scene, pending);
+        self.flush_or_wait(ready, scene, pending);
         escalated
     }
 
     /// Tells as much as the sink takes; what is more waits and becomes one notice.
-    fn tell_or_wait(
+    fn flush_or_wait(
         &mut self,
         ready: Vec<(Reason, GroupState)>,
         scene: Scene<'_>,
         pending: &mut Pending,
     ) {
         let (at, rate) = (scene.at, self.route.rate);
-        while self.recent.front().is_some_and(|told| told.after(rate.per) <= at) {
+        while self.recent.front().is_some_and(|flushed| flushed.after(rate.per) <= at) {
             self.recent.pop_front();
         }
         let most = usize::try_from(rate.most).unwrap_or(usize::MAX);
@@ -80,7 +80,7 @@ impl SinkGroups {
             _ => 0,
         };
         for (reason, state) in ready.by_ref().take(alone) {
-            self.tell(reason, vec![state], at, pending);
+            self.flush(reason, vec![state], at, pending);
         }
         let rest: Vec<_> = ready.collect();
         if rest.is_empty() {
@@ -91,7 +91,7 @@ impl SinkGroups {
                 self.schedule(state.number, None, pending);
                 self.waiting.insert(state.number);
             }
-            let frees = self.recent.front().map(|told| told.after(rate.per));
+            let frees = self.recent.front().map(|flushed| flushed.after(rate.per));
             let frees = if is_early { Some(at) } else { frees };
             pending.timers.extend(frees.map(|frees| (frees, Timer::Rate(self.index))));
             return;
@@ -99,11 +99,11 @@ impl SinkGroups {
         self.waiting.clear();
         let first = rest.first().map_or(Reason::Digest, |(reason, _)| *reason);
         let reason = if rest.len() > 1 { Reason::Digest } else { first };
-        self.tell(reason, rest.into_iter().map(|(_, state)| state).collect(), at, pending);
+        self.flush(reason, rest.into_iter().map(|(_, state)| state).collect(), at, pending);
     }
 
     /// One notice about one group, or about many.
-    fn tell(
+    fn flush(
         &mut self,
         reason: Reason,
         states: Vec<GroupState>,
@@ -114,11 +114,11 @@ impl SinkGroups {
         let own = states.first().and_then(|state| self.groups.get(&state.number));
         let key = if is_digest { digest_key(at) } else { own.map(Group::key).unwrap_or_default() };
         let (mut firing, mut ended, mut news) = (Vec::new(), Vec::new(), Vec::new());
-        let mut told = Vec::new();
+        let mut notified = Vec::new();
         for state in states {
             let is_new = !state.ends.is_empty() || state.firing.iter().any(|(_, _, is)| *is);
             for (id, alarm, is_news) in state.firing {
-                self.tell_member(id, &alarm, is_news, at, pending);
+                self.notify_member(id, &alarm, is_news, at, pending);
                 news.extend(is_news.then(|| alarm.id.clone()));
                 firing.push(alarm);
             }
@@ -131,12 +131,12 @@ impl SinkGroups {
             for id in state.announces {
                 self.announce(id, pending);
             }
-            told.push((state.number, is_new, state.escalates));
+            notified.push((state.number, is_new, state.escalates));
         }
-        for (number, is_new, escalates) in told {
+        for (number, is_new, escalates) in notified {
             if let Some(group) = self.groups.get_mut(&number) {
                 group.step = if is_new { 0 } else { group.step.saturating_add(1) };
-                group.told = Some((at, reason));
+                group.notified = Some((at, reason));
             }
             self.go_on(number, escalates, at, pending);
         }
@@ -150,7 +150,7 @@ impl SinkGroups {
     }
 
     /// The sink knows of an alarm now.
-    fn tell_member(
+    fn notify_member(
         &mut self,
         id: AlarmId,
         alarm: &AlarmView,
@@ -159,11 +159,11 @@ impl SinkGroups {
         pending: &mut Pending,
     ) {
         let Some(member) = self.members.get_mut(&id).filter(|_| is_news) else { return };
-        if member.told.is_none() {
+        if member.notified.is_none() {
             // A new beginning, of which others have not been told either.
             (member.since, member.escalated) = (at, false);
         }
-        (member.told, member.again) = (Some(alarm.severity), None);
+        (member.notified, member.again) = (Some(alarm.severity), None);
         let group = member.group;
         self.store_member(group, id, pending);
     }
@@ -178,9 +178,10 @@ impl SinkGroups {
     ) {
         self.store_group(number, pending);
         let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
-        let is_told = |id: &AlarmId| self.members.get(id).is_some_and(|it| it.told.is_some());
-        let told = || self.within.range(all).any(|(_, id)| is_told(id));
-        let escalate = self.route.escalate.as_ref().filter(|_| told());
+        let is_notified =
+            |id: &AlarmId| self.members.get(id).is_some_and(|it| it.notified.is_some());
+        let any_notified = || self.within.range(all).any(|(_, id)| is_notified(id));
+        let escalate = self.route.escalate.as_ref().filter(|_| any_notified());
         let new = escalate.map(|escalate| at.after(escalate.after));
         let repeat = self.repeat_at(number);
         self.schedule(number, escalates.into_iter().chain(new).chain(repeat).min(), pending);

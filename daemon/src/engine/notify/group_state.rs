@@ -75,7 +75,7 @@ impl SinkGroups {
         let group = self.groups.get(&number)?;
         let step = usize::try_from(group.step).unwrap_or(usize::MAX);
         let every = self.route.repeat.get(step).or(self.route.repeat.last())?;
-        group.told.filter(|_| !every.is_zero()).map(|(at, _)| at.after(*every))
+        group.notified.filter(|_| !every.is_zero()).map(|(at, _)| at.after(*every))
     }
 
     /// Looks at a group. Without news the alarms are not even looked at.
@@ -99,8 +99,8 @@ impl SinkGroups {
             let (Some(member), Some(active)) = (self.members.get(id), scene.alarms.get(id)) else {
                 continue;
             };
-            facts.knows |= member.told.is_some();
-            facts.fires |= member.told.is_some();
+            facts.knows |= member.notified.is_some();
+            facts.fires |= member.notified.is_some();
             self.consider_escalation(*id, active, *member, scene, &mut state);
             let announces = self.announces(*id, scene);
             let is_news = announces || member.is_news(active.severity());
@@ -128,7 +128,7 @@ impl SinkGroups {
         }
         self.add_ends(number, scene, &mut facts, &mut state);
         state.verdict = verdict(&facts);
-        if matches!(state.verdict, Verdict::Tell(_)) {
+        if matches!(state.verdict, Verdict::Notify(_)) {
             self.add_rest(rest, scene, &mut state);
         }
         state
@@ -138,7 +138,7 @@ impl SinkGroups {
     pub(super) fn facts(&self, number: u32) -> Facts {
         let all = (number, AlarmId::FIRST)..=(number, AlarmId::LAST);
         let mut members = self.within.range(all.clone()).filter_map(|(_, id)| self.members.get(id));
-        let fires = members.any(|member| member.told.is_some());
+        let fires = members.any(|member| member.notified.is_some());
         let knows = fires || self.ends.range(all).next().is_some();
         Facts { knows, fires, ..Facts::default() }
     }
@@ -185,7 +185,7 @@ impl SinkGroups {
         state: &mut GroupState,
     ) {
         let Some(escalate) = self.route.escalate.as_ref() else { return };
-        if member.told.is_none() || member.escalated {
+        if member.notified.is_none() || member.escalated {
             return;
         }
         let due = member.since.after(escalate.after);
@@ -210,12 +210,12 @@ impl SinkGroups {
 impl Facts {
     /// Takes an unmuted alarm in.
     pub(super) fn see(&mut self, member: Member, severity: Severity, is_time: bool) {
-        match (member.again, member.told) {
+        match (member.again, member.notified) {
             (Some(Again::Reopened), _) => self.reopened = true,
             (Some(Again::Escalated | Again::EscalatedAnyway), _) => self.escalated = true,
             (_, None) => self.new = true,
-            (_, Some(told)) if told < severity => self.worse = true,
-            (_, Some(told)) if told > severity => self.better = true,
+            (_, Some(notified)) if notified < severity => self.worse = true,
+            (_, Some(notified)) if notified > severity => self.better = true,
             (Some(Again::Settled), Some(_)) => self.repeat = true,
             (None, Some(_)) => self.repeat |= is_time,
         }

@@ -209,7 +209,7 @@ impl Notifier {
             match sink.members.get(&id) {
                 None if !wants => continue,
                 None => sink.join(id, alarm, now, &mut self.pending),
-                Some(Member { told: None, foreign: false, .. }) if !wants => {
+                Some(Member { notified: None, foreign: false, .. }) if !wants => {
                     sink.end(id, None, now, &mut self.pending);
                     continue;
                 }

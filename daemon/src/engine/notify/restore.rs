@@ -101,9 +101,9 @@ impl Notifier {
     /// The clock went back: nothing was told in the future.
     pub(in crate::engine) fn follow_clock(&mut self, now: Timestamp) {
         for sink in &mut self.sinks {
-            sink.recent.retain(|told| *told <= now);
+            sink.recent.retain(|flushed| *flushed <= now);
             for group in sink.groups.values_mut() {
-                group.told = group.told.map(|(at, reason)| (at.min(now), reason));
+                group.notified = group.notified.map(|(at, reason)| (at.min(now), reason));
             }
             for member in sink.members.values_mut() {
                 member.since = member.since.min(now);

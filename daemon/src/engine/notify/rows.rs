@@ -24,7 +24,8 @@ pub(super) struct GroupRow {
     pub(super) text: String,
     pub(super) bare: bool,
     pub(super) opened: Timestamp,
-    pub(super) told: Option<(Timestamp, Reason)>,
+    #[serde(rename = "told")]
+    pub(super) notified: Option<(Timestamp, Reason)>,
     #[serde(default)]
     pub(super) step: u32,
 }
@@ -42,7 +43,8 @@ pub(super) struct MemberRow {
 #[serde(default)]
 pub(super) struct Member {
     /// The severity that the sink knows of.
-    pub(super) told: Option<Severity>,
+    #[serde(rename = "told")]
+    pub(super) notified: Option<Severity>,
     /// Why it is told though nothing changed.
     pub(super) again: Option<Again>,
     /// Whether others were told because nobody took it up.
@@ -61,7 +63,7 @@ impl Member {
     /// Whether the sink does not know yet that the alarm fires with this severity, or is to be
     /// told all the same.
     pub(super) fn is_news(&self, severity: Severity) -> bool {
-        self.told != Some(severity) || self.again.is_some()
+        self.notified != Some(severity) || self.again.is_some()
     }
 }
 
@@ -86,7 +88,8 @@ pub(super) struct End {
     /// It came without evidence.
     pub(super) closed: bool,
     /// The severity that the sink knows of.
-    pub(super) told: Severity,
+    #[serde(rename = "told")]
+    pub(super) notified: Severity,
     pub(super) since: Timestamp,
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Group {
     bare: bool,
     pub(super) opened: Timestamp,
     /// The last notice about it.
-    pub(super) told: Option<(Timestamp, Reason)>,
+    pub(super) notified: Option<(Timestamp, Reason)>,
     /// How often it was repeated since it told something new.
     pub(super) step: u32,
     /// When it is looked at next.
@@ -145,7 +145,8 @@ impl SinkGroups {
         let (number, text) = (self.next, Arc::<str>::from(text));
         self.next = self.next.wrapping_add(1);
         self.open.insert(Arc::clone(&text), number);
-        self.groups.insert(number, Group { text, bare, opened, told: None, step: 0, due: None });
+        self.groups
+            .insert(number, Group { text, bare, opened, notified: None, step: 0, due: None });
         number
     }
 
@@ -158,7 +159,7 @@ impl SinkGroups {
     pub(super) fn recall_group(&mut self, row: &GroupRow) -> u32 {
         let number = self.insert(&row.text, row.bare, row.opened);
         if let Some(group) = self.groups.get_mut(&number) {
-            (group.told, group.step) = (row.told, row.step);
+            (group.notified, group.step) = (row.notified, row.step);
         }
         number
     }
@@ -176,7 +177,7 @@ impl SinkGroups {
         if self.waiting.contains(&number) {
             return;
         }
-        let due = self.may_tell(number, now).max(now);
+        let due = self.may_flush(number, now).max(now);
         if group.due.is_none_or(|known| due < known) {
             self.schedule(number, Some(due), pending);
         }
@@ -186,9 +187,9 @@ impl SinkGroups {
     }
 
     /// From when on a group may be told of; what lies in the future is of a clock that went back.
-    pub(super) fn may_tell(&self, number: u32, now: Timestamp) -> Timestamp {
+    pub(super) fn may_flush(&self, number: u32, now: Timestamp) -> Timestamp {
         let Route { group_wait, group_interval, .. } = self.route;
-        self.groups.get(&number).map_or_else(Timestamp::default, |group| match group.told {
+        self.groups.get(&number).map_or_else(Timestamp::default, |group| match group.notified {
             None => group.opened.min(now).after(group_wait),
             Some((at, _)) => at.min(now).after(group_interval),
         })
@@ -223,13 +224,15 @@ impl SinkGroups {
     ) {
         let Some(member) = self.leave(id) else { return };
         let key = (member.group, id);
-        if member.told.is_none() && member.why != 0 && end.is_some() {
+        if member.notified.is_none() && member.why != 0 && end.is_some() {
             let (sink, alarm, why) = (self.route.sink.clone(), id.to_string(), Some(Why::Ended));
             pending.withhold(Withheld { sink, alarm, why, at: now });
         }
-        if let (Some(told), Some((alarm, closed)), true) = (member.told, end, self.route.resolved) {
+        if let (Some(notified), Some((alarm, closed)), true) =
+            (member.notified, end, self.route.resolved)
+        {
             let since = member.since;
-            self.ends.insert(key, End { alarm: Box::new(alarm), closed, told, since });
+            self.ends.insert(key, End { alarm: Box::new(alarm), closed, notified, since });
         }
         self.store_member(member.group, id, pending);
         self.wake(member.group, now, pending);
@@ -241,9 +244,9 @@ impl SinkGroups {
         let Some(member) = self.members.get_mut(&id) else { return };
         let Member { group, since, .. } = *member;
         member.again = None;
-        if let (Some(told), true) = (member.told.take(), self.route.resolved) {
+        if let (Some(notified), true) = (member.notified.take(), self.route.resolved) {
             let alarm = Box::new(alarm);
-            self.ends.insert((group, id), End { alarm, closed: true, told, since });
+            self.ends.insert((group, id), End { alarm, closed: true, notified, since });
         }
         self.store_member(group, id, pending);
     }
@@ -264,7 +267,7 @@ impl SinkGroups {
         }
         let Some(member) = self.members.get_mut(&id) else { return };
         if let Some(end) = self.ends.remove(&(member.group, id)) {
-            (member.told, member.since) = (Some(end.told), end.since);
+            (member.notified, member.since) = (Some(end.notified), end.since);
         } else {
             member.again = again;
         }
@@ -319,8 +322,8 @@ impl SinkGroups {
 
     pub(super) fn store_group(&self, number: u32, pending: &mut Pending) {
         let Some(group) = self.groups.get(&number) else { return };
-        let Group { bare, opened, told, step, .. } = *group;
-        let row = GroupRow { text: (*group.text).into(), bare, opened, told, step };
+        let Group { bare, opened, notified, step, .. } = *group;
+        let row = GroupRow { text: (*group.text).into(), bare, opened, notified, step };
         pending.store(&self.route.sink, group.key(), Row::Group(row));
     }
 
@@ -332,8 +335,8 @@ impl SinkGroups {
         let end = self.ends.get(&(number, id)).cloned();
         // One that was handed on is in no group that would be found again without its row.
         let matters = |member: &&Member| {
-            let Member { told, again, why, foreign, .. } = **member;
-            told.is_some() || again.is_some() || why != 0 || foreign
+            let Member { notified, again, why, foreign, .. } = **member;
+            notified.is_some() || again.is_some() || why != 0 || foreign
         };
         let member = member.filter(matters).copied();
         if member.is_none() && end.is_none() {

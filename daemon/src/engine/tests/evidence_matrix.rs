@@ -66,11 +66,11 @@ fn each_cell_of_condition_evidence_and_no_data_is_as_the_page_says() {
                 assert_eq!(seen, *expected, "{why}");
                 // Who is told of what: exactly of alarms that began or ended.
                 let (was, is) = (is_on(*condition), is_on(trial.condition()));
-                let told = trial.changes()[known..].len();
+                let notified = trial.changes()[known..].len();
                 // It began for want of data, and ended with the value.
                 let both = words[0] == "xxx." && then == "alarm" && !was;
                 let expected = if both { 2 } else { usize::from(was != is) };
-                assert_eq!(told, expected, "{why}: {:?}", trial.changes());
+                assert_eq!(notified, expected, "{why}: {:?}", trial.changes());
                 let down = trial.engine.alarms().iter().any(|one| one.evaluator == SYSTEM);
                 assert_eq!(down, words[0].ends_with('!'), "{why}");
                 cells += 1;

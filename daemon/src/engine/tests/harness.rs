@@ -33,8 +33,8 @@ pub(in crate::engine) struct Stored(pub(in crate::engine) BTreeMap<String, Strin
 impl Stored {
     fn write(&mut self, effects: &Effects) {
         for one in &effects.transitions {
-            let told = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
-            assert!(told, "not stored: {one:?}");
+            let notified = effects.standings.iter().any(|row| row.alarm.id == one.alarm.id);
+            assert!(notified, "not stored: {one:?}");
         }
         for standing in &effects.standings {
             let text = serde_json::to_string(standing).unwrap();

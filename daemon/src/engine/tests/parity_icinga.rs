@@ -22,13 +22,13 @@ fn attempts(attempts: u32) -> [Threshold; 2] {
 type Row = (&'static str, u32, &'static str, &'static str, &'static [&'static str]);
 
 fn check(rows: &[Row]) {
-    for (name, max, slots, conditions, told) in rows {
+    for (name, max, slots, conditions, notified) in rows {
         for threshold in attempts(*max) {
             let debounce = threshold.critical.map(|level| level.debounce);
             let (trial, seen, _) = run(threshold, slots);
             assert_eq!(seen, *conditions, "{name}: {debounce:?}");
             let changes: Vec<_> = trial.changes();
-            assert_eq!(changes, *told, "{name}: {debounce:?}");
+            assert_eq!(changes, *notified, "{name}: {debounce:?}");
         }
     }
 }

@@ -173,10 +173,10 @@ proptest! {
             }
         }
         let fires = fires.into_iter().filter(|(_, (_, over))| !over);
-        let told: BTreeMap<_, _> = fires.map(|(id, (severity, _))| (id, severity)).collect();
+        let notified: BTreeMap<_, _> = fires.map(|(id, (severity, _))| (id, severity)).collect();
         let shown = trial.alarms().into_iter().filter(AlarmView::is_firing);
         let shown: BTreeMap<_, _> = shown.map(|alarm| (alarm.id, alarm.severity)).collect();
-        prop_assert_eq!(told, shown);
+        prop_assert_eq!(notified, shown);
     }
 
     #[test]

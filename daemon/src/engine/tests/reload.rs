@@ -305,11 +305,11 @@ proptest! {
             }
             restarted.slot(word);
             reloaded.slot(word);
-            let told = |trial: &Trial| -> Vec<_> {
+            let notified = |trial: &Trial| -> Vec<_> {
                 let all = trial.transitions.iter();
                 all.map(|one| (one.change, one.at, one.alarm.id.clone(), one.alarm.severity)).collect()
             };
-            prop_assert_eq!(told(&restarted), told(&reloaded));
+            prop_assert_eq!(notified(&restarted), notified(&reloaded));
             prop_assert_eq!(restarted.engine.alarms(), reloaded.engine.alarms());
         }
     }

@@ -438,11 +438,11 @@ fn changes_nothing(threshold: Threshold, slots: &[(String, usize)]) -> Result<()
         let judged = one.evidence == Evidence::Fresh && !ended && !settled;
         AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
     };
-    let told = |trial: &Trial| -> Vec<_> {
+    let notified = |trial: &Trial| -> Vec<_> {
         let all = trial.transitions.iter();
         all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
     };
-    prop_assert_eq!(told(&one), told(&other));
+    prop_assert_eq!(notified(&one), notified(&other));
     let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
     prop_assert_eq!(alarms(&one), alarms(&other));
     prop_assert_eq!(one.stored.0.len(), other.stored.0.len());

@@ -275,8 +275,8 @@ impl Evaluator {
         let behind = self.slots.between(self.done, now);
         if behind > most {
             let first = self.done.after(every);
-            let told = self.misses.miss(behind - most, first, now);
-            self.news.extend(told.map(|detail| (Problem::SlotsMissed, Some(detail))));
+            let reported = self.misses.miss(behind - most, first, now);
+            self.news.extend(reported.map(|detail| (Problem::SlotsMissed, Some(detail))));
             self.miss(behind - most);
             let keep = every.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX));
             self.done = self.slots.last(now).before(keep);

@@ -7,7 +7,7 @@ use haetae_plugin::Timestamp;
 /// How many slots must be judged in a row before it counts as keeping up.
 const CLEAN: u32 = 10;
 /// How often the number is told anew: who cannot keep up has better to do.
-const TELL: Duration = Duration::from_mins(1);
+const REPORT_EVERY: Duration = Duration::from_mins(1);
 
 /// Slots that an evaluator missed because it was too slow.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct Misses {
     /// How many, and the first of them; none while it keeps up.
     open: Option<(u64, Timestamp)>,
     /// When that was told.
-    told: Option<Timestamp>,
+    reported: Option<Timestamp>,
     /// How many slots in a row were judged since; an earlier run may have told of some.
     clean: u32,
 }
@@ -23,7 +23,7 @@ pub(super) struct Misses {
 impl Misses {
     /// What an earlier run told of is over after as many slots as always.
     pub(super) fn new() -> Self {
-        Self { open: None, told: None, clean: 0 }
+        Self { open: None, reported: None, clean: 0 }
     }
 
     /// Slots from `first` on were missed; the answer is what is to be said of it.
@@ -32,11 +32,11 @@ impl Misses {
         let count = before.saturating_add(slots);
         self.open = Some((count, since));
         self.clean = 0;
-        let recently = self.told.is_some_and(|told| told <= now && now < told.after(TELL));
+        let recently = self.reported.is_some_and(|at| at <= now && now < at.after(REPORT_EVERY));
         if recently {
             return None;
         }
-        self.told = Some(now);
+        self.reported = Some(now);
         let since = jiff::Timestamp::from_millisecond(since.millis()).unwrap_or_default();
         Some(format!("{count} slots were missed since {since}: the machine is too slow"))
     }
@@ -46,7 +46,7 @@ impl Misses {
         self.clean = self.clean.saturating_add(1);
         let over = self.clean == CLEAN;
         if over {
-            (self.open, self.told) = (None, None);
+            (self.open, self.reported) = (None, None);
         }
         over
     }
@@ -67,13 +67,13 @@ mod tests {
 
     /// What system alarms did, and why; without those of the clock.
     fn system(trial: &Trial) -> Vec<String> {
-        told(trial, |instance| instance != CLOCK)
+        reported(trial, |instance| instance != CLOCK)
     }
 
-    fn told(trial: &Trial, is: impl Fn(&str) -> bool) -> Vec<String> {
+    fn reported(trial: &Trial, is: impl Fn(&str) -> bool) -> Vec<String> {
         let own = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
         let own = own.filter(|one| is(&one.alarm.labels["instance"]));
-        let told = own.map(|one| {
+        let reported = own.map(|one| {
             let labels = ["instance", "problem"].map(|name| one.alarm.labels[name].as_str());
             format!(
                 "{:?} {}: {}",
@@ -82,7 +82,7 @@ mod tests {
                 one.alarm.reason.as_deref().unwrap_or("")
             )
         });
-        told.collect()
+        reported.collect()
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
                 "Fired clock clock-jumped: the clock went {way} by {by:?}, from {from} to {until}: it \
                  was set, or the machine was suspended"
             );
-            let all = |trial: &Trial| told(trial, |instance| instance == CLOCK);
+            let all = |trial: &Trial| reported(trial, |instance| instance == CLOCK);
             assert_eq!(all(&trial), [fired.as_str()]);
             trial.step_at_once(Input::Tick, to.after(SECOND * 59));
             assert_eq!(all(&trial).len(), 1);

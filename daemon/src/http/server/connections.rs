@@ -71,7 +71,7 @@ impl Connections {
     pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Connection>> {
         // One accepts: between the two nobody else takes the room.
         if self.open() >= self.most && !self.make_room() {
-            tell(self, self.refused.fetch_add(1, Ordering::Relaxed) + 1, "refused");
+            report(self, self.refused.fetch_add(1, Ordering::Relaxed) + 1, "refused");
             return None;
         }
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Connections {
         let longest = self.waiting(|waiting| waiting.connections.pop_first());
         let Some((_, connection)) = longest else { return false };
         connection.cancel();
-        tell(self, self.closed.fetch_add(1, Ordering::Relaxed) + 1, "closed while it waited");
+        report(self, self.closed.fetch_add(1, Ordering::Relaxed) + 1, "closed while it waited");
         true
     }
 
@@ -106,7 +106,7 @@ impl Connections {
 }
 
 /// Says it the first time, the second, the fourth and so on: a flood does not flood the log.
-fn tell(connections: &Connections, count: u64, what: &str) {
+fn report(connections: &Connections, count: u64, what: &str) {
     if count.is_power_of_two() {
         let Connections { listener, most, .. } = connections;
         warn!(listener, most, count, "too many connections: one is {what}; who opens so many?");

@@ -239,7 +239,7 @@ impl Registry {
     async fn done(&self, written: Written) -> Result<Changed, Refused> {
         let Written { threshold, overrides, previews } = written;
         let Some(id) = previews else {
-            self.tell(overrides).await;
+            self.report(overrides).await;
             return Ok(Changed { threshold, preview: None });
         };
         let preview = Some(self.preview(overrides, id).await?);
@@ -293,7 +293,7 @@ impl Registry {
     }
 
     /// The engine judges by what was committed. One that stops reads it when it starts again.
-    async fn tell(&self, overrides: Vec<Override>) {
+    async fn report(&self, overrides: Vec<Override>) {
         if let Some(engine) = self.0.engine.upgrade() {
             drop(engine.send(Input::Overrides(overrides)).await);
         }

@@ -71,7 +71,7 @@ struct Turn {
 
 /// Why the thread ends.
 enum Closing {
-    Told(Reply<()>),
+    Requested(Reply<()>),
     Left,
 }
 
@@ -122,7 +122,7 @@ impl Writer {
             drop(places);
             if let Some(closing) = closing {
                 self.end();
-                if let Closing::Told(reply) = closing {
+                if let Closing::Requested(reply) = closing {
                     // Whoever asked may have gone.
                     reply.send(()).ok();
                 }
@@ -169,7 +169,7 @@ impl Writer {
                 drop(reply.send(resumed));
             }
             Command::Dead(limit, reply) => turn.lists.push((limit, reply)),
-            Command::Close(reply) => turn.closing = Some(Closing::Told(reply)),
+            Command::Close(reply) => turn.closing = Some(Closing::Requested(reply)),
             #[cfg(test)]
             Command::Pragma(text, reply) => {
                 self.connection.execute_batch(text).unwrap();
@@ -179,7 +179,7 @@ impl Writer {
     }
 
     fn turn(&mut self, turn: Turn) -> Option<Closing> {
-        self.tell_floor();
+        self.publish_floor();
         let is_behind = self.is_behind();
         let since = is_behind.then(|| *self.behind_since.get_or_insert_with(monotonic));
         let due = since.is_some_and(|since| monotonic().saturating_duration_since(since) >= BEHIND);
@@ -195,7 +195,7 @@ impl Writer {
             self.sweeping = rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false);
         }
         let given = self.give();
-        self.tell_floor();
+        self.publish_floor();
         if self.behind_since.is_none() && self.is_behind() {
             self.behind_since = Some(monotonic());
         }
@@ -285,7 +285,7 @@ impl Writer {
     }
 
     /// What all have passed no longer counts.
-    fn tell_floor(&mut self) {
+    fn publish_floor(&mut self) {
         let (passed, floor) = (self.ledger.passed(), self.ledger.floor);
         if passed == floor {
             return;

@@ -208,7 +208,7 @@ mod tests {
         Verdict::Rejected { reason: "550 never".into() }
     }
 
-    fn told(trouble: Option<Trouble>) -> Option<(State, String)> {
+    fn shown(trouble: Option<Trouble>) -> Option<(State, String)> {
         trouble.map(|trouble| (trouble.state, trouble.cause))
     }
 
@@ -231,7 +231,7 @@ mod tests {
         ];
         for (outcome, expected) in cases {
             let judged = Retries::default().judge(&batch(&["a", "b"], 1), &outcome, START);
-            assert_eq!(told(judged), expected, "{outcome:?}");
+            assert_eq!(shown(judged), expected, "{outcome:?}");
         }
     }
 
@@ -245,7 +245,7 @@ mod tests {
                      the oldest waits since 2023-11-14T22:13:20Z";
         // Others go through meanwhile, also in calls of their own.
         let state = |trouble: Option<Trouble>| trouble.map(|trouble| trouble.state);
-        let judged = told(retries.judge(&batch(&["d"], 1), &Outcome::delivered(), at(120)));
+        let judged = shown(retries.judge(&batch(&["d"], 1), &Outcome::delivered(), at(120)));
         assert_eq!(judged, Some((State::Degraded, cause.into())));
         let judged = retries.judge(&batch(&["a", "e"], 3), &mixed, at(400));
         assert_eq!(state(judged), Some(State::Degraded));

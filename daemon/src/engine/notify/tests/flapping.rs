@@ -16,12 +16,12 @@ use crate::engine::{
 
 /// A series, a character a slot; what was told, by the slot in which it was.
 fn play(rig: &mut Rig, slots: &str) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for slot in slots.chars() {
         rig.slot(&format!("{slot}.."));
-        told.extend(rig.told());
+        notified.extend(rig.notified());
     }
-    told
+    notified
 }
 
 /// It begins to come and go as it ends, and then as it begins.
@@ -50,9 +50,9 @@ fn is_over(rig: &mut Rig) {
 #[test]
 fn one_that_begins_to_flap_as_it_fires_is_told_once_until_it_settles() {
     let mut rig = at_once();
-    let told = play(&mut rig, AT_A_BEGINNING);
-    assert_eq!(told.len(), 7, "{told:?}");
-    assert_eq!(told[6], "1020 mail flapping +0");
+    let notified = play(&mut rig, AT_A_BEGINNING);
+    assert_eq!(notified.len(), 7, "{notified:?}");
+    assert_eq!(notified[6], "1020 mail flapping +0");
     assert_eq!(play(&mut rig, ".#.#.#."), [""; 0]);
     assert_eq!(play(&mut rig, QUIET), ["2340 mail resolved -0"]);
     is_over(&mut rig);
@@ -61,15 +61,15 @@ fn one_that_begins_to_flap_as_it_fires_is_told_once_until_it_settles() {
 #[test]
 fn one_that_begins_to_flap_as_it_ends_is_told_when_it_fires_next() {
     let mut rig = at_once();
-    let told = play(&mut rig, AT_AN_END);
-    assert_eq!(told.last().unwrap(), "300 mail first +0");
+    let notified = play(&mut rig, AT_AN_END);
+    assert_eq!(notified.last().unwrap(), "300 mail first +0");
     assert_eq!(rig.known.len(), 1, "the end waits");
     assert_eq!(play(&mut rig, "#.#."), ["420 mail flapping +0"]);
     assert_eq!(rig.known.len(), 2);
     // Each was told, and each is an alarm of its own to this sink.
-    let told = play(&mut rig, QUIET);
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told.iter().all(|line| line.ends_with("mail resolved -0")), "{told:?}");
+    let notified = play(&mut rig, QUIET);
+    assert_eq!(notified.len(), 2, "{notified:?}");
+    assert!(notified.iter().all(|line| line.ends_with("mail resolved -0")), "{notified:?}");
     is_over(&mut rig);
 }
 
@@ -77,9 +77,9 @@ fn one_that_begins_to_flap_as_it_ends_is_told_when_it_fires_next() {
 fn one_that_never_fires_again_is_told_to_be_over_when_it_settles() {
     let mut rig = at_once();
     play(&mut rig, AT_AN_END);
-    let told = play(&mut rig, QUIET);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("mail resolved -0"), "{told:?}");
+    let notified = play(&mut rig, QUIET);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("mail resolved -0"), "{notified:?}");
     is_over(&mut rig);
 }
 
@@ -87,9 +87,9 @@ fn one_that_never_fires_again_is_told_to_be_over_when_it_settles() {
 fn one_that_settles_as_it_fires_is_told_to_fire_on() {
     let mut rig = at_once();
     play(&mut rig, AT_A_BEGINNING);
-    let told = play(&mut rig, FIRES);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("mail repeat +0"), "{told:?}");
+    let notified = play(&mut rig, FIRES);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("mail repeat +0"), "{notified:?}");
     // That it has settled is told once.
     assert_eq!(
         play(&mut rig, "###."),
@@ -101,12 +101,12 @@ fn one_that_settles_as_it_fires_is_told_to_fire_on() {
 #[test]
 fn what_was_told_before_ends_in_the_notice_that_tells_how_it_ended_up() {
     let mut rig = Rig::new(plan(vec![together()]));
-    let mut told = play(&mut rig, AT_AN_END);
-    told.extend(play(&mut rig, "#.#.#"));
-    assert_eq!(told.last().unwrap(), "420 mail flapping +0");
-    let told = play(&mut rig, FIRES);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("mail new-alarms +0 -0 -0"), "{told:?}");
+    let mut notified = play(&mut rig, AT_AN_END);
+    notified.extend(play(&mut rig, "#.#.#"));
+    assert_eq!(notified.last().unwrap(), "420 mail flapping +0");
+    let notified = play(&mut rig, FIRES);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("mail new-alarms +0 -0 -0"), "{notified:?}");
     assert_eq!(rig.known.len(), 1);
     play(&mut rig, ".");
     is_over(&mut rig);
@@ -120,7 +120,7 @@ fn others_of_its_group_are_told_meanwhile() {
     rig.slot("#..");
     rig.slot("...");
     assert_eq!(
-        rig.told(),
+        rig.notified(),
         ["1030 mail flapping +0", "1080 mail new-alarms +1", "1140 mail resolved -1"]
     );
     play(&mut rig, QUIET);
@@ -131,9 +131,9 @@ fn others_of_its_group_are_told_meanwhile() {
 fn one_that_gets_worse_while_it_flaps_is_told_so_when_it_settles() {
     let mut rig = at_once();
     play(&mut rig, &AT_A_BEGINNING.replace('#', "~"));
-    let told = play(&mut rig, FIRES);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("mail worse +0"), "{told:?}");
+    let notified = play(&mut rig, FIRES);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("mail worse +0"), "{notified:?}");
 }
 
 #[test]
@@ -149,9 +149,9 @@ fn a_restart_at_any_slot_changes_nothing_of_it() {
                     rig.hear();
                 }
             }
-            let told = rig.told();
+            let notified = rig.notified();
             is_over(&mut rig);
-            (told, rig.held())
+            (notified, rig.held())
         };
         let expected = run(None);
         assert!(expected.0.iter().any(|line| line.contains("flapping")), "{expected:#?}");
@@ -176,8 +176,8 @@ fn a_rule_that_is_taken_away_lets_its_ends_be_told_whether_it_fires_or_not() {
         rig.restart();
         rig.hear();
         rig.wait(MINUTE);
-        let mut told: Vec<_> = rig.told();
-        told.sort();
+        let mut notified: Vec<_> = rig.notified();
+        notified.sort();
         let mut expected: Vec<_> = reasons
             .iter()
             .map(|reason| {
@@ -185,7 +185,7 @@ fn a_rule_that_is_taken_away_lets_its_ends_be_told_whether_it_fires_or_not() {
             })
             .collect();
         expected.sort();
-        assert_eq!(told, expected, "{slots}");
+        assert_eq!(notified, expected, "{slots}");
         is_over(&mut rig);
     }
 }
@@ -197,9 +197,9 @@ fn a_rule_that_counts_no_changes_any_more_settles_it() {
     play(&mut rig, "#");
     rig.plan.thresholds = vec![Threshold { flap: None, ..cpu() }];
     rig.restart();
-    let mut told = play(&mut rig, "#");
-    told.sort();
-    assert_eq!(told, ["480 mail repeat +0", "480 mail resolved -0"]);
+    let mut notified = play(&mut rig, "#");
+    notified.sort();
+    assert_eq!(notified, ["480 mail repeat +0", "480 mail resolved -0"]);
     play(&mut rig, ".");
     is_over(&mut rig);
 }
@@ -212,7 +212,7 @@ fn what_is_muted_is_not_told_to_flap_until_nothing_else_stands_against_it() {
     assert_eq!(play(&mut rig, AT_AN_END), [""; 0]);
     assert_eq!(play(&mut rig, "##"), [""; 0]);
     rig.wait(Duration::from_secs(1));
-    assert_eq!(rig.told(), ["480 mail flapping +0"]);
+    assert_eq!(rig.notified(), ["480 mail flapping +0"]);
     play(&mut rig, ".");
     play(&mut rig, QUIET);
     is_over(&mut rig);
@@ -224,11 +224,11 @@ fn a_sink_that_comes_while_it_flaps_is_told_so_and_one_without_ends_owes_none() 
     play(&mut rig, AT_A_BEGINNING);
     let routes = vec![Route { resolved: false, ..prompt("chat") }, prompt("new")];
     rig.routes(routes);
-    assert_eq!(rig.told(), ["1020 new flapping +0"]);
+    assert_eq!(rig.notified(), ["1020 new flapping +0"]);
     assert_eq!(play(&mut rig, ".#."), [""; 0]);
-    let told = play(&mut rig, QUIET);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("new resolved -0"), "{told:?}");
+    let notified = play(&mut rig, QUIET);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("new resolved -0"), "{notified:?}");
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
 }
 
@@ -236,17 +236,17 @@ fn a_sink_that_comes_while_it_flaps_is_told_so_and_one_without_ends_owes_none() 
 fn it_is_explained_and_the_journal_says_what_ended_before_it_was_told() {
     let mut rig = at_once();
     play(&mut rig, AT_A_BEGINNING);
-    let told = rig.id(0);
-    assert_eq!(rig.explain(0).told.unwrap().1, haetae_plugin::Reason::Flapping);
+    let notified = rig.id(0);
+    assert_eq!(rig.explain(0).notified.unwrap().1, haetae_plugin::Reason::Flapping);
     play(&mut rig, ".");
     // The end that waits.
-    let end = rig.engine.explain(&told, rig.now).remove(0);
+    let end = rig.engine.explain(&notified, rig.now).remove(0);
     assert!(end.against.iter().any(|one| why(one) == "flapping"), "{end:?}");
     assert_eq!(end.next, None);
     play(&mut rig, "#");
     let one = rig.explain(0);
     assert_eq!(one.against.iter().map(why).collect::<Vec<_>>(), ["flapping"]);
-    assert_eq!((one.told, one.next), (None, None));
+    assert_eq!((one.notified, one.next), (None, None));
     let untold = rig.id(0);
     play(&mut rig, ".");
     assert!(rig.withheld.iter().all(|one| one.alarm == untold));
@@ -259,13 +259,13 @@ fn a_person_who_closes_it_while_it_flaps_ends_it_once() {
         let mut rig = Rig::new(Plan { ..plan(vec![Route { group_by, ..prompt("mail") }]) });
         play(&mut rig, AT_A_BEGINNING);
         rig.wait(Duration::from_secs(1));
-        rig.told();
+        rig.notified();
         rig.handle(0, super::mutes::closed());
-        assert_eq!(rig.told(), [""; 0]);
+        assert_eq!(rig.notified(), [""; 0]);
         let meanwhile = play(&mut rig, ".#.");
         assert_eq!(meanwhile, [""; 0]);
-        let told = play(&mut rig, &QUIET.repeat(2));
-        assert!(told.concat().ends_with(" -0"), "{told:?}");
+        let notified = play(&mut rig, &QUIET.repeat(2));
+        assert!(notified.concat().ends_with(" -0"), "{notified:?}");
         is_over(&mut rig);
     }
 }
@@ -276,5 +276,5 @@ fn the_end_of_a_source_alarm_is_told_whatever_flaps() {
     play(&mut rig, AT_A_BEGINNING);
     rig.input(Input::SourceDown { source: "s".into(), reason: String::new() });
     rig.input(Input::SourceUp { source: "s".into() });
-    assert_eq!(rig.told(), ["1020 mail first +source-down", "1020 mail resolved -source-down"]);
+    assert_eq!(rig.notified(), ["1020 mail first +source-down", "1020 mail resolved -source-down"]);
 }

@@ -20,25 +20,25 @@ fn a_group_waits_for_more_then_for_its_interval() {
     let mut rig = Rig::new(plan(vec![route("mail")]));
     rig.slot("~..");
     rig.wait(Duration::from_secs(29));
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
     rig.slot("~~.");
-    assert_eq!(rig.told(), ["90 mail first +0"]);
+    assert_eq!(rig.notified(), ["90 mail first +0"]);
     rig.slot("~~.");
     rig.wait(MINUTE * 5);
-    assert_eq!(rig.told(), ["390 mail new-alarms =0 +1"]);
+    assert_eq!(rig.notified(), ["390 mail new-alarms =0 +1"]);
 }
 
 #[test]
 fn what_waits_for_nothing_is_told_in_the_same_step() {
     let mut rig = Rig::new(plan(vec![prompt("mail")]));
     rig.slot("~#.");
-    assert_eq!(rig.told(), ["60 mail first +1", "60 mail first +0"]);
+    assert_eq!(rig.notified(), ["60 mail first +1", "60 mail first +0"]);
     rig.slot("#..");
-    assert_eq!(rig.told(), ["120 mail resolved -1", "120 mail worse +0"]);
+    assert_eq!(rig.notified(), ["120 mail resolved -1", "120 mail worse +0"]);
     rig.slot("~..");
-    assert_eq!(rig.told(), ["180 mail better +0"]);
+    assert_eq!(rig.notified(), ["180 mail better +0"]);
     rig.slot("...");
-    assert_eq!(rig.told(), ["240 mail resolved -0"]);
+    assert_eq!(rig.notified(), ["240 mail resolved -0"]);
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
 }
 
@@ -61,7 +61,7 @@ fn the_whole_table_of_what_is_told() {
         let mut rig = Rig::new(plan(vec![route("mail")]));
         words.split(' ').for_each(|word| rig.slot(word));
         rig.wait(MINUTE * 10);
-        assert_eq!(rig.told(), *expected, "{words}");
+        assert_eq!(rig.notified(), *expected, "{words}");
     }
 }
 
@@ -72,7 +72,7 @@ fn without_resolved_no_end_is_told_and_none_is_owed() {
     rig.wait(MINUTE);
     rig.slot("...");
     rig.wait(MINUTE * 10);
-    assert_eq!(rig.told(), ["90 mail first +0"]);
+    assert_eq!(rig.notified(), ["90 mail first +0"]);
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
 }
 
@@ -82,7 +82,7 @@ fn alertmanager_differs_a_repeat_of_7m_with_an_interval_of_5m_is_told_after_7m_n
     let mut rig = Rig::new(plan(vec![Route { repeat, ..route("mail") }]));
     rig.slot("~..");
     rig.wait(MINUTE * 16);
-    assert_eq!(rig.told(), ["90 mail first +0", "510 mail repeat =0", "930 mail repeat =0"]);
+    assert_eq!(rig.notified(), ["90 mail first +0", "510 mail repeat =0", "930 mail repeat =0"]);
 }
 
 #[test]
@@ -91,14 +91,14 @@ fn repeats_grow_and_start_anew_when_something_new_is_told() {
     let mut rig = Rig::new(plan(vec![Route { repeat, ..route("mail") }]));
     rig.slot("~..");
     rig.wait(MINUTE * 32);
-    let told = rig.told();
+    let notified = rig.notified();
     assert_eq!(
-        told,
+        notified,
         ["90 mail first +0", "450 mail repeat =0", "1170 mail repeat =0", "1890 mail repeat =0"]
     );
     rig.slot("#..");
     rig.wait(MINUTE * 12);
-    assert_eq!(rig.told(), ["2190 mail worse +0", "2550 mail repeat =0"]);
+    assert_eq!(rig.notified(), ["2190 mail worse +0", "2550 mail repeat =0"]);
 }
 
 #[test]
@@ -115,11 +115,11 @@ fn what_nobody_takes_up_is_told_to_another_sink_and_its_end_too() {
     let mut rig = Rig::new(plan(routes.clone()));
     rig.slot("#~.");
     rig.wait(MINUTE * 20);
-    let told = ["90 mail first +0 +1", "690 boss escalated +0 +1"];
-    assert_eq!(rig.told(), told);
+    let notified = ["90 mail first +0 +1", "690 boss escalated +0 +1"];
+    assert_eq!(rig.notified(), notified);
     rig.slot("...");
     rig.wait(MINUTE * 20);
-    assert_eq!(rig.told(), ["1320 mail resolved -0 -1", "1320 boss resolved -0 -1"]);
+    assert_eq!(rig.notified(), ["1320 mail resolved -0 -1", "1320 boss resolved -0 -1"]);
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
     let mut rig = Rig::new(plan(routes));
     rig.slot("#~.");
@@ -127,7 +127,7 @@ fn what_nobody_takes_up_is_told_to_another_sink_and_its_end_too() {
     rig.handle(0, acknowledged(None, false));
     rig.handle(1, acknowledged(Some(rig.start.after(MINUTE * 30)), false));
     rig.wait(MINUTE * 40);
-    assert_eq!(rig.told(), ["90 mail first +0 +1", "1800 boss escalated +1"]);
+    assert_eq!(rig.notified(), ["90 mail first +0 +1", "1800 boss escalated +1"]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn what_is_silenced_when_it_is_to_be_handed_on_is_handed_on_when_the_silence_end
     let until = rig.start.after(MINUTE * 7);
     rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
     rig.wait(MINUTE * 9);
-    assert_eq!(rig.told(), ["60 page first +0", "420 boss escalated +0"]);
+    assert_eq!(rig.notified(), ["60 page first +0", "420 boss escalated +0"]);
 }
 
 #[test]
@@ -152,11 +152,11 @@ fn alertmanager_differs_a_group_has_no_ticker_a_change_is_told_as_soon_as_it_may
     let mut rig = Rig::new(plan(vec![route("mail")]));
     rig.slot("~..");
     rig.wait(MINUTE * 7);
-    assert_eq!(rig.told(), ["90 mail first +0"]);
+    assert_eq!(rig.notified(), ["90 mail first +0"]);
     // Its tick would be at 690.
     rig.slot("~~.");
     rig.wait(Duration::from_secs(1));
-    assert_eq!(rig.told(), ["540 mail new-alarms =0 +1"]);
+    assert_eq!(rig.notified(), ["540 mail new-alarms =0 +1"]);
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn alertmanager_differs_nothing_is_told_after_a_start_before_it_is_known_what_fi
     // What waited is long due, but nobody knows whether it still fires.
     rig.restart();
     rig.wait(Duration::from_secs(50));
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
     rig.slot("...");
     rig.wait(MINUTE * 10);
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_group_by_alarm_may_wait_too() {
     let mut rig = Rig::new(plan(vec![Route { group_by, ..route("mail") }]));
     rig.slot("~#.");
     rig.wait(MINUTE);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
 }
 
 fn fails(rig: &mut Rig, instance: &str, second: u64) {
@@ -231,7 +231,7 @@ fn what_is_silenced_while_it_waits_for_the_rate_is_told_when_the_silence_ends() 
     // In the very moment in which it may be told again.
     rig.slot("~~.");
     rig.wait(MINUTE * 5);
-    assert_eq!(rig.told(), ["60 mail first +0", "120 mail first +1", "200 mail first +hung"]);
+    assert_eq!(rig.notified(), ["60 mail first +0", "120 mail first +1", "200 mail first +hung"]);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_clock_that_goes_back_delays_nothing() {
     let back = rig.start.after(MINUTE);
     rig.step(Input::Tick, back);
     rig.wait(MINUTE);
-    assert_eq!(rig.told(), ["90 mail first +hung"]);
+    assert_eq!(rig.notified(), ["90 mail first +hung"]);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_silence_that_was_over_before_the_clock_went_back_ends_again() {
     rig.wait(MINUTE * 12);
     fails(&mut rig, "x", 630);
     rig.wait(MINUTE);
-    assert_eq!(rig.told(), ["660 mail first +hung"]);
+    assert_eq!(rig.notified(), ["660 mail first +hung"]);
 }
 
 /// PostgreSQL has no more room than 2,700 bytes for what it looks rows up by.
@@ -265,7 +265,7 @@ fn a_group_of_very_long_labels_has_a_short_key_of_its_own() {
         fails(&mut rig, &instance, 10);
     }
     rig.wait(MINUTE);
-    assert_eq!(rig.told(), ["40 mail first +hung", "40 mail first +hung"]);
+    assert_eq!(rig.notified(), ["40 mail first +hung", "40 mail first +hung"]);
     let longest = rig.groups.keys().map(|(_, key)| key.len()).max();
     assert!(longest.is_some_and(|longest| longest < 600), "{longest:?}");
 }

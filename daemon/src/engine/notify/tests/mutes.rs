@@ -40,14 +40,14 @@ fn a_silence_holds_back_what_is_new_but_not_the_end_of_what_was_told() {
     let until = rig.start.after(MINUTE * 10);
     rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
     rig.slot("~~#");
-    assert_eq!(rig.told(), ["60 mail first +0", "120 mail first +2"]);
+    assert_eq!(rig.notified(), ["60 mail first +0", "120 mail first +2"]);
     assert_eq!(rig.held(), ["mail silenced S1 kim work"]);
     assert_eq!(whys(&rig, 1), ["silenced S1 kim work"]);
     assert_eq!(next(&rig, 1).as_deref(), Some("600 first"));
     rig.slot(".~#");
-    assert_eq!(rig.told(), ["180 mail resolved -0"]);
+    assert_eq!(rig.notified(), ["180 mail resolved -0"]);
     rig.wait(MINUTE * 8);
-    assert_eq!(rig.told(), ["600 mail first +1"]);
+    assert_eq!(rig.notified(), ["600 mail first +1"]);
     assert_eq!(rig.held(), ["mail -"]);
 }
 
@@ -58,9 +58,9 @@ fn a_silence_until_resolved_lasts_as_long_as_its_alarms() {
     let (from, alarms) = (rig.now, vec![rig.id(0)]);
     rig.silence(vec![silence("host=a", Span::UntilResolved { from, alarms })]);
     rig.slot("#~.");
-    assert_eq!(rig.told(), ["60 mail first +0"]);
+    assert_eq!(rig.notified(), ["60 mail first +0"]);
     rig.slot(".~.");
-    assert_eq!(rig.told(), ["180 mail first +1", "180 mail resolved -0"]);
+    assert_eq!(rig.notified(), ["180 mail first +1", "180 mail resolved -0"]);
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn a_silence_that_is_taken_back_lets_everything_through() {
         Span::Between(rig.start, rig.start.after(MINUTE * 99)),
     )]);
     rig.slot("~..");
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
     rig.silence(Vec::new());
-    assert_eq!(rig.told(), ["60 mail first +0"]);
+    assert_eq!(rig.notified(), ["60 mail first +0"]);
 }
 
 #[test]
@@ -84,14 +84,14 @@ fn maintenance_is_a_silence_of_the_configuration() {
     let mut rig =
         Rig::new(super::rig::Plan { maintenance: vec![works], ..plan(vec![prompt("mail")]) });
     rig.slot("~#.");
-    assert_eq!(rig.told(), ["60 mail first +1"]);
+    assert_eq!(rig.notified(), ["60 mail first +1"]);
     assert_eq!(rig.held(), ["mail maintenance haetae.toml:7"]);
     assert_eq!(whys(&rig, 0), ["maintenance haetae.toml:7"]);
     // Until 23:59.
     let end = Timestamp::from_seconds(1_700_000_000 + 3600 + 45 * 60 + 40);
     assert_eq!(rig.explain(0).next.unwrap().0, end);
     rig.slot("##.");
-    assert_eq!(rig.told(), ["120 mail first +0"]);
+    assert_eq!(rig.notified(), ["120 mail first +0"]);
 }
 
 fn inhibit(when: &str, mute: &str) -> Inhibit {
@@ -106,13 +106,13 @@ fn an_alarm_that_explains_others_mutes_them_until_the_last_such_ends() {
     let mut rig = Rig::new(super::rig::Plan { inhibits, ..plan(vec![route("mail")]) });
     rig.slot("#~~");
     rig.wait(MINUTE);
-    assert_eq!(rig.told(), ["90 mail first +0 +2"]);
+    assert_eq!(rig.notified(), ["90 mail first +0 +2"]);
     assert_eq!(rig.held(), ["mail inhibited haetae.toml:5"]);
     let Why::Inhibited { by, .. } = &rig.explain(1).against[0] else { panic!("not inhibited") };
     assert_eq!(*by, rig.id(0));
     rig.slot(".~~");
     rig.wait(MINUTE * 6);
-    assert_eq!(rig.told(), ["390 mail new-alarms -0 +1 =2"]);
+    assert_eq!(rig.notified(), ["390 mail new-alarms -0 +1 =2"]);
 }
 
 #[test]
@@ -130,13 +130,13 @@ fn of_two_that_mute_one_may_lapse() {
         rig.step(Input::Samples { source: "s".into(), samples }, slot);
     };
     say(&mut rig, &[(0, 95.0), (1, 95.0), (5, 95.0)]);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
     say(&mut rig, &[(0, 10.0), (1, 95.0), (5, 95.0)]);
-    assert_eq!(rig.told(), ["120 mail resolved -0"]);
+    assert_eq!(rig.notified(), ["120 mail resolved -0"]);
     say(&mut rig, &[(0, 95.0), (1, 10.0), (5, 95.0)]);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
     say(&mut rig, &[(0, 10.0), (1, 10.0), (5, 95.0)]);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
 }
 
 #[test]
@@ -144,12 +144,12 @@ fn alarms_on_both_sides_mute_neither_themselves_nor_each_other() {
     let inhibits = vec![inhibit("evaluator=cpu", "severity=critical")];
     let mut rig = Rig::new(super::rig::Plan { inhibits, ..plan(vec![prompt("mail")]) });
     rig.slot("##.");
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
     // One that is only a source does.
     rig.slot("~..");
-    rig.told();
+    rig.notified();
     rig.slot("~#.");
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
 }
 
 #[test]
@@ -171,15 +171,15 @@ fn a_source_that_is_down_mutes_the_alarms_that_rest_on_it() {
     for _ in 0..3 {
         say(&mut rig);
     }
-    assert_eq!(rig.told(), ["120 mail first +0"]);
+    assert_eq!(rig.notified(), ["120 mail first +0"]);
     rig.input(Input::SourceDown { source: "t".into(), reason: "refused".into() });
-    assert_eq!(rig.told(), ["180 mail first +source-down"]);
+    assert_eq!(rig.notified(), ["180 mail first +source-down"]);
     rig.wait(MINUTE * 2 + Duration::from_secs(1));
-    assert_eq!(rig.told(), ["300 mail repeat =source-down"]);
+    assert_eq!(rig.notified(), ["300 mail repeat =source-down"]);
     assert_eq!(rig.held(), ["mail source down t"]);
     assert_eq!(whys(&rig, 0)[0], "source down t");
     rig.input(Input::SourceUp { source: "t".into() });
-    assert_eq!(rig.told(), ["301 mail resolved -source-down", "301 mail repeat =0"]);
+    assert_eq!(rig.notified(), ["301 mail resolved -source-down", "301 mail repeat =0"]);
 }
 
 #[test]
@@ -190,21 +190,21 @@ fn an_acknowledgement_stops_repeats_until_it_ends_or_the_alarm_gets_worse() {
     let until = rig.start.after(MINUTE * 5);
     rig.handle(0, acknowledged(Some(until), false));
     rig.wait(MINUTE * 3);
-    assert_eq!(rig.told(), ["60 mail first +0"]);
+    assert_eq!(rig.notified(), ["60 mail first +0"]);
     assert_eq!(rig.held(), ["mail acknowledged kim"]);
     assert_eq!(whys(&rig, 0)[0], "acknowledged kim");
     rig.wait(MINUTE * 2);
     assert_eq!(rig.handled, [(rig.id(0), Handling::default())]);
-    assert_eq!(rig.told(), ["300 mail repeat =0"]);
-    for (sticky, told) in [(false, vec!["120 mail worse +0"]), (true, Vec::new())] {
+    assert_eq!(rig.notified(), ["300 mail repeat =0"]);
+    for (sticky, notified) in [(false, vec!["120 mail worse +0"]), (true, Vec::new())] {
         let mut rig = Rig::new(plan(vec![sink.clone()]));
         rig.slot("~..");
         rig.handle(0, acknowledged(None, sticky));
-        rig.told();
+        rig.notified();
         rig.slot("#..");
         assert_eq!(
-            (rig.told(), rig.handled.len()),
-            (told.iter().map(|it| (*it).to_owned()).collect(), usize::from(!sticky))
+            (rig.notified(), rig.handled.len()),
+            (notified.iter().map(|it| (*it).to_owned()).collect(), usize::from(!sticky))
         );
     }
 }
@@ -215,15 +215,15 @@ fn closing_an_alarm_is_its_end_and_reopening_it_a_new_beginning() {
     rig.slot("~..");
     rig.handle(0, closed());
     rig.wait(MINUTE * 5);
-    assert_eq!(rig.told(), ["60 mail first +0", "60 mail closed -0"]);
+    assert_eq!(rig.notified(), ["60 mail first +0", "60 mail closed -0"]);
     rig.handle(0, Handling::default());
     rig.slot("~..");
-    assert_eq!(rig.told(), ["360 mail reopened +0"]);
+    assert_eq!(rig.notified(), ["360 mail reopened +0"]);
     rig.handle(0, closed());
     rig.slot("#..");
-    assert_eq!(rig.told(), ["420 mail closed -0", "480 mail first +0"]);
+    assert_eq!(rig.notified(), ["420 mail closed -0", "480 mail first +0"]);
     rig.slot("...");
-    assert_eq!(rig.told(), ["540 mail resolved -0"]);
+    assert_eq!(rig.notified(), ["540 mail resolved -0"]);
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
 }
 
@@ -235,7 +235,7 @@ fn an_end_that_nobody_heard_of_is_none_when_the_alarm_is_reopened() {
     rig.handle(0, closed());
     rig.handle(0, Handling::default());
     rig.wait(MINUTE * 9);
-    assert_eq!(rig.told(), ["90 mail first +0"]);
+    assert_eq!(rig.notified(), ["90 mail first +0"]);
 }
 
 #[test]
@@ -249,12 +249,12 @@ fn quiet_hours_hold_all_but_what_is_excepted_until_they_end() {
     rig.slot("~#~");
     rig.slot("~#.");
     rig.slot("~..");
-    assert_eq!(rig.told(), ["60 mail first +1", "180 mail resolved -1"]);
+    assert_eq!(rig.notified(), ["60 mail first +1", "180 mail resolved -1"]);
     assert_eq!(whys(&rig, 0), ["quiet haetae.toml:8"]);
     assert_eq!(rig.explain(0).next.unwrap().0, end);
     rig.wait(MINUTE * 20);
     let after = end.since(rig.start).as_secs();
-    assert_eq!(rig.told(), [format!("{after} mail first +0")]);
+    assert_eq!(rig.notified(), [format!("{after} mail first +0")]);
 }
 
 #[test]
@@ -264,15 +264,16 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
     rig.slot("~.~");
     let one = rig.explain(0);
     assert_eq!(one.group.as_deref(), Some(&*format!("evaluator=\"cpu\"@{}", rig.now.nanos())));
-    assert_eq!((one.told, whys(&rig, 0)), (None, vec!["grouped haetae.toml:4".to_owned()]));
+    assert_eq!((one.notified, whys(&rig, 0)), (None, vec!["grouped haetae.toml:4".to_owned()]));
     assert_eq!(next(&rig, 0).as_deref(), Some("90 first"));
     assert_eq!(whys(&rig, 2), ["not wanted haetae.toml:4"]);
     assert_eq!(next(&rig, 2), None);
     rig.wait(MINUTE);
     let one = rig.explain(0);
-    let told =
-        one.told.map(|(at, reason)| (at.since(rig.start).as_secs(), super::shown::word(reason)));
-    assert_eq!(told, Some((90, "first".into())));
+    let notified = one
+        .notified
+        .map(|(at, reason)| (at.since(rig.start).as_secs(), super::shown::word(reason)));
+    assert_eq!(notified, Some((90, "first".into())));
     assert_eq!(whys(&rig, 0), ["repeat not due haetae.toml:4"]);
     let again = rig.start.after(Duration::from_secs(3690));
     assert!(
@@ -306,7 +307,7 @@ fn of_the_end(rig: &Rig, alarm: &str) -> OfTheEnd {
     let after = |at: Timestamp| at.since(rig.start).as_secs();
     let next = end.next.map(|(at, reason)| (after(at), reason));
     let against = end.against.iter().skip(1).map(why).collect();
-    (against, after(due), end.told.map(|(_, reason)| reason), next)
+    (against, after(due), end.notified.map(|(_, reason)| reason), next)
 }
 
 #[test]
@@ -317,19 +318,19 @@ fn it_says_when_the_end_is_told_and_what_stands_against_that() {
     let [ended, closed_by_kim] = [0, 1].map(|index| rig.id(index));
     rig.handle(1, closed());
     rig.slot("..~");
-    let told = Some(Reason::First);
-    let next = |reason| (Vec::new(), 390, told, Some((390, reason)));
+    let notified = Some(Reason::First);
+    let next = |reason| (Vec::new(), 390, notified, Some((390, reason)));
     assert_eq!(of_the_end(&rig, &ended), next(Reason::Resolved));
     assert_eq!(of_the_end(&rig, &closed_by_kim), next(Reason::Closed));
     // One that joined a group which was told was not told itself.
     let joined = rig.explain(2);
     let due = rig.start.after(Duration::from_secs(390));
-    assert_eq!((joined.told, joined.next), (None, Some((due, Reason::NewAlarms))));
+    assert_eq!((joined.notified, joined.next), (None, Some((due, Reason::NewAlarms))));
     assert!(matches!(joined.against[0], Why::Grouped { due: at, .. } if at == due));
     // After a restart nobody is told anything before the source speaks.
     rig.restart();
-    let (against, _, told, next) = of_the_end(&rig, &ended);
-    assert_eq!((against, told), (vec!["starting".to_owned()], Some(Reason::First)));
+    let (against, _, notified, next) = of_the_end(&rig, &ended);
+    assert_eq!((against, notified), (vec!["starting".to_owned()], Some(Reason::First)));
     assert!(next.is_some(), "it lasts so long at most");
     assert!(rig.explain(2).next.is_some());
     rig.hear();
@@ -346,11 +347,11 @@ fn an_end_that_the_quiet_hours_hold_is_told_when_they_are_over() {
     let ended = rig.id(0);
     rig.wait(MINUTE * 7);
     rig.slot("...");
-    assert_eq!(rig.told(), ["60 mail first +0"]);
+    assert_eq!(rig.notified(), ["60 mail first +0"]);
     let now = rig.now.since(rig.start).as_secs();
     let over = Timestamp::from_seconds(1_700_000_000 + 16 * 60 + 40).since(rig.start).as_secs();
     let said = (vec!["quiet haetae.toml:8".to_owned()], now);
-    let (against, due, told, next) = of_the_end(&rig, &ended);
-    assert_eq!(((against, due), told), (said, Some(Reason::First)));
+    let (against, due, notified, next) = of_the_end(&rig, &ended);
+    assert_eq!(((against, due), notified), (said, Some(Reason::First)));
     assert_eq!(next, Some((over, Reason::Resolved)));
 }

@@ -26,10 +26,10 @@ fn storm(plan: Plan) -> Vec<Effects> {
 fn ids<'a>(part: &'a Effects, sink: &str) -> (Vec<&'a str>, Vec<&'a str>) {
     let stored = part.standings.iter().map(|row| row.alarm.id.as_str());
     let flushes = part.flushes.iter().filter(|flush| flush.sink == sink);
-    let mut told: Vec<_> =
+    let mut notified: Vec<_> =
         flushes.flat_map(|flush| &flush.alarms).map(|alarm| alarm.id.as_str()).collect();
-    told.sort_unstable();
-    (stored.collect(), told)
+    notified.sort_unstable();
+    (stored.collect(), notified)
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn a_storm_is_handed_out_in_parts_in_the_order_of_the_store_each_with_what_it_te
     assert!(parts.len() > 10 / PART, "{}", parts.len());
     let mut all = Vec::new();
     for part in &parts {
-        let (stored, told) = ids(part, "hook");
+        let (stored, notified) = ids(part, "hook");
         assert!(stored.len() <= PART);
-        assert_eq!(stored, told);
+        assert_eq!(stored, notified);
         assert_eq!(ids(part, "mail").1, [""; 0], "its group waits for the moment to be over");
         all.extend(stored);
     }
@@ -54,7 +54,7 @@ fn what_an_alarm_of_a_later_part_mutes_is_not_told_before() {
     let mut plan = plan(vec![prompt("hook")]);
     plan.inhibits = vec![inhibit];
     let parts = storm(plan);
-    let told = parts.iter().flat_map(|part| &part.flushes).flat_map(|flush| &flush.alarms);
-    let told: Vec<_> = told.map(|alarm| alarm.labels["id"].as_str()).collect();
-    assert_eq!(told, ["9"]);
+    let notified = parts.iter().flat_map(|part| &part.flushes).flat_map(|flush| &flush.alarms);
+    let notified: Vec<_> = notified.map(|alarm| alarm.labels["id"].as_str()).collect();
+    assert_eq!(notified, ["9"]);
 }

@@ -179,9 +179,9 @@ proptest! {
             }
             rig.wait(MINUTE * 10);
             // What is told in one moment has no order.
-            let mut told = rig.told();
-            told.sort();
-            told
+            let mut notified = rig.notified();
+            notified.sort();
+            notified
         };
         prop_assert_eq!(run(false), run(true));
     }
@@ -213,9 +213,9 @@ proptest! {
                 rig.wait(Duration::from_secs(1));
             }
             rig.wait(MINUTE * 10);
-            let mut told = rig.told();
-            told.sort();
-            told
+            let mut notified = rig.notified();
+            notified.sort();
+            notified
         };
         prop_assert_eq!(run(false), run(true));
     }

@@ -49,19 +49,19 @@ fn a_label_of_a_rule_that_changes_changes_whom_its_alarm_mutes() {
         };
         rig.log("a");
         rig.slot("~..");
-        assert_eq!(rig.told(), ["0 mail first +a"]);
+        assert_eq!(rig.notified(), ["0 mail first +a"]);
         replace(&mut rig, apart.clone());
-        assert_eq!(rig.told().concat(), "60 mail first +0", "{restart}");
+        assert_eq!(rig.notified().concat(), "60 mail first +0", "{restart}");
         replace(&mut rig, alike.clone());
         rig.slot("~~.");
-        assert_eq!(rig.told(), [""; 0], "{restart}");
+        assert_eq!(rig.notified(), [""; 0], "{restart}");
         // Once it is over nothing is left of it.
         rig.wait(MINUTE * 2);
         rig.slot("~~~");
         rig.wait(Duration::from_secs(1));
-        let mut told = rig.told();
-        told.sort();
-        assert_eq!(told, ["300 mail first +1", "300 mail first +2", "300 mail resolved -a"]);
+        let mut notified = rig.notified();
+        notified.sort();
+        assert_eq!(notified, ["300 mail first +1", "300 mail first +2", "300 mail resolved -a"]);
     }
 }
 
@@ -94,7 +94,7 @@ fn a_group_that_is_left_and_joined_in_one_moment_goes_on_whatever_came_first() {
             rig.step(Input::Samples { source: source.into(), samples }, now);
         }
         rig.wait(MINUTE * 10);
-        (rig.told(), rig.groups)
+        (rig.notified(), rig.groups)
     };
     assert_eq!(run(false), run(true));
 }
@@ -110,7 +110,7 @@ fn a_group_that_is_over_before_anybody_is_told_after_a_start_is_not_joined() {
     rig.slot("~..");
     rig.wait(MINUTE);
     // Not at 120, which is when the group of before would have been told.
-    assert_eq!(rig.told(), ["150 mail first +a"]);
+    assert_eq!(rig.notified(), ["150 mail first +a"]);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_group_that_is_left_and_joined_in_one_moment_keeps_its_interval() {
     rig.wait(MINUTE);
     rig.slot(".~.");
     rig.wait(MINUTE * 6);
-    assert_eq!(rig.told(), ["90 mail first +0", "390 mail first +1"]);
+    assert_eq!(rig.notified(), ["90 mail first +0", "390 mail first +1"]);
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn an_end_that_is_taken_back_is_not_told_whatever_group_the_alarm_would_join_now
     rig.wait(MINUTE * 6);
     rig.slot("...");
     rig.wait(MINUTE * 6);
-    let told = rig.told();
-    assert_eq!(told.len(), 2, "{told:?}");
+    let notified = rig.notified();
+    assert_eq!(notified.len(), 2, "{notified:?}");
     assert!(
-        told[0].ends_with("mail first +0") && told[1].ends_with("mail resolved -0"),
-        "{told:?}"
+        notified[0].ends_with("mail first +0") && notified[1].ends_with("mail resolved -0"),
+        "{notified:?}"
     );
     assert!(rig.known.is_empty() && rig.groups.is_empty(), "{:?}", rig.groups);
 }

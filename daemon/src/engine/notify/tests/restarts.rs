@@ -50,17 +50,17 @@ fn run(restart: Option<usize>, heard: bool) -> (Vec<String>, BTreeMap<String, Ve
             news.entry(of).or_default().push(word.to_owned());
         }
     }
-    (rig.told(), news)
+    (rig.notified(), news)
 }
 
 #[test]
 fn a_restart_at_any_point_repeats_nothing_and_loses_nothing() {
-    let (told, news) = run(None, true);
-    assert!(told.iter().any(|line| line.contains("boss escalated")), "{told:#?}");
-    assert!(told.iter().any(|line| line.contains("some-resolved")), "{told:#?}");
+    let (notified, news) = run(None, true);
+    assert!(notified.iter().any(|line| line.contains("boss escalated")), "{notified:#?}");
+    assert!(notified.iter().any(|line| line.contains("some-resolved")), "{notified:#?}");
     for index in 0..WORDS.len() {
         // Where the source speaks at once, each notice is the same, and at the same time.
-        assert_eq!(run(Some(index), true), (told.clone(), news.clone()), "{index}");
+        assert_eq!(run(Some(index), true), (notified.clone(), news.clone()), "{index}");
         // Else what is due waits for its next word, may join what that leads to, and need not be
         // told any more. What waits for nothing is told all the same.
         let (_, again) = run(Some(index), false);
@@ -81,11 +81,11 @@ fn nothing_is_told_after_a_start_before_every_source_has_spoken() {
     let mut rig =
         Rig::new(super::rig::Plan { sources: vec!["s", "t"], ..plan(vec![prompt("mail")]) });
     rig.slot("~..");
-    rig.told();
+    rig.notified();
     rig.wait(Duration::from_secs(1));
     rig.restart();
     rig.slot("~#.");
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
     let index = 1;
     assert_eq!(
         rig.explain(index).against.iter().map(super::shown::why).collect::<Vec<_>>(),
@@ -93,15 +93,15 @@ fn nothing_is_told_after_a_start_before_every_source_has_spoken() {
     );
     rig.input(Input::SourceDown { source: "t".into(), reason: String::new() });
     rig.wait(Duration::from_secs(1));
-    let mut told = rig.told();
-    told.sort();
-    assert_eq!(told, ["120 mail first +1", "120 mail first +source-down"]);
+    let mut notified = rig.notified();
+    notified.sort();
+    assert_eq!(notified, ["120 mail first +1", "120 mail first +source-down"]);
     rig.wait(Duration::from_secs(1));
     rig.restart();
     rig.slot("#~.");
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
     rig.wait(MINUTE);
-    assert_eq!(rig.told().len(), 2);
+    assert_eq!(rig.notified().len(), 2);
 }
 
 #[test]
@@ -109,14 +109,14 @@ fn a_sink_that_is_taken_away_leaves_nothing_and_one_that_stays_goes_on() {
     let mut rig = Rig::new(plan(vec![route("mail"), prompt("chat")]));
     rig.slot("~..");
     rig.wait(MINUTE);
-    rig.told();
+    rig.notified();
     let (inhibits, maintenance) = (Vec::new(), Vec::new());
     let routes = vec![route("mail"), prompt("new")];
     rig.input(Input::Routes { routes, inhibits, maintenance });
-    assert_eq!(rig.told(), ["120 new first +0"]);
+    assert_eq!(rig.notified(), ["120 new first +0"]);
     assert!(rig.groups.keys().all(|(sink, _)| sink != "chat"), "{:?}", rig.groups);
     rig.wait(MINUTE * 10);
-    assert_eq!(rig.told(), [""; 0]);
+    assert_eq!(rig.notified(), [""; 0]);
 }
 
 #[test]
@@ -125,13 +125,13 @@ fn a_rule_that_is_gone_closes_what_was_told() {
     let mut rig = Rig::new(plan(vec![Route { rate, ..prompt("mail") }]));
     rig.slot("~~#");
     rig.wait(MINUTE);
-    let told = rig.told();
-    assert_eq!(told, ["60 mail digest +0 +1 +2"]);
+    let notified = rig.notified();
+    assert_eq!(notified, ["60 mail digest +0 +1 +2"]);
     rig.plan.thresholds.clear();
     rig.restart();
     rig.wait(MINUTE * 5);
-    let told = rig.told();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].ends_with("mail digest -0 -1 -2"), "{told:?}");
+    let notified = rig.notified();
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].ends_with("mail digest -0 -1 -2"), "{notified:?}");
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
 }

@@ -13,7 +13,7 @@ const MARKS: [char; 3] = ['+', '=', '-'];
 impl Rig {
     /// Takes the flushes: seconds since the start, the sink, the reason, the alarms by their
     /// series: `+` new or changed, `=` the same, `-` ended.
-    pub(super) fn told(&mut self) -> Vec<String> {
+    pub(super) fn notified(&mut self) -> Vec<String> {
         let start = self.start;
         let show = |alarm: &AlarmView, news: &[String]| {
             let mut names = ["id", "problem", "host"].iter();

@@ -133,7 +133,7 @@ impl Evaluator {
         }
         // Of one that is there twice the later is recorded later.
         changed.sort_by_key(|one| one.fingerprint);
-        self.tell(waiting);
+        self.report(waiting);
         (self.late, self.jumped) = (false, false);
         self.status.judged += 1;
         self.status.judged_slot = Some(at);
@@ -180,7 +180,7 @@ impl Evaluator {
     }
 
     /// Says what changed about missed slots and about the limit.
-    fn tell(&mut self, waiting: bool) {
+    fn report(&mut self, waiting: bool) {
         if self.misses.judged() {
             self.news.push((Problem::SlotsMissed, None));
         }
