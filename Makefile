@@ -1,9 +1,13 @@
 # Thin on purpose: what a target does stands in the script that it names.
-.PHONY: demo test soak bench
+.PHONY: demo check test soak bench
 
 demo:
 	cargo build --profile demo --locked -p haetae -p haetae-host -p haetae-demo -p haetae-file
 	"$${CARGO_TARGET_DIR:-target}/demo/haetae" run --demo
+
+check:
+	tests/setup
+	tests/gate check
 
 test:
 	tests/setup

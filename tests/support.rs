@@ -20,6 +20,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
+        LazyLock,
         atomic::{AtomicU16, Ordering},
         mpsc,
     },
@@ -286,8 +287,17 @@ pub fn every<T>(pause: Duration, limit: Duration, mut ask: impl FnMut() -> Optio
 /// listens there, and while it is down, nobody else does.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(std::process::id() % 120).expect("small") * 100;
-    let ports = (0..100).map(|_| 20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) % 100);
+    let first = OWN.1;
+    let ports = (1..100).map(|_| first + 1 + NEXT.fetch_add(1, Ordering::Relaxed) % 99);
     let mut free = ports.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.next().expect("a free port")
 }
+
+/// A hundred ports of this process alone: it holds the first of them, so that tests that run beside it in
+/// other processes take others.
+static OWN: LazyLock<(TcpListener, u16)> = LazyLock::new(|| {
+    let own = u16::try_from(std::process::id() % 120).expect("small");
+    let mut firsts = (0..120).map(|more| 20_000 + (own + more) % 120 * 100);
+    let held = |first| Some((TcpListener::bind(("127.0.0.1", first)).ok()?, first));
+    firsts.find_map(held).expect("fewer than 120 tests run")
+});
