@@ -15,8 +15,7 @@
 mod by_hand;
 #[path = "kills/chance.rs"]
 mod chance;
-#[path = "servers/influx.rs"]
-mod server;
+mod servers;
 mod support;
 
 use std::{
@@ -29,7 +28,7 @@ use std::{
 use by_hand::{Count, Notices, Pace, Rule};
 use chance::Chance;
 use serde_json::Value;
-use server::Influx;
+use servers::influx::Influx;
 use support::{Home, within};
 
 /// The end of the range, and how long it is; what lies before it fills windows.

@@ -25,24 +25,15 @@ mod daemon;
 mod decode;
 #[path = "chaos/events.rs"]
 mod events;
-#[path = "servers/faulty_proxy.rs"]
-mod faulty_proxy;
-#[path = "servers/influx.rs"]
-mod influx;
 #[path = "chaos/ledger.rs"]
 mod ledger;
 #[path = "chaos/mails.rs"]
 mod mails;
 #[path = "chaos/peers.rs"]
 mod peers;
-#[path = "servers/postgres.rs"]
-mod postgres;
 #[path = "chaos/rig.rs"]
 mod rig;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 #[path = "chaos/story.rs"]
 mod story;
 #[path = "chaos/summary.rs"]

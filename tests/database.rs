@@ -27,14 +27,13 @@ mod control;
 mod image;
 #[path = "database/load.rs"]
 mod load;
-#[path = "servers/postgres.rs"]
-mod postgres;
 #[path = "servers/proxy.rs"]
 mod proxy;
 #[path = "database/receiver.rs"]
 mod receiver;
 #[path = "database/rig.rs"]
 mod rig;
+mod servers;
 mod support;
 #[path = "database/watch.rs"]
 mod watch;
@@ -45,7 +44,7 @@ mod wire;
 
 use std::{env, thread};
 
-use postgres::Postgres;
+use servers::postgres::Postgres;
 
 /// Whether outages are as long as an issue says, and not as long as the gate can wait.
 fn soaks() -> bool {

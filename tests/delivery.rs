@@ -7,20 +7,14 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-#[path = "servers/postgres.rs"]
-mod postgres;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 mod support;
 
 use std::{fs, process::Command, time::Duration};
 
-use postgres::Postgres;
 use regex::Regex;
 use serde_json::Value;
-use smtp_sink::SmtpSink;
+use servers::{postgres::Postgres, smtp_sink::SmtpSink};
 use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);

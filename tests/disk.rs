@@ -15,8 +15,7 @@ mod chance;
 mod image;
 #[path = "records/pipeline.rs"]
 mod pipeline;
-#[path = "servers/influx.rs"]
-mod server;
+mod servers;
 mod support;
 
 use std::{
@@ -31,7 +30,7 @@ use book::stored;
 use image::Mounted;
 use pipeline::DATABASE;
 use serde_json::Value;
-use server::Influx;
+use servers::influx::Influx;
 use support::{Daemon, Home, within};
 
 const LONG: Duration = Duration::from_mins(1);

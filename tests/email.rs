@@ -6,24 +6,15 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-#[path = "servers/certificates.rs"]
-mod certificates;
 #[path = "../plugins/email/src/tests/decode.rs"]
 mod decode;
-#[path = "servers/postfix.rs"]
-mod postfix;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 mod support;
 
 use std::{fs, time::Duration};
 
-use certificates::Authority;
 use decode::Decoded;
-use postfix::Postfix;
-use smtp_sink::SmtpSink;
+use servers::{certificates::Authority, postfix::Postfix, smtp_sink::SmtpSink};
 use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);

@@ -8,8 +8,7 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-#[path = "servers/postgres.rs"]
-mod postgres;
+mod servers;
 mod support;
 #[path = "database/watch.rs"]
 mod watch;
@@ -21,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use postgres::Postgres;
+use servers::postgres::Postgres;
 use support::{Daemon, Home, LEVELS, free_port, within};
 use watch::Watch;
 

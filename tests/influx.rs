@@ -8,8 +8,7 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-#[path = "servers/influx.rs"]
-mod server;
+mod servers;
 mod support;
 
 use std::{
@@ -33,7 +32,7 @@ use haetae::{
 };
 use haetae_plugin::{Answer, Question, Timestamp};
 use serde_json::{Value, json};
-use server::Influx;
+use servers::influx::Influx;
 use support::{Home, within};
 use tokio_util::sync::CancellationToken;
 

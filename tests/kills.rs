@@ -25,14 +25,9 @@ mod identity;
 mod ledger;
 #[path = "kills/place.rs"]
 mod place;
-#[path = "servers/postgres.rs"]
-mod postgres;
 #[path = "kills/rig.rs"]
 mod rig;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 #[path = "kills/summary.rs"]
 mod summary;
 mod support;
@@ -41,8 +36,8 @@ use std::thread;
 
 use chance::{number, seed};
 use place::Place;
-use postgres::Postgres;
 use rig::{Moment, Rig};
+use servers::postgres::Postgres;
 
 /// How often the daemon is killed on each store; the soak says more.
 fn rounds(gate: usize) -> usize {

@@ -7,25 +7,16 @@
     reason = "a test, with the test's own clock"
 )]
 
-#[path = "servers/busy.rs"]
-mod busy;
 #[path = "../plugins/email/src/tests/decode.rs"]
 mod decode;
-#[path = "servers/influx.rs"]
-mod influx;
-#[path = "servers/postfix.rs"]
-mod postfix;
-#[path = "servers/running.rs"]
-mod running;
+mod servers;
 mod support;
 
 use std::time::Duration;
 
-use busy::Busy;
 use decode::Decoded;
-use influx::Influx;
 use jiff::{Timestamp, fmt::rfc2822};
-use postfix::Postfix;
+use servers::{busy::Busy, influx::Influx, postfix::Postfix};
 use support::{Home, within};
 
 /// On a machine that others keep busy as well, each step takes its time.

@@ -12,20 +12,11 @@
 
 #[path = "matrix/daemon.rs"]
 mod daemon;
-#[path = "servers/faulty_proxy.rs"]
-mod faulty_proxy;
-#[path = "servers/influx.rs"]
-mod influx;
 #[path = "matrix/listener.rs"]
 mod listener;
-#[path = "servers/postgres.rs"]
-mod postgres;
-#[path = "servers/running.rs"]
-mod running;
+mod servers;
 #[path = "clock/setting.rs"]
 mod setting;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
 mod support;
 #[path = "matrix/words.rs"]
 mod words;
@@ -36,12 +27,14 @@ use std::{
 };
 
 use daemon::{SECRET, Watched};
-use faulty_proxy::{Fault, FaultyProxy};
-use influx::Influx;
 use listener::Clients;
-use postgres::Postgres;
+use servers::{
+    faulty_proxy::{Fault, FaultyProxy},
+    influx::Influx,
+    postgres::Postgres,
+    smtp_sink::SmtpSink,
+};
 use setting::Setting;
-use smtp_sink::SmtpSink;
 use support::{Home, within};
 use words::{HTTP, POSTGRESQL, SMTP};
 

@@ -10,12 +10,7 @@
     reason = "a test; JSON that is missing reads as null"
 )]
 
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/influx.rs"]
-mod server;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 mod support;
 
 use std::{
@@ -34,8 +29,7 @@ use haetae::{
     plugin::catalog::{Catalog, Storage},
 };
 use serde_json::Value;
-use server::Influx;
-use smtp_sink::SmtpSink;
+use servers::{influx::Influx, smtp_sink::SmtpSink};
 use support::{Home, within};
 use tokio_util::sync::CancellationToken;
 

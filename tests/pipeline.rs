@@ -2,8 +2,7 @@
 //! judged: whatever else keeps the machine busy, it begins and ends.
 #![expect(clippy::disallowed_methods, reason = "the test's own clock")]
 
-#[path = "servers/busy.rs"]
-mod busy;
+mod servers;
 mod support;
 
 use std::{
@@ -11,8 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use busy::Busy;
 use serde_json::Value;
+use servers::busy::Busy;
 use support::{Home, within};
 
 const PIPELINE: &str = r#"

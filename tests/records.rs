@@ -12,8 +12,7 @@ mod book;
 mod chance;
 #[path = "records/pipeline.rs"]
 mod pipeline;
-#[path = "servers/influx.rs"]
-mod server;
+mod servers;
 mod support;
 #[path = "records/unrest.rs"]
 mod unrest;
@@ -21,7 +20,7 @@ mod unrest;
 use book::stored;
 use chance::Chance;
 use pipeline::DATABASE;
-use server::Influx;
+use servers::influx::Influx;
 use support::Home;
 use unrest::Unrest;
 

@@ -18,8 +18,7 @@ mod disk;
 mod image;
 #[path = "records/pipeline.rs"]
 mod pipeline;
-#[path = "servers/influx.rs"]
-mod server;
+mod servers;
 mod support;
 #[path = "records/unrest.rs"]
 mod unrest;
@@ -32,7 +31,7 @@ use book::stored;
 use chance::Chance;
 use disk::Disk;
 use pipeline::DATABASE;
-use server::Influx;
+use servers::influx::Influx;
 use support::{Home, within};
 use unrest::Unrest;
 

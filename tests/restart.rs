@@ -10,10 +10,7 @@
 
 #[path = "../plugins/email/src/tests/decode.rs"]
 mod decode;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 mod support;
 
 use std::{
@@ -23,7 +20,7 @@ use std::{
 
 use decode::Decoded;
 use serde_json::Value;
-use smtp_sink::SmtpSink;
+use servers::smtp_sink::SmtpSink;
 use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);

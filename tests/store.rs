@@ -7,12 +7,11 @@ mod echo;
 mod image;
 #[path = "store/people.rs"]
 mod people;
-#[path = "servers/postgres.rs"]
-mod postgres;
 #[path = "store/restarts.rs"]
 mod restarts;
 #[path = "store/retention.rs"]
 mod retention;
+mod servers;
 mod support;
 #[path = "store/thresholds.rs"]
 mod thresholds;
@@ -27,7 +26,7 @@ use haetae::{
     },
 };
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
-use postgres::Postgres;
+use servers::postgres::Postgres;
 use tokio_postgres::types::Type;
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -28,14 +28,9 @@ mod image;
 mod ledger;
 #[path = "kills/place.rs"]
 mod place;
-#[path = "servers/postgres.rs"]
-mod postgres;
 #[path = "kills/rig.rs"]
 mod rig;
-#[path = "servers/running.rs"]
-mod running;
-#[path = "servers/smtp_sink.rs"]
-mod smtp_sink;
+mod servers;
 #[path = "kills/summary.rs"]
 mod summary;
 mod support;

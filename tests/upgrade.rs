@@ -17,14 +17,13 @@ mod goes_on;
 mod kept;
 #[path = "upgrade/oldest.rs"]
 mod oldest;
-#[path = "servers/postgres.rs"]
-mod postgres;
+mod servers;
 mod support;
 
 use std::fs;
 
 use earlier::Earlier;
-use postgres::Postgres;
+use servers::postgres::Postgres;
 use support::Home;
 
 /// A daemon that is not the one that wrote it.

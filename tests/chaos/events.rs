@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{chance::Chance, faulty_proxy::Fault, ledger::Stays};
+use crate::{chance::Chance, ledger::Stays, servers::faulty_proxy::Fault};
 
 /// The peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

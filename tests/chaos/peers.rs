@@ -5,10 +5,12 @@ use std::{fmt::Write, fs, time::Duration};
 use crate::{
     daemon::SECRET,
     events::Peer,
-    faulty_proxy::{Fault, FaultyProxy},
-    influx::Influx,
-    postgres::Postgres,
-    smtp_sink::SmtpSink,
+    servers::{
+        faulty_proxy::{Fault, FaultyProxy},
+        influx::Influx,
+        postgres::Postgres,
+        smtp_sink::SmtpSink,
+    },
     support::Home,
     words::{HTTP, POSTGRESQL, SMTP},
 };

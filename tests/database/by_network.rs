@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::{
     chance::Chance,
-    postgres::Postgres,
     proxy::{Direction, Lost, Pace, Proxy, Then},
     rig::{Rig, for_so_long},
+    servers::postgres::Postgres,
     soaks,
     support::within,
     watch::now,

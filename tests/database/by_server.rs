@@ -9,8 +9,8 @@ use std::{
 
 use crate::{
     image::Mounted,
-    postgres::Postgres,
     rig::{Rig, for_so_long},
+    servers::postgres::Postgres,
     soaks,
     support::within,
     watch::now,

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use crate::{postgres::Postgres, support::within};
+use crate::{servers::postgres::Postgres, support::within};
 
 /// Where the store under test is.
 pub enum Place<'a> {

@@ -16,7 +16,7 @@ use crate::{
     identity::Identity,
     ledger::Ledger,
     place::Place,
-    smtp_sink::SmtpSink,
+    servers::smtp_sink::SmtpSink,
     support::{Daemon, Home, every, within},
 };
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{daemon::SECRET, faulty_proxy::Fault};
+use crate::{daemon::SECRET, servers::faulty_proxy::Fault};
 
 /// More than may be connected at once.
 const MANY: usize = 400;

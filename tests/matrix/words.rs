@@ -1,6 +1,6 @@
 //! What a bad peer says in each protocol.
 
-use crate::{daemon::SECRET, faulty_proxy::Words};
+use crate::{daemon::SECRET, servers::faulty_proxy::Words};
 
 /// A server of HTTP.
 pub const HTTP: Words = Words {

@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-use crate::server::Influx;
+use crate::servers::influx::Influx;
 
 /// Series of the source, as it is configured here.
 pub const SERIES: u64 = 4;

@@ -13,7 +13,7 @@ use std::{fs, path::PathBuf, process::Stdio, thread, time::Duration};
 use crate::{
     book::Book,
     chance::Chance,
-    server::Influx,
+    servers::influx::Influx,
     support::{Daemon, Home, within},
 };
 

@@ -6,7 +6,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use crate::{chance::Chance, server::Influx};
+use crate::{chance::Chance, servers::influx::Influx};
 
 /// It is stopped and started until somebody wants it back.
 pub struct Unrest {

@@ -17,10 +17,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    running::Running,
-    support::{free_port, within},
-};
+use super::running::Running;
+use crate::support::{free_port, within};
 
 /// The domain that it has mailboxes in.
 pub const DOMAIN: &str = "postfix.test";

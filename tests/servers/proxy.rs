@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::wire::{Commits, Messages, asks_for_encryption, completed};
+use super::wire::{Commits, Messages, asks_for_encryption, completed};
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

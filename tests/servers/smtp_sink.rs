@@ -15,7 +15,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{running::Running, support::within};
+use super::running::Running;
+use crate::support::within;
 
 /// Debian's, whatever other Python comes first in the path.
 const PYTHON: &str = "/usr/bin/python3";

@@ -5,7 +5,7 @@ use std::path::Path;
 use haetae::store::Location;
 use serde_json::Value;
 
-use crate::postgres::Postgres;
+use crate::servers::postgres::Postgres;
 
 const SQLITE: &str = include_str!("../store/earlier/sqlite.sql");
 const POSTGRES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/store/earlier/postgres.sql");

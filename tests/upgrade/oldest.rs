@@ -6,7 +6,7 @@ use haetae::store::{Location, Store, StoreError};
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 
 use super::{OWNER, runtime};
-use crate::postgres::Postgres;
+use crate::servers::postgres::Postgres;
 
 /// The tables before there were groups.
 const TABLES: [&str; 2] = [
