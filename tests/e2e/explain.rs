@@ -8,12 +8,10 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{fs, time::Duration};
 
+use crate::support::{Home, user, within};
 use serde_json::Value;
-use support::{Home, user, within};
 
 const LONG: Duration = Duration::from_mins(1);
 

@@ -7,18 +7,14 @@
     reason = "a test; JSON that is missing reads as null"
 )]
 
-#[path = "clock/setting.rs"]
-mod setting;
-mod support;
-
 use std::{
     fs, thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::setting::Setting;
+use crate::support::{Daemon, Home, within};
 use serde_json::Value;
-use setting::Setting;
-use support::{Daemon, Home, within};
 
 const PIPELINE: &str = r#"
 [sources.written]

@@ -6,16 +6,11 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-#[path = "../plugins/email/src/tests/decode.rs"]
-mod decode;
-mod servers;
-mod support;
-
 use std::{fs, time::Duration};
 
-use decode::Decoded;
-use servers::{certificates::Authority, postfix::Postfix, smtp_sink::SmtpSink};
-use support::{Home, within};
+use crate::decode::Decoded;
+use crate::servers::{certificates::Authority, postfix::Postfix, smtp_sink::SmtpSink};
+use crate::support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 

@@ -2,17 +2,14 @@
 //! judged: whatever else keeps the machine busy, it begins and ends.
 #![expect(clippy::disallowed_methods, reason = "the test's own clock")]
 
-mod servers;
-mod support;
-
 use std::{
     fs, thread,
     time::{Duration, SystemTime},
 };
 
+use crate::servers::busy::Busy;
+use crate::support::{Home, within};
 use serde_json::Value;
-use servers::busy::Busy;
-use support::{Home, within};
 
 const PIPELINE: &str = r#"
 [sources.own]

@@ -8,8 +8,6 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -20,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{Daemon, Home, within};
 use haetae::descriptors;
-use support::{Daemon, Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 const WHOLE: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";

@@ -9,18 +9,14 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-#[path = "database/watch.rs"]
-mod watch;
-
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
+use crate::support::{Daemon, Home, LEVELS, within};
+use crate::watch::Watch;
 use serde_json::Value;
-use support::{Daemon, Home, LEVELS, within};
-use watch::Watch;
 
 const LONG: Duration = Duration::from_mins(1);
 

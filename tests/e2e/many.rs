@@ -1,14 +1,11 @@
 //! Many firing alarms outlive a kill: all go on, nobody is told twice, and they are judged.
 #![expect(clippy::indexing_slicing, reason = "a test")]
 
-mod control;
-mod support;
-
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use control::{Control, last_slot};
+use crate::control::{Control, last_slot};
+use crate::support::{Home, within};
 use serde_json::Value;
-use support::{Home, within};
 
 const ALARMS: usize = 2_000;
 const LIMIT: Duration = Duration::from_mins(2);

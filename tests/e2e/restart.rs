@@ -8,20 +8,15 @@
     reason = "a test with the test's own clock; an index into JSON that is missing reads as null"
 )]
 
-#[path = "../plugins/email/src/tests/decode.rs"]
-mod decode;
-mod servers;
-mod support;
-
 use std::{
     fs, thread,
     time::{Duration, SystemTime},
 };
 
-use decode::Decoded;
+use crate::decode::Decoded;
+use crate::servers::smtp_sink::SmtpSink;
+use crate::support::{Home, within};
 use serde_json::Value;
-use servers::smtp_sink::SmtpSink;
-use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 

@@ -7,8 +7,6 @@
     reason = "a test, with the test's own clock"
 )]
 
-mod support;
-
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
@@ -17,8 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::support::{Home, within};
 use serde_json::Value;
-use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 const ASKED: Duration = Duration::from_secs(3);

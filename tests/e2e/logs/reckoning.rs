@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    kept::{Alarm, Kept},
-    stream::Line,
-};
+use super::kept::{Alarm, Kept};
+use crate::stream::Line;
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -10,9 +10,6 @@
     reason = "a test; JSON that is missing reads as null"
 )]
 
-mod servers;
-mod support;
-
 use std::{
     fs,
     sync::{
@@ -22,6 +19,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::servers::{influx::Influx, smtp_sink::SmtpSink};
+use crate::support::{Home, within};
 use haetae::{
     app::{App, Options},
     clock::Clock,
@@ -29,8 +28,6 @@ use haetae::{
     plugin::catalog::{Catalog, Storage},
 };
 use serde_json::Value;
-use servers::{influx::Influx, smtp_sink::SmtpSink};
-use support::{Home, within};
 use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_mins(1);

@@ -1,11 +1,9 @@
 //! Logs on their way to a sink: cut like samples, chosen by `match`, within their limits.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test")]
 
-mod support;
-
 use std::{fs, time::Duration};
 
-use support::{Home, within};
+use crate::support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 

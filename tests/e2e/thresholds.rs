@@ -8,16 +8,14 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{
     io::{Read, Write},
     os::unix::net::UnixStream,
     time::Duration,
 };
 
+use crate::support::{Home, user, within};
 use serde_json::Value;
-use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -229,7 +227,7 @@ fn unread(home: &Home) {
 fn explained(home: &Home, threshold: &str) {
     let alarms = home.json(&["alarm", "list", "--match", "id=a"]).unwrap();
     let alarm = alarms["alarms"][0]["id"].as_str().unwrap();
-    let by = format!("numbers of threshold {threshold} ({}: batch)", support::user());
+    let by = format!("numbers of threshold {threshold} ({}: batch)", user());
     let output = home.output(&["explain", alarm]);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.contains(&by), "{by} in\n{told}");

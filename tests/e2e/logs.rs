@@ -12,26 +12,19 @@
     reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
 )]
 
-#[path = "kills/chance.rs"]
-mod chance;
-#[path = "logs/kept.rs"]
 mod kept;
-#[path = "logs/reckoning.rs"]
 mod reckoning;
-#[path = "../plugins/demo/src/stream.rs"]
-mod stream;
-mod support;
 
 use std::{
     fs, thread,
     time::{Duration, SystemTime},
 };
 
-use chance::Chance;
+use crate::chance::Chance;
+use crate::stream::{Line, Stream};
+use crate::support::{Daemon, Home, within};
 use haetae_plugin::{Timestamp, Window};
 use kept::Kept;
-use stream::{Line, Stream};
-use support::{Daemon, Home, within};
 
 const RATE: u32 = 200;
 const CYCLE: Duration = Duration::from_secs(4);

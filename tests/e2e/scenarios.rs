@@ -7,12 +7,10 @@
     reason = "a test"
 )]
 
-mod support;
-
 use std::{fs, process::Output};
 
+use crate::support::Home;
 use serde_json::Value;
-use support::Home;
 
 const PLAN: &str = include_str!("scenarios/haetae.toml");
 const RENAMED: &str = include_str!("scenarios/renamed.toml");

@@ -7,12 +7,10 @@
     reason = "a test"
 )]
 
-mod support;
-
 use std::fs;
 
+use crate::support::Home;
 use serde_json::{Value, json};
-use support::Home;
 
 const RULE: &str = r#"
 [sources.paas]
@@ -191,7 +189,7 @@ fn a_configuration_with_mistakes_is_not_tested() {
 #[test]
 fn the_tests_of_the_default_configuration_pass() {
     let home = Home::with_plugins(&[]);
-    fs::write(home.path("haetae.toml"), include_str!("../etc/haetae.toml")).unwrap();
+    fs::write(home.path("haetae.toml"), include_str!("../../etc/haetae.toml")).unwrap();
     let answer = home.json(&["test"]).unwrap();
     assert_eq!((&answer["ok"], &answer["passed"]), (&json!(true), &json!(1)), "{answer:#}");
 }

@@ -8,11 +8,6 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod servers;
-mod support;
-#[path = "database/watch.rs"]
-mod watch;
-
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -20,9 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use servers::postgres::Postgres;
-use support::{Daemon, Home, LEVELS, free_port, within};
-use watch::Watch;
+use crate::servers::postgres::Postgres;
+use crate::support::{Daemon, Home, LEVELS, free_port, within};
+use crate::watch::Watch;
 
 const LONG: Duration = Duration::from_mins(1);
 /// The longest that an answer may take.

@@ -7,8 +7,6 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{
     fs,
     io::Read,
@@ -18,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Home, built, within};
+use crate::support::{Home, built, within};
 
 const LONG: Duration = Duration::from_mins(1);
 /// Many times as many in the soak.

@@ -7,10 +7,9 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{fs, path::Path, time::Duration};
 
+use crate::support::{Home, built, within};
 use haetae::{
     clock::Clock,
     plugin::{
@@ -21,7 +20,6 @@ use haetae::{
 };
 use haetae_plugin::{Fault, Question, Timestamp};
 use serde_json::Value;
-use support::{Home, within};
 use tokio_util::sync::CancellationToken;
 
 /// A fault of a source, the states that it may lead to, a part of the cause that is shown, and the
@@ -282,7 +280,7 @@ fn a_file_that_is_no_plugin_is_named_with_cause_and_cure() {
     let home = Home::with_plugins(&["faulty"]);
     let directory = home.path("odd");
     fs::create_dir(&directory).expect("a directory");
-    let good = fs::read(support::built().join("libhaetae_host.so")).expect("it was built");
+    let good = fs::read(built().join("libhaetae_host.so")).expect("it was built");
     let write = |name: &str, bytes: &[u8]| fs::write(directory.join(name), bytes).expect("written");
     for percent in [1, 10, 50, 99] {
         write(&format!("cut{percent}.so"), good.get(..good.len() * percent / 100).expect("less"));

@@ -7,14 +7,11 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod control;
-mod support;
-
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
-use control::{Control, await_slot};
+use crate::control::{Control, await_slot};
+use crate::support::{Home, within};
 use serde_json::Value;
-use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(3);
 /// Evaluators, and the alarms that each of them has in the end.

@@ -1,7 +1,5 @@
 //! `haetae run --demo`, as a newcomer sees it: on the terminal and by the printed curl line.
 
-mod support;
-
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -11,8 +9,8 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{Home, within};
 use serde_json::Value;
-use support::{Home, within};
 
 #[test]
 fn the_demo_fires_and_resolves_and_leaves_nothing_behind() {

@@ -8,9 +8,6 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod servers;
-mod support;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -21,6 +18,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::servers::influx::Influx;
+use crate::support::{Home, within};
 use haetae::{
     clock::Clock,
     engine::next_slot,
@@ -32,8 +31,6 @@ use haetae::{
 };
 use haetae_plugin::{Answer, Question, Timestamp};
 use serde_json::{Value, json};
-use servers::influx::Influx;
-use support::{Home, within};
 use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_mins(1);

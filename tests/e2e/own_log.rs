@@ -5,8 +5,6 @@
     reason = "a test; JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Write},
@@ -15,8 +13,8 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{Home, within};
 use serde_json::Value;
-use support::{Home, within};
 
 const PIPELINE: &str = r#"
 [sources.written]

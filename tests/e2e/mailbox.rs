@@ -7,17 +7,12 @@
     reason = "a test, with the test's own clock"
 )]
 
-#[path = "../plugins/email/src/tests/decode.rs"]
-mod decode;
-mod servers;
-mod support;
-
 use std::time::Duration;
 
-use decode::Decoded;
+use crate::decode::Decoded;
+use crate::servers::{busy::Busy, influx::Influx, postfix::Postfix};
+use crate::support::{Home, within};
 use jiff::{Timestamp, fmt::rfc2822};
-use servers::{busy::Busy, influx::Influx, postfix::Postfix};
-use support::{Home, within};
 
 /// On a machine that others keep busy as well, each step takes its time.
 const LONG: Duration = Duration::from_mins(2);

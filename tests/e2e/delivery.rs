@@ -7,15 +7,12 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod servers;
-mod support;
-
 use std::{fs, process::Command, time::Duration};
 
+use crate::servers::{postgres::Postgres, smtp_sink::SmtpSink};
+use crate::support::{Home, within};
 use regex::Regex;
 use serde_json::Value;
-use servers::{postgres::Postgres, smtp_sink::SmtpSink};
-use support::{Home, within};
 
 const LONG: Duration = Duration::from_mins(1);
 

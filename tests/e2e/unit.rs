@@ -6,8 +6,6 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
-mod support;
-
 use std::{
     fs,
     os::unix::process::ExitStatusExt,
@@ -15,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use support::{Daemon, Home, LEVELS, within};
+use crate::support::{Daemon, Home, LEVELS, within};
 
 const LONG: Duration = Duration::from_mins(1);
-const UNIT: &str = include_str!("../packaging/systemd/haetae.service");
+const UNIT: &str = include_str!("../../packaging/systemd/haetae.service");
 
 /// What the unit says of a key; each stands once.
 fn key(name: &str) -> &'static str {

@@ -1,0 +1,54 @@
+//! End to end: what needs the built program, a script and at most a light server is one binary, a file a subject.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests; an index into JSON that is missing reads as null; some print what they saw"
+)]
+
+#[path = "../kills/chance.rs"]
+mod chance;
+mod clock;
+mod connections;
+#[path = "../control.rs"]
+mod control;
+mod damaged;
+#[path = "../../plugins/email/src/tests/decode.rs"]
+mod decode;
+mod delivery;
+mod demo;
+mod email;
+mod explain;
+mod faults;
+mod health;
+mod influx;
+mod log_sink;
+mod logs;
+mod mailbox;
+mod many;
+mod outage;
+mod own_log;
+mod pauses;
+mod people;
+mod pipeline;
+mod restart;
+mod rules;
+mod scenarios;
+#[path = "../servers.rs"]
+mod servers;
+#[path = "../clock/setting.rs"]
+mod setting;
+mod stages;
+mod storm;
+#[path = "../../plugins/demo/src/stream.rs"]
+mod stream;
+#[path = "../support.rs"]
+mod support;
+mod thresholds;
+mod unit;
+#[path = "../database/watch.rs"]
+mod watch;
