@@ -487,3 +487,20 @@ async fn only_what_the_sink_has_is_answered() {
     assert_eq!(threads(&rig.taken("mail"))[0].1, Some(worse));
     assert_eq!(threads(&rig.taken("log"))[0].1, Some(first));
 }
+
+#[tokio::test]
+async fn each_try_counts_with_its_result() {
+    let mut rig = Rig::new(&plan(&format!("{MAIL}give_up = \"30m\"\n"))).await;
+    let tell = |host: &str, second| of(host, Reason::First, &[firing(host)], second);
+    rig.step(0, tell("a", 0)).await;
+    rig.says("mail", Some(Verdict::Rejected { reason: "no".into() }));
+    rig.step(10, tell("b", 10)).await;
+    rig.says("mail", Some(Verdict::Retry { reason: "busy".into(), after: None }));
+    rig.step(20, tell("c", 20)).await;
+    let results = |rig: &Rig| rig.outbox.recipients.get("mail").unwrap().metrics.results();
+    let counted = [("delivered", 1), ("retried", 1), ("rejected", 1), ("given_up", 0)];
+    assert_eq!(results(&rig), counted);
+    rig.set(20 + 3 * LONG);
+    rig.turn().await;
+    assert_eq!(results(&rig), [counted[0], counted[1], counted[2], ("given_up", 1)]);
+}

@@ -41,6 +41,7 @@ use crate::{
     engine::{Effects, Transition},
     http::{self, View, counted::Counted},
     people::People,
+    pipeline::evaluation::Counts,
     plugin::{
         catalog::Catalog,
         lend::{Cells, Pool, Shared},
@@ -134,6 +135,7 @@ impl App {
             refused: catalog.refused().to_vec(),
             engine: judging.questions.clone(),
             heartbeat: judging.heartbeat.clone(),
+            recipients: outbox.recipients.clone(),
             stages: stages.clone(),
             store: store.clone(),
             health: outbox.health.clone(),
@@ -180,6 +182,7 @@ impl App {
     ) -> Result<mpsc::Receiver<Effects>, StartError> {
         let (plan, clock) = (wiring.plan, &wiring.shared.clock);
         let restored = opening::alarms(&self.store, plan, clock, restored, meanwhile).await?;
+        self.view.parts().counted.begin(Counts::of(&restored.engine));
         let Running { thread, ended, effects } = ends.start(restored, clock)?;
         self.engine = Some(thread);
         self.guard(ended);

@@ -4,6 +4,7 @@ pub mod commit;
 pub mod dispatch;
 mod expiry;
 pub mod handoff;
+pub mod metrics;
 pub mod recipient;
 mod record;
 pub mod render;

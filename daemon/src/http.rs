@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, routing::get};
+use axum::{Router, extract::State, http::HeaderMap, routing::get};
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::{Notify, mpsc, oneshot},
@@ -37,6 +37,7 @@ pub use self::{
 };
 use crate::{
     clock::Clock,
+    deliver::recipient::Recipients,
     descriptors,
     engine::{AlarmView, notify::Explanation},
     people::People,
@@ -80,6 +81,8 @@ pub struct Parts {
     pub engine: mpsc::Sender<Question>,
     /// That the engine gets on.
     pub heartbeat: Heartbeat,
+    /// The sinks that take notifications.
+    pub recipients: Recipients,
     /// The daemon's tasks.
     pub stages: Stages,
     /// The store.
@@ -186,7 +189,10 @@ pub fn public(view: View) -> Router {
     Router::new()
         .route("/healthz", get(|State(view): State<View>| async move { view.health() }))
         .route("/readyz", get(|State(view): State<View>| async move { view.readiness() }))
-        .route("/metrics", get(|State(view): State<View>| metrics::answer(view)))
+        .route(
+            "/metrics",
+            get(|State(view): State<View>, headers: HeaderMap| metrics::answer(view, headers)),
+        )
         .with_state(view)
 }
 

@@ -17,6 +17,7 @@ use haetae::{
         commit::Outbox,
         dispatch::Dispatch,
         handoff::Handoff,
+        metrics::DeliveryMetrics,
         recipient::{Recipient, Recipients},
         render::Voice,
         work::Work,
@@ -84,6 +85,7 @@ impl Rig {
                 },
                 outlet: outlet(post),
                 handoff: Arc::<Handoff>::default(),
+                metrics: DeliveryMetrics::default(),
             });
         }
         let recipients = Recipients::new(recipients);

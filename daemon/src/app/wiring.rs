@@ -12,6 +12,7 @@ use crate::{
     config::{Kinds, Plan, Sink, Source},
     deliver::{
         commit::Outbox,
+        metrics::DeliveryMetrics,
         recipient::{Recipient, Recipients},
         render::Voice,
     },
@@ -173,6 +174,7 @@ impl WiredSink {
             voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
             outlet: self.outlet.clone(),
             handoff: Arc::default(),
+            metrics: DeliveryMetrics::default(),
         }
     }
 }

@@ -201,6 +201,8 @@ impl Dispatch {
                 deliver.await
             };
             work.took(held.len(), started.elapsed(), sink.plan.deadline);
+            let fates = fates(held.len(), &outcome);
+            sink.metrics.count(&held, &fates, self.clock.now());
             if later.len() < work.together {
                 later.append(&mut sink.handoff.take());
             }
@@ -209,7 +211,7 @@ impl Dispatch {
             let mut recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates: fates(held.len(), &outcome),
+                fates,
                 claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),

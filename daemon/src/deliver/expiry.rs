@@ -41,10 +41,12 @@ impl Dispatch {
             }
             let until = jiff::Timestamp::from_second(until.seconds()).unwrap_or_default();
             let reason = format!("nothing is sent to the sink until {until}");
+            let fates = fates(claimed.len(), &Err(Undelivered { reason, wait: None }));
+            sink.metrics.count(&claimed, &fates, now);
             let recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates: fates(claimed.len(), &Err(Undelivered { reason, wait: None })),
+                fates,
                 claimed,
                 next: Vec::new(),
                 old: Vec::new(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use haetae_plugin::Records;
 
-use super::{handoff::Handoff, render::Voice};
+use super::{handoff::Handoff, metrics::DeliveryMetrics, render::Voice};
 use crate::{config::Sink, plugin::sink::Outlet};
 
 /// A sink as delivery sees it.
@@ -20,6 +20,8 @@ pub struct Recipient {
     pub outlet: Outlet,
     /// Where its dispatcher is handed what is written while it waits.
     pub handoff: Arc<Handoff>,
+    /// What became of its notifications.
+    pub metrics: DeliveryMetrics,
 }
 
 /// All sinks, by name.

@@ -32,6 +32,13 @@ pub struct Counted {
     engine: Mutex<Counts>,
 }
 
+impl Counted {
+    /// What the engine counts at its start, for whoever asks while it is at work for the first time.
+    pub(crate) fn begin(&self, counts: Counts) {
+        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}
+
 impl View {
     /// Asks the store, for as long as whoever reads an answer can wait.
     pub(crate) async fn soon<T, E: From<StoreError>>(

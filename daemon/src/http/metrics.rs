@@ -1,26 +1,35 @@
-//! The daemon's own metrics, in OpenMetrics' text: made anew from the status at each request.
+//! The daemon's own metrics, made anew from the status at each request.
 
 mod connections;
+mod delivery;
+mod evaluation;
+mod families;
+mod format;
+mod process;
 mod waiting;
 
+use std::collections::BTreeSet;
+
 use axum::{
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use haetae_plugin::Severity;
 use prometheus_client::{
     collector::Collector,
-    encoding::text::encode,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{
-        counter::ConstCounter,
-        family::Family,
-        gauge::{ConstGauge, Gauge},
-    },
+    encoding::{DescriptorEncoder, text::encode},
+    metrics::{MetricType, info::Info},
     registry::Registry,
 };
 
-use self::{connections::Connected, waiting::Waiting};
+use self::{
+    connections::Connected,
+    delivery::Delivery,
+    evaluation::Evaluation,
+    families::{Families, Labels},
+    format::{Format, as_text},
+    process::Process,
+    waiting::Waiting,
+};
 use super::View;
 use crate::{
     plugin::{
@@ -30,35 +39,32 @@ use crate::{
     telemetry,
 };
 
-/// Answers `GET /metrics`.
-pub async fn answer(view: View) -> Response {
+/// Answers `GET /metrics` in the format that is asked for.
+pub async fn answer(view: View, headers: HeaderMap) -> Response {
     let snapshot = Snapshot {
         instances: view.instances(),
         cells: cells(&view),
-        alarms: alarms(&view).await,
         ready: view.unready().is_empty(),
         restarts: view.parts().stages.restarts(),
     };
-    let mut registry = Registry::with_prefix("haetae");
-    registry.register_collector(Box::new(snapshot));
-    registry.register_collector(Box::new(Waiting::of(&view).await));
-    registry.register_collector(Box::new(Connected::of(&view)));
+    let mut registry = Registry::default();
+    let process = Process::now(view.parts().started);
+    registry.sub_registry_with_prefix("process").register_collector(Box::new(process));
+    let haetae = registry.sub_registry_with_prefix("haetae");
+    haetae.register_collector(Box::new(snapshot));
+    haetae.register_collector(Box::new(Evaluation::of(&view).await));
+    haetae.register_collector(Box::new(Delivery(view.parts().recipients.clone())));
+    haetae.register_collector(Box::new(Waiting::of(&view).await));
+    haetae.register_collector(Box::new(Connected::of(&view)));
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-        .into_response()
-}
-
-/// Firing alarms by severity.
-async fn alarms(view: &View) -> Vec<(Severity, i64)> {
-    let firing = view.counts().await.map(|counts| counts.firing);
-    firing
-        .into_iter()
-        .flatten()
-        .map(|(severity, count)| (severity, i64::try_from(count).unwrap_or(i64::MAX)))
-        .collect()
+    let format = Format::accepted(&headers);
+    if format == Format::Text {
+        text = as_text(&text);
+    }
+    ([(CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
 fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
@@ -70,7 +76,6 @@ fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
 struct Snapshot {
     instances: Vec<InstanceStatus>,
     cells: Vec<(String, Vec<Cell>)>,
-    alarms: Vec<(Severity, i64)>,
     ready: bool,
     restarts: u64,
 }
@@ -89,80 +94,71 @@ const COUNTS: [(&str, &str, Count); 8] = [
 ];
 
 impl Collector for Snapshot {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut families = Families(encoder);
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        families.family("build", "Its version", MetricType::Info, [(Vec::new(), version)])?;
         for (name, help, count) in COUNTS {
-            let counter = ConstCounter::new(0_u64);
-            let mut family = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-            for status in &self.instances {
-                let labels = [("instance", status.name.as_str()), ("role", status.role.as_str())];
-                let counter = ConstCounter::new(count(&status.counts));
-                counter.encode(family.encode_family(&labels)?)?;
-            }
+            families.counter(name, help, self.each(|status| count(&status.counts)))?;
         }
-        let up = ConstGauge::new(0_i64);
-        let mut family =
-            encoder.encode_descriptor("instance_up", "Whether it works", None, up.metric_type())?;
-        for status in &self.instances {
-            let labels = [("instance", status.name.as_str()), ("role", status.role.as_str())];
-            let up = matches!(status.state, State::Ok | State::Degraded);
-            ConstGauge::new(i64::from(up)).encode(family.encode_family(&labels)?)?;
-        }
-        let ready = ConstGauge::new(i64::from(self.ready));
-        let help = "Whether it judges and can write";
-        ready.encode(encoder.encode_descriptor("ready", help, None, ready.metric_type())?)?;
-        let restarts = ConstCounter::new(self.restarts);
+        let is_up = |status: &InstanceStatus| matches!(status.state, State::Ok | State::Degraded);
+        let up = self.each(|status| u32::from(is_up(status)));
+        families.gauge("instance_up", "Whether it works", up)?;
+        let ready = [(Vec::new(), u32::from(self.ready))];
+        families.gauge("ready", "Whether it judges and can write", ready)?;
+        let restarts = [(Vec::new(), self.restarts)];
         let help = "Stages of the daemon that were started again";
-        let kind = restarts.metric_type();
-        restarts.encode(encoder.encode_descriptor("stage_restarts", help, None, kind)?)?;
-        let dropped = ConstCounter::new(telemetry::dropped());
+        families.counter("stage_restarts", help, restarts)?;
+        let dropped = [(Vec::new(), telemetry::dropped())];
         let help = "Lines of the daemon's own log that could not be written";
-        let family =
-            encoder.encode_descriptor("log_lines_dropped", help, None, dropped.metric_type())?;
-        dropped.encode(family)?;
-        let firing: Family<[(&str, &str); 1], Gauge> = Family::default();
-        for (severity, count) in &self.alarms {
-            firing.get_or_create(&[("severity", severity.as_str())]).set(*count);
-        }
-        let family = encoder.encode_descriptor(
-            "alarms_firing",
-            "Firing alarms",
-            None,
-            firing.metric_type(),
-        )?;
-        firing.encode(family)?;
-        self.encode_cells(encoder)
+        families.counter("log_lines_dropped", help, dropped)?;
+        self.encode_cells(families)
     }
 }
 
 impl Snapshot {
+    /// A sample for each instance.
+    fn each<V>(
+        &self,
+        value: impl Fn(&InstanceStatus) -> V,
+    ) -> impl Iterator<Item = (Labels<'_>, V)> {
+        self.instances.iter().map(move |status| {
+            let labels = vec![("instance", status.name.as_str()), ("role", status.role.as_str())];
+            (labels, value(status))
+        })
+    }
+
     /// The plugins' own metrics: instances that use one name share a family.
-    fn encode_cells(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut names: Vec<(&str, bool)> = Vec::new();
-        for cell in self.cells.iter().flat_map(|(_, cells)| cells) {
-            if !names.contains(&(cell.name.as_str(), cell.total)) {
-                names.push((&cell.name, cell.total));
-            }
-        }
-        for (name, total) in names {
-            let full = format!("plugin_{name}");
-            let kind = if total {
-                ConstCounter::new(0.0).metric_type()
-            } else {
-                ConstGauge::new(0.0).metric_type()
-            };
-            let mut family = encoder.encode_descriptor(&full, "A plugin's own", None, kind)?;
+    fn encode_cells(&self, mut families: Families<'_>) -> Result<(), std::fmt::Error> {
+        let names = |total: bool| {
+            let cells = self.cells.iter().flat_map(|(_, cells)| cells);
+            cells.filter(move |cell| cell.total == total).map(family).collect::<BTreeSet<_>>()
+        };
+        let samples = |name: &str, total: bool| {
+            let mut samples = Vec::new();
             for (instance, cells) in &self.cells {
-                for cell in cells.iter().filter(|cell| cell.name == name && cell.total == total) {
-                    let labels = [("instance", instance.as_str())];
-                    let metric = family.encode_family(&labels)?;
-                    if total {
-                        ConstCounter::new(cell.value).encode(metric)?;
-                    } else {
-                        ConstGauge::new(cell.value).encode(metric)?;
-                    }
-                }
+                let mut cells = cells.iter();
+                let cell = cells.find(|cell| cell.total == total && family(cell) == name);
+                samples
+                    .extend(cell.map(|cell| (vec![("instance", instance.as_str())], cell.value)));
             }
+            samples
+        };
+        let (counters, gauges) = (names(true), names(false));
+        for name in &counters {
+            families.counter(&format!("plugin_{name}"), "A plugin's own", samples(name, true))?;
+        }
+        for name in &gauges {
+            // Two families of one name would spoil the whole answer.
+            let suffix = if counters.contains(name) { "_value" } else { "" };
+            let full = format!("plugin_{name}{suffix}");
+            families.gauge(&full, "A plugin's own", samples(name, false))?;
         }
         Ok(())
     }
+}
+
+/// The family of a plugin's metric, without what formats add to the name.
+fn family(cell: &Cell) -> &str {
+    if cell.total { cell.name.strip_suffix("_total").unwrap_or(&cell.name) } else { &cell.name }
 }

@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use haetae_plugin::Severity;
+use haetae_plugin::{Severity, Timestamp};
+use prometheus_client::metrics::histogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tokio::{
     runtime::Handle,
@@ -80,6 +81,15 @@ pub struct Counts {
     pub evaluators: Vec<EvaluatorStatus>,
 }
 
+impl Counts {
+    /// What an engine counts now.
+    pub fn of(engine: &Engine) -> Self {
+        let firing = [Severity::Critical, Severity::Warning];
+        let firing = firing.map(|severity| (severity, engine.firing(severity))).into();
+        Self { firing, evaluators: engine.evaluators() }
+    }
+}
+
 /// What the engine's thread takes and gives.
 pub struct Channels {
     /// What to judge; the engine runs until it closes.
@@ -94,7 +104,10 @@ pub struct Channels {
     pub alive: oneshot::Sender<()>,
 }
 
-/// That the engine gets on, for whoever looks without asking it.
+/// Upper limits of how long an input takes, in seconds.
+const DURATIONS: [f64; 10] = [0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// That the engine gets on, and how fast, for whoever looks without asking it.
 #[derive(Clone, Debug)]
 pub struct Heartbeat(Arc<Beats>);
 
@@ -105,23 +118,31 @@ struct Beats {
     last: AtomicU64,
     /// How many milliseconds what was due then was late.
     late: AtomicU64,
+    /// How long it took for each input.
+    durations: Histogram,
 }
 
 impl Default for Heartbeat {
     fn default() -> Self {
         let (last, late) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Beats { started: monotonic(), last, late }))
+        let durations = Histogram::new(DURATIONS);
+        Self(Arc::new(Beats { started: monotonic(), last, late, durations }))
     }
 }
 
 impl Heartbeat {
     /// How far the engine is behind: the age of what is due and not judged.
     pub fn behind(&self) -> Duration {
-        let Beats { started, last, late } = &*self.0;
+        let Beats { started, last, late, .. } = &*self.0;
         let silent = milliseconds(started.elapsed()).saturating_sub(last.load(Ordering::Relaxed));
         // It need not wake before the longest sleep is over.
         let silent = silent.saturating_sub(milliseconds(NAP));
         Duration::from_millis(silent.max(late.load(Ordering::Relaxed)))
+    }
+
+    /// How long the engine takes for an input and the slots that are due with it.
+    pub fn durations(&self) -> Histogram {
+        self.0.durations.clone()
     }
 
     fn beat(&self, late: Duration) {
@@ -165,11 +186,8 @@ pub fn start(
                 }
                 let jump = jump.map(|from| Input::Jumped { from });
                 for input in jump.into_iter().chain([input]) {
-                    let mut step = Step::new(input, now);
-                    while let Some(effects) = engine.advance(&mut step) {
-                        if !channels.hand_out(effects, &engine).await {
-                            return;
-                        }
+                    if !channels.judge(&mut engine, input, now).await {
+                        return;
                     }
                 }
             }
@@ -191,6 +209,24 @@ impl Channels {
                 () = sleep(nap) => return Some(Input::Tick),
             }
         }
+    }
+
+    /// Judges an input, and measures it without the time that the store takes. False: nobody takes
+    /// what follows.
+    async fn judge(&mut self, engine: &mut Engine, input: Input, now: Timestamp) -> bool {
+        let mut step = Step::new(input, now);
+        let mut took = Duration::ZERO;
+        loop {
+            let started = monotonic();
+            let effects = engine.advance(&mut step);
+            took += started.elapsed();
+            let Some(effects) = effects else { break };
+            if !self.hand_out(effects, engine).await {
+                return false;
+            }
+        }
+        self.heartbeat.0.durations.observe(took.as_secs_f64());
+        true
     }
 
     /// Gives effects to the store, and answers while it is behind. False: nobody takes them.
@@ -224,11 +260,7 @@ fn answer(engine: &Engine, question: Question) {
         Question::Preview { overrides, id, reply } => {
             drop(reply.send(engine.preview(&overrides, &id)));
         }
-        Question::Counts(asker) => {
-            let firing = [Severity::Critical, Severity::Warning];
-            let firing = firing.map(|severity| (severity, engine.firing(severity))).into();
-            drop(asker.send(Counts { firing, evaluators: engine.evaluators() }));
-        }
+        Question::Counts(asker) => drop(asker.send(Counts::of(engine))),
         Question::Explain(alarm, asker) => {
             drop(asker.send(engine.explain(&alarm, engine.now())));
         }

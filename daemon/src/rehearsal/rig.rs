@@ -22,6 +22,7 @@ use crate::{
         commit::{Outbox, STORE},
         dispatch::Dispatch,
         handoff::Handoff,
+        metrics::DeliveryMetrics,
         recipient::{Recipient, Recipients},
         render::Voice,
         work::Work,
@@ -102,6 +103,7 @@ impl Rig {
                 &tasks,
             ),
             handoff: Arc::<Handoff>::default(),
+            metrics: DeliveryMetrics::default(),
         };
         let recipients = Recipients::new(plan.sinks.iter().map(recipient).collect());
         let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
-};
+use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
+use super::families::Families;
 use crate::http::{Connections, View};
 
 /// The connections of both listeners.
@@ -28,22 +25,15 @@ impl Connected {
 }
 
 impl Collector for Connected {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let (name, open) = ("http_connections", ConstGauge::new(0_i64));
-        let mut family =
-            encoder.encode_descriptor(name, "Open connections", None, open.metric_type())?;
-        for connections in &self.0 {
-            let open = i64::try_from(connections.open()).unwrap_or(i64::MAX);
-            let labels = [("listener", connections.listener())];
-            ConstGauge::new(open).encode(family.encode_family(&labels)?)?;
-        }
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut families = Families(encoder);
+        let samples = |count: &dyn Fn(&Connections) -> u64| {
+            self.0.each_ref().map(|one| (vec![("listener", one.listener())], count(one)))
+        };
+        let open = samples(&|connections| connections.open() as u64);
+        families.gauge("http_connections", "Open connections", open)?;
         for (name, help, count) in COUNTS {
-            let counter = ConstCounter::new(0_u64);
-            let mut family = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-            for connections in &self.0 {
-                let labels = [("listener", connections.listener())];
-                ConstCounter::new(count(connections)).encode(family.encode_family(&labels)?)?;
-            }
+            families.counter(name, help, samples(&count))?;
         }
         Ok(())
     }

@@ -126,6 +126,9 @@ impl Lent {
             Uses::Thread | Uses::ThreadThenFail => Ok("a thread waits".into()),
             Uses::Metrics => {
                 self.context.counter("lent_calls").increment();
+                // Another name for the same family, and a gauge that would be one too.
+                self.context.counter("lent_bytes_total").increment();
+                self.context.gauge("lent_calls").set(1.0);
                 self.context.gauge("lent_level").set(7.5);
                 Ok("counted".into())
             }
