@@ -15,6 +15,8 @@
 mod lends;
 #[path = "plugins/outside.rs"]
 mod outside;
+#[path = "plugins/readme.rs"]
+mod readme;
 mod support;
 
 use std::{
@@ -237,7 +239,7 @@ fn a_third_partys_crate_of_a_dozen_lines_loads_and_raises_an_alarm() {
     assert!(lines <= 15, "the smallest source takes {lines} lines");
     assert!(!source.contains("unsafe") && !source.contains("extern"), "{source}");
 
-    let home = home_with(&outside::example_against_packages());
+    let home = home_with(&outside::example_against_packages("minimal"));
     let rule = "[evaluators.answered]\ninputs = [\"it\"]\nmetric = \"answer\"\ncritical = { above = 41 }\n";
     configure(&home, "minimal", "answered", rule);
     let daemon = home.start();

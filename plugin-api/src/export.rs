@@ -114,13 +114,13 @@ pub(crate) struct Role<T> {
 /// A kind in the making; `O` are the options that its roles share.
 pub struct Typed<O>(Kind, PhantomData<fn() -> O>);
 
-impl<O: JsonSchema> Typed<O> {
+impl<O> Typed<O> {
     /// A kind without roles.
     pub const fn new(name: &'static str) -> Self {
         let kind = Kind {
             name,
             sample: "",
-            schema: Some(schema::<O>),
+            schema: None,
             metrics: None,
             source: None,
             sink: None,
@@ -132,6 +132,7 @@ impl<O: JsonSchema> Typed<O> {
     /// Adds the source.
     #[must_use]
     pub const fn source<S: Source<Options = O>>(mut self) -> Self {
+        self.0.schema = Some(schema_of_source::<S>);
         self.0.source = Some(Role { records: S::YIELDS, open: abi::open_source::<S> });
         self.0.metrics = Some(metrics_with::<S>);
         self
@@ -140,6 +141,7 @@ impl<O: JsonSchema> Typed<O> {
     /// Adds the sink.
     #[must_use]
     pub const fn sink<S: Sink<Options = O>>(mut self) -> Self {
+        self.0.schema = Some(schema_of_sink::<S>);
         self.0.sink = Some(Role { records: S::TAKES, open: abi::open_sink::<S> });
         self
     }
@@ -147,6 +149,7 @@ impl<O: JsonSchema> Typed<O> {
     /// Adds the reader.
     #[must_use]
     pub const fn reader<R: Reader<Options = O>>(mut self) -> Self {
+        self.0.schema = Some(schema_of_reader::<R>);
         self.0.reader = Some(Role { records: &[], open: abi::open_reader::<R> });
         self
     }
@@ -162,6 +165,19 @@ impl<O: JsonSchema> Typed<O> {
     pub const fn kind(self) -> Kind {
         self.0
     }
+}
+
+// One a role: that options have a schema follows from the role, so whoever forgets it is told once.
+fn schema_of_source<S: Source>() -> Value {
+    schema::<S::Options>()
+}
+
+fn schema_of_sink<S: Sink>() -> Value {
+    schema::<S::Options>()
+}
+
+fn schema_of_reader<R: Reader>() -> Value {
+    schema::<R::Options>()
 }
 
 fn schema<O: JsonSchema>() -> Value {

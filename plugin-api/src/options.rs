@@ -1,9 +1,20 @@
-//! Types for a plugin's options.
+//! A plugin's options, and types for them.
 
 use std::{borrow::Cow, fmt, ops::Deref, str::FromStr, time::Duration as Std};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+};
+
+/// What the options of a role are: a struct with `#[haetae_plugin::options]` above it, which
+/// implements this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the options of a plugin: write `#[haetae_plugin::options]` above it",
+    label = "no `#[haetae_plugin::options]` stands above it"
+)]
+pub trait Options: DeserializeOwned + JsonSchema {}
 
 /// A length of time as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h 30m"`, `"7d"`; at most a
 /// hundred years, so that no sum of a few of them is beyond what a clock knows.

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
-
-use crate::{Answer, Batch, Context, Metric, Outcome, Question, Records, Result, Window};
+use crate::{
+    Answer, Batch, Context, Metric, Outcome, Question, Records, Result, Window, options::Options,
+};
 
 /// Produces samples, log records or notifications.
 ///
@@ -16,7 +15,7 @@ pub trait Source: Sized + Send + 'static {
     /// What it can yield.
     const YIELDS: &'static [Records];
     /// Its options: `#[haetae_plugin::options] struct …`.
-    type Options: DeserializeOwned + JsonSchema;
+    type Options: Options;
 
     /// The metrics that these options yield. Pure; `haetae check` and `plugin doc` read it.
     fn metrics(_options: &Self::Options) -> Vec<Metric> {
@@ -45,7 +44,7 @@ pub trait Sink: Sized + Send + 'static {
     /// What it takes.
     const TAKES: &'static [Records];
     /// Its options.
-    type Options: DeserializeOwned + JsonSchema;
+    type Options: Options;
 
     /// Connects.
     fn open(options: Self::Options, context: Context) -> Result<Self>;
@@ -57,7 +56,7 @@ pub trait Sink: Sized + Send + 'static {
 /// Answers questions on demand: a chart's range, a log search, an inventory.
 pub trait Reader: Sized + Send + 'static {
     /// Its options.
-    type Options: DeserializeOwned + JsonSchema;
+    type Options: Options;
 
     /// Connects.
     fn open(options: Self::Options, context: Context) -> Result<Self>;

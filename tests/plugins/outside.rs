@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use haetae_plugin::ABI_VERSION;
@@ -100,46 +101,90 @@ impl Source for Outside {
 }
 "#;
 
-/// The example, built against the packages as they would be published; returns its directory.
-pub(super) fn example_against_packages() -> PathBuf {
-    let packages = ["haetae-plugin", "haetae-plugin-macros"];
-    let mut package = cargo(&root());
-    package.args(["package", "--allow-dirty", "--no-verify", "--quiet"]);
-    package.args(packages.iter().flat_map(|name| ["-p", name]));
-    succeeds(&mut package);
-    let place = outside().join("minimal");
-    let source = root().join("plugin-api/examples/minimal");
-    for file in ["Cargo.toml", "src/lib.rs"] {
-        write(&place.join(file), &fs::read_to_string(source.join(file)).expect("the example"));
+/// An example, built against the packages as they would be published; returns its file.
+pub(super) fn example_against_packages(name: &str) -> PathBuf {
+    let patches = packages().iter();
+    let patches: Vec<&str> = patches.flat_map(|patch| ["--config", patch]).collect();
+    let (place, source) = (examples().join(name), root().join("plugin-api/examples").join(name));
+    let mut files = Vec::new();
+    files_of(&source, &mut files);
+    for file in files {
+        let path = file.strip_prefix(&source).expect("in it");
+        // In the tree it has the crate by its path; its copy has it from a registry.
+        let text =
+            fs::read_to_string(&file).expect("text").replace("{ path = \"../..\" }", "\"1\"");
+        write(&place.join(path), &text);
     }
     lock(&place);
-    let patches = packages.map(|name| {
-        let version = ABI_VERSION;
-        let archive = outside().join(format!("target/package/{name}-{version}.crate"));
-        let (unpacked, package) = (place.join("unpacked"), format!("{name}-{version}"));
-        fs::create_dir_all(&unpacked).expect("a directory");
-        succeeds(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&unpacked));
-        // All files of an archive are of one day in 2006: as unpacked, none would ever look changed.
-        let mut files = Vec::new();
-        files_of(&unpacked.join(&package), &mut files);
-        for file in files {
-            let path = file.strip_prefix(&unpacked).expect("in it");
-            write(&place.join(path), &fs::read_to_string(&file).expect("text"));
-        }
-        format!("patch.crates-io.{name}.path={:?}", place.join(package))
+    build_in(&examples().join("target"), &place, &format!("haetae-{name}"), &patches)
+}
+
+/// What the compiler says of a plugin with this source, that has the crate by its path.
+pub(super) fn refused_by_the_compiler(source: &str) -> String {
+    let place = examples().join("refused");
+    let path = root().join("plugin-api");
+    let manifest = PLUGIN_MANIFEST.replace("NAME", "refused");
+    let manifest = manifest.replace(
+        "haetae-plugin.workspace = true",
+        &format!("haetae-plugin = {{ path = {path:?} }}"),
+    );
+    write(&place.join("Cargo.toml"), &format!("{manifest}\n[workspace]\n"));
+    write(&place.join("src/lib.rs"), source);
+    lock(&place);
+    let mut build = cargo(&place);
+    build.env("CARGO_TARGET_DIR", examples().join("target")).args(["build", "--quiet"]);
+    let output = build.output().expect("it starts");
+    assert!(!output.status.success(), "it builds");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn examples() -> PathBuf {
+    outside().join("examples")
+}
+
+/// The crates, packed and unpacked again; the answer is what makes cargo take them. Once a process:
+/// tests beside each other would write the same files.
+fn packages() -> &'static [String] {
+    static PATCHES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let names = ["haetae-plugin", "haetae-plugin-macros"];
+        let mut package = cargo(&root());
+        package.args(["package", "--allow-dirty", "--no-verify", "--quiet"]);
+        package.args(names.iter().flat_map(|name| ["-p", name]));
+        succeeds(&mut package);
+        names.map(|name| format!("patch.crates-io.{name}.path={:?}", unpacked(name))).into()
     });
-    let patches: Vec<&str> = patches.iter().flat_map(|patch| ["--config", patch]).collect();
-    build(&place, "haetae-minimal", &patches)
+    &PATCHES
+}
+
+/// A package that was made, as whoever downloads it has it.
+fn unpacked(name: &str) -> PathBuf {
+    let package = format!("{name}-{ABI_VERSION}");
+    let archive = outside().join("target/package").join(format!("{package}.crate"));
+    let (place, unpacked) = (examples().join("packages"), examples().join("unpacked"));
+    fs::create_dir_all(&unpacked).expect("a directory");
+    succeeds(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&unpacked));
+    // All files of an archive are of one day in 2006: as unpacked, none would ever look changed.
+    let mut files = Vec::new();
+    files_of(&unpacked.join(&package), &mut files);
+    for file in files {
+        let path = file.strip_prefix(&unpacked).expect("in it");
+        write(&place.join(path), &fs::read_to_string(&file).expect("text"));
+    }
+    place.join(package)
 }
 
 fn build(place: &Path, package: &str, more: &[&str]) -> PathBuf {
-    let mut build = cargo(place);
     // A target of its own: of two copies with the same member paths cargo would take the other's
     // artefacts for fresh.
-    build.env("CARGO_TARGET_DIR", place.join("target"));
+    build_in(&place.join("target"), place, package, more)
+}
+
+fn build_in(target: &Path, place: &Path, package: &str, more: &[&str]) -> PathBuf {
+    let mut build = cargo(place);
+    build.env("CARGO_TARGET_DIR", target);
     succeeds(build.args(["build", "--quiet", "-p", package]).args(more));
     let file = format!("lib{}.so", package.replace('-', "_"));
-    place.join("target/debug").join(file)
+    target.join("debug").join(file)
 }
 
 fn cargo(place: &Path) -> Command {
