@@ -11,6 +11,9 @@
     reason = "tests"
 )]
 
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+#[path = "plugins/earlier.rs"]
+mod earlier;
 #[path = "plugins/lends.rs"]
 mod lends;
 #[path = "plugins/outside.rs"]
