@@ -40,7 +40,7 @@ use crate::{
     deliver::recipient::Recipients,
     descriptors,
     engine::{AlarmView, notify::Explanation},
-    people::People,
+    people::{CANDIDATES, People},
     pipeline::{
         evaluation::{Heartbeat, Overview, Question},
         queue::Queue,
@@ -135,10 +135,10 @@ impl View {
         overview.await.ok()
     }
 
-    /// The alarms whose ids start so, two of them at the most; `None` while it stops.
+    /// The alarms whose ids start so, one more than are named at the most; `None` while it stops.
     pub async fn find(&self, id: &str) -> Option<Vec<AlarmView>> {
         let (reply, found) = oneshot::channel();
-        self.parts.engine.send(Question::Find(id.into(), reply)).await.ok()?;
+        self.parts.engine.send(Question::Find(id.into(), CANDIDATES + 1, reply)).await.ok()?;
         found.await.ok()
     }
 

@@ -3,6 +3,7 @@
 
 mod acts;
 mod filter;
+mod named;
 mod silences;
 
 use haetae_plugin::Timestamp;
@@ -11,6 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 pub use self::{
     acts::{ActAnswer, ActRequest, BulkAnswer, BulkRequest, RefusedAct, Said},
     filter::Filter,
+    named::{CANDIDATES, Named, candidates},
     silences::{ShownSilence, SilenceAnswer, SilenceRequest, SilenceState, load},
 };
 use crate::{
@@ -43,6 +45,9 @@ pub enum PeopleError {
     /// Somebody else was faster.
     #[error("somebody changed it meanwhile: look at it again")]
     Conflict,
+    /// The start of an id is that of several.
+    #[error("{0}")]
+    Several(String),
     /// There is nothing of that name that goes on.
     #[error("{0}")]
     Unknown(String),

@@ -38,13 +38,12 @@ impl Engine {
         alarms
     }
 
-    /// Alarms that are pending, firing or recovering and whose ids start so; not more than two, which
-    /// say that it is not just one.
-    pub fn find(&self, id: &str) -> Vec<AlarmView> {
+    /// Alarms that are pending, firing or recovering and whose ids start so, so many at the most.
+    pub fn find(&self, id: &str, most: usize) -> Vec<AlarmView> {
         let own = self.evaluators.iter().flat_map(|evaluator| evaluator.find(id, &self.sources));
         let logs = self.logs.iter().flat_map(|log| log.find(id, self.outage(log)));
         let system = self.system.alarms().filter(|alarm| alarm.id.starts_with(id));
-        system.chain(own).chain(logs).take(2).collect()
+        system.chain(own).chain(logs).take(most).collect()
     }
 
     /// How many alarms of a severity fire.

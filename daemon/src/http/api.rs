@@ -9,12 +9,16 @@ use axum::{
     routing::get,
 };
 use haetae_plugin::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{View, explain, outbox, people, thresholds};
 use crate::{
+    config::Language,
+    deliver::render::Voice,
     engine::{AlarmView, EvaluatorStatus},
+    people::{CANDIDATES, Named, candidates},
     pipeline::queue::{ConsumerStats, Freed},
     plugin::status::InstanceStatus,
     stage::StageStatus,
@@ -279,25 +283,34 @@ async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
 
 /// The alarm whose id starts so; the answer if there is not just one.
 pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
-    let Some(found) = view.find(id).await else { return Err(stopping()) };
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(alarm), None) => Ok(alarm),
-        (Some(_), Some(_)) => {
-            let (title, cure) = ("more than one alarm starts so", "give more of its id");
-            Err(problem(StatusCode::CONFLICT, title, cure))
-        }
-        // One that has ended is known by its whole id.
-        (None, _) => match view.soon(view.parts().store.alarm(id)).await {
-            Ok(Some(standing)) => Ok(standing.alarm),
-            Ok(None) => Err(problem(
-                StatusCode::NOT_FOUND,
-                "no such alarm",
-                "see `haetae alarm list --all`; one that has ended is found by its whole id",
-            )),
-            Err(error) => Err(no_answer(&error)),
-        },
+    let Some(live) = view.find(id).await else { return Err(stopping()) };
+    let mut named = Named::among(live, id, |alarm: &AlarmView| &alarm.id);
+    if named == Named::Nothing {
+        let ended = view.soon(ended(view, id)).await.map_err(|error| no_answer(&error))?;
+        named = Named::among(ended, id, |alarm: &AlarmView| &alarm.id);
     }
+    match named {
+        Named::One(alarm) => Ok(alarm),
+        Named::Several(all) => {
+            let voice = Voice { language: Language::En, zone: TimeZone::UTC };
+            let words = |alarm: &AlarmView| (alarm.id.clone(), voice.summary(alarm));
+            let title = "more than one alarm starts so";
+            Err(problem(StatusCode::CONFLICT, title, &candidates(&all, words)))
+        }
+        Named::Nothing => {
+            Err(problem(StatusCode::NOT_FOUND, "no such alarm", "see `haetae alarm list --all`"))
+        }
+    }
+}
+
+/// Alarms that have ended, or rest, and whose ids start so.
+async fn ended(view: &View, id: &str) -> Result<Vec<AlarmView>, StoreError> {
+    let store = &view.parts().store;
+    let mut ended: Vec<_> = store.alarm(id).await?.into_iter().collect();
+    if ended.is_empty() {
+        ended = store.ended_from(id, CANDIDATES + 1).await?;
+    }
+    Ok(ended.into_iter().map(|standing| standing.alarm).collect())
 }
 
 async fn with_history(view: &View, alarm: AlarmView) -> Response {

@@ -228,6 +228,7 @@ fn failed(error: &PeopleError) -> Response {
         PeopleError::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
         PeopleError::Senseless(_) => (StatusCode::BAD_REQUEST, "not done"),
         PeopleError::Refused(_) | PeopleError::Conflict => (StatusCode::CONFLICT, "not done"),
+        PeopleError::Several(_) => (StatusCode::CONFLICT, "more than one silence starts so"),
         PeopleError::Unknown(_) => (StatusCode::NOT_FOUND, "nothing to end"),
     };
     problem(status, title, &error.to_string())

@@ -67,14 +67,21 @@ async fn list(State(view): State<View>) -> Response {
 }
 
 async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
-    match view.parts().thresholds.one(&id).await {
+    match one(&view, &id).await {
         Ok(one) => tagged(&one, Json(one.clone()).into_response()),
         Err(error) => refused(&error),
     }
 }
 
+async fn one(view: &View, id: &str) -> Result<Threshold, Refused> {
+    let thresholds = &view.parts().thresholds;
+    thresholds.one(&thresholds.id(id).await?).await
+}
+
 async fn history(State(view): State<View>, Path(id): Path<String>) -> Response {
-    match view.parts().thresholds.history(&id).await {
+    let thresholds = &view.parts().thresholds;
+    let history = async { thresholds.history(&thresholds.id(&id).await?).await };
+    match history.await {
         Ok(history) => Json(HistoryAnswer { history }).into_response(),
         Err(error) => refused(&error),
     }
@@ -100,7 +107,9 @@ async fn change(
     Body(text): Body<ThresholdText>,
 ) -> Response {
     let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };
-    answer(StatusCode::OK, view.parts().thresholds.set(Some(&id), &text, asked).await)
+    let thresholds = &view.parts().thresholds;
+    let set = async { thresholds.set(Some(&thresholds.id(&id).await?), &text, asked).await };
+    answer(StatusCode::OK, set.await)
 }
 
 async fn remove(
@@ -111,7 +120,9 @@ async fn remove(
     headers: HeaderMap,
 ) -> Response {
     let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };
-    answer(StatusCode::OK, view.parts().thresholds.remove(&id, asked).await)
+    let thresholds = &view.parts().thresholds;
+    let removed = async { thresholds.remove(&thresholds.id(&id).await?, asked).await };
+    answer(StatusCode::OK, removed.await)
 }
 
 /// The version of `If-Match`, as `ETag` gave it.
@@ -138,6 +149,7 @@ fn refused(error: &Refused) -> Response {
     let title = error.to_string();
     match error {
         Refused::NoSuch => problem(StatusCode::NOT_FOUND, &title, "see `haetae threshold list`"),
+        Refused::Several(candidates) => problem(StatusCode::CONFLICT, &title, candidates),
         Refused::ReadOnly(place) => {
             let detail = format!("change it at {place}, then reload");
             problem(StatusCode::CONFLICT, "it stands in the configuration", &detail)

@@ -5,7 +5,11 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{People, PeopleError, filter::fits};
+use super::{
+    People, PeopleError,
+    filter::fits,
+    named::{Named, candidates},
+};
 use crate::{
     engine::{
         AlarmView, Input, Matcher, Silence,
@@ -169,15 +173,38 @@ impl People {
     pub async fn end_silence(&self, id: &str, by: &str) -> Result<StoredSilence, PeopleError> {
         let _ordered = self.order.lock().await;
         let now = self.now();
-        let unknown =
-            || PeopleError::Unknown(format!("no silence `{id}`; see `haetae silence list`"));
-        let before = self.store.silence(id).await?.ok_or_else(unknown)?;
+        let before = self.named(id).await?;
         if !end(&self.store, &before, by, now).await? {
-            let text = format!("the silence `{id}` is over already");
+            let text = format!("the silence `{}` is over already", before.id);
             return Err(PeopleError::Unknown(text));
         }
         self.report(Input::Silences(load(&self.store, now).await?)).await;
         Ok(StoredSilence { ended: Some(now), version: before.version + 1, ..before })
+    }
+
+    /// The silence of an id, or of the start of one: one that is not over, if there is such a one.
+    async fn named(&self, id: &str) -> Result<StoredSilence, PeopleError> {
+        if let Some(silence) = self.store.silence(id).await? {
+            return Ok(silence);
+        }
+        let open = self.store.open_silences(self.now(), MOST).await?;
+        let mut named = Named::among(open, id, |silence| &silence.id);
+        if named == Named::Nothing {
+            let all = self.store.silences(LISTED).await?;
+            named = Named::among(all, id, |silence| &silence.id);
+        }
+        match named {
+            Named::One(silence) => Ok(silence),
+            Named::Nothing => {
+                Err(PeopleError::Unknown(format!("no silence `{id}`; see `haetae silence list`")))
+            }
+            Named::Several(all) => Err(PeopleError::Several(candidates(&all, |one| {
+                (
+                    one.id.clone(),
+                    format!("{} ({}: {})", one.matchers.join(" "), one.author, one.reason),
+                )
+            }))),
+        }
     }
 
     /// Silences, newest first; those that are over too, if `all`.

@@ -46,8 +46,8 @@ const NAP: Duration = Duration::from_secs(5);
 pub enum Question {
     /// Everything.
     Overview(oneshot::Sender<Overview>),
-    /// The alarms whose ids start so, two of them at the most.
-    Find(String, oneshot::Sender<Vec<AlarmView>>),
+    /// The alarms whose ids start so, so many at the most.
+    Find(String, usize, oneshot::Sender<Vec<AlarmView>>),
     /// Numbers: of many alarms, everything is much.
     Counts(oneshot::Sender<Counts>),
     /// What other thresholds would do.
@@ -256,7 +256,7 @@ fn answer(engine: &Engine, question: Question) {
             let evaluators = engine.evaluators();
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
         }
-        Question::Find(id, asker) => drop(asker.send(engine.find(&id))),
+        Question::Find(id, most, asker) => drop(asker.send(engine.find(&id, most))),
         Question::Preview { overrides, id, reply } => {
             drop(reply.send(engine.preview(&overrides, &id)));
         }

@@ -151,6 +151,18 @@ impl Store {
         })
         .await
     }
+
+    /// Alarms that have ended and whose ids start so, newest day first.
+    pub async fn ended_from(&self, start: &str, most: usize) -> Result<Vec<Standing>, StoreError> {
+        // Ids are hexadecimal digits, `-` and digits: all that start so are before this.
+        let (start, end) = (start.to_owned(), format!("{start}g"));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let range = parameters![&start, &end, most];
+            connection.all(statements::ENDED_ALARMS_FROM, range, standing)
+        })
+        .await
+    }
 }
 
 fn occurrences(connection: &mut dyn Connection) -> Result<Occurrences, StoreError> {

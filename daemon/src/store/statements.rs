@@ -31,6 +31,12 @@ statements! {
             WHERE days.day IS NOT NULL)
         SELECT a.standing FROM days CROSS JOIN ended_alarms a WHERE a.day = days.day AND a.id = $1
         ORDER BY a.day DESC LIMIT 1";
+    /// The same for ids from one to before another.
+    ENDED_ALARMS_FROM = "WITH RECURSIVE days (day) AS (SELECT max(day) FROM ended_alarms UNION ALL
+            SELECT (SELECT max(e.day) FROM ended_alarms e WHERE e.day < days.day) FROM days
+            WHERE days.day IS NOT NULL)
+        SELECT a.standing FROM days CROSS JOIN ended_alarms a
+        WHERE a.day = days.day AND a.id >= $1 AND a.id < $2 ORDER BY a.day DESC, a.id LIMIT $3";
     /// Of what ended last, so that occurrences are counted on.
     OCCURRENCES = "SELECT fingerprint, occurrence FROM ended_alarms ORDER BY updated DESC LIMIT $1";
     /// Numbers that only grow.

@@ -1,6 +1,7 @@
 //! The registry of thresholds: what the configuration says and what people set, changed in one
 //! place, whoever asks.
 
+mod named;
 mod setting;
 
 use std::sync::Arc;
@@ -104,6 +105,9 @@ pub enum Refused {
     /// There is none of this id.
     #[error("no such threshold")]
     NoSuch,
+    /// The start of an id is that of several.
+    #[error("more than one threshold starts so")]
+    Several(String),
     /// It stands in a file.
     #[error("it stands in the configuration, at {0}")]
     ReadOnly(String),
