@@ -318,7 +318,7 @@ fn what_can_not_be_judged_is_told() {
         ),
         (vec!["--set", "newist.critical.above=1"], 2, "did you mean `newest`?"),
         (vec!["--set", "newest.critical.above=70"], 78, "clear"),
-        (vec!["--proposed", "/nowhere.toml"], 2, "/nowhere.toml"),
+        (vec!["--proposed", "/nowhere.toml"], 78, "/nowhere.toml"),
         (vec!["--fail-if", "alarms>1"], 2, "add --proposed or --set"),
         ([&gate[..], &["alarms>+0"]].concat(), 1, "--fail-if alarms>+0: it does"),
         ([&gate[..], &["alarms>+1"]].concat(), 0, ""),

@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod db;
 mod demo;
+mod denied;
 mod explain;
 mod outbox;
 mod output;
@@ -17,30 +18,40 @@ mod status;
 mod test;
 mod threshold;
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Timestamp, options::Duration};
 
-use crate::{config, memory, plugin::probe, telemetry};
+use crate::{
+    config::{self, Files, Language, Unreadable},
+    memory,
+    plugin::probe,
+    telemetry,
+};
 
 /// Exit codes; the manual documents them.
 pub mod exit {
-    /// A check failed, or something was found.
+    /// It could not be done, or something was found.
     pub const FOUND: u8 = 1;
     /// What was asked makes no sense; clap answers so too.
     pub const USAGE: u8 = 2;
-    /// Nothing of that name.
+    /// There is nothing of that name.
     pub const NOT_FOUND: u8 = 3;
-    /// The daemon can't be reached.
+    /// The daemon, or its store, does not answer.
     pub const UNREACHABLE: u8 = 4;
-    /// It does not fit the state of things.
+    /// It does not fit the state of things, or is not for this user.
     pub const REFUSED: u8 = 5;
     /// It was done in part.
     pub const PARTLY: u8 = 6;
     /// A part of the daemon ended that it can't go on without; systemd starts it again.
     pub const FAILED: u8 = 70;
-    /// A bad configuration at start; systemd does not restart on it.
+    /// The configuration can't be read or is wrong; systemd does not restart on it.
     pub const CONFIG: u8 = 78;
     /// It was interrupted.
     pub const INTERRUPTED: u8 = 130;
@@ -56,6 +67,11 @@ struct Cli {
     verb: Verb,
 }
 
+/// The configuration of which nobody says that it is another.
+const CONFIG: &str = "/etc/haetae/haetae.toml";
+
+const CONFIG_HELP: &str = "The configuration; drop-ins are read from `conf.d` beside it [default: /etc/haetae/haetae.toml]";
+
 const EXAMPLES: &str = "Examples:
   haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
   haetae check                      show every problem of /etc/haetae/haetae.toml
@@ -63,22 +79,24 @@ const EXAMPLES: &str = "Examples:
   haetae -c my.toml run             run a configuration of your own
   haetae -o json alarm list         the alarms, for other programs
 
-Exit codes: 0 ok, 1 problems found, 2 usage, 3 not found, 4 daemon unreachable,
-  5 refused, 6 done in part, 70 the daemon failed, 78 bad configuration at start, 130 interrupted";
+Exit codes, of every command alike:
+  0    done; also if there was nothing to do
+  1    it could not be done, or something was found: problems, failed tests
+  2    the command line, or what it asks for, makes no sense
+  3    there is nothing of that name
+  4    the daemon, or its store, does not answer
+  5    refused: it does not fit how things are, or this user may not ask
+  6    done in part
+  70   a part of the daemon ended that it needs; systemd starts it again
+  78   the configuration can't be read or is wrong (`check`, whose finding that is: 1)
+  130  interrupted";
 
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]
 struct Common {
-    /// The configuration; drop-ins are read from `conf.d` beside it
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FILE",
-        default_value = "/etc/haetae/haetae.toml"
-    )]
-    config: PathBuf,
+    #[arg(short, long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
     /// How answers are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Text)]
     output: Format,
@@ -106,7 +124,7 @@ enum Format {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Colour {
-    /// On a terminal
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is dumb
     Auto,
     /// Always
     Always,
@@ -139,13 +157,13 @@ enum Verb {
     /// Silence alarms for a while
     #[command(
         subcommand,
-        after_help = "Examples:\n  haetae silence add --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence list\n  haetae silence end 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n\n`haetae silence add --help` shows those until resolved and those that come again."
+        after_help = "Examples:\n  haetae silence add --match host=db1 --for 2h --comment 'patching db1'\n  haetae silence list\n  haetae silence end 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n\n`haetae silence add --help` shows those until resolved and those that come again."
     )]
     Silence(silence::Verb),
     /// Look at thresholds, set and remove them
     #[command(
         subcommand,
-        after_help = "Examples:\n  haetae threshold list\n  haetae threshold set --evaluator vm-cpu --match 'ip=\"10.0.0.1\"' --critical above=95,clear=90 --reason 'batch host'\n  haetae threshold history 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B"
+        after_help = "Examples:\n  haetae threshold list\n  haetae threshold set --evaluator vm-cpu --match 'ip=\"10.0.0.1\"' --critical above=95,clear=90 --comment 'batch host'\n  haetae threshold history 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B"
     )]
     Threshold(threshold::Verb),
     /// Look at what waits for sinks and at dead letters; try them again, drop them
@@ -179,6 +197,11 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// A length of time, as the configuration takes it and with its words where it does not.
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse().map_err(|_| config::no_duration(text, Language::En))
+}
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     memory::hold_little();
@@ -186,24 +209,32 @@ pub fn main() -> ExitCode {
     let quiet = common.quiet
         || !matches!(verb, Verb::Run(_))
         || matches!(&verb, Verb::Run(run) if run.is_demo());
-    telemetry::start(common.verbose, quiet);
-    let code = match verb {
-        Verb::Run(arguments) => run::run(&common, &arguments),
-        Verb::Check(arguments) => check::run(&common, &arguments),
-        Verb::Backtest(arguments) => backtest::run(&common, &arguments),
-        Verb::Test(arguments) => test::run(&common, &arguments),
-        Verb::Plugin(verb) => plugin::run(&common, verb),
-        Verb::Alarm(verb) => alarm::run(&common, &verb),
-        Verb::Threshold(verb) => threshold::run(&common, &verb),
-        Verb::Silence(verb) => silence::run(&common, &verb),
-        Verb::Outbox(verb) => outbox::run(&common, &verb),
-        Verb::Db(verb) => db::run(&common, &verb),
-        Verb::Explain(arguments) => explain::run(&common, &arguments),
-        Verb::Status(arguments) => status::run(&common, &arguments),
-        Verb::PluginTrial { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
+    telemetry::start(common.verbose, quiet, common.colours(&io::stderr()));
+    let code = if let Err(error) = common.named_config() {
+        output::unreadable(&error)
+    } else {
+        run_verb(&common, verb)
     };
     telemetry::flush();
     ExitCode::from(code)
+}
+
+fn run_verb(common: &Common, verb: Verb) -> u8 {
+    match verb {
+        Verb::Run(arguments) => run::run(common, &arguments),
+        Verb::Check(arguments) => check::run(common, &arguments),
+        Verb::Backtest(arguments) => backtest::run(common, &arguments),
+        Verb::Test(arguments) => test::run(common, &arguments),
+        Verb::Plugin(verb) => plugin::run(common, verb),
+        Verb::Alarm(verb) => alarm::run(common, &verb),
+        Verb::Threshold(verb) => threshold::run(common, &verb),
+        Verb::Silence(verb) => silence::run(common, &verb),
+        Verb::Outbox(verb) => outbox::run(common, &verb),
+        Verb::Db(verb) => db::run(common, &verb),
+        Verb::Explain(arguments) => explain::run(common, &arguments),
+        Verb::Status(arguments) => status::run(common, &arguments),
+        Verb::PluginTrial { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
+    }
 }
 
 impl Common {
@@ -211,12 +242,48 @@ impl Common {
         self.output == Format::Json
     }
 
+    /// The files of the configuration; an error has been said.
+    fn files(&self) -> Result<Files, u8> {
+        Files::read(self.config()).map_err(|error| output::unreadable(&error))
+    }
+
+    /// The same for verbs that can do without: none if nobody names one and there is none.
+    fn files_if_any(&self) -> Result<Option<Files>, u8> {
+        if self.config.is_some() {
+            self.files().map(Some)
+        } else {
+            Ok(Files::read(self.config()).ok())
+        }
+    }
+
+    /// The configuration.
+    fn config(&self) -> &Path {
+        self.config.as_deref().unwrap_or_else(|| Path::new(CONFIG))
+    }
+
+    /// A configuration that somebody names is there, also for verbs that could do without one:
+    /// else they would ask another daemon than the one that is meant.
+    fn named_config(&self) -> Result<(), Unreadable> {
+        let Some(path) = &self.config else { return Ok(()) };
+        let unreadable = |source| Unreadable { path: path.clone(), source };
+        fs::File::open(path).map(drop).map_err(unreadable)
+    }
+
+    /// The style of what goes to stdout.
     fn style(&self) -> output::Style {
-        let colour = match self.color {
+        output::Style::new(self.colours(&io::stdout()))
+    }
+
+    /// The style of what is said on stderr.
+    fn style_of_talk(&self) -> output::Style {
+        output::Style::new(self.colours(&io::stderr()))
+    }
+
+    fn colours(&self, stream: &impl IsTerminal) -> bool {
+        match self.color {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => std::io::stdout().is_terminal(),
-        };
-        output::Style::new(colour)
+            Colour::Auto => stream.is_terminal() && !config::wants_no_colour(),
+        }
     }
 }

@@ -20,14 +20,14 @@ pub use self::{
         rule_test::{Expectation, RuleTest},
         threshold::ThresholdText,
     },
-    environment::{STATE, built_in_plugins, faults, runtime_socket, state_home},
+    environment::{STATE, built_in_plugins, faults, runtime_socket, state_home, wants_no_colour},
     plan::{
         Daemon, Http, Limits, Notify, Options, Override, Plan, Plugins, Queue, Retention, Server,
         Sink, Source,
     },
     read::files::{Checked, Files, Unreadable},
     text::{
-        language::Language,
+        language::{Language, no_duration},
         notation::{Spoken, Stand, Word},
         problem::{Code, Finding, Problem, Severity},
         time::moment,

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::counted::Counted;
 pub use self::{
-    admin::{bind_socket, remove_socket},
+    admin::{bind_socket, open_to_group, remove_socket},
     server::Connections,
 };
 use crate::{

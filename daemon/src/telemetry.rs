@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     os::fd::AsFd,
     panic,
     sync::{
@@ -35,7 +35,7 @@ enum Entry {
 }
 
 /// Starts logging at `info`, one level more for each `verbose`; `quiet` leaves warnings.
-pub fn start(verbose: u8, quiet: bool) {
+pub fn start(verbose: u8, quiet: bool, coloured: bool) {
     let level = match (quiet, verbose) {
         (true, _) => Level::WARN,
         (false, 0) => Level::INFO,
@@ -53,7 +53,7 @@ pub fn start(verbose: u8, quiet: bool) {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(coloured)
         .log_internal_errors(false)
         .with_writer(Lines)
         .finish();

@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::string_slice,
     clippy::unwrap_used,
     reason = "a test; an index into JSON that is missing reads as null"
 )]
@@ -236,5 +237,65 @@ fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
     ids(&home, &["--unseen"], 1000);
     ids(&home, &["--unseen", "--match", "id=old"], 1);
     assert_eq!(say(&home, &["alarm", "seen", "--match", "id=old"]).0, 0);
+    assert!(daemon.stop());
+}
+
+#[test]
+fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
+    let home = home();
+    home.write_values(&[("a", 60), ("b", 95)]);
+    let daemon = home.start();
+    let all = ids(&home, &["--match", "condition=firing"], 2);
+    let add = |comment: &str, matcher: &str| {
+        let verb = ["silence", "add", "--match", matcher, "--for", "2h", "--comment", comment];
+        let (code, out, err) = say(&home, &verb);
+        assert_eq!(code, 0, "{err}");
+        out.trim().to_owned()
+    };
+    let (one, two) = (add("patching", "id=a"), add("moving", "id=b"));
+    let set = |more: &[&str]| {
+        let verb = [&["threshold", "set", "--evaluator", "load"], more].concat();
+        let (code, out, err) = say(&home, &verb);
+        assert_eq!(code, 0, "{err}");
+        out.split(' ').next().unwrap().to_owned()
+    };
+    let first = set(&["--critical", "above=97", "--match", "id=a"]);
+    let second = set(&["--critical", "above=98", "--match", "id=b"]);
+
+    // All ids of one time begin alike; nothing of several is done.
+    let both = |kind: &str, verb: &[&str], ids: [&str; 2], words: &str| {
+        let (code, out, err) = say(&home, verb);
+        assert_eq!((code, out.as_str()), (5, ""), "{err}");
+        let title = format!("more than one {kind} starts so: give more of the id, one of\n");
+        assert!(err.starts_with(&title), "{err}");
+        assert!(ids.iter().all(|id| err.contains(*id)) && err.contains(words), "{err}");
+    };
+    both("silence", &["silence", "end", "01"], [&one, &two], "id=\"a\"");
+    both("threshold", &["threshold", "show", "01"], [&first, &second], "load id=b");
+    both("threshold", &["threshold", "remove", "01"], [&first, &second], "load id=a");
+
+    // As much of an id as tells it from the others.
+    let start = |id: &str, other: &str| {
+        let same = id.chars().zip(other.chars()).take_while(|(own, its)| own == its).count();
+        id[..=same].to_owned()
+    };
+    let (code, out, err) = say(&home, &["silence", "end", &start(&one, &two).to_lowercase()]);
+    assert_eq!((code, out), (0, format!("{one}  ended\n")), "{err}");
+    // The other is the only one that is not over.
+    assert_eq!(say(&home, &["silence", "end", "01"]).1, format!("{two}  ended\n"));
+    let (code, out, err) = say(&home, &["threshold", "remove", &start(&first, &second)]);
+    assert_eq!((code, out), (0, format!("{first} removed\n")), "{err}");
+    assert!(say(&home, &["threshold", "show", "01"]).1.starts_with(&second));
+    assert!(say(&home, &["threshold", "history", &first]).1.contains("removed"));
+
+    // Alarms: those that go on, and those that have ended.
+    let (own, other) = (&all[0], &all[1]);
+    let shown = |id: &str| say(&home, &["alarm", "show", id]).1;
+    assert!(shown(&start(own, other)).starts_with(own.as_str()));
+    home.write_values(&[("a", 1), ("b", 1)]);
+    ids(&home, &["--match", "condition=firing"], 0);
+    assert!(shown(&start(own, other)).starts_with(own.as_str()));
+    let name = own.split('-').next().unwrap();
+    assert!(say(&home, &["explain", name]).1.starts_with(own.as_str()));
     assert!(daemon.stop());
 }

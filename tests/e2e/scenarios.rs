@@ -109,7 +109,7 @@ fn what_is_no_scenario_is_told_at_its_line() {
     for (text, told) in cases {
         let output = played(&format!("{head}{text}"));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(output.status.code(), Some(78), "{said}");
         assert!(said.contains(told), "{told} in\n{said}");
     }
 }

@@ -43,6 +43,9 @@ pub(super) async fn bind(plan: &Plan, socket: Option<PathBuf>) -> Result<Bound, 
     // A link of an earlier run whose socket was elsewhere.
     unlink(&usual).map_err(refused(&usual))?;
     let unix = http::bind_socket(&socket).await.map_err(refused(&socket))?;
+    if let Some(group) = &plan.daemon.socket_group {
+        http::open_to_group(group, &socket, &plan.daemon.state).map_err(refused(&socket))?;
+    }
     link(&socket, &usual).await.map_err(refused(&usual))?;
     let unix = unix.into_std().map_err(refused(&socket))?;
     let tcp = Listener::Tcp(tcp.into_std().map_err(listen)?);

@@ -151,17 +151,14 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
 }
 
 fn read(common: &Common) -> Result<Files, Early> {
-    Files::read(&common.config).map_err(|error| {
-        output::unreadable(&error);
-        (String::new(), exit::CONFIG)
-    })
+    common.files().map_err(|code| (String::new(), code))
 }
 
 fn proposed(common: &Common, arguments: &Arguments) -> Result<Files, Early> {
     let mut files = read(common)?;
     if let Some(path) = &arguments.proposed {
         let unreadable =
-            |error: config::Unreadable| (format!("{error}: {}", error.source), exit::USAGE);
+            |error: config::Unreadable| (format!("{error}: {}", error.source), exit::CONFIG);
         files.overlay(path).map_err(unreadable)?;
     }
     for one in &arguments.set {
@@ -172,8 +169,8 @@ fn proposed(common: &Common, arguments: &Arguments) -> Result<Files, Early> {
 
 fn planned(common: &Common, files: &Files, catalog: &Catalog, which: &str) -> Result<Plan, Early> {
     let checked = files.plan(catalog);
-    let report =
-        || checked.report(files.language().unwrap_or_default(), common.style().is_coloured());
+    let coloured = common.style_of_talk().is_coloured();
+    let report = || checked.report(files.language().unwrap_or_default(), coloured);
     match checked.plan {
         Some(plan) => Ok(plan),
         None => Err((format!("{which}{}", report().trim_end()), exit::CONFIG)),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Common, exit, output};
 use crate::{
-    config::{Files, Finding, Language},
+    config::{Finding, Language},
     plugin::catalog::{Catalog, Storage},
 };
 
@@ -28,12 +28,9 @@ enum Speech {
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
-    let files = match Files::read(&common.config) {
+    let files = match common.files() {
         Ok(files) => files,
-        Err(error) => {
-            output::unreadable(&error);
-            return exit::FOUND;
-        }
+        Err(code) => return code,
     };
     let catalog =
         Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory)

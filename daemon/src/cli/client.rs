@@ -6,13 +6,10 @@ use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Common, exit,
+    Common, denied, exit,
     output::{plain, plain_answer, say},
 };
-use crate::{
-    config::{self, Files},
-    http::api::ProblemAnswer,
-};
+use crate::{config, http::api::ProblemAnswer};
 
 /// Asks `path`; an error has been said, and its exit code is returned. Texts of an answer that is
 /// for people are such that a terminal may show them.
@@ -70,7 +67,7 @@ fn ask<T: DeserializeOwned>(
     change: Option<Change>,
     exact: bool,
 ) -> Result<T, u8> {
-    let socket = socket(common);
+    let socket = socket(common)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let unreachable = |error: &dyn std::fmt::Display| {
         say(format!(
@@ -97,7 +94,13 @@ fn ask<T: DeserializeOwned>(
             }
         };
         let answer = request.send().await;
-        let answer = answer.map_err(|error| unreachable(&root(&error)))?;
+        let answer = answer.map_err(|error| {
+            if denied::is_denied(&error) {
+                say(denied::words(&socket));
+                return exit::REFUSED;
+            }
+            unreachable(&root(&error))
+        })?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| unreachable(&root(&error)))?;
         if status.is_success() {
@@ -134,10 +137,10 @@ fn root(error: &dyn std::error::Error) -> String {
 
 /// `--socket`, else the one in the configuration's state directory, where the daemon leaves a link if
 /// its own is elsewhere.
-fn socket(common: &Common) -> PathBuf {
+fn socket(common: &Common) -> Result<PathBuf, u8> {
     if let Some(socket) = &common.socket {
-        return socket.clone();
+        return Ok(socket.clone());
     }
-    let state = Files::read(&common.config).map(|files| files.state());
-    state.unwrap_or_else(|_| PathBuf::from(config::STATE)).join("admin.sock")
+    let state = common.files_if_any()?.map(|files| files.state());
+    Ok(state.unwrap_or_else(|| PathBuf::from(config::STATE)).join("admin.sock"))
 }

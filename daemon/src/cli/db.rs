@@ -6,8 +6,8 @@ use clap::Subcommand;
 
 use super::{Common, exit, output};
 use crate::{
-    config::{Daemon, Files},
-    store::{Findings, Location, Store, Unreadable},
+    config::Daemon,
+    store::{Findings, Location, Store, StoreError, Unreadable},
 };
 
 #[derive(Debug, Subcommand)]
@@ -24,12 +24,9 @@ pub(super) enum Verb {
 }
 
 pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
-    let files = match Files::read(&common.config) {
+    let files = match common.files() {
         Ok(files) => files,
-        Err(error) => {
-            output::unreadable(&error);
-            return exit::CONFIG;
-        }
+        Err(code) => return code,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
@@ -54,21 +51,34 @@ async fn look(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
         Verb::Backup { file } => backup(&location, file).await,
     };
     done.map_or_else(
-        |error| {
-            output::say(error);
-            exit::FOUND
+        |(code, text)| {
+            output::say(text);
+            code
         },
         |()| 0,
     )
 }
 
-async fn check(common: &Common, location: &Location) -> Result<(), String> {
-    if let Location::File(path) = location
-        && !path.exists()
-    {
-        return Err(format!("there is no store at {} yet: `haetae run` makes it", path.display()));
+/// The exit code, and what to say.
+type Failure = (u8, String);
+
+fn failed(error: &StoreError) -> Failure {
+    (exit::FOUND, error.to_string())
+}
+
+fn is_there(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
     }
-    let findings = Store::examine(location).await.map_err(|error| error.to_string())?;
+    let text = format!("there is no store at {} yet: `haetae run` makes it", path.display());
+    Err((exit::NOT_FOUND, text))
+}
+
+async fn check(common: &Common, location: &Location) -> Result<(), Failure> {
+    if let Location::File(path) = location {
+        is_there(path)?;
+    }
+    let findings = Store::examine(location).await.map_err(|error| failed(&error))?;
     if common.is_json() {
         output::json(&findings);
         return verdict(&findings);
@@ -86,28 +96,30 @@ async fn check(common: &Common, location: &Location) -> Result<(), String> {
 }
 
 /// Rows that can't be read are passed over by the daemon, which says so; a backup may have them.
-fn verdict(findings: &Findings) -> Result<(), String> {
+fn verdict(findings: &Findings) -> Result<(), Failure> {
     match findings.unreadable.len() {
         0 => Ok(()),
-        count => Err(format!(
-            "{count} rows can't be read: haetae goes on without them; a backup may have them (`haetae db backup` makes them)"
+        count => Err((
+            exit::FOUND,
+            format!(
+                "{count} rows can't be read: haetae goes on without them; a backup may have them (`haetae db backup` makes them)"
+            ),
         )),
     }
 }
 
-async fn backup(location: &Location, file: &Path) -> Result<(), String> {
+async fn backup(location: &Location, file: &Path) -> Result<(), Failure> {
     let Location::File(path) = location else {
-        return Err(format!(
-            "{location} is PostgreSQL: back it up with its own tools, such as pg_dump"
-        ));
+        let text =
+            format!("{location} is PostgreSQL: back it up with its own tools, such as pg_dump");
+        return Err((exit::REFUSED, text));
     };
-    if !path.exists() {
-        return Err(format!("there is no store at {} yet: `haetae run` makes it", path.display()));
-    }
+    is_there(path)?;
     if file.exists() {
-        return Err(format!("{} exists: give a file that does not", file.display()));
+        let text = format!("{} exists: give a file that does not", file.display());
+        return Err((exit::REFUSED, text));
     }
-    Store::back_up(location, file).await.map_err(|error| error.to_string())?;
+    Store::back_up(location, file).await.map_err(|error| failed(&error))?;
     let bytes = std::fs::metadata(file).map(|file| file.len()).unwrap_or_default();
     output::line(format!("{} bytes in {}", bytes, file.display()));
     output::line(

@@ -20,7 +20,7 @@ use crate::{
     after_help = "Examples:\n  haetae explain 3f9c2a\n  haetae explain 3f9c2a --sink mail\n  haetae explain 3f9c2a --at 2026-11-25T03:12\n  haetae -o json explain 3f9c2a-1"
 )]
 pub(super) struct Arguments {
-    /// The alarm's id, or the start of it; one that has ended is found by its whole id
+    /// The alarm's id, or the start of it
     id: String,
     /// This sink alone
     #[arg(long, value_name = "SINK")]

@@ -158,6 +158,8 @@ fn change(common: &Common, verb: &str, done: &str, which: &Which) -> Result<(), 
     let answer: ChangedAnswer = client::post(common, &format!("/api/v1/outbox/{verb}"), &chosen)?;
     if common.is_json() {
         output::json(&answer);
+    } else if answer.changed == 0 {
+        output::line("no dead letters: there was nothing to do");
     } else {
         output::line(format!("{} {done}", answer.changed));
     }

@@ -6,6 +6,7 @@ use haetae_plugin::Severity;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::exit;
 use crate::{config::Unreadable, telemetry};
 
 /// Prints a line of data.
@@ -62,10 +63,11 @@ pub(super) fn plain_answer(answer: Value) -> Value {
     }
 }
 
-/// Says why the configuration can't be read, and what to do.
-pub(super) fn unreadable(error: &Unreadable) {
+/// Says why the configuration can't be read, and what to do; the exit code of it.
+pub(super) fn unreadable(error: &Unreadable) -> u8 {
     say(format!("{error}: {}", error.source));
     say("  give another file with --config FILE, or try `haetae run --demo`, which needs none");
+    exit::CONFIG
 }
 
 /// Says something to the person at the terminal.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Common, exit, output};
 use crate::{
-    config::{self, Files, Kinds, built_in_plugins},
+    config::{self, Kinds, built_in_plugins},
     plugin::catalog::{Catalog, Storage},
 };
 
@@ -49,7 +49,9 @@ pub(super) struct Named {
 
 pub(super) fn run(common: &Common, verb: Verb) -> u8 {
     match verb {
-        Verb::List(place) => list(common, &catalog(common, place)),
+        Verb::List(place) => {
+            catalog(common, place).map_or_else(|code| code, |it| list(common, &it))
+        }
         Verb::Show(named) => described(common, named, show),
         Verb::Sample(named) => described(common, named, |_, _, description| {
             output::line(description.sample.trim_end());
@@ -59,15 +61,15 @@ pub(super) fn run(common: &Common, verb: Verb) -> u8 {
 }
 
 /// The configured directories, if there is a configuration that reads.
-fn catalog(common: &Common, place: Place) -> Catalog {
-    let files = Files::read(&common.config).ok();
+fn catalog(common: &Common, place: Place) -> Result<Catalog, u8> {
+    let files = common.files_if_any()?;
     let directories = match (place.path.is_empty(), &files) {
         (false, _) => place.path,
         (true, Some(files)) => files.plugin_directories(),
         (true, None) => vec![built_in_plugins()],
     };
     let allow = files.map(|files| files.allowed_plugins()).unwrap_or_default();
-    Catalog::scan(directories, &allow, Storage::Memory).tried_first()
+    Ok(Catalog::scan(directories, &allow, Storage::Memory).tried_first())
 }
 
 fn list(common: &Common, catalog: &Catalog) -> u8 {
@@ -105,7 +107,10 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
 
 fn described(common: &Common, named: Named, print: fn(&Common, &Catalog, &KindDescription)) -> u8 {
     let Named { kind, place } = named;
-    let catalog = catalog(common, place);
+    let catalog = match catalog(common, place) {
+        Ok(catalog) => catalog,
+        Err(code) => return code,
+    };
     match catalog.description(&kind) {
         Some(Ok(description)) => {
             print(common, &catalog, &description);

@@ -59,12 +59,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
 }
 
 async fn daemon(common: &Common, accept_loss: bool) -> u8 {
-    let files = match Files::read(&common.config) {
+    let files = match common.files() {
         Ok(files) => files,
-        Err(error) => {
-            output::unreadable(&error);
-            return exit::CONFIG;
-        }
+        Err(code) => return code,
     };
     let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
     // What it was read from is not kept for as long as it runs.
@@ -122,7 +119,7 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
     if !checked.problems.is_empty() {
         output::say(
             checked
-                .report(files.language().unwrap_or_default(), common.style().is_coloured())
+                .report(files.language().unwrap_or_default(), common.style_of_talk().is_coloured())
                 .trim_end(),
         );
     }

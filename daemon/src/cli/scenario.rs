@@ -8,7 +8,7 @@ use super::{Common, exit, output};
 use crate::{
     config::{Files, Plan},
     rehearsal::{
-        Line, Played, kinds, play,
+        Line, PlayError, Played, kinds, play,
         scenario::{Scenario, read},
     },
 };
@@ -31,15 +31,15 @@ pub(super) fn run(common: &Common, files: &[PathBuf]) -> u8 {
             Ok(scenarios) => scenarios,
             Err(error) => {
                 output::say(error.to_string());
-                return exit::FOUND;
+                return exit::CONFIG;
             }
         };
         for scenario in &scenarios {
             let played = match runtime.block_on(one(common, scenario)) {
                 Ok(played) => played,
-                Err(error) => {
+                Err((code, error)) => {
                     output::say(format!("{}: {}: {error}", file.display(), scenario.name));
-                    return exit::FOUND;
+                    return code;
                 }
             };
             if played.passed() {
@@ -64,12 +64,15 @@ pub(super) fn run(common: &Common, files: &[PathBuf]) -> u8 {
     u8::from(failed > 0) * exit::FOUND
 }
 
-async fn one(common: &Common, scenario: &Scenario) -> Result<Played, String> {
-    play(plan_of(scenario.config.as_deref().unwrap_or(&common.config))?, scenario, |path| {
-        plan_of(path)
+async fn one(common: &Common, scenario: &Scenario) -> Result<Played, (u8, String)> {
+    let config = scenario.config.as_deref().unwrap_or_else(|| common.config());
+    let plan = plan_of(config).map_err(|text| (exit::CONFIG, text))?;
+    let played = play(plan, scenario, |path| plan_of(path)).await;
+    played.map_err(|error| {
+        // What it names and is not there is a mistake in a file.
+        let code = if matches!(error, PlayError::Nothing(_)) { exit::CONFIG } else { exit::FOUND };
+        (code, error.to_string())
     })
-    .await
-    .map_err(|error| error.to_string())
 }
 
 fn plan_of(path: &Path) -> Result<Plan, String> {

@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 pub(super) enum Verb {
     /// Silence alarms that match
     #[command(
-        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --reason 'patching db1'\n  haetae silence add --match zone=z1 --from 2026-11-28T22:00 --for 8h --reason 'power works'\n  haetae silence add --match plane=paas --until-resolved --reason 'known, ticket 4711' --dry-run\n  haetae silence add --match zone=z1 --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --reason backup"
+        after_help = "Examples:\n  haetae silence add --match evaluator=cpu --match host=db1 --for 2h --comment 'patching db1'\n  haetae silence add --match zone=z1 --from 2026-11-28T22:00 --for 8h --comment 'power works'\n  haetae silence add --match plane=paas --until-resolved --comment 'known, ticket 4711' --dry-run\n  haetae silence add --match zone=z1 --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --comment backup"
     )]
     Add(Add),
     /// List silences that hold or will
@@ -32,7 +32,7 @@ pub(super) enum Verb {
     /// End a silence now
     #[command(after_help = "Example:\n  haetae silence end 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B")]
     End {
-        /// Its id
+        /// Its id, or the start of it
         id: String,
     },
 }
@@ -43,10 +43,10 @@ pub(super) struct Add {
     #[arg(long = "match", value_name = "MATCHER", required = true)]
     matchers: Vec<String>,
     /// Why: others will read it
-    #[arg(long)]
-    reason: String,
+    #[arg(long, alias = "reason", value_name = "TEXT")]
+    comment: String,
     /// For how long, like 90m or 2h; with --every, of the whole
-    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["until", "until_resolved", "every"])]
+    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["until", "until_resolved", "every"], value_parser = super::duration)]
     lasts: Option<Duration>,
     /// Until when, like 2026-11-26T09:00; with --every, of the whole
     #[arg(long, value_name = "TIME", conflicts_with = "lasts", value_parser = super::time)]
@@ -80,7 +80,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
 fn add(common: &Common, add: &Add) -> Result<(), u8> {
     let request = SilenceRequest {
         matchers: add.matchers.clone(),
-        reason: add.reason.clone(),
+        reason: add.comment.clone(),
         from: add.from,
         lasts: add.lasts,
         until: add.until,
@@ -124,7 +124,7 @@ fn list(common: &Common, all: bool) -> Result<(), u8> {
         return Ok(());
     }
     let voice = voice();
-    let mut table = output::table(&["ID", "STATE", "WHEN", "MATCHERS", "AUTHOR", "REASON"]);
+    let mut table = output::table(&["ID", "STATE", "WHEN", "MATCHERS", "AUTHOR", "COMMENT"]);
     for ShownSilence { stored, state, .. } in &answer.silences {
         table.add_row([
             stored.id.clone(),

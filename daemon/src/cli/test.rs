@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Common, exit, output, scenario};
 use crate::{
     clock,
-    config::{Expectation, Files, Plan, RuleTest},
+    config::{Expectation, Plan, RuleTest},
     rehearsal::{Entry, Happened, Outcome, kinds, rehearse},
 };
 
@@ -72,12 +72,9 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     if !arguments.scenario.is_empty() {
         return scenario::run(common, &arguments.scenario);
     }
-    let files = match Files::read(&common.config) {
+    let files = match common.files() {
         Ok(files) => files,
-        Err(error) => {
-            output::unreadable(&error);
-            return exit::FOUND;
-        }
+        Err(code) => return code,
     };
     let checked = files.plan(&kinds::Any);
     let Some(plan) = &checked.plan else {
@@ -87,9 +84,10 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
                 checked.problems.iter().map(|problem| problem.finding(language)).collect();
             output::json(&json!({ "ok": false, "problems": problems }));
         } else {
-            output::say(checked.report(language, common.style().is_coloured()).trim_end());
+            let coloured = common.style_of_talk().is_coloured();
+            output::say(checked.report(language, coloured).trim_end());
         }
-        return exit::FOUND;
+        return exit::CONFIG;
     };
     if let Some(unknown) = arguments.evaluator.iter().find(|name| !has(plan, name)) {
         if plan.logs.iter().any(|one| one.name == *unknown) {

@@ -23,12 +23,12 @@ pub(super) enum Verb {
         after_help = "Examples:\n  haetae threshold show 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n  haetae threshold show haetae.toml:12"
     )]
     Show {
-        /// Its id, or its place in the configuration
+        /// Its id, or the start of it, or its place in the configuration
         id: String,
     },
     /// Set a threshold: a new one, or with its id one that is there
     #[command(
-        after_help = "Examples:\n  haetae threshold set --evaluator vm-cpu --match 'deployment=\"db\"' --critical 'above=97,clear=92,for=5m' --reason 'batch nights'\n  haetae threshold set --evaluator vm-cpu --warning above=85 --critical above=95 --dry-run\n  haetae threshold set 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B --critical above=98 --if-version 2\n\nThe most specific one counts: more matchers with =, then more others, then the newest."
+        after_help = "Examples:\n  haetae threshold set --evaluator vm-cpu --match 'deployment=\"db\"' --critical 'above=97,clear=92,for=5m' --comment 'batch nights'\n  haetae threshold set --evaluator vm-cpu --warning above=85 --critical above=95 --dry-run\n  haetae threshold set 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B --critical above=98 --if-version 2\n\nThe most specific one counts: more matchers with =, then more others, then the newest."
     )]
     Set(Set),
     /// Remove a threshold: the evaluator's own numbers count again
@@ -36,7 +36,7 @@ pub(super) enum Verb {
         after_help = "Examples:\n  haetae threshold remove 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n  haetae threshold remove 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B --dry-run"
     )]
     Remove {
-        /// Its id
+        /// Its id, or the start of it
         id: String,
         #[command(flatten)]
         how: How,
@@ -44,14 +44,14 @@ pub(super) enum Verb {
     /// Show who changed a threshold, when, and from what to what; also of one that was removed
     #[command(after_help = "Example:\n  haetae threshold history 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B")]
     History {
-        /// Its id
+        /// Its id, or the start of it
         id: String,
     },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Set {
-    /// The id of one that is there; what is not given of it stays
+    /// The id, or the start of it, of one that is there; what is not given of it stays
     #[arg(required_unless_present = "evaluator")]
     id: Option<String>,
     /// The evaluator whose numbers it overrides
@@ -67,8 +67,8 @@ pub(super) struct Set {
     #[arg(long, value_name = "LEVEL")]
     critical: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
+    #[arg(long, alias = "reason", value_name = "TEXT")]
+    comment: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -106,7 +106,7 @@ fn list(common: &Common) -> Result<(), u8> {
     }
     let style = common.style();
     let mut table =
-        output::table(&["ID", "EVALUATOR", "MATCH", "WARNING", "CRITICAL", "BY", "REASON"]);
+        output::table(&["ID", "EVALUATOR", "MATCH", "WARNING", "CRITICAL", "BY", "COMMENT"]);
     for one in &answer.thresholds {
         let reason = match &one.problem {
             Some(problem) => style.bad(&format!("no effect: {problem}")),
@@ -145,7 +145,7 @@ fn details(one: &Threshold) {
         ("match", one.text.matchers.join(", ")),
         ("warning", level(one.text.warning.as_ref())),
         ("critical", level(one.text.critical.as_ref())),
-        ("reason", one.text.reason.clone()),
+        ("comment", one.text.reason.clone()),
         ("by", one.author.clone().unwrap_or_else(|| "configuration".into())),
         ("created", time(one.created)),
         ("changed", time(one.updated)),
@@ -180,7 +180,7 @@ fn set(common: &Common, set: &Set) -> Result<(), u8> {
         matchers: matchers.unwrap_or(before.matchers),
         warning: warning.or(before.warning),
         critical: critical.or(before.critical),
-        reason: set.reason.clone().unwrap_or(before.reason),
+        reason: set.comment.clone().unwrap_or(before.reason),
     };
     let dry = set.how.dry_run;
     let changed: Changed = match &set.id {

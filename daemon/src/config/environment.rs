@@ -29,6 +29,12 @@ pub fn built_in_plugins() -> PathBuf {
     }
 }
 
+/// Whether colours are unwanted: <https://no-color.org>, or a terminal that knows none.
+pub fn wants_no_colour() -> bool {
+    let is_set = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_set || env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
 /// The file by which tests build faults into stages of a debug build.
 pub fn faults() -> Option<PathBuf> {
     env::var_os("HAETAE_TEST_FAULTS").map(PathBuf::from)

@@ -33,6 +33,7 @@ pub(super) struct Daemon {
     pub(super) zone: Option<String>,
     pub(super) state: PathBuf,
     pub(super) store: Option<Store>,
+    pub(super) socket_group: Option<String>,
 }
 
 /// `[daemon] store`.
@@ -50,6 +51,7 @@ impl Default for Daemon {
             zone: None,
             state: "/var/lib/haetae".into(),
             store: None,
+            socket_group: None,
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Daemon {
     pub state: PathBuf,
     /// The PostgreSQL server that holds the store; `None`: a file in the state directory does.
     pub store: Option<Server>,
+    /// The group whose members may use the admin socket; `None`: the daemon's user alone.
+    pub socket_group: Option<String>,
 }
 
 /// A PostgreSQL server.

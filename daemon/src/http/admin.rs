@@ -2,11 +2,13 @@
 //! removed for it.
 
 use std::{
+    fs::{self, Permissions},
     io::{self, ErrorKind},
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown},
     path::Path,
 };
 
+use nix::unistd::Group;
 use rustix::{fs::Mode, process};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -30,6 +32,37 @@ pub async fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     bound
 }
 
+/// Lets the members of a group use the socket, and pass the state directory, by which it is found.
+pub fn open_to_group(group: &str, socket: &Path, state: &Path) -> io::Result<()> {
+    let known = Group::from_name(group).map_err(io::Error::from)?;
+    let known = known.ok_or_else(|| {
+        let text = format!(
+            "there is no group `{group}`: make it with `groupadd --system {group}`, or name another in [daemon] socket_group"
+        );
+        io::Error::new(ErrorKind::NotFound, text)
+    })?;
+    let give = |path: &Path, mode: u32| {
+        let found = path.metadata()?;
+        if found.gid() != known.gid.as_raw() {
+            chown(path, None, Some(known.gid.as_raw()))?;
+        }
+        fs::set_permissions(path, Permissions::from_mode(found.mode() & 0o777 | mode))
+    };
+    let given = give(socket, 0o660).and_then(|()| {
+        let is_open = state.metadata()?.mode() & 0o001 != 0;
+        if is_open { Ok(()) } else { give(state, 0o010) }
+    });
+    given.map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => {
+            let text = format!(
+                "haetae's user is not in the group `{group}` of [daemon] socket_group: put it there with `usermod -aG {group} USER`"
+            );
+            io::Error::new(ErrorKind::PermissionDenied, text)
+        }
+        _ => error,
+    })
+}
+
 /// Removes a socket of ours on which nobody answers, as a killed daemon leaves it; everything else
 /// that is there is refused and stays.
 pub async fn remove_socket(path: &Path) -> io::Result<()> {
@@ -51,7 +84,7 @@ pub async fn remove_socket(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::PermissionDenied, text));
     }
     match UnixStream::connect(path).await {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         // One whose backlog is full would block.
         Ok(_) => Err(taken(path)),
@@ -70,7 +103,7 @@ fn taken(path: &Path) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 

@@ -181,7 +181,7 @@ async fn redrive(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body(chosen): Body<Chosen>,
 ) -> Response {
-    answer(change(&view, &chosen, Act::Redriven, &peer).await)
+    answer(&chosen, change(&view, &chosen, Act::Redriven, &peer).await)
 }
 
 async fn drop_rows(
@@ -189,12 +189,13 @@ async fn drop_rows(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body(chosen): Body<Chosen>,
 ) -> Response {
-    answer(change(&view, &chosen, Act::Dropped, &peer).await)
+    answer(&chosen, change(&view, &chosen, Act::Dropped, &peer).await)
 }
 
-fn answer(changed: Result<usize, StoreError>) -> Response {
+fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
     match changed {
-        Ok(0) => no_such(),
+        // Of all that there are none is no mistake; of one that is named it is.
+        Ok(0) if !chosen.all_dead => no_such(),
         Ok(changed) => Json(ChangedAnswer { changed }).into_response(),
         Err(error) => failed(&error),
     }

@@ -23,7 +23,7 @@ pub(in crate::cli) enum Act {
         #[command(flatten)]
         which: Which,
         /// For how long, like 90m or 2h
-        #[arg(long = "for", value_name = "DURATION")]
+        #[arg(long = "for", value_name = "DURATION", value_parser = crate::cli::duration)]
         lasts: Option<Duration>,
         /// Until when, like 2026-11-26T09:00; without both, until it worsens or ends
         #[arg(long, value_name = "TIME", conflicts_with = "lasts", value_parser = crate::cli::time)]
@@ -32,7 +32,7 @@ pub(in crate::cli) enum Act {
         #[arg(long)]
         sticky: bool,
         /// Why, for others
-        #[arg(long, default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "")]
         comment: String,
     },
     /// Say who is to see to it; without --to, nobody
@@ -46,30 +46,32 @@ pub(in crate::cli) enum Act {
         #[arg(long, value_name = "NAME")]
         to: Option<String>,
         /// Why, for others
-        #[arg(long, default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "")]
         comment: String,
     },
     /// Write something down
-    #[command(after_help = "Example:\n  haetae alarm note 3f9c2a --note 'same as last week'")]
+    #[command(after_help = "Example:\n  haetae alarm note 3f9c2a --comment 'same as last week'")]
     Note {
         #[command(flatten)]
         which: Which,
         /// What
-        #[arg(long)]
-        note: String,
+        #[arg(long, alias = "note", value_name = "TEXT")]
+        comment: String,
     },
     /// Say that you work on it
-    #[command(after_help = "Example:\n  haetae alarm progress 3f9c2a --note 'restarting the cell'")]
+    #[command(
+        after_help = "Example:\n  haetae alarm progress 3f9c2a --comment 'restarting the cell'"
+    )]
     Progress {
         #[command(flatten)]
         which: Which,
         /// What you do
-        #[arg(long, default_value = "")]
-        note: String,
+        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        comment: String,
     },
     /// Say that it is done with, and what it was
     #[command(
-        after_help = "Examples:\n  haetae alarm close 3f9c2a --code real --note 'disk replaced'\n  haetae alarm close --match evaluator=cpu --code noise --note 'load test'"
+        after_help = "Examples:\n  haetae alarm close 3f9c2a --code real --comment 'disk replaced'\n  haetae alarm close --match evaluator=cpu --code noise --comment 'load test'"
     )]
     Close {
         #[command(flatten)]
@@ -78,35 +80,37 @@ pub(in crate::cli) enum Act {
         #[arg(long, value_enum)]
         code: Code,
         /// More about it
-        #[arg(long, default_value = "")]
-        note: String,
+        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        comment: String,
     },
     /// Make it unhandled again
-    #[command(after_help = "Example:\n  haetae alarm reopen 3f9c2a --note 'it was not the disk'")]
+    #[command(
+        after_help = "Example:\n  haetae alarm reopen 3f9c2a --comment 'it was not the disk'"
+    )]
     Reopen {
         #[command(flatten)]
         which: Which,
         /// Why
-        #[arg(long, default_value = "")]
-        note: String,
+        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        comment: String,
     },
     /// Say that you looked at one that ended while nobody had taken it up
     #[command(
-        after_help = "Examples:\n  haetae alarm seen 3f9c2a55d1e08b47-1\n  haetae alarm seen --match evaluator=cpu --note 'nightly backup'"
+        after_help = "Examples:\n  haetae alarm seen 3f9c2a55d1e08b47-1\n  haetae alarm seen --match evaluator=cpu --comment 'nightly backup'"
     )]
     Seen {
         #[command(flatten)]
         which: Which,
         /// What you found
-        #[arg(long, default_value = "")]
-        note: String,
+        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        comment: String,
     },
 }
 
 /// Which alarms.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Which {
-    /// Its id, or the start of it; of one that has ended the whole
+    /// Its id, or the start of it
     #[arg(required_unless_present = "matchers")]
     id: Option<String>,
     /// All that fire and match, like severity="warning"; `evaluator`, `condition` and `handling` count as labels
@@ -155,13 +159,13 @@ impl Act {
             Self::Assign { which, to, comment } => {
                 (which, Said::Assign { owner: to.clone() }, comment)
             }
-            Self::Note { which, note } => (which, Said::Note {}, note),
-            Self::Progress { which, note } => (which, Said::Progress {}, note),
-            Self::Close { which, code, note } => {
-                (which, Said::Close { code: (*code).into() }, note)
+            Self::Note { which, comment } => (which, Said::Note {}, comment),
+            Self::Progress { which, comment } => (which, Said::Progress {}, comment),
+            Self::Close { which, code, comment } => {
+                (which, Said::Close { code: (*code).into() }, comment)
             }
-            Self::Reopen { which, note } => (which, Said::Reopen {}, note),
-            Self::Seen { which, note } => (which, Said::Seen {}, note),
+            Self::Reopen { which, comment } => (which, Said::Reopen {}, comment),
+            Self::Seen { which, comment } => (which, Said::Seen {}, comment),
         }
     }
 

@@ -266,7 +266,8 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
         }
         plan::Server { url: store.url, password: store.password }
     });
-    plan::Daemon { language: file.language, zone: file.zone, state: file.state, store }
+    let file::Daemon { language, zone, state, socket_group, .. } = file;
+    plan::Daemon { language, zone, state, store, socket_group }
 }
 
 /// What is wrong with the URL of a PostgreSQL server.

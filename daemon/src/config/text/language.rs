@@ -37,6 +37,15 @@ impl Language {
     }
 }
 
+/// What is said of a text that is no length of time, wherever it was given.
+pub fn no_duration(text: &str, language: Language) -> String {
+    let texts = Texts::new(language);
+    let mut arguments = FluentArgs::new();
+    arguments.set("given", format!("{text:?}"));
+    let cure = texts.attribute("bad-duration", "cure", &arguments).unwrap_or_default();
+    format!("{}: {cure}", texts.text("bad-duration", &arguments))
+}
+
 /// The texts of one language.
 pub(super) struct Texts(FluentBundle<FluentResource>);
 
