@@ -1,5 +1,6 @@
 //! Delivery: from a change of an alarm to the sinks that it concerns.
 
+mod changes;
 pub mod commit;
 pub mod dispatch;
 mod expiry;

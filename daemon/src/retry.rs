@@ -41,6 +41,11 @@ impl Backoff {
         self.failures = 0;
     }
 
+    /// Whether the last try was a success: what fails now is a new fault, and is told.
+    pub fn is_new(&self) -> bool {
+        self.failures == 0
+    }
+
     /// Failures since the last success.
     pub fn failures(&self) -> u32 {
         self.failures
@@ -66,7 +71,9 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
         let waits: Vec<u64> = (0..4).map(|_| backoff.failed().as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 5]);
+        assert!(!backoff.is_new());
         backoff.succeeded();
+        assert!(backoff.is_new());
         assert_eq!(backoff.failed().as_secs(), 1);
     }
 

@@ -106,7 +106,7 @@ async fn waited_for<T>(
     meanwhile: &Meanwhile,
 ) -> Result<T, StartError> {
     let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut failed = false;
+    let mut known = None;
     loop {
         let worked = tokio::select! {
             worked = work() => worked,
@@ -114,7 +114,7 @@ async fn waited_for<T>(
         };
         let error = match worked {
             Ok(done) => {
-                if failed {
+                if known.is_some() {
                     info!("the store answers");
                 }
                 meanwhile.waiting.say("it takes up what was stored".into());
@@ -123,10 +123,14 @@ async fn waited_for<T>(
             Err(error) if passes(&error) => error,
             Err(error) => return Err(error),
         };
-        let wait = pause.failed();
-        warn!("haetae waits for its store: {error}; it is tried again in {wait:?}");
-        meanwhile.waiting.say(format!("it waits for its store: {error}"));
-        failed = true;
+        let (wait, cause) = (pause.failed(), error.to_string());
+        if known.as_ref() != Some(&cause) {
+            warn!(
+                "haetae waits for its store: {cause}; it is tried again in {wait:?}, then more and more seldom"
+            );
+        }
+        meanwhile.waiting.say(format!("it waits for its store: {cause}"));
+        known = Some(cause);
         tokio::select! {
             () = sleep(wait) => {}
             () = meanwhile.asked.cancelled() => return Err(meanwhile.stopped()),

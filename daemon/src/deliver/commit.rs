@@ -9,6 +9,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
+    changes::Changes,
     recipient::Recipients,
     writer::{Writing, Written},
 };
@@ -99,6 +100,7 @@ impl Outbox {
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
         let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
         let mut looked = monotonic();
+        let mut changes = Changes::new(looked);
         let mut storm = 0;
         loop {
             let first = match timeout(LOOK, effects.recv()).await {
@@ -109,6 +111,7 @@ impl Outbox {
                         memory::give_back();
                     }
                     storm = 0;
+                    changes.pass(monotonic());
                     self.ask(&mut trouble).await;
                     self.look(&mut trouble);
                     continue;
@@ -132,6 +135,8 @@ impl Outbox {
                 }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
+            let transitions = together.iter().flat_map(|effects| &effects.transitions);
+            changes.note(transitions, monotonic());
             storm += weight;
             // Whoever was woken goes first; without trouble, a look now and then is enough.
             if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {

@@ -93,7 +93,8 @@ impl Dispatch {
             let name = self.name.clone();
             let hasten = move |transaction: &mut Transaction<'_>| transaction.hasten(&name, now);
             if let Err(error) = self.store.write(hasten).await {
-                warn!(sink = self.name, %error, "what waits cannot follow the clock yet");
+                self.complain(work, &error, "what waits cannot follow the clock yet");
+                work.store.failed();
                 return;
             }
         }
@@ -104,7 +105,8 @@ impl Dispatch {
             if work.not_before.since(work.refused) > SINK_PAUSE
                 && let Err(error) = self.expire(sink, now, work.not_before).await
             {
-                warn!(sink = self.name, %error, "what is to be given up is not yet");
+                self.complain(work, &error, "what is to be given up is not yet");
+                work.store.failed();
             }
             return;
         }
@@ -120,10 +122,17 @@ impl Dispatch {
                 work.leave(wait.map_or(own, |wait| wait.max(own)), self.clock.now());
             }
             Err(error) => {
-                warn!(sink = self.name, %error, "the outbox cannot be used now");
+                self.complain(work, &error, "the outbox cannot be used now; it is tried again");
                 let wait = work.store.failed();
                 work.leave(wait, self.clock.now());
             }
+        }
+    }
+
+    /// Says what of the store fails, unless it is known already.
+    fn complain(&self, work: &Work, error: &StoreError, what: &str) {
+        if work.store.is_new() {
+            warn!(sink = self.name, %error, "{what}");
         }
     }
 
@@ -275,7 +284,9 @@ impl Dispatch {
                 Ok(recorded) => break recorded,
                 // What was delivered must not be delivered again because a disk is full.
                 Err(error) if !self.stop.is_cancelled() => {
-                    warn!(sink = self.name, %error, "what was delivered cannot be recorded yet");
+                    if pause.is_new() {
+                        warn!(sink = self.name, %error, "what was delivered cannot be recorded yet");
+                    }
                     tokio::time::sleep(pause.failed()).await;
                 }
                 Err(error) => return Err(error),

@@ -170,7 +170,7 @@ impl Feed {
                 }
                 AppendError::Disk(error) => {
                     waiting.push(batch);
-                    self.refused(&error);
+                    self.refused(&error, pause.is_new());
                     self.rest(sleep(pause.failed())).await
                 }
                 AppendError::Closed(_) => false,
@@ -182,8 +182,10 @@ impl Feed {
         dropped.map_or(Appended::Whole, Appended::Not)
     }
 
-    fn refused(&self, error: &DiskError) {
-        warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
+    fn refused(&self, error: &DiskError, is_new: bool) {
+        if is_new {
+            warn!(source = self.source, %error, "a batch is not durable yet; its source waits");
+        }
         // Where a sync or a copy met it, it is an I/O error of SQLite's.
         if error.full || self.reserve.is_tight() {
             // What the reserve held is for the store alone; sources wait meanwhile.

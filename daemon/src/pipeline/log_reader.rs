@@ -195,7 +195,9 @@ impl LogReader {
 
     async fn rest(&self, error: QueueError, pause: &mut Backoff) -> Option<()> {
         let QueueError::Disk(error) = error else { return None };
-        warn!(source = self.source, consumer = LOG_EVALUATORS, %error, "cannot read");
+        if pause.is_new() {
+            warn!(source = self.source, consumer = LOG_EVALUATORS, %error, "its queue cannot be read; it is tried again");
+        }
         sleep(pause.failed()).await;
         Some(())
     }

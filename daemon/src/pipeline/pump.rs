@@ -59,7 +59,9 @@ impl Stage for Pump {
                 }
                 Err(QueueError::Closed(_)) => return,
                 Err(QueueError::Disk(error)) => {
-                    warn!(source = self.wanted.source, sink = self.consumer.name(), %error, "cannot read");
+                    if pause.is_new() {
+                        warn!(source = self.wanted.source, sink = self.consumer.name(), %error, "its queue cannot be read; it is tried again");
+                    }
                     if !self.rest(pause.failed()).await {
                         return;
                     }
@@ -117,7 +119,9 @@ impl Pump {
                 Ok(()) => return true,
                 Err(QueueError::Closed(_)) => return false,
                 Err(QueueError::Disk(error)) => {
-                    warn!(source = self.wanted.source, %error, "rejected records cannot be kept yet");
+                    if pause.is_new() {
+                        warn!(source = self.wanted.source, %error, "rejected records cannot be kept yet; it is tried again");
+                    }
                     if !self.rest(pause.failed()).await {
                         return false;
                     }

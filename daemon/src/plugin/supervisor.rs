@@ -1,5 +1,7 @@
 //! Supervision: opening, faults, back-off and status of one instance, whatever its role.
 
+mod problems;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -211,6 +213,9 @@ impl Supervisor {
         self.status.pause(None);
         let is_fault = |problem: &mut Problem| *problem != Problem::LimitExceeded;
         let mut over: Vec<_> = self.raised.extract_if(.., is_fault).collect();
+        if !over.is_empty() {
+            info!(instance = self.spec.name, "works again");
+        }
         over.extend(self.before.extract_if(.., is_fault));
         for problem in over {
             self.report(problem, None).await;
@@ -227,6 +232,7 @@ impl Supervisor {
             });
             self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
             if complaint.dropped + complaint.cut > 0 {
+                self.warn(Problem::LimitExceeded, &complaint.cause);
                 self.raise(Problem::LimitExceeded, &complaint.cause).await;
             }
             return;
@@ -338,37 +344,6 @@ impl Supervisor {
             (State::Hung, "it is replaced; report the hang to the plugin's author")
         };
         self.broken(state, Problem::Hung, &cause, cure).await;
-    }
-
-    async fn broken(&mut self, state: State, problem: Problem, cause: &str, cure: &str) {
-        self.status.fail(state, cause, cure, self.shared.clock.now());
-        if problem != self.problem() {
-            self.raise(self.problem(), cause).await;
-        }
-        self.raise(problem, cause).await;
-    }
-
-    /// What it means for the pipeline that this instance does not work.
-    fn problem(&self) -> Problem {
-        match self.spec.role {
-            super::instance::Role::Source => Problem::SourceDown,
-            _ => Problem::SinkFailing,
-        }
-    }
-
-    async fn raise(&mut self, problem: Problem, detail: &str) {
-        if !self.raised.contains(&problem) {
-            self.before.retain(|before| *before != problem);
-            self.raised.push(problem);
-            warn!(instance = self.spec.name, problem = problem.as_str(), "{detail}");
-            self.report(problem, Some(detail.into())).await;
-        }
-    }
-
-    async fn report(&self, problem: Problem, detail: Option<String>) {
-        let event = Event { instance: self.spec.name.clone(), problem, detail };
-        // The pipeline is gone only while the daemon stops.
-        drop(self.events.send(event).await);
     }
 
     fn wait_for(&mut self, asked: Option<Duration>) {

@@ -67,6 +67,8 @@ struct Writer {
     commits: i64,
     /// Where that is said beside the file.
     mark: Option<Mark>,
+    /// Whether that failed the last time.
+    is_unmarked: bool,
     /// Rows that were changed when the transaction began.
     changed: u64,
     /// Says that the log has grown.
@@ -95,6 +97,7 @@ impl Sqlite {
             owner: owner.into(),
             commits: 0,
             mark: None,
+            is_unmarked: false,
             changed: 0,
             grown,
             copier: Some(copier.map_err(|error| StoreError::failed(path.display(), error))?),
@@ -241,11 +244,13 @@ impl Connection for Sqlite {
         self.run("COMMIT", &Parameters::new())?;
         let (Some(writer), Some((owner, next))) = (&mut self.writer, next) else { return Ok(()) };
         writer.commits = next;
-        if let Some(mark) = &writer.mark
-            && let Err(error) = mark.set(&owner, next)
-        {
-            // It says fewer than there are: nothing is refused for that.
-            warn!(store = %self.path.display(), %error, "the mark of the store cannot be written");
+        if let Some(mark) = &writer.mark {
+            // One that says fewer than there are: nothing is refused for that.
+            let failed = mark.set(&owner, next).err();
+            if let Some(error) = failed.as_ref().filter(|_| !writer.is_unmarked) {
+                warn!(store = %self.path.display(), %error, "the mark of the store cannot be written; it is tried again");
+            }
+            writer.is_unmarked = failed.is_some();
         }
         if LOGGED.get() >= CHECKPOINT {
             // One that is under way sees to it.
@@ -288,7 +293,7 @@ impl Drop for Sqlite {
 
 /// Copies the log into the file each time that it has grown: whoever writes does not wait for that.
 fn checkpoints(path: &Path, growth: &mpsc::Receiver<()>) {
-    let mut copier = None;
+    let (mut copier, mut is_failing) = (None, false);
     while growth.recv().is_ok() {
         let done = match &copier {
             None => {
@@ -296,9 +301,10 @@ fn checkpoints(path: &Path, growth: &mpsc::Receiver<()>) {
             }
             Some(copier) => copier.checkpoint("PASSIVE"),
         };
-        if let Err(error) = done {
-            warn!(%error, "the log cannot be copied into the store now");
+        if let Some(error) = done.as_ref().err().filter(|_| !is_failing) {
+            warn!(%error, "the log cannot be copied into the store now; it is tried again");
         }
+        is_failing = done.is_err();
     }
 }
 

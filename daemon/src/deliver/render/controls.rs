@@ -2,7 +2,7 @@
 //! somebody's may not rewrite a title or a mail.
 
 /// A title: one line, and whatever has no shape of its own stands there by its number.
-pub(super) fn title(text: &str) -> String {
+pub(in crate::deliver) fn title(text: &str) -> String {
     let spaced = text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty());
     let line = spaced.collect::<Vec<_>>().join(" ");
     shown(&line, |letter| letter.is_control() || is_turn(letter) || is_mark(letter))
