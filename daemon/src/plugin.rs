@@ -10,6 +10,7 @@ pub mod lend;
 pub mod probe;
 pub mod reader;
 pub mod refusal;
+pub mod replaced;
 pub mod sink;
 mod sockets;
 pub mod source;

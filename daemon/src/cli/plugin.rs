@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::{Common, exit, output};
 use crate::{
     config::{self, Kinds, built_in_plugins},
-    plugin::catalog::{Catalog, Storage},
+    plugin::{
+        catalog::{Catalog, Storage},
+        replaced::Replaced,
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -78,7 +81,11 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
             json!({ "file": image.file, "sha256": image.sha256, "manifest": image.manifest })
         });
         let images: Vec<Value> = images.collect();
-        output::json(&json!({ "plugins": images, "refused": catalog.refused() }));
+        output::json(&json!({
+            "plugins": images,
+            "replaced": catalog.replaced(),
+            "refused": catalog.refused(),
+        }));
     } else {
         let mut table = output::table(&["KIND", "ROLES", "PLUGIN", "VERSION", "ABI", "FILE"]);
         for image in catalog.images() {
@@ -91,6 +98,10 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
             }
         }
         output::show(&table);
+        for Replaced { kind, file, built_in } in catalog.replaced() {
+            let (file, built_in) = (file.display(), built_in.display());
+            output::line(format!("replaced    the built-in {kind} of {built_in}, by {file}"));
+        }
         for refusal in catalog.refused() {
             let mark = common.style().bad("not loaded");
             output::line(format!(

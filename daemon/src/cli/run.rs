@@ -12,7 +12,10 @@ use crate::{
     clock::Clock,
     config::{self, Files, Plan},
     descriptors, fault, memory,
-    plugin::catalog::{Catalog, Storage},
+    plugin::{
+        catalog::{Catalog, Storage},
+        replaced::Replaced,
+    },
     signal,
     store::Loss,
 };
@@ -122,6 +125,9 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
                 .report(files.language().unwrap_or_default(), common.style_of_talk().is_coloured())
                 .trim_end(),
         );
+    }
+    for Replaced { kind, file, built_in } in catalog.replaced() {
+        info!(kind, file = %file.display(), built_in = %built_in.display(), "a plugin of [plugins] path replaces a built-in one");
     }
     for refusal in catalog.refused() {
         warn!(code = &*refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);

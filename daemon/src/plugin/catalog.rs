@@ -25,6 +25,7 @@ use super::{
     image::Image,
     probe::{Trial, Tried},
     refusal::Refusal,
+    replaced::{self, Replaced},
     trust::{self, Writers},
 };
 use crate::config;
@@ -34,6 +35,7 @@ pub struct Catalog {
     directories: Vec<PathBuf>,
     images: Vec<Image>,
     refused: Vec<Refusal>,
+    replaced: Vec<Replaced>,
     /// Kinds that only a refused file exports, and why it is.
     barred: BTreeMap<String, Refusal>,
     storage: Storage,
@@ -83,6 +85,7 @@ impl Catalog {
                 Err(refusal) => refused.push(refusal),
             }
         }
+        let replaced = replaced::replace(&mut images, &config::built_in_plugins());
         let twice = exported_twice(&images);
         images.retain(|image| {
             let refusal = twice.iter().find(|refusal| refusal.file == image.file);
@@ -90,7 +93,7 @@ impl Catalog {
         });
         refused.extend(twice);
         let (loaded, trial, tried) = (Mutex::default(), None, Mutex::default());
-        Self { directories, images, refused, barred, storage, loaded, trial, tried }
+        Self { directories, images, refused, replaced, barred, storage, loaded, trial, tried }
     }
 
     /// Libraries are opened by a child first: a damaged one ends that, not this process.
@@ -113,6 +116,11 @@ impl Catalog {
     /// The files that may not, and why.
     pub fn refused(&self) -> &[Refusal] {
         &self.refused
+    }
+
+    /// Built-in kinds that those of a configured directory stand in for.
+    pub fn replaced(&self) -> &[Replaced] {
+        &self.replaced
     }
 
     /// The image that exports `kind`.
