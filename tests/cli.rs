@@ -8,6 +8,8 @@
     reason = "a test; an index into JSON that is missing reads as null"
 )]
 
+#[path = "cli/running.rs"]
+mod running;
 mod support;
 
 use std::{fs, os::unix::process::CommandExt, process::Command};

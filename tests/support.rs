@@ -258,6 +258,12 @@ pub fn built() -> PathBuf {
     test.parent().map(Path::to_path_buf).expect("target/…/deps")
 }
 
+/// Nanoseconds of a time in the JSON of the command line.
+pub fn nanos(time: &Value) -> Option<i64> {
+    let time: jiff::Timestamp = time.as_str()?.parse().ok()?;
+    i64::try_from(time.as_nanosecond()).ok()
+}
+
 /// Who runs this: the journal's actor.
 pub fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("id");

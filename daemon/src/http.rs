@@ -1,6 +1,7 @@
 //! The HTTP servers: health and metrics on TCP, the API on the admin socket.
 
 mod admin;
+mod answer;
 pub mod api;
 pub mod counted;
 pub mod explain;
@@ -11,6 +12,7 @@ mod peer;
 pub mod people;
 mod request;
 mod server;
+pub mod shown;
 pub mod thresholds;
 
 use std::{
@@ -39,7 +41,10 @@ use crate::{
     clock::Clock,
     deliver::recipient::Recipients,
     descriptors,
-    engine::{AlarmView, notify::Explanation},
+    engine::{
+        AlarmView,
+        notify::{Explanation, Why},
+    },
     people::{CANDIDATES, People},
     pipeline::{
         evaluation::{Heartbeat, Overview, Question},
@@ -140,6 +145,13 @@ impl View {
         let (reply, found) = oneshot::channel();
         self.parts.engine.send(Question::Find(id.into(), CANDIDATES + 1, reply)).await.ok()?;
         found.await.ok()
+    }
+
+    /// What mutes each of these alarms for every sink, but for how it is handled; `None` while it stops.
+    pub async fn muted(&self, alarms: Vec<AlarmView>) -> Option<Vec<Vec<Why>>> {
+        let (reply, muted) = oneshot::channel();
+        self.parts.engine.send(Question::Muted(alarms, reply)).await.ok()?;
+        muted.await.ok()
     }
 
     /// Why each sink is told of an alarm or not; `None` while it stops.

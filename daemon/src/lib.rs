@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod engine;
 pub mod fault;
 pub mod http;
+pub mod json;
 pub mod memory;
 pub mod people;
 pub mod pipeline;

@@ -1,29 +1,61 @@
 //! Points in time, as they cross the boundary.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use abi_stable::StableAbi;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 
 const NANOS: i64 = 1_000_000_000;
 
 /// A point in time: nanoseconds since 1970-01-01 UTC.
 #[repr(transparent)]
 #[derive(
-    StableAbi,
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
+    StableAbi, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
 )]
 pub struct Timestamp(i64);
+
+/// From nanoseconds, or from text such as `2026-11-25T03:12:00Z` where that can be told apart.
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Either)
+        } else {
+            i64::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+struct Either;
+
+impl Visitor<'_> for Either {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nanoseconds since 1970, or a time such as \"2026-11-25T03:12:00Z\"")
+    }
+
+    fn visit_i64<E: de::Error>(self, nanos: i64) -> Result<Timestamp, E> {
+        Ok(Timestamp(nanos))
+    }
+
+    fn visit_u64<E: de::Error>(self, nanos: u64) -> Result<Timestamp, E> {
+        let wrong = || E::invalid_value(de::Unexpected::Unsigned(nanos), &self);
+        i64::try_from(nanos).map(Timestamp).map_err(|_| wrong())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        let wrong = || E::invalid_value(de::Unexpected::Str(text), &self);
+        let time = humantime::parse_rfc3339(text).map_err(|_| wrong())?;
+        let since = time.duration_since(UNIX_EPOCH).map_err(|_| wrong())?;
+        i64::try_from(since.as_nanos()).map(Timestamp).map_err(|_| wrong())
+    }
+}
 
 impl Timestamp {
     /// The time `nanos` nanoseconds after the epoch.

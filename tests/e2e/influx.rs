@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::servers::influx::Influx;
-use crate::support::{Home, within};
+use crate::support::{Home, nanos, within};
 use haetae::{
     clock::Clock,
     engine::next_slot,
@@ -348,7 +348,7 @@ fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letter
     assert!(!verb("drop", id(0)).status.success(), "it is not there any more");
     let redriven = verb("redrive", id(1));
     assert_eq!(String::from_utf8_lossy(&redriven.stdout).trim(), "1 tried again", "{redriven:?}");
-    let rejected = some[1]["at"].as_i64().expect("nanoseconds");
+    let rejected = nanos(&some[1]["at"]).expect("a time");
     let early = format!("SELECT value FROM load_1m WHERE time <= {rejected}");
     let stored = within(LONG, || Some(influx.rows("history", &early)).filter(|it| !it.is_empty()));
     assert_eq!(stored.map(|rows| rows.len()), Some(1), "the redriven one, not the dropped one");

@@ -22,7 +22,7 @@ use std::{
 
 use crate::chance::Chance;
 use crate::stream::{Line, Stream};
-use crate::support::{Daemon, Home, within};
+use crate::support::{Daemon, Home, nanos, within};
 use haetae_plugin::{Timestamp, Window};
 use kept::Kept;
 
@@ -89,7 +89,7 @@ fn judged(home: &Home, daemon: &Daemon, time: Timestamp) {
     let done = within(LONG, || {
         let status = home.json(&["status"])?;
         let evaluators = status["evaluators"].as_array()?;
-        let slot = |one: &serde_json::Value| one["judged_slot"].as_i64().unwrap_or(0);
+        let slot = |one: &serde_json::Value| nanos(&one["judged_slot"]).unwrap_or(0);
         (evaluators.len() == 3 && evaluators.iter().all(|one| slot(one) >= time.nanos()))
             .then_some(())
     });

@@ -15,7 +15,7 @@ use std::{
 
 use crate::decode::Decoded;
 use crate::servers::smtp_sink::SmtpSink;
-use crate::support::{Home, within};
+use crate::support::{Home, nanos, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -237,5 +237,5 @@ fn a_pending_alarm_goes_on_and_the_time_that_nobody_judged_does_not_count() {
 
 /// Seconds of a time in JSON.
 fn seconds(time: &Value) -> i64 {
-    time.as_i64().expect("nanoseconds") / 1_000_000_000
+    nanos(time).expect("a time") / 1_000_000_000
 }

@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("redact", 1),
     ("retry", 1),
     ("fault", 1),
+    ("json", 1),
     ("telemetry", 1),
 ];
 

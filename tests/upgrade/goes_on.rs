@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::earlier::{Earlier, text};
-use crate::support::{Daemon, Home, within};
+use crate::support::{Daemon, Home, nanos, within};
 
 const CONFIGURATION: &str = include_str!("../store/earlier/haetae.toml");
 /// What the source said when the daemon was killed.
@@ -114,7 +114,7 @@ fn judged(home: &Home, daemon: &Daemon) {
     let done = within(LONG, || {
         let status = home.json(&["status"])?;
         let levels = status["evaluators"].as_array()?.iter().find(|one| one["name"] == "levels")?;
-        (levels["judged_slot"].as_i64()? >= time).then_some(())
+        (nanos(&levels["judged_slot"])? >= time).then_some(())
     });
     assert!(done.is_some(), "{:#?} {:#?}", home.json(&["status"]), daemon.lines());
 }

@@ -3,6 +3,7 @@
 mod acts;
 
 use clap::Subcommand;
+use haetae_plugin::Timestamp;
 
 use super::{
     Common, client,
@@ -14,9 +15,10 @@ use crate::{
     engine::{
         AlarmView,
         alarm::handling::{Handling, HandlingState},
+        notify::Why,
     },
-    http::{api::AlarmAnswer, outbox::ObligationsAnswer, people::AlarmsAnswer},
-    store::{DebtState, Entry},
+    http::{api::AlarmAnswer, outbox::ObligationsAnswer, people::AlarmsAnswer, shown::Happened},
+    store::DebtState,
 };
 
 #[derive(Debug, Subcommand)]
@@ -87,12 +89,17 @@ fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result
         return Ok(());
     }
     let (style, voice) = (common.style(), voice());
-    let head = ["ID", "SEVERITY", "CONDITION", "HANDLING", "VALUE", "SINCE", "WHAT"];
+    // Most of the time nothing is, and the rest has more room.
+    let some_muted = answer.alarms.iter().any(|one| !one.muted.is_empty());
+    let mut head = vec!["ID", "SEVERITY", "CONDITION", "HANDLING", "VALUE", "SINCE", "WHAT"];
+    if some_muted {
+        head.insert(4, "MUTED BY");
+    }
     let mut table = output::table(&head);
     for one in &answer.alarms {
         let alarm = &one.alarm;
         let value = alarm.value.map_or_else(String::new, |value| quantity(value, &alarm.unit));
-        table.add_row([
+        let mut row = vec![
             alarm.id.clone(),
             style.severity(alarm.severity, alarm.severity.as_str()),
             condition(alarm, style),
@@ -100,7 +107,12 @@ fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result
             value,
             voice.time(one.since()),
             voice.summary(alarm),
-        ]);
+        ];
+        if some_muted {
+            let muted: Vec<_> = one.muted.iter().map(|why| muted_by(why, &voice)).collect();
+            row.insert(4, muted.join("; "));
+        }
+        table.add_row(row);
     }
     output::show(&table);
     Ok(())
@@ -165,10 +177,10 @@ fn incomplete(cause: Option<&str>) {
     }
 }
 
-fn happened(history: &[Entry], voice: &Voice) {
-    for Entry { at, actor, act, detail, after, .. } in history {
-        let after = serde_json::from_str(after).ok();
-        let after = after.map(|after| format!("  → {}", handling(&after, false, voice)));
+fn happened(history: &[Happened], voice: &Voice) {
+    for Happened { at, actor, act, detail, after, .. } in history {
+        let after = after.as_ref();
+        let after = after.map(|after| format!("  → {}", handling(after, false, voice)));
         let after = after.unwrap_or_default();
         let detail = Some(output::in_one_line(detail) + "  ").filter(|_| !detail.is_empty());
         let detail = detail.unwrap_or_default();
@@ -243,6 +255,21 @@ fn handling(handling: &Handling, ended: bool, voice: &Voice) -> String {
         HandlingState::Seen { by } => format!("seen by {by}"),
     };
     text + &owner
+}
+
+/// What mutes an alarm, in a few words.
+fn muted_by(why: &Why, voice: &Voice) -> String {
+    let until = |until: &Option<Timestamp>| {
+        until.map(|until| format!(" until {}", voice.time(until))).unwrap_or_default()
+    };
+    match why {
+        Why::Silenced { author, until: end, .. } => format!("silence of {author}{}", until(end)),
+        Why::Maintenance { place, until: end } => format!("maintenance{} ({place})", until(end)),
+        Why::Inhibited { by, .. } => format!("alarm {by}"),
+        Why::SourceDown { source } => format!("source {source} is down"),
+        Why::Flapping => "flapping".into(),
+        other => voice.against(other),
+    }
 }
 
 fn evidence(alarm: &AlarmView, voice: &Voice) -> String {

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Common, denied, exit,
     output::{plain, plain_answer, say},
 };
-use crate::{config, http::api::ProblemAnswer};
+use crate::{config, http::api::ProblemAnswer, json};
 
 /// Asks `path`; an error has been said, and its exit code is returned. Texts of an answer that is
 /// for people are such that a terminal may show them.
@@ -28,7 +28,7 @@ pub(super) fn post<T: DeserializeOwned>(
     path: &str,
     body: &impl Serialize,
 ) -> Result<T, u8> {
-    let body = serde_json::to_vec(body).unwrap_or_default();
+    let body = json::to_vec(body).unwrap_or_default();
     ask(common, path, Some(Change { method: Method::POST, seen: None, body }), common.is_json())
 }
 
@@ -39,7 +39,7 @@ pub(super) fn put<T: DeserializeOwned>(
     seen: Option<i64>,
     body: &impl Serialize,
 ) -> Result<T, u8> {
-    let body = serde_json::to_vec(body).unwrap_or_default();
+    let body = json::to_vec(body).unwrap_or_default();
     ask(common, path, Some(Change { method: Method::PUT, seen, body }), common.is_json())
 }
 
@@ -103,27 +103,30 @@ fn ask<T: DeserializeOwned>(
         })?;
         let status = answer.status();
         let body = answer.bytes().await.map_err(|error| unreachable(&root(&error)))?;
-        if status.is_success() {
-            let read = if exact {
-                serde_json::from_slice(&body)
-            } else {
-                serde_json::from_slice(&body)
-                    .and_then(|it| serde_json::from_value(plain_answer(it)))
-            };
-            return read.map_err(|error| unreachable(&error));
+        if !status.is_success() {
+            return Err(refused(status, &body));
         }
-        if let Ok(problem) = serde_json::from_slice::<ProblemAnswer>(&body) {
-            say(plain(&format!("{}: {}", problem.title, problem.detail)));
+        let read = if exact {
+            serde_json::from_slice(&body)
         } else {
-            say(format!("the daemon answered {status}"));
-        }
-        Err(match status.as_u16() {
-            400 | 422 => exit::USAGE,
-            404 => exit::NOT_FOUND,
-            409 | 412 | 428 => exit::REFUSED,
-            _ => exit::UNREACHABLE,
-        })
+            serde_json::from_slice(&body).and_then(|it| serde_json::from_value(plain_answer(it)))
+        };
+        read.map_err(|error| unreachable(&error))
     })
+}
+
+/// Says what the daemon answered that is no success; the exit code of it.
+fn refused(status: StatusCode, body: &[u8]) -> u8 {
+    match serde_json::from_slice::<ProblemAnswer>(body) {
+        Ok(problem) => say(plain(&format!("{}: {}", problem.title, problem.detail))),
+        Err(_) => say(format!("the daemon answered {status}")),
+    }
+    match status.as_u16() {
+        400 | 422 => exit::USAGE,
+        404 => exit::NOT_FOUND,
+        409 | 412 | 428 => exit::REFUSED,
+        _ => exit::UNREACHABLE,
+    }
 }
 
 /// The innermost cause: "connection refused" rather than "error sending request".

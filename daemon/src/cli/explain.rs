@@ -11,8 +11,11 @@ use crate::{
     config::Language,
     deliver::render::{Voice, quantity},
     engine::notify::Why,
-    http::explain::{ExplainAnswer, ExplainedSink, WaitingNotice},
-    store::{DebtState, Entry},
+    http::{
+        explain::{ExplainAnswer, ExplainedSink, WaitingNotice},
+        shown::Happened,
+    },
+    store::DebtState,
 };
 
 #[derive(Debug, Args)]
@@ -176,7 +179,7 @@ fn against(why: &Why, answer: &ExplainAnswer, voice: &Voice) -> String {
 fn then(sink: &ExplainedSink, answer: &ExplainAnswer, at: Timestamp, voice: &Voice) {
     let name = &sink.explanation.sink;
     output::line(format!("{name} ({}) at {}", sink.explanation.place, voice.time(at)));
-    let of_it = |entry: &&Entry| {
+    let of_it = |entry: &&Happened| {
         let about = entry.detail.split_once(": ").is_some_and(|(sink, _)| sink == name);
         about && matches!(&*entry.act, "told" | "withheld" | "buried" | "redriven" | "dropped")
     };
@@ -184,7 +187,7 @@ fn then(sink: &ExplainedSink, answer: &ExplainAnswer, at: Timestamp, voice: &Voi
         output::line("  nothing was said or withheld until then");
         return;
     };
-    let Entry { at, actor, act, detail, .. } = last;
+    let Happened { at, actor, act, detail, .. } = last;
     let detail = output::in_one_line(detail);
     output::line(format!("  {act} at {}: {detail}  ({actor})", voice.time(*at)));
 }

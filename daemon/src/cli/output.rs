@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::exit;
-use crate::{config::Unreadable, telemetry};
+use crate::{config::Unreadable, json, telemetry};
 
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
@@ -17,7 +17,7 @@ pub(super) fn line(text: impl AsRef<str>) {
 
 /// Prints an answer as JSON.
 pub(super) fn json(answer: &impl Serialize) {
-    line(serde_json::to_string_pretty(answer).unwrap_or_default());
+    line(json::to_string_pretty(answer).unwrap_or_default());
 }
 
 /// Prints a name and its value, lines of it below each other; nothing without a value.

@@ -5,7 +5,7 @@ use haetae_plugin::{Severity, Timestamp};
 use super::{
     AlarmView, Engine, EvaluatorStatus, Override, Preview,
     log::LogEvaluator,
-    notify::{Explanation, Views},
+    notify::{Explanation, Views, Why},
     threshold::evaluator::Evaluator,
 };
 
@@ -19,6 +19,11 @@ impl Engine {
     pub fn explain(&self, alarm: &str, now: Timestamp) -> Vec<Explanation> {
         let Self { evaluators, sources, system, logs, notifier, .. } = self;
         notifier.explain(alarm, now, Views { evaluators, sources, system, logs })
+    }
+
+    /// What mutes each of these alarms for every sink, but for how it is handled.
+    pub fn muted(&self, alarms: &[AlarmView]) -> Vec<Vec<Why>> {
+        alarms.iter().map(|alarm| self.notifier.muted(alarm, self.now)).collect()
     }
 
     /// When [`super::Input::Tick`] is wanted at the latest.

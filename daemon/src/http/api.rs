@@ -1,7 +1,7 @@
 //! The API: what the command line and other programs read.
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, Request, State},
     http::{StatusCode, header::AUTHORIZATION},
     middleware::{self, Next},
@@ -13,7 +13,13 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{View, explain, outbox, people, thresholds};
+use super::{
+    View,
+    answer::Json,
+    explain, outbox, people,
+    shown::{self, Happened},
+    thresholds,
+};
 use crate::{
     config::Language,
     deliver::render::Voice,
@@ -22,7 +28,7 @@ use crate::{
     pipeline::queue::{ConsumerStats, Freed},
     plugin::status::InstanceStatus,
     stage::StageStatus,
-    store::{Count, Entry, Handled, StoreError},
+    store::{Count, Handled, StoreError},
     telemetry,
 };
 
@@ -148,7 +154,7 @@ pub struct AlarmAnswer {
     #[serde(default)]
     pub handling: Handled,
     /// What happened to it, oldest first.
-    pub history: Vec<Entry>,
+    pub history: Vec<Happened>,
     /// Why its handling and its history are not known now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
@@ -322,6 +328,7 @@ async fn with_history(view: &View, alarm: AlarmView) -> Response {
         // The alarm itself is the engine's.
         Err(error) => (Vec::new(), Handled::default(), Some(error.to_string())),
     };
+    let (alarm, history) = (shown::filled(alarm), history.into_iter().map(Into::into).collect());
     Json(AlarmAnswer { alarm, handling, history, incomplete }).into_response()
 }
 

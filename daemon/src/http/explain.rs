@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, State},
     response::{IntoResponse, Response},
     routing::get,
@@ -12,13 +12,19 @@ use axum::{
 use haetae_plugin::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{View, api, thresholds::registry::Threshold};
+use super::{
+    View,
+    answer::Json,
+    api,
+    shown::{self, Happened},
+    thresholds::registry::Threshold,
+};
 use crate::{
     engine::{
         AlarmView,
         notify::{Explanation, Why},
     },
-    store::{Debt, Entry, Handled, StoreError, Waiting},
+    store::{Debt, Handled, StoreError, Waiting},
 };
 
 /// Rows of the outbox and of the journal in one answer at the most.
@@ -41,7 +47,7 @@ pub struct ExplainAnswer {
     /// Where what is named here stands in the configuration: its evaluator, sources that are down.
     pub places: BTreeMap<String, String>,
     /// What happened to it, oldest first.
-    pub history: Vec<Entry>,
+    pub history: Vec<Happened>,
 }
 
 /// One sink and one alarm.
@@ -135,6 +141,7 @@ async fn answer(
         None => None,
     };
     let now = parts.clock.now();
+    let (alarm, history) = (shown::filled(alarm), history.into_iter().map(Into::into).collect());
     Ok(ExplainAnswer { alarm, handling, now, sinks, threshold, places, history })
 }
 

@@ -1,7 +1,7 @@
 //! The outbox over the API: what waits, what is dead, what is owed; trying again, dropping.
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{ConnectInfo, Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     View,
+    answer::Json,
     api::problem,
     peer::Peer,
     request::{Body, Parameters},

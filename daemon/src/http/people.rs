@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{ConnectInfo, Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -15,12 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     View,
+    answer::Json,
     api::{self, problem},
     peer::Peer,
     request::Body,
+    shown,
 };
 use crate::{
-    engine::AlarmView,
+    engine::{AlarmView, notify::Why},
     people::{ActRequest, BulkRequest, Filter, PeopleError, ShownSilence, SilenceRequest},
     store::{Handled, StoreError},
 };
@@ -31,6 +33,9 @@ const BACK: std::time::Duration = std::time::Duration::from_hours(30 * 24);
 const ENDED: i64 = 1000;
 /// Those that a filter looks through: what it means may have ended before many others.
 const LOOKED_THROUGH: i64 = 20_000;
+
+/// Alarms whose mutes are asked in one question.
+const ASKED: usize = 200;
 
 /// The answer of `GET /api/v1/alarms`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +57,9 @@ pub struct ListedAlarm {
     /// How it is handled.
     #[serde(default)]
     pub handling: Handled,
+    /// What mutes it for every sink alike, but for how it is handled.
+    #[serde(default)]
+    pub muted: Vec<Why>,
 }
 
 /// The answer of `GET /api/v1/silences`.
@@ -108,10 +116,29 @@ pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) 
         Err(error) => return failed(&error),
     };
     match listed(&view, &wanted).await {
-        Ok(Some(answer)) => Json(answer).into_response(),
+        Ok(Some(mut answer)) => {
+            if mark_muted(&view, &mut answer.alarms).await.is_none() {
+                return api::stopping();
+            }
+            let filled = |one: ListedAlarm| ListedAlarm { alarm: shown::filled(one.alarm), ..one };
+            answer.alarms = answer.alarms.into_iter().map(filled).collect();
+            Json(answer).into_response()
+        }
         Ok(None) => api::stopping(),
         Err(error) => failed(&error),
     }
+}
+
+/// Notes what mutes each alarm that fires: few in one question, so that nothing waits for it.
+async fn mark_muted(view: &View, listed: &mut [ListedAlarm]) -> Option<()> {
+    let mut firing: Vec<_> = listed.iter_mut().filter(|one| one.alarm.is_firing()).collect();
+    for some in firing.chunks_mut(ASKED) {
+        let alarms = some.iter().map(|one| one.alarm.clone()).collect();
+        for (one, muted) in some.iter_mut().zip(view.muted(alarms).await?) {
+            one.muted = muted;
+        }
+    }
+    Some(())
 }
 
 /// The alarms that are wanted; none: the daemon is stopping.
@@ -128,7 +155,7 @@ async fn listed(view: &View, wanted: &Wanted) -> Result<Option<AlarmsAnswer>, Pe
         });
         alarms.extend(overview.alarms.into_iter().map(|alarm| {
             let handling = handlings.remove(&alarm.id).unwrap_or_default();
-            ListedAlarm { alarm, handling }
+            ListedAlarm { alarm, handling, muted: Vec::new() }
         }));
     }
     if wanted.unseen || wanted.all {
@@ -143,9 +170,11 @@ async fn listed(view: &View, wanted: &Wanted) -> Result<Option<AlarmsAnswer>, Pe
 async fn ended(view: &View, unseen: bool, most: i64) -> Result<Vec<ListedAlarm>, StoreError> {
     let since = view.parts().clock.now().before(BACK);
     let ended = view.soon(view.parts().store.ended(since, unseen, most)).await?;
-    let listed = ended
-        .into_iter()
-        .map(|(standing, handling)| ListedAlarm { alarm: standing.alarm, handling });
+    let listed = ended.into_iter().map(|(standing, handling)| ListedAlarm {
+        alarm: standing.alarm,
+        handling,
+        muted: Vec::new(),
+    });
     Ok(listed.collect())
 }
 

@@ -3,7 +3,7 @@
 pub mod registry;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{ConnectInfo, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use self::registry::{Asked, Change, Changed, Refused, Threshold};
 use super::{
     View,
+    answer::Json,
     api::{ProblemAnswer, problem},
     peer::Peer,
     request::{Body, Parameters},

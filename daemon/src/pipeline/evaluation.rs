@@ -24,7 +24,8 @@ use crate::{
     clock::{Clock, Watch, monotonic},
     engine::{
         AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, Step,
-        notify::Explanation, time_in_words as words,
+        notify::{Explanation, Why},
+        time_in_words as words,
     },
     fault,
 };
@@ -59,6 +60,8 @@ pub enum Question {
         /// Who asks.
         reply: oneshot::Sender<Preview>,
     },
+    /// What mutes each of these alarms for every sink, but for how it is handled.
+    Muted(Vec<AlarmView>, oneshot::Sender<Vec<Vec<Why>>>),
     /// Why each sink is told of an alarm, by its id, or not.
     Explain(String, oneshot::Sender<Vec<Explanation>>),
 }
@@ -261,6 +264,7 @@ fn answer(engine: &Engine, question: Question) {
             drop(reply.send(engine.preview(&overrides, &id)));
         }
         Question::Counts(asker) => drop(asker.send(Counts::of(engine))),
+        Question::Muted(alarms, asker) => drop(asker.send(engine.muted(&alarms))),
         Question::Explain(alarm, asker) => {
             drop(asker.send(engine.explain(&alarm, engine.now())));
         }

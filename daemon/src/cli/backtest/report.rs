@@ -16,6 +16,7 @@ use crate::{
         Common,
         output::{self, Style},
     },
+    json::time,
 };
 
 /// What was counted.
@@ -57,8 +58,8 @@ impl<'a> Report<'a> {
         let Range { from, to } = self.range;
         let progress = self.outcome.progress;
         output::json(&json!({
-            "from_ns": from.nanos(),
-            "to_ns": to.nanos(),
+            "from": time(from),
+            "to": time(to),
             "series": progress.series,
             "points": progress.points,
             "current": self.outcome.sides.first(),

@@ -10,6 +10,7 @@ use super::{
     notifier::Notifier,
     sink_groups::{Group, SinkGroups},
 };
+use crate::engine::AlarmView;
 
 impl Notifier {
     /// What is known of an alarm, sink by sink.
@@ -23,6 +24,17 @@ impl Notifier {
         let scene = Scene { alarms: &self.alarms, mutes: &self.mutes, views, at };
         let starting = self.start.until.filter(|_| self.is_starting(at));
         self.sinks.iter().filter_map(|sink| sink.explain(id, starting, scene)).collect()
+    }
+}
+
+impl Notifier {
+    /// What mutes an alarm for every sink alike, but for how it is handled.
+    pub(in crate::engine) fn muted(&self, alarm: &AlarmView, at: Timestamp) -> Vec<Why> {
+        let Some(id) = AlarmId::parse(&alarm.id).filter(|id| self.alarms.contains_key(id)) else {
+            return Vec::new();
+        };
+        let against = self.mutes.against(id, alarm, &self.alarms, at);
+        against.filter(|why| !matches!(why, Why::Handled { .. })).collect()
     }
 }
 

@@ -38,11 +38,11 @@ impl Supervisor {
         if !self.raised.contains(&problem) {
             self.before.retain(|before| *before != problem);
             self.raised.push(problem);
-            self.tell(problem, Some(detail.into())).await;
+            self.report(problem, Some(detail.into())).await;
         }
     }
 
-    pub(super) async fn tell(&self, problem: Problem, detail: Option<String>) {
+    pub(super) async fn report(&self, problem: Problem, detail: Option<String>) {
         let event = Event { instance: self.spec.name.clone(), problem, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);
