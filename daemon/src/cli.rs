@@ -184,7 +184,7 @@ enum Verb {
     Status(status::Arguments),
     /// Open plugins for another process of ours, which asks what they say of themselves
     #[command(hide = true)]
-    PluginTrial {
+    PluginProbe {
         /// The libraries
         files: Vec<PathBuf>,
     },
@@ -233,7 +233,7 @@ fn run_verb(common: &Common, verb: Verb) -> u8 {
         Verb::Db(verb) => db::run(common, &verb),
         Verb::Explain(arguments) => explain::run(common, &arguments),
         Verb::Status(arguments) => status::run(common, &arguments),
-        Verb::PluginTrial { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
+        Verb::PluginProbe { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
     }
 }
 

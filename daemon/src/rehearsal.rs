@@ -5,6 +5,7 @@
 
 mod fake_sink;
 pub mod kinds;
+mod notified;
 mod poll;
 mod rig;
 mod rule;
@@ -12,14 +13,13 @@ mod run;
 pub mod scenario;
 mod steps;
 mod timeline;
-mod told;
 mod verdict;
 mod world;
 
 pub use self::{
+    notified::{Line, RunReport},
     rule::{Happened, rehearse},
-    run::{PlayError, play},
-    timeline::Strip,
-    told::{Line, Played},
-    verdict::{Entry, Outcome},
+    run::{RunError, run_scenario},
+    timeline::Timeline,
+    verdict::{Compared, Outcome},
 };

@@ -14,7 +14,7 @@ use haetae::{
     clock::Clock,
     plugin::{
         catalog::{Catalog, Storage},
-        instance::{Fate, Instance, Order, Reply, Role, Spec},
+        instance::{CallResult, Instance, Order, Reply, Role, Spec},
         lend::{Cells, Lent, Pool, Shared},
     },
 };
@@ -261,17 +261,17 @@ async fn a_reader_that_panics_is_poisoned_and_one_that_is_well_answers() {
         let lent = Lent::new("r", shared, Cells::default(), CancellationToken::new());
         let limit = Duration::from_secs(5);
         let opened = Instance::open(spec, lent.into(), limit, &std::sync::Arc::default()).await;
-        let Ok(Fate::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
+        let Ok(CallResult::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
         for _ in 0..2 {
             match reader.call(question(), limit).await {
-                Fate::Returned(Ok(Reply::Answer(_))) => assert!(well),
-                Fate::Returned(Err(error)) => {
+                CallResult::Returned(Ok(Reply::Answer(_))) => assert!(well),
+                CallResult::Returned(Err(error)) => {
                     assert!(!well && error.fault() == Fault::Panicked, "{error}");
                 }
                 other => panic!("{other:?}"),
             }
         }
-        assert!(matches!(reader.close(limit).await, Fate::Returned(Ok(()))));
+        assert!(matches!(reader.close(limit).await, CallResult::Returned(Ok(()))));
     }
 }
 

@@ -25,7 +25,7 @@ use haetae::{
     engine::next_slot,
     plugin::{
         catalog::{Catalog, Storage},
-        instance::{Fate, Instance, Order, Reply, Role, Spec},
+        instance::{CallResult, Instance, Order, Reply, Role, Spec},
         lend::{Cells, Lent, Pool, Shared},
     },
 };
@@ -522,14 +522,14 @@ async fn a_reader_answers_by_the_daemons_own_http() {
     };
     let lent = Lent::new("r", shared, Cells::default(), CancellationToken::new());
     let opened = Instance::open(spec, lent.into(), LONG, &std::sync::Arc::default()).await;
-    let Ok(Fate::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
+    let Ok(CallResult::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
     let (from, to) = (Timestamp::from_seconds(10), Timestamp::from_seconds(20));
     let question = Question::Series { query: "v".into(), from, to };
     let answered = reader.call(Order::Query(question), LONG).await;
-    let Fate::Returned(Ok(Reply::Answer(Answer::Series(lines)))) = answered else {
+    let CallResult::Returned(Ok(Reply::Answer(Answer::Series(lines)))) = answered else {
         panic!("{answered:?}")
     };
-    assert!(matches!(reader.close(LONG).await, Fate::Returned(Ok(()))));
+    assert!(matches!(reader.close(LONG).await, CallResult::Returned(Ok(()))));
     assert_eq!((lines.len(), lines[0].name.as_str(), lines[0].labels["h"].as_str()), (1, "v", "a"));
     let times: Vec<_> = lines[0].points.iter().map(|(time, _)| time.seconds()).collect();
     assert_eq!(times, (10..20).collect::<Vec<_>>());

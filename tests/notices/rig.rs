@@ -140,7 +140,7 @@ impl Rig {
     pub(crate) async fn turn(&mut self) {
         for _ in 0..3 {
             for (dispatch, work) in &mut self.dispatches {
-                dispatch.turn(work).await;
+                dispatch.poll(work).await;
             }
         }
     }

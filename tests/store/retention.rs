@@ -366,16 +366,16 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
         dead_letters: days(90),
     };
     let task = retention(keep);
-    assert_eq!(task.turn().await, Pruned::default(), "nothing is old enough");
+    assert_eq!(task.prune_some().await, Pruned::default(), "nothing is old enough");
     clock.store(on(101).nanos(), Ordering::SeqCst);
-    assert_eq!(task.turn().await, Pruned { dead_letters: 1, ..Pruned::default() });
+    assert_eq!(task.prune_some().await, Pruned { dead_letters: 1, ..Pruned::default() });
     for sink in ["mail", "pager"] {
         let event = told.try_recv().unwrap();
         assert_eq!((event.instance.as_str(), event.problem), (sink, Problem::DeadLetters));
         assert_eq!(event.detail, None, "there are none any more");
     }
     clock.store(on(412).nanos(), Ordering::SeqCst);
-    assert_eq!(task.turn().await, Pruned { alarms: 600, ..Pruned::default() });
+    assert_eq!(task.prune_some().await, Pruned { alarms: 600, ..Pruned::default() });
     assert!(told.try_recv().is_err(), "no letter went");
     assert!(is_known(&store, "young-1").await, "its day is not over");
     assert_eq!(store.history("000-1", 10).await.unwrap().len(), 1, "the journal is kept for ever");

@@ -234,7 +234,7 @@ async fn people(store: &Store, before: &Before, place: &str) {
     }
     for (about, expected) in journal {
         let found = store.history(about, 10_000).await.unwrap();
-        let row = |entry: &haetae::store::Entry| {
+        let row = |entry: &haetae::store::JournalEntry| {
             let texts = [&entry.actor, &entry.act, &entry.detail, &entry.before, &entry.after];
             let texts = texts.map(|text| Value::from(text.clone()));
             [vec![entry.at.millis().into()], texts.to_vec()].concat()

@@ -50,22 +50,22 @@ pub struct Side {
 
 /// A side that is being counted.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counter {
     side: Side,
     /// Alarms that fire, by id: of which evaluator, and since when.
     open: HashMap<String, (String, Timestamp)>,
 }
 
-impl Tally {
+impl Counter {
     /// A tally of these evaluators.
     pub(super) fn new(
         evaluators: impl Iterator<Item = String>,
         sinks: impl Iterator<Item = String>,
     ) -> Self {
-        let mut tally = Self::default();
-        tally.side.evaluators = evaluators.map(|name| (name, Counts::default())).collect();
-        tally.side.sinks = sinks.map(|name| (name, BTreeMap::new())).collect();
-        tally
+        let mut counter = Self::default();
+        counter.side.evaluators = evaluators.map(|name| (name, Counts::default())).collect();
+        counter.side.sinks = sinks.map(|name| (name, BTreeMap::new())).collect();
+        counter
     }
 
     /// Counts what a step led to.

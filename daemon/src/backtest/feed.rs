@@ -6,7 +6,7 @@ use haetae_plugin::{Kind, Point, Samples, Series, Timestamp};
 
 use super::{
     Outcome, Progress,
-    counts::Tally,
+    counts::Counter,
     need::{Needs, Stream},
     recording::{Chunk, Packed},
 };
@@ -30,7 +30,7 @@ pub(super) struct Feed {
 /// One plan's engine and what it did.
 struct Judged {
     engine: Engine,
-    tally: Tally,
+    counter: Counter,
     now: Timestamp,
 }
 
@@ -53,7 +53,7 @@ impl Feed {
             let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
             let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
             engine.step(Input::Overrides(plan.numbers()), needs.from);
-            Judged { engine, tally: Tally::new(evaluators, sinks), now: needs.from }
+            Judged { engine, counter: Counter::new(evaluators, sinks), now: needs.from }
         };
         let voice = |stream: &Stream| Voice {
             intake: Intake::new(&stream.source),
@@ -112,7 +112,7 @@ impl Feed {
         let (until, finished) = (self.progress.until, self.progress.until >= self.to);
         let sides = self.sides.into_iter().map(|mut judged| {
             judged.tick(until);
-            judged.tally.finish(judged.engine.evaluators(), until)
+            judged.counter.finish(judged.engine.evaluators(), until)
         });
         Outcome {
             sides: sides.collect(),
@@ -127,7 +127,7 @@ fn step(judged: Option<&mut Judged>, input: Input, now: Timestamp) {
     if let Some(judged) = judged {
         judged.tick(now);
         let effects = judged.engine.step(input, now);
-        judged.tally.count(&effects);
+        judged.counter.count(&effects);
     }
 }
 
@@ -136,7 +136,7 @@ impl Judged {
     fn tick(&mut self, now: Timestamp) {
         while let Some(due) = self.engine.next_due().filter(|due| *due > self.now && *due < now) {
             let effects = self.engine.step(Input::Tick, due);
-            self.tally.count(&effects);
+            self.counter.count(&effects);
             self.now = due;
         }
         self.now = now;

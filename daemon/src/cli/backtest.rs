@@ -1,7 +1,7 @@
 //! `haetae backtest`: the past judged again, as configured and as proposed.
 
 mod gate;
-mod pace;
+mod progress_line;
 mod range;
 mod report;
 
@@ -15,7 +15,7 @@ use std::{
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use self::{gate::Gate, pace::Pace, range::Range, report::Report};
+use self::{gate::Gate, progress_line::ProgressLine, range::Range, report::Report};
 use super::{Common, exit, output};
 use crate::{
     backtest::{self, Failure, Head, Job},
@@ -124,10 +124,10 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
     if let Err(error) = signal::watch(stop.clone()) {
         output::say(format!("signals are not watched: {error}"));
     }
-    let mut pace = Pace::new(range, common.quiet);
+    let mut progress_line = ProgressLine::new(range, common.quiet);
     let kept = state.clone();
     let job = Job { plans, catalog: Arc::new(catalog), head, state, stop };
-    let outcome = backtest::run(job, move |progress| pace.show(progress)).await;
+    let outcome = backtest::run(job, move |progress| progress_line.show(progress)).await;
     let outcome = outcome.map_err(|failure| failed(&failure, &kept))?;
     if !outcome.finished {
         let text = format!(

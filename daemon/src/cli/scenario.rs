@@ -8,7 +8,7 @@ use super::{Common, exit, output};
 use crate::{
     config::{Files, Plan},
     rehearsal::{
-        Line, PlayError, Played, kinds, play,
+        Line, RunError, RunReport, kinds, run_scenario,
         scenario::{Scenario, read},
     },
 };
@@ -35,22 +35,22 @@ pub(super) fn run(common: &Common, files: &[PathBuf]) -> u8 {
             }
         };
         for scenario in &scenarios {
-            let played = match runtime.block_on(one(common, scenario)) {
-                Ok(played) => played,
+            let report = match runtime.block_on(one(common, scenario)) {
+                Ok(report) => report,
                 Err((code, error)) => {
                     output::say(format!("{}: {}: {error}", file.display(), scenario.name));
                     return code;
                 }
             };
-            if played.passed() {
+            if report.passed() {
                 passed += 1;
             } else {
                 failed += 1;
             }
             if common.is_json() {
-                answers.push(as_json(file, scenario, &played));
+                answers.push(as_json(file, scenario, &report));
             } else {
-                shown(file, scenario, &played, common.style());
+                shown(file, scenario, &report, common.style());
             }
         }
     }
@@ -64,13 +64,13 @@ pub(super) fn run(common: &Common, files: &[PathBuf]) -> u8 {
     u8::from(failed > 0) * exit::FOUND
 }
 
-async fn one(common: &Common, scenario: &Scenario) -> Result<Played, (u8, String)> {
+async fn one(common: &Common, scenario: &Scenario) -> Result<RunReport, (u8, String)> {
     let config = scenario.config.as_deref().unwrap_or_else(|| common.config());
     let plan = plan_of(config).map_err(|text| (exit::CONFIG, text))?;
-    let played = play(plan, scenario, |path| plan_of(path)).await;
-    played.map_err(|error| {
+    let report = run_scenario(plan, scenario, |path| plan_of(path)).await;
+    report.map_err(|error| {
         // What it names and is not there is a mistake in a file.
-        let code = if matches!(error, PlayError::Nothing(_)) { exit::CONFIG } else { exit::FOUND };
+        let code = if matches!(error, RunError::Nothing(_)) { exit::CONFIG } else { exit::FOUND };
         (code, error.to_string())
     })
 }
@@ -82,14 +82,14 @@ fn plan_of(path: &Path) -> Result<Plan, String> {
     checked.plan.clone().ok_or_else(report)
 }
 
-fn shown(file: &Path, scenario: &Scenario, played: &Played, style: output::Style) {
-    let word = if played.passed() { style.good("ok  ") } else { style.bad("FAIL") };
+fn shown(file: &Path, scenario: &Scenario, report: &RunReport, style: output::Style) {
+    let word = if report.passed() { style.good("ok  ") } else { style.bad("FAIL") };
     let place = style.dim(&file.display().to_string());
     output::line(format!("{word}  {}  {place}", scenario.name));
-    if played.passed() {
+    if report.passed() {
         return;
     }
-    for line in &played.lines {
+    for line in &report.lines {
         output::line(match line {
             Line::Met(text) => format!("          {text}"),
             Line::Missing(text, place) => {
@@ -98,22 +98,22 @@ fn shown(file: &Path, scenario: &Scenario, played: &Played, style: output::Style
             Line::Unexpected(text) => format!("        {}", style.bad(&format!("+ {text}"))),
         });
     }
-    for text in played.withheld.iter().take(SHOWN) {
+    for text in report.withheld.iter().take(SHOWN) {
         output::line(style.dim(&format!("          {text}")));
     }
-    if let Some(more) = played.withheld.len().checked_sub(SHOWN + 1) {
+    if let Some(more) = report.withheld.len().checked_sub(SHOWN + 1) {
         output::line(style.dim(&format!("          and {} more withheld", more + 1)));
     }
 }
 
-fn as_json(file: &Path, scenario: &Scenario, played: &Played) -> Value {
+fn as_json(file: &Path, scenario: &Scenario, report: &RunReport) -> Value {
     let line = |line: &Line| match line {
         Line::Met(text) => json!({ "is": "met", "text": text }),
         Line::Missing(text, place) => json!({ "is": "missing", "text": text, "place": place }),
         Line::Unexpected(text) => json!({ "is": "unexpected", "text": text }),
     };
     json!({
-        "file": file, "name": scenario.name, "ok": played.passed(),
-        "lines": played.lines.iter().map(line).collect::<Vec<_>>(), "withheld": played.withheld,
+        "file": file, "name": scenario.name, "ok": report.passed(),
+        "lines": report.lines.iter().map(line).collect::<Vec<_>>(), "withheld": report.withheld,
     })
 }

@@ -10,7 +10,7 @@ use super::{Common, exit, output, scenario};
 use crate::{
     clock,
     config::{Expectation, Plan, RuleTest},
-    rehearsal::{Entry, Happened, Outcome, kinds, rehearse},
+    rehearsal::{Compared, Happened, Outcome, kinds, rehearse},
 };
 
 /// After how long a person wants to see that it goes on.
@@ -180,7 +180,7 @@ fn shown(ran: &[(&RuleTest, Outcome)], style: output::Style) {
             for entry in &outcome.entries {
                 output::line(format!("          {}", line(entry, style)));
             }
-            for (labels, row) in outcome.strip.rows() {
+            for (labels, row) in outcome.timeline.rows() {
                 output::line(style.dim(&format!("          {row}  {}", shown_labels(labels))));
             }
         }
@@ -201,14 +201,14 @@ fn shown(ran: &[(&RuleTest, Outcome)], style: output::Style) {
 }
 
 /// One line of the timeline.
-fn line(entry: &Entry, style: output::Style) -> String {
+fn line(entry: &Compared, style: output::Style) -> String {
     match entry {
-        Entry::Met(_, happened) => format!("  {}", what(happened)),
-        Entry::Missing(expected) => {
+        Compared::Met(_, happened) => format!("  {}", what(happened)),
+        Compared::Missing(expected) => {
             let text = format!("- {}", wanted(expected));
             format!("{}  {}", style.bad(&text), style.dim(&expected.place))
         }
-        Entry::Unexpected(happened) => style.bad(&format!("+ {}", what(happened))),
+        Compared::Unexpected(happened) => style.bad(&format!("+ {}", what(happened))),
     }
 }
 
@@ -263,10 +263,12 @@ fn as_json(test: &RuleTest, outcome: &Outcome) -> Value {
             "place": one.place,
         })
     };
-    let entry = |entry: &Entry| match entry {
-        Entry::Met(one, other) => json!({ "expected": expected(one), "happened": happened(other) }),
-        Entry::Missing(one) => json!({ "expected": expected(one), "happened": null }),
-        Entry::Unexpected(other) => json!({ "expected": null, "happened": happened(other) }),
+    let entry = |entry: &Compared| match entry {
+        Compared::Met(one, other) => {
+            json!({ "expected": expected(one), "happened": happened(other) })
+        }
+        Compared::Missing(one) => json!({ "expected": expected(one), "happened": null }),
+        Compared::Unexpected(other) => json!({ "expected": null, "happened": happened(other) }),
     };
     json!({
         "evaluator": test.evaluator, "name": test.name, "place": test.place,

@@ -118,24 +118,24 @@ impl Outbox {
                 }
             };
             let mut weight = first.standings.len();
-            let mut together = vec![first];
-            while together.len() < TOGETHER
+            let mut batch_size = vec![first];
+            while batch_size.len() < TOGETHER
                 && weight < HEAVY
                 && let Ok(next) = effects.try_recv()
             {
                 weight += next.standings.len();
-                together.push(next);
+                batch_size.push(next);
             }
-            let together = Arc::new(together);
-            self.keep(&together, &mut trouble).await;
+            let batch_size = Arc::new(batch_size);
+            self.keep(&batch_size, &mut trouble).await;
             if self.watchers.receiver_count() > 0 {
-                for transition in together.iter().flat_map(|effects| &effects.transitions) {
+                for transition in batch_size.iter().flat_map(|effects| &effects.transitions) {
                     // Whoever watched may have gone.
                     drop(self.watchers.send(transition.clone()));
                 }
             }
             self.wakes.values().for_each(|wake| wake.notify_one());
-            let transitions = together.iter().flat_map(|effects| &effects.transitions);
+            let transitions = batch_size.iter().flat_map(|effects| &effects.transitions);
             changes.note(transitions, monotonic());
             storm += weight;
             // Whoever was woken goes first; without trouble, a look now and then is enough.

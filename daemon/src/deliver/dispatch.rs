@@ -13,7 +13,7 @@ use tracing::warn;
 use super::{
     recipient::{Recipient, Recipients},
     record::{Recorded, Recording, claim, end},
-    results::{CONFIG_PAUSE, fates},
+    results::{CONFIG_PAUSE, results},
     thread::{answer, meet},
     work::Work,
 };
@@ -67,7 +67,7 @@ impl Stage for Dispatch {
         loop {
             let stopping = self.stop.is_cancelled();
             fault::point("dispatcher", &self.name);
-            self.turn(&mut work).await;
+            self.poll(&mut work).await;
             if stopping {
                 return;
             }
@@ -86,7 +86,7 @@ impl Dispatch {
     /// Delivers what is due now, unless the sink is to be left alone for a while.
     ///
     /// [`Stage::run`] does this again and again; a driver of its own may, step by step.
-    pub async fn turn(&self, work: &mut Work) {
+    pub async fn poll(&self, work: &mut Work) {
         let Some(sink) = self.recipients.get(&self.name) else { return };
         let now = self.clock.now();
         if now < work.seen {
@@ -117,7 +117,7 @@ impl Dispatch {
                 work.pause.succeeded();
             }
             Ok(Round::Refused(wait)) => {
-                work.together = work.together.max(OF_THE_REFUSED);
+                work.batch_size = work.batch_size.max(OF_THE_REFUSED);
                 let own = jittered(work.pause.failed());
                 work.leave(wait.map_or(own, |wait| wait.max(own)), self.clock.now());
             }
@@ -170,7 +170,7 @@ impl Dispatch {
             }
             let lease = now.after(sink.plan.deadline + GRACE);
             // One to deliver and one to go on with.
-            let (name, most) = (self.name.clone(), 2 * work.together);
+            let (name, most) = (self.name.clone(), 2 * work.batch_size);
             let claim = move |transaction: &mut Transaction<'_>| {
                 claim(transaction, &name, now, lease, most)
             };
@@ -209,10 +209,10 @@ impl Dispatch {
             } else {
                 deliver.await
             };
-            work.took(held.len(), started.elapsed(), sink.plan.deadline);
-            let fates = fates(held.len(), &outcome);
-            sink.metrics.count(&held, &fates, self.clock.now());
-            if later.len() < work.together {
+            work.record_latency(held.len(), started.elapsed(), sink.plan.deadline);
+            let results = results(held.len(), &outcome);
+            sink.metrics.count(&held, &results, self.clock.now());
+            if later.len() < work.batch_size {
                 later.append(&mut sink.handoff.take());
             }
             let (mut later, old) = self.fresh(sink, later);
@@ -220,13 +220,13 @@ impl Dispatch {
             let mut recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates,
+                results,
                 claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),
                 most: work.claims(sink.handoff.is_empty(), self.clock.now()),
             };
-            work.is_refused = !recording.took();
+            work.is_refused = !recording.is_taken();
             if work.is_refused {
                 let waiting = sink.handoff.close_and_take();
                 recording.old.extend(waiting.iter().map(Claimed::held));

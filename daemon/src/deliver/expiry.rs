@@ -6,7 +6,7 @@ use super::{
     dispatch::{Dispatch, GRACE},
     recipient::Recipient,
     record::{Recording, buried},
-    results::fates,
+    results::results,
 };
 use crate::{
     plugin::sink::Undelivered,
@@ -41,12 +41,12 @@ impl Dispatch {
             }
             let until = jiff::Timestamp::from_second(until.seconds()).unwrap_or_default();
             let reason = format!("nothing is sent to the sink until {until}");
-            let fates = fates(claimed.len(), &Err(Undelivered { reason, wait: None }));
-            sink.metrics.count(&claimed, &fates, now);
+            let results = results(claimed.len(), &Err(Undelivered { reason, wait: None }));
+            sink.metrics.count(&claimed, &results, now);
             let recording = Recording {
                 name: self.name.clone(),
                 recipients: self.recipients.clone(),
-                fates,
+                results,
                 claimed,
                 next: Vec::new(),
                 old: Vec::new(),

@@ -3,7 +3,7 @@
 use haetae_plugin::{Notification, Reason, Timestamp};
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 
-use super::results::{Fate, Fates};
+use super::results::{DeliveryResult, RowResult};
 use crate::store::Claimed;
 
 /// Upper limits, in seconds: from a sink that is told at once to one that was down for an hour.
@@ -49,18 +49,18 @@ impl DeliveryMetrics {
     }
 
     /// Counts what became of a batch by `now`.
-    pub(super) fn count(&self, batch: &[Claimed], fates: &[Fates], now: Timestamp) {
-        for (row, Fates { fate, .. }) in batch.iter().zip(fates) {
-            match fate {
-                Fate::Delivered => {
+    pub(super) fn count(&self, batch: &[Claimed], results: &[RowResult], now: Timestamp) {
+        for (row, RowResult { result, .. }) in batch.iter().zip(results) {
+            match result {
+                DeliveryResult::Delivered => {
                     self.delivered.inc();
                     if let Some(sampled) = sampled(&row.notification) {
                         self.latency.observe(now.since(sampled).as_secs_f64());
                     }
                 }
-                Fate::Retry { .. } if now < row.expires => drop(self.retried.inc()),
-                Fate::Retry { .. } => drop(self.given_up.inc()),
-                Fate::Dead { .. } => drop(self.rejected.inc()),
+                DeliveryResult::Retry { .. } if now < row.expires => drop(self.retried.inc()),
+                DeliveryResult::Retry { .. } => drop(self.given_up.inc()),
+                DeliveryResult::Dead { .. } => drop(self.rejected.inc()),
             }
         }
     }

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::{
     dispatch::{FIRST_PAUSE, GRACE, SINK_PAUSE},
     recipient::{Recipient, Recipients},
-    results::{Fate, Fates},
+    results::{DeliveryResult, RowResult},
     thread::answer,
     writer::{ending, notice},
 };
@@ -33,7 +33,7 @@ pub(super) struct Recording {
     pub(super) recipients: Recipients,
     /// The batch, and what became of each of it.
     pub(super) claimed: Vec<Claimed>,
-    pub(super) fates: Vec<Fates>,
+    pub(super) results: Vec<RowResult>,
     /// Rows that are held and delivered next, if the sink took anything now.
     pub(super) next: Vec<Held>,
     /// Rows that were held too long and are free again.
@@ -54,13 +54,13 @@ pub(super) struct Recorded {
 
 impl Recording {
     /// Whether the sink took anything.
-    pub(super) fn took(&self) -> bool {
-        self.fates.iter().any(|fates| !fates.fate.is_untouched())
+    pub(super) fn is_taken(&self) -> bool {
+        self.results.iter().any(|row| !row.result.is_untouched())
     }
 
     /// How many rows it claims.
     pub(super) fn to_claim(&self) -> usize {
-        if self.took() && self.next.is_empty() { self.most } else { 0 }
+        if self.is_taken() && self.next.is_empty() { self.most } else { 0 }
     }
 
     /// Writes down fates, and says what is next.
@@ -70,10 +70,10 @@ impl Recording {
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let Some(sink) = self.recipients.get(&self.name) else { return Err(StoreError::Closed) };
-        let buried = self.fates(transaction, sink, now)?;
+        let buried = self.results(transaction, sink, now)?;
         transaction.put_back(&self.old)?;
         let mut recorded = Recorded { buried, claimed: Vec::new(), roots: Roots::new() };
-        if !self.took() {
+        if !self.is_taken() {
             transaction.put_back(&self.next)?;
         } else if !self.next.is_empty() {
             recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
@@ -87,7 +87,7 @@ impl Recording {
         Ok(recorded)
     }
 
-    fn fates(
+    fn results(
         &self,
         transaction: &mut Transaction<'_>,
         sink: &Recipient,
@@ -98,28 +98,28 @@ impl Recording {
         let about = |row: &Claimed| about.get(&row.id).map_or(&[][..], Vec::as_slice);
         let (mut delivered, mut notified) = (Vec::new(), Vec::new());
         // A sink that takes nothing is asked as often as that is: nobody knows when it is back.
-        let longest = if self.took() { ROW_PAUSE } else { SINK_PAUSE };
-        for (row, Fates { fate, rejected }) in self.claimed.iter().zip(&self.fates) {
+        let longest = if self.is_taken() { ROW_PAUSE } else { SINK_PAUSE };
+        for (row, RowResult { result, rejected }) in self.claimed.iter().zip(&self.results) {
             for (recipient, reason) in rejected {
                 let named = reason.contains(recipient.as_str());
                 let reason = if named { reason.clone() } else { format!("{recipient}: {reason}") };
                 self.bury_part(transaction, row, about(row), recipient, &reason, now)?;
                 buried = Some(reason);
             }
-            match fate {
-                Fate::Delivered => delivered.push(row),
-                Fate::Retry { reason, after, left } if now < row.expires => {
+            match result {
+                DeliveryResult::Delivered => delivered.push(row),
+                DeliveryResult::Retry { reason, after, left } if now < row.expires => {
                     // Some have it: they are to be told of the end.
                     if retry(transaction, row, (reason, *after, left), longest, now)? {
                         notified.push(row);
                     }
                 }
-                Fate::Retry { reason, .. } => {
+                DeliveryResult::Retry { reason, .. } => {
                     let reason = format!("given up after {:?}: {reason}", sink.plan.give_up);
                     self.bury(transaction, sink, row, about(row), &reason, now)?;
                     buried = Some(reason);
                 }
-                Fate::Dead { reason } => {
+                DeliveryResult::Dead { reason } => {
                     self.bury(transaction, sink, row, about(row), reason, now)?;
                     buried = Some(reason.clone());
                 }

@@ -50,7 +50,7 @@ impl Stage for Retention {
         let mut wait = FIRST;
         while self.passes(wait, &mut trust).await {
             if trust.is_given(clock::monotonic()) {
-                self.turn().await;
+                self.prune_some().await;
             }
             wait = EVERY;
         }
@@ -61,7 +61,7 @@ impl Retention {
     /// Prunes all that is old enough now, step by step, and says what that was.
     ///
     /// [`Stage::run`] does this again and again; a driver of its own may, when it likes.
-    pub async fn turn(&self) -> Pruned {
+    pub async fn prune_some(&self) -> Pruned {
         let now = self.clock.now();
         let before = |keep: Option<Duration>| keep.map(|keep| now.before(keep));
         let until = History {

@@ -25,7 +25,7 @@ pub struct Work {
     /// When it was last seen to that all ends that are due are written.
     pub(super) settled: Option<Timestamp>,
     /// How many notifications the sink is given at once.
-    pub(super) together: usize,
+    pub(super) batch_size: usize,
     /// Whether the sink took nothing when it was last given something.
     pub(super) is_refused: bool,
     /// When it was last looked for what lies in the outbox.
@@ -45,7 +45,7 @@ impl Default for Work {
         Self {
             seen: Timestamp::default(),
             settled: None,
-            together: FEWEST,
+            batch_size: FEWEST,
             is_refused: false,
             looked: Timestamp::default(),
             pause: Backoff::new(FIRST_PAUSE, SINK_PAUSE),
@@ -64,7 +64,7 @@ impl Work {
 
     /// How many of these rows are given to the sink at once.
     pub(super) fn portion(&self, rows: &[Claimed]) -> usize {
-        self.together.min(apart(rows))
+        self.batch_size.min(apart(rows))
     }
 
     /// How many rows are claimed: none while something is handed over, but now and then.
@@ -74,16 +74,16 @@ impl Work {
             return 0;
         }
         self.looked = now;
-        self.together
+        self.batch_size
     }
 
     /// A sink that took all of a batch in a small part of its time is given more at once, one
     /// that needed much of it fewer.
-    pub(super) fn took(&mut self, count: usize, time: Duration, deadline: Duration) {
+    pub(super) fn record_latency(&mut self, count: usize, time: Duration, deadline: Duration) {
         if time > deadline / 2 {
-            self.together = (self.together / 2).max(FEWEST);
-        } else if count >= self.together && time < deadline / 8 {
-            self.together = (self.together * 2).min(MOST);
+            self.batch_size = (self.batch_size / 2).max(FEWEST);
+        } else if count >= self.batch_size && time < deadline / 8 {
+            self.batch_size = (self.batch_size * 2).min(MOST);
         }
     }
 }

@@ -73,8 +73,8 @@ impl<'a, 't> Writing<'a, 't> {
         self.flushes(&flushes)?;
         // Who knows of the beginning and is told of the end by no group: that is written by now.
         let ends = transitions.iter().filter(|one| one.change.is_end());
-        for together in ends.copied().collect::<Vec<_>>().chunks(CHUNK) {
-            self.ends(together)?;
+        for batch_size in ends.copied().collect::<Vec<_>>().chunks(CHUNK) {
+            self.ends(batch_size)?;
         }
         for rows in self.written.held.values_mut() {
             let roots = self.transaction.roots(rows.iter().map(|row| row.id.as_str()))?;
@@ -137,9 +137,9 @@ impl<'a, 't> Writing<'a, 't> {
                 weight > CHUNK
             });
             let count = full.unwrap_or(rest.len()).max(1);
-            let (together, later) = rest.split_at(count);
+            let (batch_size, later) = rest.split_at(count);
             let mut wanted = Vec::new();
-            for flush in together {
+            for flush in batch_size {
                 let pair = |alarm: &AlarmView| (flush.sink.clone(), alarm.id.clone());
                 let Some((sink, flush)) = self.wanted(flush, &mut heard)? else { continue };
                 if some_end {

@@ -23,10 +23,10 @@ use std::{
 
 use haetae_plugin::{Severity, Timestamp};
 
-use self::{alarm::Entry, cursor::Cursor, limit::Room};
+use self::{alarm::LogAlarm, cursor::Cursor, limit::Limit};
 pub use self::{
     cursor::{CursorState, LogCursor, Positions, Records},
-    matches::{EXCERPTS, Tally},
+    matches::{EXCERPTS, Matches},
     matching::{EXCERPT, Found, Matching, label},
     rule::{Count, Levels, LogRule, Watch},
 };
@@ -46,9 +46,9 @@ const SAVE: Duration = Duration::from_secs(1);
 pub(super) struct LogEvaluator {
     rule: LogRule,
     cursors: Vec<Cursor>,
-    entries: BTreeMap<Labels, Box<Entry>>,
+    alarms: BTreeMap<Labels, Box<LogAlarm>>,
     due: BTreeSet<(Timestamp, Labels)>,
-    room: Room,
+    limit: Limit,
     clock: Timestamp,
     begun: Option<Timestamp>,
     /// Whether what was stored is of a rule that told alarms apart by other labels or kinds.
@@ -71,9 +71,9 @@ impl LogEvaluator {
         Self {
             cursors: rule.inputs.iter().map(|source| Cursor::new(source)).collect(),
             rule,
-            entries: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             due: BTreeSet::new(),
-            room: Room::default(),
+            limit: Limit::default(),
             clock: Timestamp::default(),
             begun: None,
             strange: false,
@@ -175,8 +175,8 @@ impl LogEvaluator {
             return;
         }
         self.clock = now;
-        for (labels, entry) in &mut self.entries {
-            entry.tally.follow_clock(now);
+        for (labels, alarm) in &mut self.alarms {
+            alarm.matches.follow_clock(now);
             self.dirty.insert(labels.clone());
         }
         self.due_all_now();
@@ -185,8 +185,8 @@ impl LogEvaluator {
     /// Adds what is to be written: with what people are told, or once a second.
     pub(super) fn settle(&mut self, now: Timestamp, whole: bool, changes: &mut Changes) {
         let due = self.is_dirty() && (whole || now.since(self.saved) >= SAVE);
-        if due || self.turned || self.room.is_unsaid() {
-            self.room.report(self.rule.limit);
+        if due || self.turned || self.limit.is_unsaid() {
+            self.limit.report(self.rule.limit);
         }
         if !due && !self.turned {
             return;
@@ -195,9 +195,9 @@ impl LogEvaluator {
             changes.delete(id);
         }
         for labels in std::mem::take(&mut self.dirty) {
-            if let Some(entry) = self.entries.get_mut(&labels) {
-                entry.stored = true;
-                changes.store(entry.standing(&self.rule, &labels));
+            if let Some(alarm) = self.alarms.get_mut(&labels) {
+                alarm.stored = true;
+                changes.store(alarm.standing(&self.rule, &labels));
             }
         }
         for cursor in self.cursors.iter().filter(|cursor| !cursor.queue.is_empty()) {
@@ -216,7 +216,7 @@ impl LogEvaluator {
 
     /// What there is to be said of it since it was asked last.
     pub(super) fn news(&mut self) -> Vec<News> {
-        std::mem::take(&mut self.room.news)
+        std::mem::take(&mut self.limit.news)
     }
 
     /// When it has something to write at the latest.
@@ -226,8 +226,8 @@ impl LogEvaluator {
 
     /// All alarms that fire, or wait to; `down` is since when a source of it is.
     pub(super) fn alarms(&self, down: Option<Timestamp>) -> impl Iterator<Item = AlarmView> {
-        self.entries.iter().filter_map(move |(labels, entry)| {
-            let mut view = entry.view(&self.rule, labels)?;
+        self.alarms.iter().filter_map(move |(labels, alarm)| {
+            let mut view = alarm.view(&self.rule, labels)?;
             view.evidence = Evidence::Fresh.beside(down, false);
             Some(view)
         })
@@ -244,19 +244,19 @@ impl LogEvaluator {
 
     /// The alarm that these labels identify, if it fires.
     pub(super) fn alarm(&self, labels: &Labels) -> Option<AlarmView> {
-        self.entries.get(labels)?.view(&self.rule, labels)
+        self.alarms.get(labels)?.view(&self.rule, labels)
     }
 
     /// The severities of all alarms that fire.
     pub(super) fn firing(&self) -> impl Iterator<Item = Severity> {
-        self.entries.values().filter_map(|entry| entry.severity)
+        self.alarms.values().filter_map(|alarm| alarm.severity)
     }
 
     /// What it counted.
     pub(super) fn status(&self) -> EvaluatorStatus {
         EvaluatorStatus {
             name: self.rule.name.clone(),
-            series: self.entries.len(),
+            series: self.alarms.len(),
             judged_slot: self.begun.map(|_| self.clock),
             judged: self.cursors.iter().map(|cursor| cursor.state.records).sum(),
             late: 0,

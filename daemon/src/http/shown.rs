@@ -8,7 +8,7 @@ use crate::{
     config::Language,
     deliver::render::Voice,
     engine::{AlarmView, alarm::handling::Handling},
-    store::Entry,
+    store::JournalEntry,
 };
 
 /// A row of the journal.
@@ -30,9 +30,9 @@ pub struct Happened {
     pub after: Option<Handling>,
 }
 
-impl From<Entry> for Happened {
-    fn from(entry: Entry) -> Self {
-        let Entry { at, actor, act, detail, before, after } = entry;
+impl From<JournalEntry> for Happened {
+    fn from(entry: JournalEntry) -> Self {
+        let JournalEntry { at, actor, act, detail, before, after } = entry;
         let [before, after] = [before, after].map(|text| serde_json::from_str(&text).ok());
         Self { at, actor, act, detail, before, after }
     }

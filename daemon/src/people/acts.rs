@@ -11,7 +11,7 @@ use crate::{
         AlarmView, Input,
         alarm::handling::{Act, CloseCode, Phase, Refusal},
     },
-    store::{Deed, Handled, StoreError, Transaction},
+    store::{AuditEntry, Handled, StoreError, Transaction},
 };
 
 /// Alarms that one call changes at the most; the rest is left for the next.
@@ -267,9 +267,9 @@ impl Plan {
             let slower = outcome.changed.extract_if(.., |id, _| !written.contains(id));
             outcome.refused.extend(slower.map(|(id, _)| (id, PeopleError::Conflict)));
         }
-        let deeds =
-            outcome.changed.iter().map(|(id, (before, after))| self.deed(id, before, after));
-        transaction.record_deeds(&deeds.collect::<Result<Vec<_>, _>>()?)?;
+        let audit_entries =
+            outcome.changed.iter().map(|(id, (before, after))| self.audit_entry(id, before, after));
+        transaction.record_deeds(&audit_entries.collect::<Result<Vec<_>, _>>()?)?;
         Ok(outcome)
     }
 
@@ -294,17 +294,17 @@ impl Plan {
         Ok(Handled { handling, note: words.clone(), version: before.version + 1, updated: now })
     }
 
-    fn deed<'b>(
+    fn audit_entry<'b>(
         &'b self,
         about: &'b str,
         before: &Handled,
         after: &Handled,
-    ) -> Result<Deed<'b>, StoreError> {
+    ) -> Result<AuditEntry<'b>, StoreError> {
         let text = |handled: &Handled| {
             let text = serde_json::to_string(&handled.handling);
             text.map_err(|error| StoreError::Unreadable(error.to_string()))
         };
-        Ok(Deed {
+        Ok(AuditEntry {
             at: after.updated,
             about,
             actor: &self.by,

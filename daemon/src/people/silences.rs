@@ -15,7 +15,7 @@ use crate::{
         AlarmView, Input, Matcher, Silence,
         mute::{calendar::Recurring, silence::Span},
     },
-    store::{Deed, HAETAE, Store, StoreError, StoredSilence, StoredSpan, Transaction},
+    store::{AuditEntry, HAETAE, Store, StoreError, StoredSilence, StoredSpan, Transaction},
 };
 
 /// Silences that may be open at once.
@@ -154,7 +154,7 @@ impl People {
                 )));
             }
             let silence = transaction.add_silence(silence)?;
-            let deed = Deed {
+            let audit_entry = AuditEntry {
                 at: now,
                 about: &silence.id,
                 actor: &actor,
@@ -163,7 +163,7 @@ impl People {
                 before: String::new(),
                 after: text(&silence)?,
             };
-            transaction.record_deeds(&[deed])?;
+            transaction.record_deeds(&[audit_entry])?;
             Ok(silence)
         };
         self.store.write(add).await
@@ -262,7 +262,7 @@ async fn end(
             return Ok(false);
         }
         let after = StoredSilence { ended: Some(now), ..silence.clone() };
-        let deed = Deed {
+        let audit_entry = AuditEntry {
             at: now,
             about: &silence.id,
             actor: &actor,
@@ -271,7 +271,7 @@ async fn end(
             before: text(&silence)?,
             after: text(&after)?,
         };
-        transaction.record_deeds(&[deed])?;
+        transaction.record_deeds(&[audit_entry])?;
         Ok(true)
     };
     store.write(end).await

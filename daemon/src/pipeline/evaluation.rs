@@ -218,17 +218,17 @@ impl Channels {
     /// what follows.
     async fn judge(&mut self, engine: &mut Engine, input: Input, now: Timestamp) -> bool {
         let mut step = Step::new(input, now);
-        let mut took = Duration::ZERO;
+        let mut elapsed = Duration::ZERO;
         loop {
             let started = monotonic();
             let effects = engine.advance(&mut step);
-            took += started.elapsed();
+            elapsed += started.elapsed();
             let Some(effects) = effects else { break };
             if !self.hand_out(effects, engine).await {
                 return false;
             }
         }
-        self.heartbeat.0.durations.observe(took.as_secs_f64());
+        self.heartbeat.0.durations.observe(elapsed.as_secs_f64());
         true
     }
 

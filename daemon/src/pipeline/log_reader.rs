@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::queue::{Consumer, Entry, Place, Queue, QueueError, Resumed};
+use super::queue::{Consumer, Place, Queue, QueueError, QueuedBatch, Resumed};
 use crate::{
     engine::{
         Input,
@@ -153,7 +153,7 @@ impl LogReader {
     }
 
     /// Hands over what is wanted of an entry.
-    async fn pass(&mut self, entry: Entry) -> Option<()> {
+    async fn pass(&mut self, entry: QueuedBatch) -> Option<()> {
         let matching = Arc::clone(&self.matching);
         let (sequence, time) = (entry.sequence, entry.time);
         // Expressions take time, and others wait for this thread.

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     part::{Wanted, part},
-    queue::{Consumer, Entry, QueueError},
+    queue::{Consumer, QueueError, QueuedBatch},
 };
 use crate::{
     fault,
@@ -73,7 +73,7 @@ impl Stage for Pump {
 
 impl Pump {
     /// Delivers one entry, however often it takes. False: stopped.
-    async fn pass(&mut self, entry: Entry) -> bool {
+    async fn pass(&mut self, entry: QueuedBatch) -> bool {
         let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut left = self.wanted.of(&entry.batch);
         let mut rejected = Vec::new();
@@ -112,7 +112,7 @@ impl Pump {
     }
 
     /// Keeps what was rejected, however long it takes.
-    async fn bury(&self, entry: &Entry, rejected: Vec<(usize, String)>) -> bool {
+    async fn bury(&self, entry: &QueuedBatch, rejected: Vec<(usize, String)>) -> bool {
         let mut pause = Backoff::new(Duration::from_millis(100), LONGEST_PAUSE);
         loop {
             match self.consumer.dead(entry, rejected.clone()).await {

@@ -34,7 +34,7 @@ use self::{
     writer::Writer,
 };
 pub use self::{
-    consumer::{Consumer, Entry, Place, Resumed},
+    consumer::{Consumer, Place, QueuedBatch, Resumed},
     dead::Dead,
     file::{Damage, Freed, OpenError},
     stats::{ConsumerStats, DamagedBatch, Stats},

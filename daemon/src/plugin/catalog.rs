@@ -23,7 +23,7 @@ use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
 
 use super::{
     image::Image,
-    probe::{Trial, Tried},
+    probe::{Probe, Tried},
     refusal::Refusal,
     replaced::{self, Replaced},
     trust::{self, Writers},
@@ -40,7 +40,7 @@ pub struct Catalog {
     barred: BTreeMap<String, Refusal>,
     storage: Storage,
     loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
-    trial: Option<Trial>,
+    probe: Option<Probe>,
     tried: Mutex<BTreeMap<PathBuf, Result<Tried, Refusal>>>,
 }
 
@@ -92,14 +92,14 @@ impl Catalog {
             refusal.inspect(|refusal| bar(&mut barred, image, refusal)).is_none()
         });
         refused.extend(twice);
-        let (loaded, trial, tried) = (Mutex::default(), None, Mutex::default());
-        Self { directories, images, refused, replaced, barred, storage, loaded, trial, tried }
+        let (loaded, probe, tried) = (Mutex::default(), None, Mutex::default());
+        Self { directories, images, refused, replaced, barred, storage, loaded, probe, tried }
     }
 
     /// Libraries are opened by a child first: a damaged one ends that, not this process.
     #[must_use]
     pub fn tried_first(mut self) -> Self {
-        self.trial = Some(Trial::new(self.images.iter().map(|image| image.file.clone()).collect()));
+        self.probe = Some(Probe::new(self.images.iter().map(|image| image.file.clone()).collect()));
         self
     }
 
@@ -158,9 +158,9 @@ impl Catalog {
 
     /// What a child says that opened it; `None` if it need not be tried.
     fn tried(&self, image: &Image) -> Result<Option<Tried>, Refusal> {
-        let Some(trial) = &self.trial else { return Ok(None) };
+        let Some(probe) = &self.probe else { return Ok(None) };
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = tried.entry(image.file.clone()).or_insert_with(|| trial.describe(&image.file));
+        let known = tried.entry(image.file.clone()).or_insert_with(|| probe.describe(&image.file));
         known.clone().map(Some)
     }
 
@@ -208,8 +208,8 @@ impl config::Kinds for Catalog {
     }
 
     fn metrics(&self, kind: &str, options: &serde_json::Value) -> Result<Vec<Metric>, String> {
-        if let (Some(trial), Some(image)) = (&self.trial, self.image(kind)) {
-            return trial.metrics(&image.file, kind, options.to_string());
+        if let (Some(probe), Some(image)) = (&self.probe, self.image(kind)) {
+            return probe.metrics(&image.file, kind, options.to_string());
         }
         match self.library(kind) {
             Some(Ok(library)) => {

@@ -88,7 +88,7 @@ pub struct Instance {
 
 /// What became of a call.
 #[derive(Debug)]
-pub enum Fate<T> {
+pub enum CallResult<T> {
     /// It returned.
     Returned(Result<T>),
     /// It passed its deadline and the grace; its thread is on its own now.
@@ -108,7 +108,7 @@ impl Instance {
         lent: Arc<Lent>,
         within: Duration,
         abandoned: &Arc<AtomicIsize>,
-    ) -> io::Result<Fate<Self>> {
+    ) -> io::Result<CallResult<Self>> {
         // One call is under way at a time, so one place is enough.
         let (orders, inbox) = mpsc::channel(1);
         let (opened, outcome) = oneshot::channel();
@@ -124,28 +124,30 @@ impl Instance {
         })?;
         match answer_of(outcome, within, &lent).await {
             Ok(Ok(Ok(listens))) => {
-                Ok(Fate::Returned(Ok(Self { orders, closed, leave, lent, listens })))
+                Ok(CallResult::Returned(Ok(Self { orders, closed, leave, lent, listens })))
             }
-            Ok(Ok(Err(error))) => Ok(Fate::Returned(Err(incoming::failure(error, lent.secrets())))),
-            Ok(Err(_)) => Ok(Fate::Returned(Err(Error::failed("its thread ended")))),
+            Ok(Ok(Err(error))) => {
+                Ok(CallResult::Returned(Err(incoming::failure(error, lent.secrets()))))
+            }
+            Ok(Err(_)) => Ok(CallResult::Returned(Err(Error::failed("its thread ended")))),
             Err(_) => {
                 lent.cancel();
                 leave.give_up();
-                Ok(Fate::Hung)
+                Ok(CallResult::Hung)
             }
         }
     }
 
     /// Makes one call. After [`Fate::Hung`] the instance is useless: [`Instance::abandon`] it.
-    pub async fn call(&mut self, order: Order, within: Duration) -> Fate<Reply> {
+    pub async fn call(&mut self, order: Order, within: Duration) -> CallResult<Reply> {
         let (reply, answer) = oneshot::channel();
         if self.orders.send((order, within, reply)).await.is_err() {
-            return Fate::Returned(Err(Error::failed("its thread ended")));
+            return CallResult::Returned(Err(Error::failed("its thread ended")));
         }
         match answer_of(answer, within, &self.lent).await {
-            Ok(Ok(result)) => Fate::Returned(incoming::reply(result, self.lent.secrets())),
-            Ok(Err(_)) => Fate::Returned(Err(Error::failed("its thread ended"))),
-            Err(_) => Fate::Hung,
+            Ok(Ok(result)) => CallResult::Returned(incoming::reply(result, self.lent.secrets())),
+            Ok(Err(_)) => CallResult::Returned(Err(Error::failed("its thread ended"))),
+            Err(_) => CallResult::Hung,
         }
     }
 
@@ -155,16 +157,16 @@ impl Instance {
     }
 
     /// Cancels, drops the role and joins its threads; abandons it if that takes too long.
-    pub async fn close(self, within: Duration) -> Fate<()> {
+    pub async fn close(self, within: Duration) -> CallResult<()> {
         let Self { orders, closed, leave, lent, .. } = self;
         lent.cancel();
         drop(orders);
         let Ok(ended) = answer_of(closed, within, &lent).await else {
             leave.give_up();
-            return Fate::Hung;
+            return CallResult::Hung;
         };
         let ended = ended.unwrap_or(Ok(()));
-        Fate::Returned(ended.map_err(|error| incoming::failure(error, lent.secrets())))
+        CallResult::Returned(ended.map_err(|error| incoming::failure(error, lent.secrets())))
     }
 
     /// Leaves the thread to itself; it closes its role if it ever returns.

@@ -49,7 +49,7 @@ pub(super) struct Tried {
 type Wrong = (String, String, String);
 
 /// One child for all files, started when it is first needed and again after each crash.
-pub(super) struct Trial {
+pub(super) struct Probe {
     /// The program that tries, and what it is told before the files.
     program: (PathBuf, Vec<String>),
     files: Vec<PathBuf>,
@@ -64,10 +64,10 @@ struct Running {
     reader: Option<JoinHandle<()>>,
 }
 
-impl Trial {
+impl Probe {
     pub(super) fn new(files: Vec<PathBuf>) -> Self {
         // This very program, also while its file is replaced.
-        let program = ("/proc/self/exe".into(), vec!["plugin-trial".into(), "--".into()]);
+        let program = ("/proc/self/exe".into(), vec!["plugin-probe".into(), "--".into()]);
         Self { program, files, limit: LIMIT, running: Mutex::default() }
     }
 
@@ -135,7 +135,7 @@ impl Trial {
                 }
             }
         };
-        let reader = thread::Builder::new().name("plugin trial".into()).spawn(read)?;
+        let reader = thread::Builder::new().name("plugin probe".into()).spawn(read)?;
         Ok(Running { child, questions, answers, reader: Some(reader) })
     }
 }
@@ -230,8 +230,8 @@ mod tests {
     fn said(script: &str) -> String {
         let program = ("/bin/sh".into(), vec!["-c".into(), script.into()]);
         let (files, limit) = (vec![PathBuf::from("x.so")], Duration::from_millis(300));
-        let trial = Trial { program, files, limit, running: Mutex::default() };
-        let refusals = [(); 2].map(|()| trial.describe(Path::new("x.so")).map(|_| ()).unwrap_err());
+        let probe = Probe { program, files, limit, running: Mutex::default() };
+        let refusals = [(); 2].map(|()| probe.describe(Path::new("x.so")).map(|_| ()).unwrap_err());
         // What comes after it is tried by another child.
         assert_eq!(refusals[0], refusals[1]);
         refusals[0].to_string()

@@ -9,7 +9,7 @@ use haetae_plugin::{Answer, Error, Question, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    instance::{Fate, Instance, Order, Reply, Spec},
+    instance::{CallResult, Instance, Order, Reply, Spec},
     lend::{Cells, Lent, Shared},
 };
 
@@ -32,8 +32,10 @@ impl Closed {
         let opened =
             Instance::open(spec, Arc::new(lent), deadline, &Arc::<AtomicIsize>::default()).await;
         match opened? {
-            Fate::Returned(instance) => Ok(Reader { instance: instance?, deadline }),
-            Fate::Hung => Err(Error::deadline(format!("open did not return within {deadline:?}"))),
+            CallResult::Returned(instance) => Ok(Reader { instance: instance?, deadline }),
+            CallResult::Hung => {
+                Err(Error::deadline(format!("open did not return within {deadline:?}")))
+            }
         }
     }
 }
@@ -48,10 +50,10 @@ impl Reader {
     /// Asks one question. After an error, drop it.
     pub async fn ask(&mut self, question: Question) -> Result<Answer> {
         match self.instance.call(Order::Query(question), self.deadline).await {
-            Fate::Returned(Ok(Reply::Answer(answer))) => Ok(answer),
-            Fate::Returned(Ok(_)) => Err(Error::failed("it answered another call")),
-            Fate::Returned(Err(error)) => Err(error),
-            Fate::Hung => {
+            CallResult::Returned(Ok(Reply::Answer(answer))) => Ok(answer),
+            CallResult::Returned(Ok(_)) => Err(Error::failed("it answered another call")),
+            CallResult::Returned(Err(error)) => Err(error),
+            CallResult::Hung => {
                 Err(Error::deadline(format!("query did not return within {:?}", self.deadline)))
             }
         }

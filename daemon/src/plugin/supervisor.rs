@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::{
     event::{Complaint, Event},
-    instance::{Fate, Instance, Order, Reply, Spec},
+    instance::{CallResult, Instance, Order, Reply, Spec},
     lend::{Cells, Lent, Shared},
     status::{State, Status},
 };
@@ -136,23 +136,23 @@ impl Supervisor {
         let opened =
             Instance::open(self.spec.clone(), Arc::new(lent), self.deadline, &self.abandoned);
         match opened.await {
-            Ok(Fate::Returned(Ok(instance))) => {
+            Ok(CallResult::Returned(Ok(instance))) => {
                 self.listens = instance.listens;
                 self.instance = Some(instance);
                 self.not_before = None;
                 info!(instance = self.spec.name, plugin = self.spec.kind, "opened");
                 true
             }
-            Ok(Fate::Returned(Err(error))) if error.fault() == Fault::Panicked => {
+            Ok(CallResult::Returned(Err(error))) if error.fault() == Fault::Panicked => {
                 self.panicked(error.message()).await;
                 false
             }
-            Ok(Fate::Returned(Err(error))) => {
+            Ok(CallResult::Returned(Err(error))) => {
                 self.failed("cannot be opened", &error).await;
                 self.wait_for(error.wait());
                 false
             }
-            Ok(Fate::Hung) => {
+            Ok(CallResult::Hung) => {
                 self.hung("open").await;
                 false
             }
@@ -182,15 +182,15 @@ impl Supervisor {
             return Err(Error::failed("the instance is not open"));
         };
         match instance.call(order, self.deadline).await {
-            Fate::Returned(Ok(reply)) => {
+            CallResult::Returned(Ok(reply)) => {
                 self.status.count(|counts| counts.calls += 1);
                 Ok(reply)
             }
-            Fate::Returned(Err(error)) if error.fault() == Fault::Panicked => {
+            CallResult::Returned(Err(error)) if error.fault() == Fault::Panicked => {
                 self.panicked(error.message()).await;
                 Err(error)
             }
-            Fate::Returned(Err(error)) => {
+            CallResult::Returned(Err(error)) => {
                 self.status.count(|counts| counts.calls += 1);
                 self.failed(&format!("{what} failed"), &error).await;
                 if error.fault() == Fault::Config {
@@ -200,7 +200,7 @@ impl Supervisor {
                 }
                 Err(error)
             }
-            Fate::Hung => {
+            CallResult::Hung => {
                 self.hung(what).await;
                 Err(Error::deadline(format!("{what} did not return within {:?}", self.deadline)))
             }
@@ -264,14 +264,14 @@ impl Supervisor {
     pub async fn close(&mut self) {
         if let Some(instance) = self.instance.take() {
             match instance.close(CLOSE).await {
-                Fate::Returned(Ok(())) => {}
-                Fate::Returned(Err(error)) => {
+                CallResult::Returned(Ok(())) => {}
+                CallResult::Returned(Err(error)) => {
                     warn!(instance = self.spec.name, %error, "closing failed");
                     if error.fault() == Fault::Panicked {
                         self.status.count(|counts| counts.panics += 1);
                     }
                 }
-                Fate::Hung => {
+                CallResult::Hung => {
                     warn!(instance = self.spec.name, "did not close in time; its thread is left");
                     self.count_hang();
                 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// A sink in a scenario.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Post {
+pub(super) struct FakeSink {
     inner: Arc<Mutex<Inner>>,
     /// Told when it holds something that it will take later.
     pub(super) holds: Arc<Notify>,
@@ -35,7 +35,7 @@ struct Inner {
     held: Option<(Duration, oneshot::Sender<()>)>,
 }
 
-impl Post {
+impl FakeSink {
     /// Its outlet; it ends when nobody sends to it any more.
     pub(super) fn outlet(
         &self,

@@ -3,25 +3,25 @@
 use std::time::Duration;
 
 use super::{
+    notified::Notified,
     rig::Dispatcher,
-    run::PlayError,
-    told::Heard,
-    world::{Speaker, Stage},
+    run::RunError,
+    world::{Speaker, World},
 };
 use crate::{engine::Input, plugin::event::Event};
 
 /// How soon a dispatcher looks again at what it could not deliver.
 const NAP: Duration = Duration::from_secs(5);
 /// Turns at one time; what leads to more of them is a loop.
-const TURNS: usize = 100;
+const ROUNDS: usize = 100;
 
-impl Stage {
+impl World {
     /// The engine and the dispatchers do what is due, until nothing is left to do at this time.
-    pub(super) async fn tick(&mut self) -> Result<(), PlayError> {
+    pub(super) async fn tick(&mut self) -> Result<(), RunError> {
         self.release();
         self.input(Input::Tick).await?;
-        for _ in 0..TURNS {
-            let mut delivered = self.turn().await;
+        for _ in 0..ROUNDS {
+            let mut delivered = self.poll_dispatchers().await;
             let mut events = Vec::new();
             if let Some(rig) = &mut self.rig {
                 while let Ok(event) = rig.events.try_recv() {
@@ -37,23 +37,23 @@ impl Stage {
                 return Ok(());
             }
         }
-        Err(PlayError::Endless(self.now))
+        Err(RunError::Endless(self.now))
     }
 
     fn release(&mut self) {
         let now = self.now;
         for (name, _) in self.releases.extract_if(.., |_, at| *at <= now) {
-            if let Some(post) = self.posts.get(&name) {
-                post.release();
+            if let Some(fake_sink) = self.fake_sinks.get(&name) {
+                fake_sink.release();
             }
         }
     }
 
     /// Each dispatcher does what is due; whether any sink was told anything.
-    async fn turn(&mut self) -> bool {
+    async fn poll_dispatchers(&mut self) -> bool {
         let Some(rig) = &mut self.rig else { return false };
         for (name, dispatcher) in &mut rig.dispatchers {
-            let Some(post) = self.posts.get(name) else { continue };
+            let Some(fake_sink) = self.fake_sinks.get(name) else { continue };
             if self.releases.contains_key(name) {
                 continue;
             }
@@ -61,7 +61,7 @@ impl Stage {
                 Dispatcher::Busy(task) => task,
                 Dispatcher::Idle(idle) => rig.tasks.spawn(async move {
                     let (dispatch, mut work) = *idle;
-                    dispatch.turn(&mut work).await;
+                    dispatch.poll(&mut work).await;
                     (dispatch, work)
                 }),
                 Dispatcher::Moving => continue,
@@ -72,22 +72,22 @@ impl Stage {
                         *dispatcher = Dispatcher::Idle(Box::new(idle));
                     }
                 }
-                () = post.holds.notified() => {
-                    let length = post.held().unwrap_or_default();
+                () = fake_sink.holds.notified() => {
+                    let length = fake_sink.held().unwrap_or_default();
                     self.releases.insert(name.clone(), self.now.saturating_add(length));
                     *dispatcher = Dispatcher::Busy(task);
                 }
             }
         }
         let before = self.heard.len();
-        for (name, post) in &self.posts {
-            for notification in post.taken() {
+        for (name, fake_sink) in &self.fake_sinks {
+            for notification in fake_sink.taken() {
                 let alarms = notification.alarms.iter().map(|alarm| {
                     let mut labels = alarm.labels.clone();
                     labels.insert("severity".into(), alarm.severity.as_str().into());
                     labels
                 });
-                self.heard.push(Heard {
+                self.heard.push(Notified {
                     at: self.now,
                     sink: name.clone(),
                     why: notification.reason.as_str().into(),
@@ -101,7 +101,7 @@ impl Stage {
     }
 
     /// When something happens next.
-    pub(super) async fn next(&self) -> Result<Duration, PlayError> {
+    pub(super) async fn next(&self) -> Result<Duration, RunError> {
         let soon = self.now.saturating_add(Duration::from_nanos(1));
         let mut next = self.sources.values().map(Speaker::at).min().unwrap_or(Duration::MAX);
         next = self.releases.values().fold(next, |next, at| next.min(*at));

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{fake_sink::Post, run::PlayError};
+use super::{fake_sink::FakeSink, run::RunError};
 use crate::{
     clock::Clock,
     config::{Plan, Sink, Source},
@@ -61,24 +61,24 @@ impl Rig {
         plan: &Plan,
         folder: &Path,
         clock: &Clock,
-        posts: &BTreeMap<String, Post>,
+        fake_sinks: &BTreeMap<String, FakeSink>,
         intervals: &BTreeMap<String, std::time::Duration>,
-    ) -> Result<(Self, Effects), PlayError> {
+    ) -> Result<(Self, Effects), RunError> {
         let store = Store::open(Location::File(folder.join("haetae.db")), NODE).await?;
         let (engine, effects) = engine(&store, plan, clock.now(), intervals).await?;
-        Ok((Self::around(engine, store, plan, (folder, clock, posts)).await?, effects))
+        Ok((Self::around(engine, store, plan, (folder, clock, fake_sinks)).await?, effects))
     }
 
     /// Goes on with another plan while the engine runs. The answer has what that led to.
     pub(super) async fn reload(
         self,
         plan: &Plan,
-        (folder, clock, posts): (&Path, &Clock, &BTreeMap<String, Post>),
+        (folder, clock, fake_sinks): (&Path, &Clock, &BTreeMap<String, FakeSink>),
         intervals: &BTreeMap<String, std::time::Duration>,
-    ) -> Result<(Self, Effects), PlayError> {
-        let (mut engine, store) = self.halt(posts).await;
+    ) -> Result<(Self, Effects), RunError> {
+        let (mut engine, store) = self.halt(fake_sinks).await;
         let effects = engine.reload(setting(plan, intervals), clock.now());
-        Ok((Self::around(engine, store, plan, (folder, clock, posts)).await?, effects))
+        Ok((Self::around(engine, store, plan, (folder, clock, fake_sinks)).await?, effects))
     }
 
     /// All that follows from an engine's effects.
@@ -86,8 +86,8 @@ impl Rig {
         engine: Engine,
         store: Store,
         plan: &Plan,
-        (folder, clock, posts): (&Path, &Clock, &BTreeMap<String, Post>),
-    ) -> Result<Self, PlayError> {
+        (folder, clock, fake_sinks): (&Path, &Clock, &BTreeMap<String, FakeSink>),
+    ) -> Result<Self, RunError> {
         let (sender, events) = mpsc::channel(EVENTS);
         let tasks = TaskTracker::new();
         let recipient = |sink: &Sink| Recipient {
@@ -97,7 +97,7 @@ impl Rig {
                 language: sink.language.unwrap_or(plan.daemon.language),
                 zone: zone(sink, plan),
             },
-            outlet: posts.get(&sink.name).cloned().unwrap_or_default().outlet(
+            outlet: fake_sinks.get(&sink.name).cloned().unwrap_or_default().outlet(
                 &sink.name,
                 sender.clone(),
                 &tasks,
@@ -139,13 +139,13 @@ impl Rig {
     }
 
     /// Ends at once: what was claimed stays claimed, and a delivery under way is never recorded.
-    pub(super) async fn kill(self, posts: &BTreeMap<String, Post>) {
-        let (_, store) = self.halt(posts).await;
+    pub(super) async fn kill(self, fake_sinks: &BTreeMap<String, FakeSink>) {
+        let (_, store) = self.halt(fake_sinks).await;
         store.close().await;
     }
 
     /// Ends all but the engine and the store.
-    async fn halt(mut self, posts: &BTreeMap<String, Post>) -> (Engine, Store) {
+    async fn halt(mut self, fake_sinks: &BTreeMap<String, FakeSink>) -> (Engine, Store) {
         for dispatcher in std::mem::take(&mut self.dispatchers).into_values() {
             if let Dispatcher::Busy(task) = dispatcher {
                 task.abort();
@@ -153,7 +153,7 @@ impl Rig {
                 drop(task.await);
             }
         }
-        posts.values().for_each(Post::forget);
+        fake_sinks.values().for_each(FakeSink::forget);
         let Self { engine, outbox, events, tasks, .. } = self;
         let store = outbox.store.clone();
         drop((outbox, events));
@@ -190,7 +190,7 @@ async fn engine(
     plan: &Plan,
     now: Timestamp,
     intervals: &BTreeMap<String, std::time::Duration>,
-) -> Result<(Engine, Effects), PlayError> {
+) -> Result<(Engine, Effects), RunError> {
     let Setting { sources, thresholds, overrides, routes, inhibits, maintenance, .. } =
         setting(plan, intervals);
     let engine = Engine::new(sources, thresholds, now);

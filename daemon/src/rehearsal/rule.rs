@@ -6,7 +6,7 @@ use haetae_plugin::{Samples, Series, Severity, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::{
-    timeline::Strip,
+    timeline::Timeline,
     verdict::{Outcome, judge},
 };
 use crate::{
@@ -41,28 +41,28 @@ pub struct Happened {
 /// Runs a test; `None` if the plan has no such evaluator.
 pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<Outcome> {
     let threshold = plan.thresholds.iter().find(|one| one.name == test.evaluator)?;
-    let mut stage = Stage::new(plan, threshold, test);
-    let last = stage.last(test);
+    let mut run = RuleRun::new(plan, threshold, test);
+    let last = run.last(test);
     let (mut spoken, mut judged) = (0_u32, 0_u32);
     loop {
         let (sample, slot) =
-            (test.interval.saturating_mul(spoken), stage.every.saturating_mul(judged));
+            (test.interval.saturating_mul(spoken), run.every.saturating_mul(judged));
         let at = sample.min(slot);
         if at > last {
             break;
         }
-        stage.speak(at, (sample == at).then_some(spoken));
+        run.speak(at, (sample == at).then_some(spoken));
         if slot == at {
-            stage.look(at, test);
+            run.look(at, test);
             judged += 1;
         }
         spoken += u32::from(sample == at);
     }
-    Some(judge(test, stage.happened, stage.strip))
+    Some(judge(test, run.happened, run.timeline))
 }
 
 /// An engine with one evaluator, and its sources.
-struct Stage<'a> {
+struct RuleRun<'a> {
     engine: Engine,
     evaluator: &'a str,
     sources: Vec<String>,
@@ -71,10 +71,10 @@ struct Stage<'a> {
     every: Duration,
     voice: Voice,
     happened: Vec<Happened>,
-    strip: Strip,
+    timeline: Timeline,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> RuleRun<'a> {
     fn new(plan: &Plan, threshold: &'a Threshold, test: &'a RuleTest) -> Self {
         let sources = plan.sources.iter().filter(|one| threshold.inputs.contains(&one.name));
         let timings: Vec<_> = sources
@@ -116,7 +116,7 @@ impl<'a> Stage<'a> {
             every,
             voice: Voice { language: plan.daemon.language, zone: TimeZone::UTC },
             happened: Vec::new(),
-            strip: Strip::default(),
+            timeline: Timeline::default(),
         }
     }
 
@@ -169,12 +169,12 @@ impl<'a> Stage<'a> {
     /// What is asked about between two changes, and one character an alarm for people.
     fn look(&mut self, at: Duration, test: &RuleTest) {
         let asked = test.expectations.iter().any(|one| one.at == at && !one.stand.is_change());
-        if !asked && self.strip.is_full() {
+        if !asked && self.timeline.is_full() {
             return;
         }
         let alarms = self.engine.alarms();
         let own = alarms.iter().filter(|alarm| alarm.evaluator == self.evaluator);
-        self.strip.look(own.clone());
+        self.timeline.look(own.clone());
         for alarm in own.filter(|_| asked) {
             let stand = match alarm.condition {
                 Condition::Pending => Stand::Pending,

@@ -3,9 +3,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
+    notified::{Line, RunReport, judge},
     scenario::{Left, Scenario},
-    told::{Line, Played, judge},
-    world::Stage,
+    world::World,
 };
 use crate::{config::Plan, store::StoreError};
 
@@ -14,7 +14,7 @@ const MOMENTS: usize = 2_000_000;
 
 /// Why a scenario can't be played.
 #[derive(Debug, thiserror::Error)]
-pub enum PlayError {
+pub enum RunError {
     /// The store does not work.
     #[error("the store of the scenario: {0}")]
     Store(#[from] StoreError),
@@ -33,35 +33,35 @@ pub enum PlayError {
 ///
 /// The real engine, store, outbox and dispatchers run, with a clock that only goes when nothing
 /// is left to do.
-pub async fn play(
+pub async fn run_scenario(
     plan: Plan,
     scenario: &Scenario,
     load: impl Fn(&PathBuf) -> Result<Plan, String>,
-) -> Result<Played, PlayError> {
-    let mut stage = Stage::new(plan, scenario).await?;
+) -> Result<RunReport, RunError> {
+    let mut world = World::new(plan, scenario).await?;
     let mut steps = scenario.steps.iter().peekable();
-    let end = scenario.lasts.unwrap_or_else(|| stage.longest());
+    let end = scenario.lasts.unwrap_or_else(|| world.longest());
     for _ in 0..MOMENTS {
-        while let Some(step) = steps.next_if(|step| step.at <= stage.now) {
-            stage.act(&step.act, &load).await?;
+        while let Some(step) = steps.next_if(|step| step.at <= world.now) {
+            world.act(&step.act, &load).await?;
         }
-        stage.speak().await?;
-        stage.tick().await?;
-        let next = stage.next().await?;
-        let next = steps.peek().map_or(next, |step| next.min(step.at.max(stage.now)));
+        world.speak().await?;
+        world.tick().await?;
+        let next = world.next().await?;
+        let next = steps.peek().map_or(next, |step| next.min(step.at.max(world.now)));
         if next > end {
-            stage.now = end;
-            return stage.judged(scenario).await;
+            world.now = end;
+            return world.judged(scenario).await;
         }
-        stage.now = next;
-        stage.set();
+        world.now = next;
+        world.set();
     }
-    Err(PlayError::Endless(stage.now))
+    Err(RunError::Endless(world.now))
 }
 
-impl Stage {
-    async fn judged(mut self, scenario: &Scenario) -> Result<Played, PlayError> {
-        let mut played = judge(&scenario.expected, &self.heard);
+impl World {
+    async fn judged(mut self, scenario: &Scenario) -> Result<RunReport, RunError> {
+        let mut report = judge(&scenario.expected, &self.heard);
         if let Some(rig) = &self.rig {
             let store = &rig.outbox.store;
             let counts = store.counts().await?;
@@ -78,7 +78,7 @@ impl Stage {
                 ("dead", dead, count(true)),
             ];
             for (name, wanted, is) in left {
-                played.lines.extend(wanted.map(|wanted| {
+                report.lines.extend(wanted.map(|wanted| {
                     if wanted == is {
                         return Line::Met(format!("left: {name} = {is}"));
                     }
@@ -87,6 +87,6 @@ impl Stage {
             }
         }
         self.sleep().await;
-        Ok(played)
+        Ok(report)
     }
 }

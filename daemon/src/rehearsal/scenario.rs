@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::{config::Spoken, engine::Matcher};
 
-use super::told::Expected;
+use super::notified::Expected;
 
 /// A story that is played in virtual time.
 #[derive(Clone, Debug)]

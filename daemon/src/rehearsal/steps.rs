@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    run::PlayError,
+    run::RunError,
     scenario::{Act, Mood, Person},
-    world::Stage,
+    world::World,
 };
 use crate::{
     config::Plan,
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-impl Stage {
+impl World {
     /// Does a step.
     pub(super) async fn act(
         &mut self,
         act: &Act,
         load: &impl Fn(&PathBuf) -> Result<Plan, String>,
-    ) -> Result<(), PlayError> {
+    ) -> Result<(), RunError> {
         match act {
             Act::Restart(length) => {
                 self.sleep().await;
@@ -37,7 +37,7 @@ impl Stage {
                 self.wake().await
             }
             Act::Reload(path) => {
-                let plan = load(path).map_err(PlayError::Nothing)?;
+                let plan = load(path).map_err(RunError::Nothing)?;
                 self.reload(plan).await
             }
             Act::ClockJump(seconds) => {
@@ -50,7 +50,7 @@ impl Stage {
             Act::Sink(name, mood) => self.mood(name, *mood),
             Act::Source(name, up) => {
                 let Some(speaker) = self.sources.get_mut(name) else {
-                    return Err(PlayError::Nothing(format!("there is no source `{name}`")));
+                    return Err(RunError::Nothing(format!("there is no source `{name}`")));
                 };
                 speaker.up = *up;
                 let (source, reason) = (name.clone(), "it does not answer".into());
@@ -75,19 +75,15 @@ impl Stage {
         }
     }
 
-    fn mood(&mut self, name: &str, mood: Mood) -> Result<(), PlayError> {
-        let Some(post) = self.posts.get(name) else {
-            return Err(PlayError::Nothing(format!("there is no sink `{name}`")));
+    fn mood(&mut self, name: &str, mood: Mood) -> Result<(), RunError> {
+        let Some(fake_sink) = self.fake_sinks.get(name) else {
+            return Err(RunError::Nothing(format!("there is no sink `{name}`")));
         };
-        post.turn(mood);
+        fake_sink.turn(mood);
         Ok(())
     }
 
-    async fn acknowledge(
-        &mut self,
-        matchers: &[Matcher],
-        person: &Person,
-    ) -> Result<(), PlayError> {
+    async fn acknowledge(&mut self, matchers: &[Matcher], person: &Person) -> Result<(), RunError> {
         let alarms = self.rig.as_ref().map(|rig| rig.engine.alarms()).unwrap_or_default();
         let act = handling::Act::Acknowledge { until: None, sticky: false };
         for alarm in alarms.iter().filter(|alarm| alarm.is_firing() && alarm.evaluator != SYSTEM) {

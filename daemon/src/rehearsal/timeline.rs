@@ -14,12 +14,12 @@ const MOST: usize = 8;
 /// The conditions of the alarms of a test: `.` ok, `p` pending, `W` warning, `C` critical, `r`
 /// recovering.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Strip {
+pub struct Timeline {
     slots: usize,
     rows: BTreeMap<BTreeMap<String, String>, String>,
 }
 
-impl Strip {
+impl Timeline {
     /// Each alarm's labels and its line.
     pub fn rows(&self) -> impl Iterator<Item = (&BTreeMap<String, String>, &str)> {
         self.rows.iter().map(|(labels, row)| (labels, row.as_str()))

@@ -1,20 +1,20 @@
 //! The verdict: what was expected beside what happened.
 
-use super::{rule::Happened, timeline::Strip};
+use super::{rule::Happened, timeline::Timeline};
 use crate::config::{Expectation, RuleTest, Stand};
 
 /// How a test went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What was expected and what happened, in the order of time.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Compared>,
     /// Where the alarms stood.
-    pub strip: Strip,
+    pub timeline: Timeline,
 }
 
 /// One thing that was expected, or happened, or both.
 #[derive(Clone, Debug)]
-pub enum Entry {
+pub enum Compared {
     /// It was expected and happened.
     Met(Expectation, Happened),
     /// It was expected and did not happen.
@@ -26,11 +26,11 @@ pub enum Entry {
 impl Outcome {
     /// Whether all that was expected happened, and nothing else.
     pub fn passed(&self) -> bool {
-        self.entries.iter().all(|entry| matches!(entry, Entry::Met(..)))
+        self.entries.iter().all(|entry| matches!(entry, Compared::Met(..)))
     }
 }
 
-impl Entry {
+impl Compared {
     /// Its time and what stands there.
     fn key(&self) -> (std::time::Duration, Stand) {
         match self {
@@ -41,7 +41,7 @@ impl Entry {
 }
 
 /// Compares: each expectation needs a change of its own, and each change an expectation.
-pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, strip: Strip) -> Outcome {
+pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, timeline: Timeline) -> Outcome {
     let mut taken: Vec<Option<usize>> = vec![None; happened.len()];
     for expected in 0..test.expectations.len() {
         let mut tried = vec![false; happened.len()];
@@ -51,15 +51,15 @@ pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, strip: Strip) -> O
     for (index, expected) in test.expectations.iter().enumerate() {
         let met = taken.iter().zip(&happened).find(|(by, _)| **by == Some(index));
         entries.push(match met {
-            Some((_, happened)) => Entry::Met(expected.clone(), happened.clone()),
-            None => Entry::Missing(expected.clone()),
+            Some((_, happened)) => Compared::Met(expected.clone(), happened.clone()),
+            None => Compared::Missing(expected.clone()),
         });
     }
     let free =
         happened.into_iter().zip(taken).filter(|(one, by)| by.is_none() && one.stand.is_change());
-    entries.extend(free.map(|(happened, _)| Entry::Unexpected(happened)));
+    entries.extend(free.map(|(happened, _)| Compared::Unexpected(happened)));
     entries.sort_by_key(|entry| entry.key().0);
-    Outcome { entries, strip }
+    Outcome { entries, timeline }
 }
 
 /// Finds a change for an expectation; one that another has taken is handed over if that one finds

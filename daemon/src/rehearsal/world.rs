@@ -12,7 +12,7 @@ use std::{
 use haetae_plugin::{Samples, Series, Timestamp};
 use tempfile::TempDir;
 
-use super::{fake_sink::Post, rig::Rig, run::PlayError, scenario::Scenario, told::Heard};
+use super::{fake_sink::FakeSink, notified::Notified, rig::Rig, run::RunError, scenario::Scenario};
 use crate::{
     clock::Clock,
     config::{Plan, Word},
@@ -25,11 +25,11 @@ use crate::{
 const EPOCH: i64 = 946_684_800;
 
 /// The daemon in a scenario, and the world around it.
-pub(super) struct Stage {
+pub(super) struct World {
     pub(super) plan: Plan,
     pub(super) rig: Option<Rig>,
     pub(super) folder: TempDir,
-    pub(super) posts: BTreeMap<String, Post>,
+    pub(super) fake_sinks: BTreeMap<String, FakeSink>,
     pub(super) intervals: BTreeMap<String, Duration>,
     pub(super) nanos: Arc<AtomicI64>,
     pub(super) clock: Clock,
@@ -42,7 +42,7 @@ pub(super) struct Stage {
     pub(super) silences: Vec<Silence>,
     pub(super) handled: BTreeMap<String, Handling>,
     pub(super) alarms: BTreeMap<String, AlarmView>,
-    pub(super) heard: Vec<Heard>,
+    pub(super) heard: Vec<Notified>,
     /// When a slow sink has taken what it holds.
     pub(super) releases: BTreeMap<String, Duration>,
 }
@@ -62,19 +62,19 @@ impl Speaker {
     }
 }
 
-impl Stage {
-    pub(super) async fn new(plan: Plan, scenario: &Scenario) -> Result<Self, PlayError> {
+impl World {
+    pub(super) async fn new(plan: Plan, scenario: &Scenario) -> Result<Self, RunError> {
         let interval =
             |source: &crate::config::Source| scenario.interval.unwrap_or(source.interval);
         let intervals: BTreeMap<_, _> =
             plan.sources.iter().map(|source| (source.name.clone(), interval(source))).collect();
         let first =
-            plan.sources.first().ok_or_else(|| PlayError::Nothing("there is no source".into()))?;
+            plan.sources.first().ok_or_else(|| RunError::Nothing("there is no source".into()))?;
         let start = next_slot(&first.name, interval(first), Timestamp::from_seconds(EPOCH));
         let nanos = Arc::new(AtomicI64::new(start.before(Duration::from_nanos(1)).nanos()));
         let sources = speakers(&plan, scenario, &intervals)?;
-        let mut stage = Self {
-            posts: BTreeMap::new(),
+        let mut world = Self {
+            fake_sinks: BTreeMap::new(),
             rig: None,
             folder: tempfile::Builder::new().prefix("haetae-scenario-").tempdir()?,
             intervals,
@@ -91,9 +91,9 @@ impl Stage {
             releases: BTreeMap::new(),
             plan,
         };
-        stage.wake().await?;
-        stage.set();
-        Ok(stage)
+        world.wake().await?;
+        world.set();
+        Ok(world)
     }
 
     pub(super) fn longest(&self) -> Duration {
@@ -122,13 +122,18 @@ impl Stage {
     }
 
     /// The daemon starts.
-    pub(super) async fn wake(&mut self) -> Result<(), PlayError> {
+    pub(super) async fn wake(&mut self) -> Result<(), RunError> {
         for sink in &self.plan.sinks {
-            self.posts.entry(sink.name.clone()).or_default();
+            self.fake_sinks.entry(sink.name.clone()).or_default();
         }
-        let (rig, effects) =
-            Rig::start(&self.plan, self.folder.path(), &self.clock, &self.posts, &self.intervals)
-                .await?;
+        let (rig, effects) = Rig::start(
+            &self.plan,
+            self.folder.path(),
+            &self.clock,
+            &self.fake_sinks,
+            &self.intervals,
+        )
+        .await?;
         self.rig = Some(rig);
         self.keep(effects).await?;
         // The daemon reads them from its store.
@@ -140,15 +145,15 @@ impl Stage {
     }
 
     /// The plan is replaced while the daemon runs.
-    pub(super) async fn reload(&mut self, plan: Plan) -> Result<(), PlayError> {
+    pub(super) async fn reload(&mut self, plan: Plan) -> Result<(), RunError> {
         let Some(rig) = self.rig.take() else { return Ok(()) };
         self.plan = plan;
         for sink in &self.plan.sinks {
-            self.posts.entry(sink.name.clone()).or_default();
+            self.fake_sinks.entry(sink.name.clone()).or_default();
         }
         // What is under way is begun again.
         self.releases.clear();
-        let around = (self.folder.path(), &self.clock, &self.posts);
+        let around = (self.folder.path(), &self.clock, &self.fake_sinks);
         let (rig, effects) = rig.reload(&self.plan, around, &self.intervals).await?;
         self.rig = Some(rig);
         self.keep(effects).await
@@ -156,12 +161,12 @@ impl Stage {
 
     pub(super) async fn sleep(&mut self) {
         if let Some(rig) = self.rig.take() {
-            rig.kill(&self.posts).await;
+            rig.kill(&self.fake_sinks).await;
         }
         self.releases.clear();
     }
 
-    pub(super) async fn input(&mut self, input: Input) -> Result<(), PlayError> {
+    pub(super) async fn input(&mut self, input: Input) -> Result<(), RunError> {
         let now = self.clock.now();
         let Some(rig) = &mut self.rig else { return Ok(()) };
         let effects = rig.engine.step(input, now);
@@ -169,7 +174,7 @@ impl Stage {
     }
 
     /// Writes down what happened, as the daemon does before anybody is told.
-    pub(super) async fn keep(&mut self, effects: Effects) -> Result<(), PlayError> {
+    pub(super) async fn keep(&mut self, effects: Effects) -> Result<(), RunError> {
         for standing in &effects.standings {
             self.alarms.insert(standing.alarm.id.clone(), standing.alarm.clone());
         }
@@ -178,7 +183,7 @@ impl Stage {
             let why = serde_json::to_value(why).ok();
             let why = why.as_ref().and_then(|why| why.get("why")?.as_str()).unwrap_or_default();
             let labels = self.alarms.get(&withheld.alarm).map(|alarm| alarm.labels.clone());
-            self.heard.push(Heard {
+            self.heard.push(Notified {
                 at: self.now,
                 sink: withheld.sink.clone(),
                 why: why.into(),
@@ -195,7 +200,7 @@ impl Stage {
         Ok(())
     }
     /// Every source that is due says what it has to say.
-    pub(super) async fn speak(&mut self) -> Result<(), PlayError> {
+    pub(super) async fn speak(&mut self) -> Result<(), RunError> {
         let (now, clock) = (self.now, self.clock.now());
         let mut said = Vec::new();
         for (name, speaker) in &mut self.sources {
@@ -227,7 +232,7 @@ fn speakers(
     plan: &Plan,
     scenario: &Scenario,
     intervals: &BTreeMap<String, Duration>,
-) -> Result<BTreeMap<String, Speaker>, PlayError> {
+) -> Result<BTreeMap<String, Speaker>, RunError> {
     let silent = |(name, interval): (&String, &Duration)| {
         (name.clone(), Speaker { interval: *interval, due: 0, up: true, series: Vec::new() })
     };
@@ -240,7 +245,7 @@ fn speakers(
         let Some((source, speaker)) =
             source.and_then(|source| Some((source, speakers.get_mut(&source.name)?)))
         else {
-            return Err(PlayError::Nothing(format!("no evaluator reads `{metric}`")));
+            return Err(RunError::Nothing(format!("no evaluator reads `{metric}`")));
         };
         let labels = spoken.labels.iter().chain(&source.labels);
         let builder = labels

@@ -31,7 +31,7 @@ pub struct Handled {
 
 /// What a person did, or what `haetae` did in their place: a row of the journal.
 #[derive(Clone, Debug)]
-pub struct Deed<'a> {
+pub struct AuditEntry<'a> {
     /// When.
     pub at: Timestamp,
     /// The alarm, the silence, what it is about.
@@ -96,7 +96,7 @@ impl Transaction<'_> {
             let text = |handled: &Handled| {
                 serde_json::to_string(&handled.handling).map_err(StoreError::unreadable)
             };
-            let deed = Deed {
+            let audit_entry = AuditEntry {
                 at: now,
                 about: alarm,
                 actor: HAETAE,
@@ -105,7 +105,7 @@ impl Transaction<'_> {
                 before: text(&before)?,
                 after: text(&after)?,
             };
-            self.record_deeds(&[deed])?;
+            self.record_deeds(&[audit_entry])?;
         }
         Ok(())
     }

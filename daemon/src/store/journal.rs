@@ -4,7 +4,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Deed, Store, StoreError, Transaction,
+    AuditEntry, Store, StoreError, Transaction,
     alarms::day,
     database::{Row, parameters},
     statements,
@@ -13,7 +13,7 @@ use super::{
 
 /// A row of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// When.
     pub at: Timestamp,
     /// Who: `haetae`, or a person.
@@ -119,8 +119,8 @@ impl Transaction<'_> {
     }
 
     /// Adds rows of what people did.
-    pub fn record_deeds(&mut self, deeds: &[Deed<'_>]) -> Result<(), StoreError> {
-        for Deed { at, about, actor, act, detail, before, after } in deeds {
+    pub fn record_deeds(&mut self, audit_entries: &[AuditEntry<'_>]) -> Result<(), StoreError> {
+        for AuditEntry { at, about, actor, act, detail, before, after } in audit_entries {
             let detail = &plain(detail);
             self.write_line(&Line { at: *at, alarm: about, actor, act, detail, before, after })?;
         }
@@ -140,7 +140,7 @@ impl Transaction<'_> {
 
 impl Store {
     /// What happened to an alarm, oldest first.
-    pub async fn history(&self, alarm: &str, most: i64) -> Result<Vec<Entry>, StoreError> {
+    pub async fn history(&self, alarm: &str, most: i64) -> Result<Vec<JournalEntry>, StoreError> {
         let alarm = alarm.to_owned();
         self.read(move |connection| {
             connection.all(statements::HISTORY, parameters![&alarm, most], entry)
@@ -149,8 +149,8 @@ impl Store {
     }
 }
 
-fn entry(row: &dyn Row) -> Result<Entry, StoreError> {
-    Ok(Entry {
+fn entry(row: &dyn Row) -> Result<JournalEntry, StoreError> {
+    Ok(JournalEntry {
         at: row.time(0)?,
         actor: row.string(1)?,
         act: row.string(2)?,

@@ -59,9 +59,9 @@ impl Watch {
 
 /// A job is begun, or given up by who asked for it, and never both.
 #[derive(Default)]
-struct Turn(AtomicU8);
+struct Claim(AtomicU8);
 
-impl Turn {
+impl Claim {
     const BEGUN: u8 = 1;
     const GIVEN_UP: u8 = 2;
 
@@ -124,11 +124,11 @@ impl Workers {
         F: FnOnce(&mut dyn Connection) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let (turn, writes) = (Arc::new(Turn::default()), self.writes);
-        let begins = Arc::clone(&turn);
+        let (claim, writes) = (Arc::new(Claim::default()), self.writes);
+        let begins = Arc::clone(&claim);
         let job: Job = Box::new(move |connection| {
             // Nobody waits for what a reader would say.
-            if (writes || !reply.is_closed()) && begins.take(Turn::BEGUN) {
+            if (writes || !reply.is_closed()) && begins.take(Claim::BEGUN) {
                 // Whoever asked may have gone.
                 drop(reply.send(connection.map_err(E::from).and_then(job)));
             }
@@ -143,7 +143,7 @@ impl Workers {
         let mut answer = answer;
         let answered = match timeout(PATIENCE, &mut answer).await {
             Ok(answered) => answered,
-            Err(_) if turn.take(Turn::GIVEN_UP) || !self.writes => {
+            Err(_) if claim.take(Claim::GIVEN_UP) || !self.writes => {
                 return Err(self.slow().into());
             }
             Err(_) => answer.await,

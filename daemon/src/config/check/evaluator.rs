@@ -40,7 +40,7 @@ pub(in crate::config) fn read<'a>(section: Section<'a>, problems: &mut Vec<Probl
         problems.push(Problem::new(Code::NoLevel, section.head()).with("section", section));
     }
     if let (Some(warning), Some(critical)) = (&warning, &critical) {
-        together(&section, warning, critical, problems);
+        check_order(&section, warning, critical, problems);
     }
     if section.has("/value") && !section.has("/over") {
         problems.push(Problem::new(Code::ValueWithoutOver, section.key("/value")));
@@ -147,7 +147,7 @@ pub(super) fn level(
 }
 
 /// What two levels must keep to be one evaluator's.
-pub(super) fn together(
+pub(super) fn check_order(
     section: &Section<'_>,
     warning: &Level,
     critical: &Level,

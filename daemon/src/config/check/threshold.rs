@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::evaluator::{level, nearly_none, together};
+use super::evaluator::{check_order, level, nearly_none};
 use crate::{
     config::{
         file, plan,
@@ -101,7 +101,7 @@ pub(super) fn read(
     // What is wrong with the evaluator alone is told there.
     let overrides = numbers.warning.is_some() || numbers.critical.is_some();
     if let (Some(warning), Some(critical), true) = (&merged.warning, &merged.critical, overrides) {
-        together(section, warning, critical, problems);
+        check_order(section, warning, critical, problems);
     }
     Some(plan::Override { numbers, text })
 }

@@ -102,7 +102,7 @@ fn score(changes: u32) -> f64 {
 mod tests {
     use super::*;
     use crate::engine::{
-        tests::harness::{MINUTE, Trial, run, threshold},
+        tests::harness::{Harness, MINUTE, run, threshold},
         threshold::rule::Threshold,
     };
 
@@ -217,18 +217,18 @@ mod tests {
 
     #[test]
     fn it_is_told_once_when_it_begins_and_once_when_it_settles_beside_its_occurrences() {
-        let (trial, seen, _) = run(threshold(0), "#.#.#.#.................");
+        let (harness, seen, _) = run(threshold(0), "#.#.#.#.................");
         assert_eq!(seen, "F-F-F-F-----------------");
         let cleared = "Resolved: cleared";
         let expected = ["Fired", cleared, "Fired", cleared, "Fired", cleared, "Flapping: cleared"];
         let expected = [&expected[..], &["Fired", cleared, "Settled"]].concat();
-        assert_eq!(trial.changes(), expected);
+        assert_eq!(harness.changes(), expected);
         let pace = |one: &&crate::engine::Transition| one.change.is_flapping();
-        let pace: Vec<_> = trial.transitions.iter().filter(pace).collect();
+        let pace: Vec<_> = harness.transitions.iter().filter(pace).collect();
         assert!(pace[0].alarm.id.ends_with("-3") && pace[0].alarm.flapping);
         // Nothing fires when it settles: it bears the id of what would fire next.
         assert!(pace[1].alarm.id.ends_with("-5") && !pace[1].alarm.flapping);
-        assert!(trial.transitions[7].alarm.flapping, "{:?}", trial.transitions[7]);
+        assert!(harness.transitions[7].alarm.flapping, "{:?}", harness.transitions[7]);
         // Five bits weigh less than 25 % when the newest is nine slots old.
         let (_, fired, ..) = run(Threshold { flap: None, ..threshold(0) }, "#.#.#.#.#.");
         assert_eq!(fired, "F-F-F-F-F-");
@@ -237,63 +237,72 @@ mod tests {
     #[test]
     fn time_alone_settles_what_flaps_and_leaves_it_firing() {
         // After a quarter of an hour its source answers, and says nothing of the series.
-        let (trial, seen, _) = run(threshold(0), "#.#.#.#!!!!!!!!!!!!!xxx");
+        let (harness, seen, _) = run(threshold(0), "#.#.#.#!!!!!!!!!!!!!xxx");
         assert_eq!(seen, "F-F-F-FFFFFFFFFFFFFFFFF");
-        let settled = trial.transitions.iter().filter(|one| one.change == Change::Settled);
+        let settled = harness.transitions.iter().filter(|one| one.change == Change::Settled);
         let settled: Vec<_> = settled.collect();
         assert_eq!(settled.len(), 1);
-        assert_eq!(trial.changes().iter().filter(|change| *change == "Fired").count(), 4);
+        assert_eq!(harness.changes().iter().filter(|change| *change == "Fired").count(), 4);
         // It is told of the occurrence that fires, and of no other.
-        assert_eq!(settled[0].alarm.id, trial.alarms()[0].id);
-        assert!(!trial.alarms()[0].flapping);
+        assert_eq!(settled[0].alarm.id, harness.alarms()[0].id);
+        assert!(!harness.alarms()[0].flapping);
     }
 
     #[test]
     fn without_flap_nothing_flaps_and_what_did_settles() {
         let none = Threshold { flap: None, ..threshold(0) };
-        let (trial, ..) = run(none.clone(), "#.#.#.#.#.");
-        assert!(!trial.changes().iter().any(|change| change.starts_with("Flapping")));
-        assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slots("#.#.#.");
-        trial.restart(vec![none], 0, false);
-        trial.slots("..");
-        assert_eq!(trial.changes().last().map(String::as_str), Some("Settled"));
-        assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
+        let (harness, ..) = run(none.clone(), "#.#.#.#.#.");
+        assert!(!harness.changes().iter().any(|change| change.starts_with("Flapping")));
+        assert!(
+            harness.stored.rows().all(|row| row.alarm.ended.is_some()),
+            "nothing is remembered"
+        );
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slots("#.#.#.");
+        harness.restart(vec![none], 0, false);
+        harness.slots("..");
+        assert_eq!(harness.changes().last().map(String::as_str), Some("Settled"));
+        assert!(
+            harness.stored.rows().all(|row| row.alarm.ended.is_some()),
+            "nothing is remembered"
+        );
     }
 
     #[test]
     fn that_changes_no_longer_count_is_written_only_where_nothing_else_is_left() {
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slots("#");
-        let written = trial.stored.0.clone();
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slots("#");
+        let written = harness.stored.0.clone();
         assert_eq!(written.len(), 1);
-        trial.slots(&"#".repeat(30));
-        assert_eq!(trial.stored.0, written);
+        harness.slots(&"#".repeat(30));
+        assert_eq!(harness.stored.0, written);
         // After a restart it is too old as well.
-        trial.restart(vec![threshold(0)], 0, false);
-        trial.slots("#.#.#.");
-        assert!(!trial.changes().iter().any(|change| change.starts_with("Flapping")));
-        trial.slots(&".".repeat(30));
-        assert!(trial.stored.rows().all(|row| row.alarm.ended.is_some()), "nothing is remembered");
+        harness.restart(vec![threshold(0)], 0, false);
+        harness.slots("#.#.#.");
+        assert!(!harness.changes().iter().any(|change| change.starts_with("Flapping")));
+        harness.slots(&".".repeat(30));
+        assert!(
+            harness.stored.rows().all(|row| row.alarm.ended.is_some()),
+            "nothing is remembered"
+        );
     }
 
     #[test]
     fn a_restart_takes_nothing_from_the_score_but_time() {
         let flaps_after = |down: u32| {
-            let mut trial = Trial::new(vec![threshold(0)]);
-            trial.slots("#.#.#");
-            trial.restart(vec![threshold(0)], down, false);
-            trial.slot(".");
-            trial.changes().iter().any(|change| change.starts_with("Flapping"))
+            let mut harness = Harness::new(vec![threshold(0)]);
+            harness.slots("#.#.#");
+            harness.restart(vec![threshold(0)], down, false);
+            harness.slot(".");
+            harness.changes().iter().any(|change| change.starts_with("Flapping"))
         };
         assert!(flaps_after(0));
         assert!(!flaps_after(10));
         // While it flaps and fires, it is shown so after a restart too.
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slots("#.#.#.#");
-        assert!(trial.alarms()[0].flapping);
-        trial.restart(vec![threshold(0)], 1, false);
-        assert!(trial.alarms()[0].flapping);
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slots("#.#.#.#");
+        assert!(harness.alarms()[0].flapping);
+        harness.restart(vec![threshold(0)], 1, false);
+        assert!(harness.alarms()[0].flapping);
     }
 }

@@ -23,11 +23,11 @@ pub(in crate::engine) type Rank = (Reverse<Option<Severity>>, Timestamp);
 /// longest, then by their labels.
 pub(in crate::engine) fn let_in(
     identities: &mut BTreeMap<Labels, Box<Identity>>,
-    room: usize,
+    free: usize,
 ) -> impl Iterator<Item = (&Labels, &mut Box<Identity>)> {
     let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
     waiting.sort_by_key(|(_, one)| one.waiting_order());
-    waiting.into_iter().take(room)
+    waiting.into_iter().take(free)
 }
 
 /// How many of these wait, and what most of them have in common; `None` if none does.
@@ -56,7 +56,7 @@ pub(in crate::engine) fn summary<'a>(
 mod tests {
     use crate::engine::{
         SYSTEM,
-        tests::harness::{Trial, level, threshold},
+        tests::harness::{Harness, level, threshold},
         threshold::rule::Threshold,
     };
 
@@ -65,8 +65,8 @@ mod tests {
     }
 
     /// The alarms that fire and those that wait, by their series, and what is said of those.
-    fn shown(trial: &Trial) -> (String, String, Option<String>) {
-        let alarms = trial.engine.alarms();
+    fn shown(harness: &Harness) -> (String, String, Option<String>) {
+        let alarms = harness.engine.alarms();
         let mut own: Vec<_> = alarms.iter().filter(|one| one.evaluator != SYSTEM).collect();
         own.sort_by_key(|one| one.labels["id"].clone());
         let ids = |firing: bool| {
@@ -77,29 +77,29 @@ mod tests {
         (ids(true), ids(false), over.and_then(|one| one.reason.clone()))
     }
 
-    fn check(trial: &mut Trial, slot: &str, fires: &str, waits: &str, said: &str) {
-        trial.slot(slot);
+    fn check(harness: &mut Harness, slot: &str, fires: &str, waits: &str, said: &str) {
+        harness.slot(slot);
         let said = Some(said.to_owned()).filter(|said| !said.is_empty());
-        assert_eq!(shown(trial), (fires.into(), waits.into(), said), "{slot}");
+        assert_eq!(shown(harness), (fires.into(), waits.into(), said), "{slot}");
     }
 
     #[test]
     fn what_fires_stays_what_is_too_much_waits_and_fires_when_there_is_room() {
-        let mut trial = Trial::new(vec![limited(2)]);
-        check(&mut trial, "..##.", "23", "", "");
-        check(&mut trial, "####.", "23", "01", "2 more alarms than limit = 2");
-        check(&mut trial, "####.", "23", "01", "2 more alarms than limit = 2");
-        check(&mut trial, "##.#.", "03", "1", "1 more alarm than limit = 2");
+        let mut harness = Harness::new(vec![limited(2)]);
+        check(&mut harness, "..##.", "23", "", "");
+        check(&mut harness, "####.", "23", "01", "2 more alarms than limit = 2");
+        check(&mut harness, "####.", "23", "01", "2 more alarms than limit = 2");
+        check(&mut harness, "##.#.", "03", "1", "1 more alarm than limit = 2");
         // What waited in vain was never told.
-        check(&mut trial, "#..#.", "03", "", "");
-        let own = trial.changes();
+        check(&mut harness, "#..#.", "03", "", "");
+        let own = harness.changes();
         assert_eq!(
             own,
             ["Fired", "Fired", "Fired", "Resolved: cleared"].map(String::from),
             "{own:?}"
         );
         let system: Vec<_> =
-            trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
+            harness.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
         let words = ["instance", "problem"].map(|name| system[0].alarm.labels[name].as_str());
         assert_eq!((words, system.len()), (["cpu", "alarms-over-limit"], 2));
     }
@@ -107,60 +107,60 @@ mod tests {
     #[test]
     fn prometheus_differs_the_limit_clears_nothing() {
         // There all alarms of the rule are cleared, in the middle of a mass outage.
-        let mut trial = Trial::new(vec![limited(9)]);
-        check(&mut trial, "#########", "012345678", "", "");
-        trial.restart(vec![limited(3)], 0, false);
-        check(&mut trial, "#########", "012345678", "", "");
-        check(&mut trial, "#......##", "078", "", "");
-        check(&mut trial, "##.....##", "078", "1", "1 more alarm than limit = 3");
-        assert_eq!(trial.changes().len(), 9 + 6);
+        let mut harness = Harness::new(vec![limited(9)]);
+        check(&mut harness, "#########", "012345678", "", "");
+        harness.restart(vec![limited(3)], 0, false);
+        check(&mut harness, "#########", "012345678", "", "");
+        check(&mut harness, "#......##", "078", "", "");
+        check(&mut harness, "##.....##", "078", "1", "1 more alarm than limit = 3");
+        assert_eq!(harness.changes().len(), 9 + 6);
     }
 
     #[test]
     fn the_worst_fires_first_then_the_oldest_then_by_label() {
         let warning = Some(level(70.0, 60.0, 0));
-        let mut trial = Trial::new(vec![Threshold { warning, ..limited(1) }]);
-        check(&mut trial, "#....", "0", "", "");
-        check(&mut trial, "#.8..", "0", "2", "1 more alarm than limit = 1");
-        check(&mut trial, "#88.#", "0", "124", "3 more alarms than limit = 1");
-        check(&mut trial, ".88.#", "4", "12", "2 more alarms than limit = 1");
-        check(&mut trial, ".88..", "2", "1", "1 more alarm than limit = 1");
+        let mut harness = Harness::new(vec![Threshold { warning, ..limited(1) }]);
+        check(&mut harness, "#....", "0", "", "");
+        check(&mut harness, "#.8..", "0", "2", "1 more alarm than limit = 1");
+        check(&mut harness, "#88.#", "0", "124", "3 more alarms than limit = 1");
+        check(&mut harness, ".88.#", "4", "12", "2 more alarms than limit = 1");
+        check(&mut harness, ".88..", "2", "1", "1 more alarm than limit = 1");
     }
 
     #[test]
     fn what_waits_goes_on_waiting_after_a_restart_and_fires_when_the_limit_is_raised() {
-        let mut trial = Trial::new(vec![limited(1)]);
+        let mut harness = Harness::new(vec![limited(1)]);
         let said = "2 more alarms than limit = 1";
-        check(&mut trial, "###", "0", "12", said);
-        let waits = trial.alarms().into_iter().find(|one| one.labels["id"] == "1").unwrap();
+        check(&mut harness, "###", "0", "12", said);
+        let waits = harness.alarms().into_iter().find(|one| one.labels["id"] == "1").unwrap();
         assert_eq!(waits.reason.as_deref(), Some("over the limit"));
-        trial.restart(vec![limited(1)], 2, false);
-        assert_eq!(shown(&trial), ("0".into(), "12".into(), Some(said.into())));
-        check(&mut trial, "###", "0", "12", said);
-        trial.restart(vec![limited(2)], 2, false);
-        check(&mut trial, "###", "01", "2", "1 more alarm than limit = 2");
-        trial.restart(vec![limited(5)], 2, false);
-        check(&mut trial, "###", "012", "", "");
-        assert_eq!(trial.changes(), ["Fired"; 3]);
+        harness.restart(vec![limited(1)], 2, false);
+        assert_eq!(shown(&harness), ("0".into(), "12".into(), Some(said.into())));
+        check(&mut harness, "###", "0", "12", said);
+        harness.restart(vec![limited(2)], 2, false);
+        check(&mut harness, "###", "01", "2", "1 more alarm than limit = 2");
+        harness.restart(vec![limited(5)], 2, false);
+        check(&mut harness, "###", "012", "", "");
+        assert_eq!(harness.changes(), ["Fired"; 3]);
         let ids: std::collections::BTreeSet<_> =
-            trial.alarms().into_iter().map(|one| one.id).collect();
+            harness.alarms().into_iter().map(|one| one.id).collect();
         assert_eq!(ids.len(), 3);
     }
 
     #[test]
     fn what_was_waiting_fires_under_the_numbers_that_it_is_judged_by() {
         use crate::engine::{Matcher, Override};
-        let mut trial = Trial::new(vec![limited(1)]);
-        trial.override_with(vec![Override {
+        let mut harness = Harness::new(vec![limited(1)]);
+        harness.override_with(vec![Override {
             id: "own".into(),
             evaluator: "cpu".into(),
             matchers: vec![Matcher::parse("id=1").unwrap()],
             warning: None,
             critical: Some(level(50.0, 40.0, 0)),
         }]);
-        check(&mut trial, "##", "0", "1", "1 more alarm than limit = 1");
-        check(&mut trial, ".#", "1", "", "");
-        let fired = trial.transitions.iter().rfind(|one| one.alarm.evaluator != SYSTEM).unwrap();
+        check(&mut harness, "##", "0", "1", "1 more alarm than limit = 1");
+        check(&mut harness, ".#", "1", "", "");
+        let fired = harness.transitions.iter().rfind(|one| one.alarm.evaluator != SYSTEM).unwrap();
         assert_eq!((fired.alarm.labels["id"].as_str(), fired.change.as_str()), ("1", "fired"));
         assert_eq!(fired.alarm.threshold.as_deref(), Some("own"));
     }

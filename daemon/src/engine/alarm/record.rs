@@ -9,7 +9,7 @@ use super::{
     view::Transition,
 };
 use crate::engine::threshold::{
-    identity::{Identity, Turn},
+    identity::{Identity, Judgement},
     rule::Threshold,
 };
 
@@ -18,10 +18,10 @@ pub(in crate::engine) fn must_record(
     threshold: &Threshold,
     identity: &Identity,
     before: Kept,
-    turn: Turn,
+    judgement: Judgement,
 ) -> bool {
-    turn.changed.is_some()
-        || turn.flapping.is_some()
+    judgement.changed.is_some()
+        || judgement.flapping.is_some()
         || must_store(before, identity.kept(threshold))
         || (before != Kept::default() && identity.is_over())
 }
@@ -45,12 +45,12 @@ pub(in crate::engine) fn record(
     labels: &Labels,
     identity: &mut Identity,
     before: Kept,
-    turn: Turn,
+    judgement: Judgement,
     changes: &mut Changes,
 ) {
     let mut was_stored = before != Kept::default();
     let mut shown = None;
-    if let Some((change, severity)) = turn.changed {
+    if let Some((change, severity)) = judgement.changed {
         let alarm = if change.is_end() {
             let alarm = identity.ended(threshold, labels, severity);
             changes.store(identity.stored(labels, alarm.clone()));
@@ -60,19 +60,19 @@ pub(in crate::engine) fn record(
         } else {
             identity.view(threshold, labels)
         };
-        if turn.flapping.is_some() {
+        if judgement.flapping.is_some() {
             shown.clone_from(&alarm);
         }
         let transition = |alarm| Transition { change, alarm, at };
         changes.transitions.extend(alarm.map(transition));
     }
-    if let Some(change) = turn.flapping {
+    if let Some(change) = judgement.flapping {
         let alarm = shown.unwrap_or_else(|| identity.shown(threshold, labels));
         changes.transitions.push(Transition { change, alarm, at });
     }
     let after = identity.kept(threshold);
     let is_stored = after != Kept::default() && !identity.is_over();
-    if is_stored && (!was_stored || must_store(before, after) || turn.changed.is_some()) {
+    if is_stored && (!was_stored || must_store(before, after) || judgement.changed.is_some()) {
         changes.store(identity.standing(threshold, labels));
     } else if was_stored && !is_stored {
         changes.delete(identity.id());

@@ -15,7 +15,7 @@ use super::{
     view::{AlarmView, Condition, Transition},
 };
 use crate::engine::{
-    log::{LogCursor, Tally},
+    log::{LogCursor, Matches},
     mute::silence::Silence,
     notify::{Flush, StoredGroup, Withheld},
     step::PART,
@@ -93,7 +93,7 @@ pub struct AlarmState {
     pub(in crate::engine) silent: Duration,
     /// What a log evaluator knows of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::engine) log: Option<Tally>,
+    pub(in crate::engine) log: Option<Matches>,
 }
 
 /// What of an identity a later slot can depend on: it is stored when that changes, and while it is
@@ -226,8 +226,8 @@ impl AlarmState {
     }
 
     /// The state of an alarm of a log evaluator.
-    pub(in crate::engine) fn of_log(tally: Tally, waits: bool) -> Self {
-        Self { version: VERSION, log: Some(tally), waits, ..Self::default() }
+    pub(in crate::engine) fn of_log(matches: Matches, waits: bool) -> Self {
+        Self { version: VERSION, log: Some(matches), waits, ..Self::default() }
     }
 }
 
@@ -282,8 +282,8 @@ mod tests {
 
     #[test]
     fn of_a_deletion_and_what_is_stored_after_it_the_later_counts() {
-        let (trial, ..) = run(threshold(5), "#");
-        let row = trial.stored.rows().next().unwrap();
+        let (harness, ..) = run(threshold(5), "#");
+        let row = harness.stored.rows().next().unwrap();
         let id = row.alarm.id.clone();
         let stored = || Effects { standings: vec![row.clone()], ..Effects::default() };
         let deleted = || Effects { gone: vec![id.clone()], ..Effects::default() };

@@ -1,11 +1,11 @@
-//! An entry: the alarm of one label set of a log evaluator, and where it stands.
+//! A log alarm: the alarm of one label set of a log evaluator, and where it stands.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use haetae_plugin::{Severity, Timestamp};
 
 use super::{
-    matches::Tally,
+    matches::Matches,
     rule::{LogRule, Watch},
 };
 use crate::engine::{
@@ -22,11 +22,11 @@ use crate::engine::{
 
 /// The alarm of one label set.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct LogAlarm {
     pub(super) fingerprint: Fingerprint,
     /// The occurrence that fires, or else the next one.
     pub(super) occurrence: u32,
-    pub(super) tally: Tally,
+    pub(super) matches: Matches,
     /// With which it fires.
     pub(super) severity: Option<Severity>,
     /// With which it would fire if there were fewer.
@@ -39,14 +39,14 @@ pub(super) struct Entry {
     pub(super) stored: bool,
 }
 
-impl Entry {
+impl LogAlarm {
     /// One that does not fire.
-    pub(super) fn new(fingerprint: Fingerprint, occurrence: u32, tally: Tally) -> Self {
+    pub(super) fn new(fingerprint: Fingerprint, occurrence: u32, matches: Matches) -> Self {
         let (since, updated) = (Timestamp::default(), Timestamp::default());
         Self {
             fingerprint,
             occurrence,
-            tally,
+            matches,
             severity: None,
             waits: None,
             since,
@@ -57,7 +57,11 @@ impl Entry {
     }
 
     /// One as it was stored.
-    pub(super) fn restored(fingerprint: Fingerprint, standing: &Standing, tally: Tally) -> Self {
+    pub(super) fn restored(
+        fingerprint: Fingerprint,
+        standing: &Standing,
+        matches: Matches,
+    ) -> Self {
         let alarm = &standing.alarm;
         let waits = standing.state.as_ref().is_some_and(|state| state.waits);
         Self {
@@ -66,7 +70,7 @@ impl Entry {
             since: alarm.since,
             updated: alarm.updated,
             stored: true,
-            ..Self::new(fingerprint, standing.occurrence, tally)
+            ..Self::new(fingerprint, standing.occurrence, matches)
         }
     }
 
@@ -78,7 +82,7 @@ impl Entry {
         at: Timestamp,
         may: bool,
     ) -> Option<(Change, Severity)> {
-        let (before, after) = (self.severity, self.tally.level(rule, at));
+        let (before, after) = (self.severity, self.matches.level(rule, at));
         self.updated = at;
         if before.is_none() && after.is_some() && !may {
             if self.waits.is_none() {
@@ -91,7 +95,7 @@ impl Entry {
         Some(match (before, after) {
             (None, Some(after)) => {
                 self.since = at;
-                self.tally.count = self.tally.within(rule, at);
+                self.matches.count = self.matches.within(rule, at);
                 (Change::Fired, after)
             }
             (Some(before), None) => (Change::Resolved, before),
@@ -106,9 +110,9 @@ impl Entry {
         let alarm = self.blank(rule, labels, severity).over(self.updated, "cleared");
         self.occurrence = self.occurrence.saturating_add(1);
         self.stored = false;
-        self.tally.count = 0;
+        self.matches.count = 0;
         if !matches!(rule.watch, Watch::Absence(_)) {
-            self.tally.excerpts.clear();
+            self.matches.excerpts.clear();
         }
         alarm
     }
@@ -137,7 +141,7 @@ impl Entry {
     pub(super) fn standing(&self, rule: &LogRule, labels: &Labels) -> Standing {
         let quiet = || self.blank(rule, labels, Severity::Warning);
         let alarm = self.view(rule, labels).unwrap_or_else(quiet);
-        let state = Some(AlarmState::of_log(self.tally.clone(), self.waits.is_some()));
+        let state = Some(AlarmState::of_log(self.matches.clone(), self.waits.is_some()));
         Standing { state, ..self.stored(labels, self.occurrence, alarm) }
     }
 
@@ -151,7 +155,7 @@ impl Entry {
         labels.extend(rule.labels.clone());
         let counts = matches!(rule.watch, Watch::Count(_));
         #[expect(clippy::cast_precision_loss, reason = "below 2^53 matches")]
-        let value = (counts && self.tally.count > 0).then_some(self.tally.count as f64);
+        let value = (counts && self.matches.count > 0).then_some(self.matches.count as f64);
         AlarmView {
             id: self.id(),
             evaluator: rule.name.clone(),
@@ -169,13 +173,13 @@ impl Entry {
             threshold: None,
             reason: None,
             flapping: false,
-            excerpts: self.tally.excerpts.clone(),
+            excerpts: self.matches.excerpts.clone(),
         }
     }
 
     /// Its summaries; what the newest record says is filled in, labels are left.
     fn summaries(&self, rule: &LogRule, labels: &BTreeMap<String, String>) -> Summaries {
-        let fields = || self.tally.fields.iter().filter(|(name, _)| !labels.contains_key(*name));
+        let fields = || self.matches.fields.iter().filter(|(name, _)| !labels.contains_key(*name));
         rule.summary.with(|text| {
             fields().fold(text.to_owned(), |text, (name, value)| {
                 let places = [format!("{{{{{name}}}}}"), format!("{{{{ {name} }}}}")];

@@ -4,8 +4,8 @@ use haetae_plugin::Timestamp;
 
 use super::{
     LogEvaluator, MOST_SETS,
-    alarm::Entry,
-    matches::Tally,
+    alarm::LogAlarm,
+    matches::Matches,
     matching::{Found, Hit},
     rule::Watch,
 };
@@ -25,9 +25,9 @@ impl LogEvaluator {
         let none = Labels::default();
         if matches!(self.rule.watch, Watch::Absence(_))
             && self.rule.by.is_empty()
-            && !self.entries.contains_key(&none)
+            && !self.alarms.contains_key(&none)
         {
-            self.enter(&none, Tally::since(first), occurrences);
+            self.enter(&none, Matches::since(first), occurrences);
             self.plan(&none, first);
         }
     }
@@ -41,8 +41,8 @@ impl LogEvaluator {
             return;
         }
         self.left_out = until;
-        for (labels, entry) in &mut self.entries {
-            entry.tally.skip(from, until);
+        for (labels, log_alarm) in &mut self.alarms {
+            log_alarm.matches.skip(from, until);
             self.dirty.insert(labels.clone());
         }
         self.due_all_now();
@@ -72,28 +72,28 @@ impl LogEvaluator {
         let labels = hit.labels.clone();
         // One that is late is judged with what is known by now.
         let at = self.clock.max(hit.time);
-        if !self.entries.contains_key(&labels) {
-            if self.entries.len() >= MOST_SETS {
+        if !self.alarms.contains_key(&labels) {
+            if self.alarms.len() >= MOST_SETS {
                 self.ignored += 1;
                 return;
             }
-            let tally = Tally::of(&self.rule, &hit, self.begun.unwrap_or(hit.time));
-            self.enter(&labels, tally, occurrences);
+            let matches = Matches::of(&self.rule, &hit, self.begun.unwrap_or(hit.time));
+            self.enter(&labels, matches, occurrences);
         }
-        let Some(entry) = self.entries.get_mut(&labels) else { return };
-        let fires = entry.severity.is_some();
-        if entry.tally.add(&self.rule, hit, fires) {
+        let Some(log_alarm) = self.alarms.get_mut(&labels) else { return };
+        let fires = log_alarm.severity.is_some();
+        if log_alarm.matches.add(&self.rule, hit, fires) {
             self.dirty.insert(labels.clone());
             self.judge(&labels, at, occurrences, changes);
         }
     }
 
-    fn enter(&mut self, labels: &Labels, tally: Tally, occurrences: &Occurrences) {
+    fn enter(&mut self, labels: &Labels, matches: Matches, occurrences: &Occurrences) {
         let fingerprint = Fingerprint::of(&self.rule.name, labels);
-        let mut entry = Entry::new(fingerprint, occurrences.next(fingerprint), tally);
+        let mut log_alarm = LogAlarm::new(fingerprint, occurrences.next(fingerprint), matches);
         // One that was forgotten a moment ago has its row yet.
-        entry.stored = self.gone.remove(&entry.id());
-        self.entries.insert(labels.clone(), Box::new(entry));
+        log_alarm.stored = self.gone.remove(&log_alarm.id());
+        self.alarms.insert(labels.clone(), Box::new(log_alarm));
         self.dirty.insert(labels.clone());
     }
 
@@ -106,7 +106,7 @@ impl LogEvaluator {
         changes: &mut Changes,
     ) {
         self.judge_one(labels, at, occurrences, changes);
-        while let Some(next) = self.room.next(self.rule.limit) {
+        while let Some(next) = self.limit.next(self.rule.limit) {
             self.judge_one(&next, at, occurrences, changes);
         }
     }
@@ -119,31 +119,31 @@ impl LogEvaluator {
         changes: &mut Changes,
     ) {
         let rule = &self.rule;
-        let Some(entry) = self.entries.get_mut(labels) else { return };
-        let (was_over, waited) = (self.room.is_over(), entry.waits);
-        let may = self.room.has_for(labels, rule.limit);
-        self.room.leave(labels, entry);
-        let turn = entry.judge(rule, at, may);
-        self.room.enter(labels, entry);
-        if waited != entry.waits {
+        let Some(log_alarm) = self.alarms.get_mut(labels) else { return };
+        let (was_over, waited) = (self.limit.is_over(), log_alarm.waits);
+        let may = self.limit.has_for(labels, rule.limit);
+        self.limit.leave(labels, log_alarm);
+        let turn = log_alarm.judge(rule, at, may);
+        self.limit.enter(labels, log_alarm);
+        if waited != log_alarm.waits {
             self.dirty.insert(labels.clone());
         }
         // That there are too many is told as soon as an alarm is.
-        self.turned |= was_over != self.room.is_over();
+        self.turned |= was_over != self.limit.is_over();
         if let Some((change, severity)) = turn {
             let alarm = if change.is_end() {
-                let ended = entry.occurrence;
-                let alarm = entry.end(rule, labels, severity);
-                changes.store(entry.stored(labels, ended, alarm.clone()));
+                let ended = log_alarm.occurrence;
+                let alarm = log_alarm.end(rule, labels, severity);
+                changes.store(log_alarm.stored(labels, ended, alarm.clone()));
                 Some(alarm)
             } else {
-                entry.view(rule, labels)
+                log_alarm.view(rule, labels)
             };
             changes.transitions.extend(alarm.map(|alarm| Transition { change, alarm, at }));
             self.dirty.insert(labels.clone());
             self.turned = true;
         }
-        if entry.severity.is_none() && entry.tally.is_over(rule, at) {
+        if log_alarm.severity.is_none() && log_alarm.matches.is_over(rule, at) {
             self.forget(labels, occurrences);
         } else {
             self.plan(labels, at);
@@ -152,22 +152,22 @@ impl LogEvaluator {
 
     /// Nothing of a label set can matter any more.
     fn forget(&mut self, labels: &Labels, occurrences: &mut Occurrences) {
-        let Some(entry) = self.entries.remove(labels) else { return };
-        self.unplan(labels, entry.due);
+        let Some(log_alarm) = self.alarms.remove(labels) else { return };
+        self.unplan(labels, log_alarm.due);
         self.dirty.remove(labels);
-        if entry.stored {
-            self.gone.insert(entry.id());
+        if log_alarm.stored {
+            self.gone.insert(log_alarm.id());
         }
-        if entry.occurrence > 1 {
-            occurrences.remember(entry.fingerprint, entry.occurrence - 1);
+        if log_alarm.occurrence > 1 {
+            occurrences.remember(log_alarm.fingerprint, log_alarm.occurrence - 1);
         }
     }
 
     /// When it is looked at again.
     fn plan(&mut self, labels: &Labels, at: Timestamp) {
-        let Some(entry) = self.entries.get_mut(labels) else { return };
-        let due = entry.tally.due(&self.rule, at);
-        let before = std::mem::replace(&mut entry.due, due);
+        let Some(log_alarm) = self.alarms.get_mut(labels) else { return };
+        let due = log_alarm.matches.due(&self.rule, at);
+        let before = std::mem::replace(&mut log_alarm.due, due);
         self.unplan(labels, before);
         self.due.extend(due.map(|due| (due, labels.clone())));
     }
@@ -180,8 +180,8 @@ impl LogEvaluator {
 
     pub(super) fn due_all_now(&mut self) {
         self.due.clear();
-        for (labels, entry) in &mut self.entries {
-            entry.due = Some(self.clock);
+        for (labels, log_alarm) in &mut self.alarms {
+            log_alarm.due = Some(self.clock);
             self.due.insert((self.clock, labels.clone()));
         }
     }

@@ -1,9 +1,9 @@
-//! Room: how many alarms of a log evaluator fire, which wait until there is room for them, and what
+//! The limit: how many alarms of a log evaluator fire, which wait until there is room for them, and what
 //! is said of that.
 
 use std::{collections::BTreeSet, mem::take};
 
-use super::alarm::Entry;
+use super::alarm::LogAlarm;
 use crate::engine::{
     alarm::{
         labels::Labels,
@@ -15,7 +15,7 @@ use crate::engine::{
 
 /// How many fire, and which wait.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct Limit {
     firing: usize,
     /// In the order in which they will fire.
     waiting: BTreeSet<(Rank, Labels)>,
@@ -27,20 +27,20 @@ pub(super) struct Room {
     pub(super) news: Vec<News>,
 }
 
-impl Room {
+impl Limit {
     /// An alarm stands so from now on.
-    pub(super) fn enter(&mut self, labels: &Labels, entry: &Entry) {
-        self.firing += usize::from(entry.severity.is_some());
-        if let Some(rank) = entry.rank() {
+    pub(super) fn enter(&mut self, labels: &Labels, alarm: &LogAlarm) {
+        self.firing += usize::from(alarm.severity.is_some());
+        if let Some(rank) = alarm.rank() {
             self.waiting.insert((rank, labels.clone()));
             self.changed = true;
         }
     }
 
     /// It does not any more.
-    pub(super) fn leave(&mut self, labels: &Labels, entry: &Entry) {
-        self.firing -= usize::from(entry.severity.is_some());
-        if let Some(rank) = entry.rank() {
+    pub(super) fn leave(&mut self, labels: &Labels, alarm: &LogAlarm) {
+        self.firing -= usize::from(alarm.severity.is_some());
+        if let Some(rank) = alarm.rank() {
             self.waiting.remove(&(rank, labels.clone()));
             self.changed = true;
         }

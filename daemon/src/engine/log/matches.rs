@@ -1,4 +1,4 @@
-//! A tally: what is known of the matches of one label set, and what follows from it at a time.
+//! Matches: what is known of the matches of one label set, and what follows from it at a time.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const STEPS: u32 = 64;
 /// What is known of one label set. All of it is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tally {
+pub struct Matches {
     /// The newest matches, as many as decide, oldest first.
     times: Vec<Timestamp>,
     /// When the first one was.
@@ -37,7 +37,7 @@ pub struct Tally {
     pub(super) fields: BTreeMap<String, String>,
 }
 
-impl Tally {
+impl Matches {
     /// One whose first match is still to come, heard of at `since`.
     pub(super) fn since(since: Timestamp) -> Self {
         Self { first: since, last: since, ..Self::default() }
@@ -78,13 +78,13 @@ impl Tally {
 
     /// The severity that it has at a time.
     pub(super) fn level(&self, rule: &LogRule, at: Timestamp) -> Option<Severity> {
-        self.turns(rule).find(|turn| turn.is_on(at)).map(|turn| turn.severity)
+        self.spans(rule).find(|span| span.is_on(at)).map(|span| span.severity)
     }
 
     /// When its severity changes next without a match, or it can be forgotten.
     pub(super) fn due(&self, rule: &LogRule, at: Timestamp) -> Option<Timestamp> {
-        let turn = self.turns(rule).flat_map(|turn| [turn.from, turn.until]).flatten();
-        turn.chain(self.end(rule)).filter(|time| *time > at).min()
+        let span = self.spans(rule).flat_map(|span| [span.from, span.until]).flatten();
+        span.chain(self.end(rule)).filter(|time| *time > at).min()
     }
 
     /// Whether nothing of it can matter any more.
@@ -128,7 +128,7 @@ impl Tally {
     }
 
     /// Each severity with the time in which it is on, the worse first.
-    fn turns(&self, rule: &LogRule) -> impl Iterator<Item = Turn> {
+    fn spans(&self, rule: &LogRule) -> impl Iterator<Item = Span> {
         let (count, absence, new) = match &rule.watch {
             Watch::Count(levels) => (Some(levels), None, None),
             Watch::Absence(levels) => (None, Some(levels), None),
@@ -138,16 +138,16 @@ impl Tally {
         let count = count.filter_map(|(level, severity)| {
             let deciding = self.times.len().checked_sub(level.at_least.max(1))?;
             let until = self.times.get(deciding)?.after(level.within);
-            Some(Turn { severity, from: None, until: Some(until) })
+            Some(Span { severity, from: None, until: Some(until) })
         });
         let absence = absence.into_iter().flat_map(Levels::each);
-        let absence = absence.map(|(longest, severity)| Turn {
+        let absence = absence.map(|(longest, severity)| Span {
             severity,
             from: Some(self.last.after(longest)),
             until: None,
         });
         let new = new.into_iter().flat_map(Levels::each);
-        let new = new.map(|(told, severity)| Turn {
+        let new = new.map(|(told, severity)| Span {
             severity,
             from: None,
             until: Some(self.first.after(told)),
@@ -157,13 +157,13 @@ impl Tally {
 }
 
 /// From when and until when a severity is on.
-struct Turn {
+struct Span {
     severity: Severity,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-impl Turn {
+impl Span {
     fn is_on(&self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at < until)
     }

@@ -32,7 +32,7 @@ impl LogEvaluator {
         *self = Self { rule, cursors, ..before };
         // Numbers may have changed: all are judged as soon as time moves.
         self.due_all_now();
-        self.room.judge_anew();
+        self.limit.judge_anew();
     }
 
     /// Ends all alarms: nothing judges them any more.
@@ -46,19 +46,19 @@ impl LogEvaluator {
         for id in &self.gone {
             changes.delete(id.clone());
         }
-        for (labels, entry) in &self.entries {
-            let mut last = entry.occurrence - 1;
-            let fires = entry.view(&self.rule, labels).filter(|_| entry.severity.is_some());
+        for (labels, log_alarm) in &self.alarms {
+            let mut last = log_alarm.occurrence - 1;
+            let fires = log_alarm.view(&self.rule, labels).filter(|_| log_alarm.severity.is_some());
             if let Some(view) = fires {
                 let alarm = view.over(now, reason);
-                changes.store(entry.stored(labels, entry.occurrence, alarm.clone()));
+                changes.store(log_alarm.stored(labels, log_alarm.occurrence, alarm.clone()));
                 changes.transitions.push(Transition { change: Change::Closed, alarm, at: now });
-                last = entry.occurrence;
-            } else if entry.stored {
-                changes.delete(entry.id());
+                last = log_alarm.occurrence;
+            } else if log_alarm.stored {
+                changes.delete(log_alarm.id());
             }
             if last > 0 {
-                occurrences.remember(entry.fingerprint, last);
+                occurrences.remember(log_alarm.fingerprint, last);
             }
         }
     }

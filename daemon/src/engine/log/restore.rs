@@ -2,7 +2,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{LogCursor, LogEvaluator, alarm::Entry};
+use super::{LogCursor, LogEvaluator, alarm::LogAlarm};
 use crate::engine::alarm::{id::Fingerprint, labels::Labels, stored::Standing, view::CHANGED};
 
 impl LogEvaluator {
@@ -29,25 +29,26 @@ impl LogEvaluator {
         now: Timestamp,
     ) -> Option<&'static str> {
         let labels = Labels::from(&standing.labels);
-        if self.entries.get(&labels).is_some_and(|known| known.id() == standing.alarm.id) {
+        if self.alarms.get(&labels).is_some_and(|known| known.id() == standing.alarm.id) {
             // A row that is read twice goes on once.
             return None;
         }
         let fits = standing.labels.keys().all(|name| self.rule.identifies(name));
         let fits = fits && !self.strange;
-        let tally = standing.state.as_ref().and_then(|state| state.log.clone());
-        let Some(mut tally) = tally.filter(|_| fits && !self.entries.contains_key(&labels)) else {
+        let matches = standing.state.as_ref().and_then(|state| state.log.clone());
+        let Some(mut matches) = matches.filter(|_| fits && !self.alarms.contains_key(&labels))
+        else {
             return Some(CHANGED);
         };
-        tally.follow_clock(now);
+        matches.follow_clock(now);
         let fingerprint = Fingerprint::parse(&standing.fingerprint)
             .unwrap_or_else(|| Fingerprint::of(&self.rule.name, &labels));
-        let mut entry = Entry::restored(fingerprint, standing, tally);
+        let mut alarm = LogAlarm::restored(fingerprint, standing, matches);
         // Numbers may have changed: it is judged as soon as time moves.
-        entry.due = Some(self.clock);
+        alarm.due = Some(self.clock);
         self.due.insert((self.clock, labels.clone()));
-        self.room.enter(&labels, &entry);
-        self.entries.insert(labels, Box::new(entry));
+        self.limit.enter(&labels, &alarm);
+        self.alarms.insert(labels, Box::new(alarm));
         None
     }
 }

@@ -91,7 +91,7 @@ fn logs(lines: &[Said], vouched: Option<i64>) -> Logs {
 }
 
 /// An engine, the batches of its queue, and what was written of it.
-struct Trial {
+struct Harness {
     pub(in crate::engine) engine: Engine,
     rules: Vec<LogRule>,
     matching: Matching,
@@ -114,7 +114,7 @@ fn engine(rules: &[LogRule]) -> Engine {
     Engine::new(vec![timing()], Vec::<Threshold>::new(), at(0)).with_logs(rules.to_vec())
 }
 
-impl Trial {
+impl Harness {
     fn new(rules: Vec<LogRule>) -> Self {
         Self {
             engine: engine(&rules),
@@ -250,34 +250,37 @@ fn limited(limit: usize) -> Vec<LogRule> {
     vec![LogRule { limit, ..rule("new", r"v=(?P<v>\w+)", &[], new(0, 60, 10)) }]
 }
 
-fn is_shown(trial: &Trial, fires: &str, waits: &str, said: &str) {
+fn is_shown(harness: &Harness, fires: &str, waits: &str, said: &str) {
     let said = Some(said.to_owned()).filter(|said| !said.is_empty());
-    assert_eq!(trial.shown(), (fires.into(), waits.into(), said));
+    assert_eq!(harness.shown(), (fires.into(), waits.into(), said));
 }
 
 #[test]
 fn a_log_evaluator_has_a_limit_as_others_have() {
-    let mut trial = Trial::new(limited(2));
+    let mut harness = Harness::new(limited(2));
     let seen = |millis: i64, v: &str| (millis, "a", format!("v={v}"));
     for (millis, v) in [(0, "d"), (1_000, "c"), (2_000, "b"), (3_000, "a"), (4_000, "e")] {
-        trial.say(&[seen(millis, v)], None, at(millis));
-        trial.hear(millis + 999, false);
+        harness.say(&[seen(millis, v)], None, at(millis));
+        harness.hear(millis + 999, false);
     }
-    is_shown(&trial, "cd", "abe", "3 more alarms than limit = 2");
-    let waits =
-        trial.engine.alarms().into_iter().find(|one| one.labels.get("v").is_some_and(|v| v == "b"));
+    is_shown(&harness, "cd", "abe", "3 more alarms than limit = 2");
+    let waits = harness
+        .engine
+        .alarms()
+        .into_iter()
+        .find(|one| one.labels.get("v").is_some_and(|v| v == "b"));
     let waits = waits.unwrap();
     assert_eq!(waits.reason.as_deref(), Some("over the limit"));
     // Room that is left goes to the one that has waited the longest, at that time; what waited in
     // vain is never told.
-    trial.hear(10_500, false);
-    is_shown(&trial, "bc", "ae", "2 more alarms than limit = 2");
-    trial.killed(at(10_600));
-    is_shown(&trial, "bc", "ae", "2 more alarms than limit = 2");
-    trial.hear(12_500, false);
-    is_shown(&trial, "ae", "", "");
-    trial.hear(20_000, false);
-    is_shown(&trial, "", "", "");
+    harness.hear(10_500, false);
+    is_shown(&harness, "bc", "ae", "2 more alarms than limit = 2");
+    harness.killed(at(10_600));
+    is_shown(&harness, "bc", "ae", "2 more alarms than limit = 2");
+    harness.hear(12_500, false);
+    is_shown(&harness, "ae", "", "");
+    harness.hear(20_000, false);
+    is_shown(&harness, "", "", "");
     let expected = [
         "0 new [d] fired warning",
         "1000 new [c] fired warning",
@@ -290,23 +293,24 @@ fn a_log_evaluator_has_a_limit_as_others_have() {
         "13000 new [a] resolved warning",
         "14000 new [e] resolved warning",
     ];
-    let mut told = trial.told();
+    let mut told = harness.told();
     told.dedup();
     assert_eq!(told, expected);
-    let system: Vec<_> = trial.written.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
+    let system: Vec<_> =
+        harness.written.iter().filter(|one| one.alarm.evaluator == SYSTEM).collect();
     let words = ["instance", "problem"].map(|name| system[0].alarm.labels[name].as_str());
     assert_eq!((words, system.len()), (["new", "alarms-over-limit"], 2));
 }
 
 #[test]
 fn of_a_thousand_new_values_no_more_than_the_limit_fire_at_once_and_one_alarm_says_so() {
-    let mut trial = Trial::new(limited(100));
+    let mut harness = Harness::new(limited(100));
     let lines: Vec<_> = (0..1_000).map(|v| (v, "a", format!("v={v}"))).collect();
-    trial.say(&lines, None, at(1_000));
-    assert_eq!(trial.written.len(), 101);
-    trial.hear(30_000, false);
-    is_shown(&trial, "", "", "");
-    let own = trial.written.iter().filter(|one| one.alarm.evaluator != SYSTEM);
+    harness.say(&lines, None, at(1_000));
+    assert_eq!(harness.written.len(), 101);
+    harness.hear(30_000, false);
+    is_shown(&harness, "", "", "");
+    let own = harness.written.iter().filter(|one| one.alarm.evaluator != SYSTEM);
     let mut firing: BTreeMap<Timestamp, i32> = BTreeMap::new();
     for one in own {
         *firing.entry(one.at).or_default() += if one.change == Change::Fired { 1 } else { -1 };
@@ -321,23 +325,23 @@ fn of_a_thousand_new_values_no_more_than_the_limit_fire_at_once_and_one_alarm_sa
 
 #[test]
 fn a_reload_raises_the_limit_and_a_rule_that_is_gone_takes_what_was_said_of_it_along() {
-    let mut trial = Trial::new(limited(1));
+    let mut harness = Harness::new(limited(1));
     let lines = ["a", "b", "c"].map(|v| (0, "a", format!("v={v}")));
-    trial.say(&lines, None, at(0));
-    is_shown(&trial, "a", "bc", "2 more alarms than limit = 1");
+    harness.say(&lines, None, at(0));
+    is_shown(&harness, "a", "bc", "2 more alarms than limit = 1");
     let setting = |rules: Vec<LogRule>| {
         let interval = SECOND;
         let timing = SourceTiming { name: "s".into(), interval, deadline: interval, max_series: 9 };
         Setting { sources: vec![timing], logs: rules, ..Setting::default() }
     };
-    let effects = trial.engine.reload(setting(limited(2)), at(10));
-    trial.write(effects);
-    trial.hear(20, false);
-    is_shown(&trial, "ab", "c", "1 more alarm than limit = 2");
-    let effects = trial.engine.reload(setting(Vec::new()), at(30));
+    let effects = harness.engine.reload(setting(limited(2)), at(10));
+    harness.write(effects);
+    harness.hear(20, false);
+    is_shown(&harness, "ab", "c", "1 more alarm than limit = 2");
+    let effects = harness.engine.reload(setting(Vec::new()), at(30));
     assert!(effects.transitions.iter().all(|one| one.change == Change::Closed));
     assert_eq!(effects.transitions.len(), 3, "two that fired, and what was said of the third");
-    is_shown(&trial, "", "", "");
+    is_shown(&harness, "", "", "");
 }
 
 #[test]
@@ -358,15 +362,15 @@ fn while_its_source_is_down_nobody_is_told_of_an_alarm_of_a_log() {
         rate: Rate { most: 0, per: SECOND },
     };
     let engine = engine(&limited(9)).with_routes(vec![route], Vec::new(), Vec::new());
-    let mut trial = Trial { engine, ..Trial::new(limited(9)) };
+    let mut harness = Harness { engine, ..Harness::new(limited(9)) };
     let mut flushes = Vec::new();
     let mut withheld = Vec::new();
-    trial.batches.push(logs(&[(0, "a", "v=1".to_owned())], None));
+    harness.batches.push(logs(&[(0, "a", "v=1".to_owned())], None));
     let down = Input::SourceDown { source: "s".into(), reason: "gone".into() };
     for (millis, input) in
-        [(0, trial.input(0)), (100, down), (2_000, Input::Tick), (7_500, Input::Tick)]
+        [(0, harness.input(0)), (100, down), (2_000, Input::Tick), (7_500, Input::Tick)]
     {
-        let effects = trial.engine.step(input, at(millis));
+        let effects = harness.engine.step(input, at(millis));
         flushes.extend(effects.flushes);
         withheld.extend(effects.withheld);
     }
@@ -375,8 +379,8 @@ fn while_its_source_is_down_nobody_is_told_of_an_alarm_of_a_log() {
     assert_eq!(withheld.len(), 1, "{withheld:#?}");
     assert_eq!(withheld[0].why, Some(Why::SourceDown { source: "s".into() }));
     let up = Input::SourceUp { source: "s".into() };
-    trial.engine.step(up, at(8_000));
-    let effects = trial.engine.step(Input::Tick, at(9_500));
+    harness.engine.step(up, at(8_000));
+    let effects = harness.engine.step(Input::Tick, at(9_500));
     let mut told: Vec<_> =
         effects.flushes.iter().map(|one| one.alarms[0].evaluator.as_str()).collect();
     told.sort_unstable();
@@ -384,12 +388,12 @@ fn while_its_source_is_down_nobody_is_told_of_an_alarm_of_a_log() {
 }
 
 fn told(rules: Vec<LogRule>, lines: &[(i64, &'static str, &str)], until: i64) -> Vec<String> {
-    let mut trial = Trial::new(rules);
+    let mut harness = Harness::new(rules);
     for (millis, host, message) in lines {
-        trial.say(&[(*millis, host, (*message).into())], None, at(*millis));
+        harness.say(&[(*millis, host, (*message).into())], None, at(*millis));
     }
-    trial.hear(until, false);
-    trial.told()
+    harness.hear(until, false);
+    harness.told()
 }
 
 #[test]
@@ -454,18 +458,18 @@ fn a_value_is_new_once_unless_it_was_there_from_the_beginning_or_is_forgotten() 
 #[test]
 fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it() {
     for (vouched, fired) in [(false, 0), (true, 2)] {
-        let mut trial = Trial::new(rules()[1..2].to_vec());
-        trial.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
+        let mut harness = Harness::new(rules()[1..2].to_vec());
+        harness.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
         let down = Input::SourceDown { source: "s".into(), reason: "gone".into() };
-        drop(trial.engine.step(down, at(100)));
-        trial.hear(60_000, vouched);
-        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
-        trial.killed(at(70_000));
-        trial.hear(90_000, vouched);
-        assert_eq!(trial.written.len(), fired, "{vouched}: {:?}", trial.told());
+        drop(harness.engine.step(down, at(100)));
+        harness.hear(60_000, vouched);
+        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.told());
+        harness.killed(at(70_000));
+        harness.hear(90_000, vouched);
+        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.told());
         // Heard up to 90 s: three seconds without the record from then on are an absence.
-        trial.hear(93_000, vouched);
-        assert_eq!(trial.written.len(), fired.max(1), "{vouched}: {:?}", trial.told());
+        harness.hear(93_000, vouched);
+        assert_eq!(harness.written.len(), fired.max(1), "{vouched}: {:?}", harness.told());
     }
 }
 
@@ -473,33 +477,33 @@ fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it(
 fn time_in_which_some_source_did_not_listen_is_left_out_once() {
     let both = LogRule { inputs: vec!["s".into(), "t".into()], ..rules()[1].clone() };
     for (down, beat) in [(&["s", "t"][..], None), (&["t"], Some(59_000))] {
-        let mut trial = Trial::new(vec![both.clone()]);
-        trial.say(&[(0, "a", "beat".into())], None, at(0));
-        trial.hear_of("t", 0, false);
+        let mut harness = Harness::new(vec![both.clone()]);
+        harness.say(&[(0, "a", "beat".into())], None, at(0));
+        harness.hear_of("t", 0, false);
         for source in down {
             let down = Input::SourceDown { source: (*source).into(), reason: "gone".into() };
-            drop(trial.engine.step(down, at(100)));
+            drop(harness.engine.step(down, at(100)));
         }
         if let Some(beat) = beat {
-            trial.say(&[(beat, "a", "beat".into())], None, at(beat));
+            harness.say(&[(beat, "a", "beat".into())], None, at(beat));
         }
         for millis in [60_000, 62_999, 64_000] {
-            trial.hear_of("s", millis, false);
-            trial.hear_of("t", millis, false);
+            harness.hear_of("s", millis, false);
+            harness.hear_of("t", millis, false);
         }
-        assert_eq!(trial.told(), ["63000 quiet [a] fired warning"], "{down:?}");
+        assert_eq!(harness.told(), ["63000 quiet [a] fired warning"], "{down:?}");
     }
 }
 
 #[test]
 fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
     for (vouched, fired) in [(false, 0), (true, 2)] {
-        let mut trial = Trial::new(rules()[1..2].to_vec());
-        trial.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
-        let effects = trial.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
-        trial.write(effects);
-        trial.hear(60_000, vouched);
-        assert_eq!(trial.told().len(), fired, "{vouched}: {:?}", trial.told());
+        let mut harness = Harness::new(rules()[1..2].to_vec());
+        harness.say(&[(0, "a", "beat".into())], vouched.then_some(0), at(0));
+        let effects = harness.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
+        harness.write(effects);
+        harness.hear(60_000, vouched);
+        assert_eq!(harness.told().len(), fired, "{vouched}: {:?}", harness.told());
     }
 }
 
@@ -507,19 +511,19 @@ fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
 fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
     let years = 100_000_000_000;
     for restarted in [false, true] {
-        let mut trial = Trial::new(rules()[..4].to_vec());
-        trial.say(&[(years, "a", "v=1".into())], Some(years), at(years));
+        let mut harness = Harness::new(rules()[..4].to_vec());
+        harness.say(&[(years, "a", "v=1".into())], Some(years), at(years));
         if restarted {
-            trial.killed(at(0));
+            harness.killed(at(0));
         } else {
-            let effects = trial.engine.step(Input::Tick, at(0));
-            trial.write(effects);
+            let effects = harness.engine.step(Input::Tick, at(0));
+            harness.write(effects);
         }
         for millis in [5_000, 5_500] {
             let lines = [(millis, "a", "kill 1 v=9".to_owned())];
-            trial.say(&lines, Some(millis), at(millis));
+            harness.say(&lines, Some(millis), at(millis));
         }
-        let told = trial.told().into_iter().filter(|one| one.contains("fired"));
+        let told = harness.told().into_iter().filter(|one| one.contains("fired"));
         let expected = [
             "4000 none [] fired critical",
             "5000 new [9] fired warning",
@@ -533,20 +537,20 @@ fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
 
 #[test]
 fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name() {
-    let mut trial = Trial::new(vec![rule(
+    let mut harness = Harness::new(vec![rule(
         "none",
         "beat",
         &["host"],
         Watch::Count(levels(None, Some(count(9, 1)))),
     )]);
-    trial.say(&[(0, "a", "beat".into())], None, at(0));
-    trial.rules = rules()[2..3].to_vec();
-    trial.killed(at(100));
-    trial.hear(200, false);
-    trial.hear(4_199, false);
-    assert_eq!(trial.told(), [""; 0]);
-    trial.hear(4_200, false);
-    assert_eq!(trial.told(), ["4200 none [] fired critical"]);
+    harness.say(&[(0, "a", "beat".into())], None, at(0));
+    harness.rules = rules()[2..3].to_vec();
+    harness.killed(at(100));
+    harness.hear(200, false);
+    harness.hear(4_199, false);
+    assert_eq!(harness.told(), [""; 0]);
+    harness.hear(4_200, false);
+    assert_eq!(harness.told(), ["4200 none [] fired critical"]);
 }
 
 #[test]
@@ -556,49 +560,49 @@ fn a_restart_with_another_kind_or_other_labels_closes_alarms_and_begins_anew_as_
         ..rules()[2].clone()
     };
     let begun = |rule: LogRule| {
-        let mut trial = Trial::new(vec![rule]);
-        trial.say(&[(0, "a", "something else".into())], None, at(0));
-        trial.hear(4_000, false);
-        trial
+        let mut harness = Harness::new(vec![rule]);
+        harness.say(&[(0, "a", "something else".into())], None, at(0));
+        harness.hear(4_000, false);
+        harness
     };
     let fired = "4000 none [] fired critical";
-    let mut trial = begun(absence(&[]));
-    trial.rules = vec![absence(&["host"])];
-    trial.killed(at(5_000));
-    assert_eq!(trial.told(), [fired, "5000 none [] closed critical"]);
+    let mut harness = begun(absence(&[]));
+    harness.rules = vec![absence(&["host"])];
+    harness.killed(at(5_000));
+    assert_eq!(harness.told(), [fired, "5000 none [] closed critical"]);
     // The same in another order goes on.
-    let mut trial = begun(absence(&[]));
-    trial.killed(at(5_000));
-    assert_eq!(trial.told(), [fired]);
+    let mut harness = begun(absence(&[]));
+    harness.killed(at(5_000));
+    assert_eq!(harness.told(), [fired]);
     assert_eq!(absence(&["a", "b"]).identity(), absence(&["b", "a"]).identity());
     // What a rule of another kind had known is not held against values.
-    let mut trial = Trial::new(vec![LogRule { name: "new".into(), ..rules()[0].clone() }]);
-    trial.say(&[(0, "a", "kill 1".into())], None, at(0));
-    trial.rules = rules()[3..4].to_vec();
-    trial.killed(at(60_000));
-    trial.say(&[(61_000, "a", "v=1".into())], None, at(61_000));
-    trial.say(&[(63_000, "a", "v=2".into())], None, at(63_000));
-    assert_eq!(trial.told(), ["63000 new [2] fired warning"]);
+    let mut harness = Harness::new(vec![LogRule { name: "new".into(), ..rules()[0].clone() }]);
+    harness.say(&[(0, "a", "kill 1".into())], None, at(0));
+    harness.rules = rules()[3..4].to_vec();
+    harness.killed(at(60_000));
+    harness.say(&[(61_000, "a", "v=1".into())], None, at(61_000));
+    harness.say(&[(63_000, "a", "v=2".into())], None, at(63_000));
+    assert_eq!(harness.told(), ["63000 new [2] fired warning"]);
 }
 
 #[test]
 fn what_a_source_that_vouches_says_again_is_counted_once() {
-    let mut trial = Trial::new(rules()[..1].to_vec());
+    let mut harness = Harness::new(rules()[..1].to_vec());
     let lines = [(500, "a", "kill 1".to_owned())];
     for _ in 0..3 {
-        trial.say(&lines, Some(1_000), at(1_000));
+        harness.say(&lines, Some(1_000), at(1_000));
     }
-    assert_eq!(trial.told(), [""; 0]);
-    assert_eq!(trial.engine.evaluators()[0].matches, 1);
+    assert_eq!(harness.told(), [""; 0]);
+    assert_eq!(harness.engine.evaluators()[0].matches, 1);
 }
 
 #[test]
 fn an_alarm_shows_its_newest_lines_cut_and_its_summary_says_what_was_captured() {
-    let mut trial = Trial::new(rules()[..1].to_vec());
+    let mut harness = Harness::new(rules()[..1].to_vec());
     let line = |millis, pid: usize| (millis, "a", format!("kill {pid} {}", "가".repeat(400)));
     let lines: Vec<_> = (0_i64..6).zip(1..).map(|(millis, pid)| line(millis, pid)).collect();
-    trial.say(&lines, None, at(10));
-    let alarm = &trial.engine.alarms()[0];
+    harness.say(&lines, None, at(10));
+    let alarm = &harness.engine.alarms()[0];
     assert_eq!(alarm.summaries.text("en"), Some("{{host}}: 6"));
     assert_eq!(alarm.excerpts.len(), EXCERPTS);
     assert!(alarm.excerpts.iter().all(|line| line.len() <= EXCERPT && line.ends_with('가')));
@@ -607,17 +611,17 @@ fn an_alarm_shows_its_newest_lines_cut_and_its_summary_says_what_was_captured() 
 
 #[test]
 fn label_sets_are_capped_and_what_is_over_is_counted() {
-    let mut trial = Trial::new(vec![rule(
+    let mut harness = Harness::new(vec![rule(
         "n",
         r"v=(?P<v>\w+)",
         &["v"],
         Watch::Absence(levels(None, Some(SECOND))),
     )]);
     let lines: Vec<_> = (0..MOST_SETS + 5).map(|number| (0, "a", format!("v={number}"))).collect();
-    trial.say(&lines, None, at(0));
-    let status = &trial.engine.evaluators()[0];
+    harness.say(&lines, None, at(0));
+    let status = &harness.engine.evaluators()[0];
     assert_eq!((status.series, status.ignored), (MOST_SETS, 5));
-    let longest = trial.standings.values().map(String::len).max().unwrap();
+    let longest = harness.standings.values().map(String::len).max().unwrap();
     assert!(longest < 2_000, "{longest}");
 }
 
@@ -666,12 +670,12 @@ fn matchers_read_fields_pairs_and_words() {
 
 #[test]
 fn nothing_is_written_more_than_once_a_second_while_nobody_is_told() {
-    let mut trial = Trial::new(rules()[1..2].to_vec());
+    let mut harness = Harness::new(rules()[1..2].to_vec());
     let mut writes = 0;
     for millis in 0..5_000 {
-        trial.batches.push(logs(&[(millis, "a", "beat".into())], None));
-        let input = trial.input(trial.batches.len() - 1);
-        writes += usize::from(!trial.engine.step(input, at(millis)).is_empty());
+        harness.batches.push(logs(&[(millis, "a", "beat".into())], None));
+        let input = harness.input(harness.batches.len() - 1);
+        writes += usize::from(!harness.engine.step(input, at(millis)).is_empty());
     }
     assert_eq!(writes, 5);
 }
@@ -710,13 +714,13 @@ fn what_was_matched_before_a_reload_counts_for_the_rule_of_its_name() {
         (vec![other, beat.clone()], vec!["beat"]),
         (Vec::new(), Vec::new()),
     ] {
-        let mut trial = Trial::new(vec![kill.clone(), beat.clone()]);
-        trial.batches.push(logs(&[(10, "a", "kill".into()), (11, "b", "beat".into())], None));
-        let matched = trial.input(0);
-        trial.reload(after, at(12));
-        let effects = trial.engine.step(matched, at(13));
-        trial.write(effects);
-        let fired = trial.written.iter().filter(|one| one.change == Change::Fired);
+        let mut harness = Harness::new(vec![kill.clone(), beat.clone()]);
+        harness.batches.push(logs(&[(10, "a", "kill".into()), (11, "b", "beat".into())], None));
+        let matched = harness.input(0);
+        harness.reload(after, at(12));
+        let effects = harness.engine.step(matched, at(13));
+        harness.write(effects);
+        let fired = harness.written.iter().filter(|one| one.change == Change::Fired);
         let mut fired: Vec<_> = fired.map(|one| one.alarm.evaluator.as_str()).collect();
         fired.sort_unstable();
         assert_eq!(fired, expected);
@@ -732,9 +736,9 @@ proptest! {
         cuts in prop::collection::vec((1..6_usize, 0..4_u32), 60),
     ) {
         let vouch = |part: &[Said]| part.last().map(|line| line.0);
-        let mut whole = Trial::new(rules());
+        let mut whole = Harness::new(rules());
         whole.say(&lines, vouch(&lines), at(0));
-        let mut parts = Trial::new(rules());
+        let mut parts = Harness::new(rules());
         let mut rest = &lines[..];
         for (size, fate) in cuts {
             if rest.is_empty() { break; }
@@ -747,9 +751,9 @@ proptest! {
         }
         prop_assume!(rest.is_empty());
         let end = lines.last().unwrap().0 + 20_000;
-        for trial in [&mut whole, &mut parts] {
-            trial.hear(end, true);
-            trial.killed(at(end));
+        for harness in [&mut whole, &mut parts] {
+            harness.hear(end, true);
+            harness.killed(at(end));
         }
         let (mut whole, mut parts) = (whole.told(), parts.told());
         whole.sort();
@@ -782,16 +786,16 @@ proptest! {
         reloads in prop::collection::vec(any::<bool>(), 60),
     ) {
         let run = |reloads: &[bool]| {
-            let mut trial = Trial::new(rules());
+            let mut harness = Harness::new(rules());
             for (index, line) in lines.iter().enumerate() {
                 let now = at(line.0);
-                trial.say(std::slice::from_ref(line), None, now);
+                harness.say(std::slice::from_ref(line), None, now);
                 if reloads.get(index) == Some(&true) {
-                    trial.reload(rules(), now);
+                    harness.reload(rules(), now);
                 }
             }
-            trial.hear(lines.last().unwrap().0 + 20_000, false);
-            trial.told()
+            harness.hear(lines.last().unwrap().0 + 20_000, false);
+            harness.told()
         };
         prop_assert_eq!(run(&[]), run(&reloads));
     }
@@ -801,26 +805,26 @@ proptest! {
         lines in stream(),
         fates in prop::collection::vec(0..12_usize, 60),
     ) {
-        let mut trial = Trial::new(rules());
+        let mut harness = Harness::new(rules());
         for (line, fate) in lines.iter().zip(fates) {
             let now = at(line.0);
-            trial.say(std::slice::from_ref(line), Some(line.0 - 1), now);
+            harness.say(std::slice::from_ref(line), Some(line.0 - 1), now);
             match fate {
-                0..8 => trial.reload(others(fate), now),
-                8 => trial.killed(now),
+                0..8 => harness.reload(others(fate), now),
+                8 => harness.killed(now),
                 _ => {}
             }
         }
-        trial.reload(Vec::new(), at(lines.last().unwrap().0));
-        prop_assert!(trial.engine.alarms().is_empty());
+        harness.reload(Vec::new(), at(lines.last().unwrap().0));
+        prop_assert!(harness.engine.alarms().is_empty());
         let mut fires = BTreeMap::new();
-        for one in &trial.written {
+        for one in &harness.written {
             let before = fires.insert(one.alarm.id.clone(), !one.change.is_end());
             let expected = (one.change != Change::Fired).then_some(true);
             prop_assert_eq!(before, expected, "{:?}", one);
         }
         prop_assert!(fires.values().all(|fires| !fires), "{:?}", fires);
-        let left = trial.standings.values().map(|text| serde_json::from_str::<Standing>(text).unwrap());
+        let left = harness.standings.values().map(|text| serde_json::from_str::<Standing>(text).unwrap());
         let left: Vec<_> = left.filter(|row| row.alarm.ended.is_none()).collect();
         prop_assert!(left.is_empty(), "{:?}", left);
     }
@@ -828,11 +832,11 @@ proptest! {
 
 #[test]
 fn an_end_is_a_transition_of_the_occurrence_that_fired() {
-    let mut trial = Trial::new(rules()[..1].to_vec());
+    let mut harness = Harness::new(rules()[..1].to_vec());
     for millis in [0, 1, 10_000, 10_001] {
-        trial.say(&[(millis, "a", "kill 1".into())], None, at(millis));
+        harness.say(&[(millis, "a", "kill 1".into())], None, at(millis));
     }
-    let seen: Vec<_> = trial
+    let seen: Vec<_> = harness
         .written
         .iter()
         .map(|one| (one.change, one.alarm.id.split_once('-').unwrap().1.to_owned()))

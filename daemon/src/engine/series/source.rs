@@ -6,7 +6,7 @@ use haetae_plugin::{Point, Samples, Series, Timestamp};
 
 use super::{
     tracked::Tracked,
-    window::{Room, Window},
+    window::{Capacity, Window},
 };
 
 /// How many points more than its interval promises a series may bring.
@@ -281,7 +281,7 @@ impl Source {
         let expected = keep.as_nanos() / self.timing.interval.as_nanos().max(1);
         let most = expected.saturating_add(4).saturating_mul(DENSER).min(MOST_POINTS.into());
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        tracked.window.push(point, now, Room { keep, most });
+        tracked.window.push(point, now, Capacity { keep, most });
         if let Some(offers) = offers
             && tracked.wants_offer()
         {

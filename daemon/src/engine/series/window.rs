@@ -14,7 +14,7 @@ pub(in crate::engine) struct Window {
 
 /// How much a window keeps.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     /// For how long.
     pub(super) keep: Duration,
     /// How many points at most; beyond it the oldest go.
@@ -57,8 +57,8 @@ struct Kept {
 impl Window {
     /// Adds a point wherever its time belongs; of two at one time, the order of arrival never
     /// decides: an end wins, then a fresh one, then the greater.
-    pub(super) fn push(&mut self, point: &Point, now: Timestamp, room: Room) {
-        let horizon = now.before(room.keep);
+    pub(super) fn push(&mut self, point: &Point, now: Timestamp, capacity: Capacity) {
+        let horizon = now.before(capacity.keep);
         while self.points.front().is_some_and(|first| first.time < horizon) {
             self.points.pop_front();
         }
@@ -77,7 +77,7 @@ impl Window {
                 self.points.insert(at, kept);
             }
         }
-        if self.points.len() > room.most {
+        if self.points.len() > capacity.most {
             self.points.pop_front();
         }
     }
@@ -109,8 +109,8 @@ impl Window {
         match over {
             None => Reading::of(last.value),
             Some(over) => {
-                let (tally, points) = self.tally(asked, over.length);
-                tally
+                let (aggregate, points) = self.aggregate(asked, over.length);
+                aggregate
                     .read(over, last.value, asked.counter, || percentile(self.points.range(points)))
             }
         }
@@ -124,21 +124,21 @@ impl Window {
     }
 
     /// Counts over the points of the window, and where those are that it counted.
-    fn tally(&self, asked: Asked, length: Duration) -> (Tally, Range<usize>) {
+    fn aggregate(&self, asked: Asked, length: Duration) -> (Aggregate, Range<usize>) {
         let start = asked.at.before(length);
         let end = self.points.partition_point(|point| point.time <= asked.at);
         let mut from = self.points.partition_point(|point| point.time <= start).min(end);
-        let mut tally = Tally::default();
+        let mut aggregate = Aggregate::default();
         for (index, point) in (from..end).zip(self.points.range(from..end)) {
             if point.is(Point::END) {
                 // What was before belongs to a life that is over.
-                tally = Tally::default();
+                aggregate = Aggregate::default();
                 from = index + 1;
             } else {
-                tally.add(point, asked.interval);
+                aggregate.add(point, asked.interval);
             }
         }
-        (tally, from..end)
+        (aggregate, from..end)
     }
 }
 
@@ -162,7 +162,7 @@ impl Reading {
 
 /// One pass over the points of a window.
 #[derive(Debug, Default)]
-struct Tally {
+struct Aggregate {
     count: u32,
     sum: f64,
     min: f64,
@@ -176,7 +176,7 @@ struct Tally {
     broken: bool,
 }
 
-impl Tally {
+impl Aggregate {
     fn add(&mut self, point: &Kept, interval: Duration) {
         let Kept { time, value, .. } = *point;
         self.broken |= !value.is_finite();
@@ -253,7 +253,7 @@ fn percentile<'a>(points: impl Iterator<Item = &'a Kept>) -> Reading {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { keep: Duration::from_hours(1), most: 100 };
+    const CAPACITY: Capacity = Capacity { keep: Duration::from_hours(1), most: 100 };
     const INTERVAL: Duration = Duration::from_secs(10);
 
     fn point(second: i64, value: f64, flags: u32) -> Point {
@@ -271,7 +271,7 @@ mod tests {
                 value => (value.parse().unwrap(), delayed),
             };
             let point = point(second.parse().unwrap(), value, flags);
-            window.push(&point, Timestamp::from_seconds(60), ROOM);
+            window.push(&point, Timestamp::from_seconds(60), CAPACITY);
         }
         window
     }
@@ -395,7 +395,7 @@ mod tests {
         ) {
             let mut window = Window::default();
             for (second, value) in (0..).zip(&values) {
-                window.push(&point(second, f64::from(*value), 0), Timestamp::from_seconds(90), ROOM);
+                window.push(&point(second, f64::from(*value), 0), Timestamp::from_seconds(90), CAPACITY);
             }
             let length = Duration::from_secs(values.len() as u64);
             let at = i64::try_from(values.len()).unwrap() - 1;
@@ -425,13 +425,13 @@ mod tests {
     #[test]
     fn a_window_is_bounded_by_time_and_number() {
         let mut window = Window::default();
-        let room = Room { keep: Duration::from_secs(20), most: 5 };
+        let capacity = Capacity { keep: Duration::from_secs(20), most: 5 };
         for second in 0..1000 {
-            window.push(&point(second, 0.0, 0), Timestamp::from_seconds(second), room);
+            window.push(&point(second, 0.0, 0), Timestamp::from_seconds(second), capacity);
         }
         assert_eq!(window.points.len(), 5);
-        window.push(&point(1100, 0.0, 0), Timestamp::from_seconds(1100), room);
-        window.push(&point(1000, 0.0, 0), Timestamp::from_seconds(1100), room);
+        window.push(&point(1100, 0.0, 0), Timestamp::from_seconds(1100), capacity);
+        window.push(&point(1000, 0.0, 0), Timestamp::from_seconds(1100), capacity);
         assert_eq!(window.points.len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Every condition x every evidence x every `no_data.then`, as alarms.md has them.
 
-use super::harness::{MINUTE, Trial, level, threshold};
+use super::harness::{Harness, MINUTE, level, threshold};
 use crate::engine::{
     SYSTEM,
     threshold::rule::{Level, NoData, Then, Threshold},
@@ -56,22 +56,22 @@ fn each_cell_of_condition_evidence_and_no_data_is_as_the_page_says() {
                 };
                 let critical = Level { clear_for: MINUTE * *clear, ..level(90.0, 80.0, *held) };
                 let rule = Threshold { no_data, critical: Some(critical), ..threshold(0) };
-                let mut trial = Trial::new(vec![rule]);
-                trial.slots(before);
-                assert_eq!(trial.condition(), *condition);
-                let known = trial.changes().len();
-                trial.slots(&words[0].replace('_', " "));
-                let seen = String::from_iter([trial.condition(), trial.evidence()]);
+                let mut harness = Harness::new(vec![rule]);
+                harness.slots(before);
+                assert_eq!(harness.condition(), *condition);
+                let known = harness.changes().len();
+                harness.slots(&words[0].replace('_', " "));
+                let seen = String::from_iter([harness.condition(), harness.evidence()]);
                 let why = format!("{} then {then} after {before}", words[0]);
                 assert_eq!(seen, *expected, "{why}");
                 // Who is told of what: exactly of alarms that began or ended.
-                let (was, is) = (is_on(*condition), is_on(trial.condition()));
-                let notified = trial.changes()[known..].len();
+                let (was, is) = (is_on(*condition), is_on(harness.condition()));
+                let notified = harness.changes()[known..].len();
                 // It began for want of data, and ended with the value.
                 let both = words[0] == "xxx." && then == "alarm" && !was;
                 let expected = if both { 2 } else { usize::from(was != is) };
-                assert_eq!(notified, expected, "{why}: {:?}", trial.changes());
-                let down = trial.engine.alarms().iter().any(|one| one.evaluator == SYSTEM);
+                assert_eq!(notified, expected, "{why}: {:?}", harness.changes());
+                let down = harness.engine.alarms().iter().any(|one| one.evaluator == SYSTEM);
                 assert_eq!(down, words[0].ends_with('!'), "{why}");
                 cells += 1;
             }

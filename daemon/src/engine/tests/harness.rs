@@ -16,7 +16,7 @@ use crate::engine::{
 pub(in crate::engine) const MINUTE: Duration = Duration::from_mins(1);
 
 /// An engine with the source `s` that speaks every minute.
-pub(in crate::engine) struct Trial {
+pub(in crate::engine) struct Harness {
     pub(in crate::engine) engine: Engine,
     pub(in crate::engine) transitions: Vec<Transition>,
     pub(in crate::engine) slot: Timestamp,
@@ -96,7 +96,7 @@ pub(in crate::engine) fn series(index: usize) -> Series {
     Series::gauge("cpu", "percent").label("id", index.to_string()).build()
 }
 
-impl Trial {
+impl Harness {
     pub(in crate::engine) fn new(thresholds: Vec<Threshold>) -> Self {
         let start = Timestamp::from_seconds(1_700_000_000);
         let slot = Slots::of("s", MINUTE).last(start);
@@ -272,35 +272,35 @@ fn push(samples: &mut Samples, series: &Series, value: char, at: Timestamp) {
 }
 
 /// Runs one series, a character a slot.
-pub(in crate::engine) fn run(threshold: Threshold, slots: &str) -> (Trial, String, String) {
+pub(in crate::engine) fn run(threshold: Threshold, slots: &str) -> (Harness, String, String) {
     let words: Vec<_> = slots.chars().map(String::from).collect();
     run_words(threshold, &words)
 }
 
 /// Runs several series, a word a slot.
-pub(super) fn run_words(threshold: Threshold, slots: &[String]) -> (Trial, String, String) {
-    let mut trial = Trial::new(vec![threshold]);
+pub(super) fn run_words(threshold: Threshold, slots: &[String]) -> (Harness, String, String) {
+    let mut harness = Harness::new(vec![threshold]);
     let (mut conditions, mut evidence) = (String::new(), String::new());
     for slot in slots {
-        trial.slot(slot);
-        conditions.push(trial.condition());
-        evidence.push(trial.evidence());
+        harness.slot(slot);
+        conditions.push(harness.condition());
+        evidence.push(harness.evidence());
     }
-    (trial, conditions, evidence)
+    (harness, conditions, evidence)
 }
 
-fn check(threshold: Threshold, slots: &str, conditions: &str, changes: &[&str]) -> Trial {
-    let (trial, seen, _) = run(threshold, slots);
+fn check(threshold: Threshold, slots: &str, conditions: &str, changes: &[&str]) -> Harness {
+    let (harness, seen, _) = run(threshold, slots);
     assert_eq!(seen, conditions, "{slots}");
-    assert_eq!(trial.changes(), changes, "{slots}");
-    trial
+    assert_eq!(harness.changes(), changes, "{slots}");
+    harness
 }
 
-fn check_words(threshold: Threshold, slots: &str, conditions: &str, evidence: &str) -> Trial {
+fn check_words(threshold: Threshold, slots: &str, conditions: &str, evidence: &str) -> Harness {
     let words: Vec<_> = slots.split(' ').map(String::from).collect();
-    let (trial, seen, why) = run_words(threshold, &words);
+    let (harness, seen, why) = run_words(threshold, &words);
     assert_eq!((seen.as_str(), why.as_str()), (conditions, evidence), "{slots}");
-    trial
+    harness
 }
 
 pub(super) fn no_data(minutes: u32, then: Then) -> Threshold {
@@ -313,31 +313,31 @@ pub(super) fn together(across: Across, minutes: u32) -> Threshold {
 
 #[test]
 fn an_alarm_has_the_time_of_its_slot_and_an_id_of_its_occurrence() {
-    let trial = check(threshold(1), "##..#", "pF--p", &["Fired", "Resolved: cleared"]);
-    let [fired, resolved] = trial.transitions.as_slice() else { panic!("two transitions") };
-    assert_eq!(fired.at, trial.slot.before(MINUTE * 3));
+    let harness = check(threshold(1), "##..#", "pF--p", &["Fired", "Resolved: cleared"]);
+    let [fired, resolved] = harness.transitions.as_slice() else { panic!("two transitions") };
+    assert_eq!(fired.at, harness.slot.before(MINUTE * 3));
     assert_eq!((fired.alarm.since, fired.alarm.ended), (fired.at, None));
     assert_eq!(resolved.alarm.id, fired.alarm.id);
     assert_eq!((resolved.alarm.since, resolved.alarm.ended), (fired.at, Some(resolved.at)));
     assert_eq!(resolved.alarm.condition, Condition::Ok);
     assert_eq!(resolved.alarm.value, Some(10.0));
     assert_eq!(resolved.alarm.unit, "percent");
-    let pending = trial.alarms();
+    let pending = harness.alarms();
     assert!(fired.alarm.id.ends_with("-1") && pending[0].id.ends_with("-2"), "{pending:?}");
-    assert_eq!(pending[0].since, trial.slot);
+    assert_eq!(pending[0].since, harness.slot);
 }
 
 #[test]
 fn severity_rises_and_falls_within_one_alarm() {
     let warning = Some(level(70.0, 60.0, 0));
-    let trial = check(
+    let harness = check(
         Threshold { warning, ..threshold(1) },
         "8##7.",
         "FFFF-",
         &["Fired", "Worse", "Better", "Resolved: cleared"],
     );
     let ids: std::collections::BTreeSet<_> =
-        trial.transitions.iter().map(|one| one.alarm.id.clone()).collect();
+        harness.transitions.iter().map(|one| one.alarm.id.clone()).collect();
     assert_eq!(ids.len(), 1);
 }
 
@@ -387,21 +387,21 @@ fn a_slot_of_an_outage_that_is_judged_after_it_is_no_absence() {
     let start = Timestamp::from_seconds(1_700_000_000);
     let no_data = NoData { after: Some(MINUTE), then: Then::Alarm };
     let alarming = Threshold { no_data, ..threshold(0) };
-    let mut trial = Trial::new(Vec::new());
-    trial.engine = Engine::new(vec![patient], vec![alarming], start);
+    let mut harness = Harness::new(Vec::new());
+    harness.engine = Engine::new(vec![patient], vec![alarming], start);
     for slot in [".", ".", "!", ".", "."] {
-        trial.slot(slot);
+        harness.slot(slot);
     }
-    assert_eq!(trial.changes(), [""; 0]);
-    assert_eq!(trial.engine.evaluators()[0].judged, 5);
-    trial.slot("x");
-    assert_eq!(trial.changes(), ["Fired: no data"]);
+    assert_eq!(harness.changes(), [""; 0]);
+    assert_eq!(harness.engine.evaluators()[0].judged, 5);
+    harness.slot("x");
+    assert_eq!(harness.changes(), ["Fired: no data"]);
 }
 
 #[test]
 fn a_source_that_is_down_is_one_alarm_of_the_system() {
-    let (trial, ..) = run(threshold(0), "##!!!#");
-    let system = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+    let (harness, ..) = run(threshold(0), "##!!!#");
+    let system = harness.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
     let system: Vec<_> =
         system.map(|one| (one.change, one.alarm.labels["instance"].as_str())).collect();
     assert_eq!(system, [(Change::Fired, "s"), (Change::Resolved, "s")]);
@@ -411,20 +411,20 @@ fn a_source_that_is_down_is_one_alarm_of_the_system() {
 fn a_series_that_ends_takes_its_alarm_along() {
     check(threshold(0), "#e", "F-", &["Fired", "Resolved: ended"]);
     check(threshold(5), "##e##", "pp-pp", &[]);
-    let trial = check(threshold(0), "#e#", "F-F", &["Fired", "Resolved: ended", "Fired"]);
-    assert!(trial.alarms()[0].id.ends_with("-2"));
-    let (trial, ..) = run(threshold(0), ".e");
-    assert_eq!(trial.engine.evaluators()[0].series, 0);
+    let harness = check(threshold(0), "#e#", "F-F", &["Fired", "Resolved: ended", "Fired"]);
+    assert!(harness.alarms()[0].id.ends_with("-2"));
+    let (harness, ..) = run(threshold(0), ".e");
+    assert_eq!(harness.engine.evaluators()[0].series, 0);
 }
 
 #[test]
 fn a_silent_series_without_alarm_is_forgotten() {
     for then in [Then::Hold, Then::Ok] {
-        let (trial, ..) = run(no_data(0, then), ".xxxxx");
-        assert_eq!(trial.engine.evaluators()[0].series, 0);
+        let (harness, ..) = run(no_data(0, then), ".xxxxx");
+        assert_eq!(harness.engine.evaluators()[0].series, 0);
     }
-    let (trial, ..) = run(no_data(0, Then::Hold), "#xxxxx");
-    assert_eq!(trial.engine.evaluators()[0].series, 1);
+    let (harness, ..) = run(no_data(0, Then::Hold), "#xxxxx");
+    assert_eq!(harness.engine.evaluators()[0].series, 1);
 }
 
 #[test]
@@ -506,15 +506,15 @@ fn a_slot_is_judged_when_all_is_said_and_late_after_the_slowest() {
 
 #[test]
 fn slots_that_nobody_asked_about_are_counted_not_judged() {
-    let (mut trial, ..) = run(no_data(0, Then::Alarm), "..");
-    let changes = trial.transitions.len();
-    trial.slot = trial.slot.after(MINUTE * 60 * 24);
-    let now = trial.slot;
-    trial.engine.step(Input::Tick, now);
-    let status = trial.engine.evaluators().remove(0);
+    let (mut harness, ..) = run(no_data(0, Then::Alarm), "..");
+    let changes = harness.transitions.len();
+    harness.slot = harness.slot.after(MINUTE * 60 * 24);
+    let now = harness.slot;
+    harness.engine.step(Input::Tick, now);
+    let status = harness.engine.evaluators().remove(0);
     assert_eq!((status.judged, status.late, status.missed), (2, 2, 24 * 60 - 3));
-    trial.slot(".");
-    assert_eq!(trial.transitions.len(), changes);
+    harness.slot(".");
+    assert_eq!(harness.transitions.len(), changes);
 }
 
 #[test]
@@ -534,23 +534,23 @@ fn no_more_series_than_allowed_are_known() {
 #[test]
 fn what_nobody_configured_harms_nothing() {
     let threshold = Threshold { inputs: vec!["other".into()], ..threshold(0) };
-    let mut trial = Trial::new(vec![threshold]);
-    trial.slot("#");
+    let mut harness = Harness::new(vec![threshold]);
+    harness.slot("#");
     let unknown = || Input::Samples { source: "?".into(), samples: Samples::default() };
-    trial.step(unknown(), Timestamp::from_nanos(i64::MAX));
-    trial.step(unknown(), Timestamp::from_nanos(i64::MIN));
-    assert_eq!(trial.transitions, []);
-    assert_eq!(trial.engine.next_due(), None);
+    harness.step(unknown(), Timestamp::from_nanos(i64::MAX));
+    harness.step(unknown(), Timestamp::from_nanos(i64::MIN));
+    assert_eq!(harness.transitions, []);
+    assert_eq!(harness.engine.next_due(), None);
 }
 
 #[test]
 fn alarms_come_worst_first() {
     let warning = Some(level(70.0, 60.0, 0));
-    let mut trial = Trial::new(vec![Threshold { warning, ..threshold(1) }]);
-    trial.slot("88.");
-    trial.slot("8#.");
-    trial.slot("8#8");
-    let shown = trial.alarms().into_iter();
+    let mut harness = Harness::new(vec![Threshold { warning, ..threshold(1) }]);
+    harness.slot("88.");
+    harness.slot("8#.");
+    harness.slot("8#8");
+    let shown = harness.alarms().into_iter();
     let shown: Vec<_> =
         shown.map(|one| (one.labels["id"].clone(), one.severity.as_str())).collect();
     let expected = [("1", "critical"), ("0", "warning"), ("2", "warning")];

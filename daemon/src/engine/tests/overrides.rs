@@ -1,6 +1,6 @@
 //! Trials of overrides: whose numbers an alarm is judged by, and what a change of them does.
 
-use super::harness::{Trial, level, threshold};
+use super::harness::{Harness, level, threshold};
 use crate::engine::{
     Matcher, Override,
     threshold::rule::{Debounce, Level, Threshold},
@@ -40,17 +40,17 @@ fn the_most_specific_wins_then_the_newest() {
         (&[over("a", "id=0", 20.0, 0), over("b", "plane=paas", 20.0, 0)], Some("b")),
     ];
     for (overrides, wins) in cases {
-        let mut trial = Trial::new(vec![labelled()]);
-        trial.override_with(overrides.to_vec());
-        trial.slot("#");
-        let alarm = trial.alarms().remove(0);
+        let mut harness = Harness::new(vec![labelled()]);
+        harness.override_with(overrides.to_vec());
+        harness.slot("#");
+        let alarm = harness.alarms().remove(0);
         assert_eq!(alarm.threshold.as_deref(), wins, "{overrides:?}");
         // Those that are there already are judged by the same.
-        let mut trial = Trial::new(vec![labelled()]);
-        trial.slot("#");
-        trial.override_with(overrides.to_vec());
-        assert_eq!(trial.alarms()[0].threshold.as_deref(), wins, "{overrides:?}");
-        let row = trial.stored.rows().next().unwrap();
+        let mut harness = Harness::new(vec![labelled()]);
+        harness.slot("#");
+        harness.override_with(overrides.to_vec());
+        assert_eq!(harness.alarms()[0].threshold.as_deref(), wins, "{overrides:?}");
+        let row = harness.stored.rows().next().unwrap();
         assert_eq!(row.alarm.threshold.as_deref(), wins, "stored: {overrides:?}");
     }
 }
@@ -58,12 +58,12 @@ fn the_most_specific_wins_then_the_newest() {
 #[test]
 fn a_level_that_is_not_named_stays_the_evaluators() {
     let warning = Some(level(70.0, 60.0, 0));
-    let mut trial = Trial::new(vec![Threshold { warning, ..threshold(0) }]);
-    trial.override_with(vec![over("a", "id=0", 40.0, 0)]);
-    trial.slot("55");
-    assert_eq!((trial.alarms().len(), trial.condition()), (1, 'F'));
-    trial.slot("88");
-    let shown: Vec<_> = trial
+    let mut harness = Harness::new(vec![Threshold { warning, ..threshold(0) }]);
+    harness.override_with(vec![over("a", "id=0", 40.0, 0)]);
+    harness.slot("55");
+    assert_eq!((harness.alarms().len(), harness.condition()), (1, 'F'));
+    harness.slot("88");
+    let shown: Vec<_> = harness
         .alarms()
         .iter()
         .map(|one| (one.labels["id"].clone(), one.severity.as_str()))
@@ -72,28 +72,28 @@ fn a_level_that_is_not_named_stays_the_evaluators() {
 }
 
 /// A character a slot as in `Trial`; at `A` to `C` these overrides are set, at `-` none.
-fn check(own: Threshold, sets: &[Override], slots: &str, conditions: &str) -> Trial {
-    let mut trial = Trial::new(vec![own]);
+fn check(own: Threshold, sets: &[Override], slots: &str, conditions: &str) -> Harness {
+    let mut harness = Harness::new(vec![own]);
     let mut seen = String::new();
     for slot in slots.chars() {
         match slot {
             'A'..='C' => {
                 let one = sets[usize::try_from(u32::from(slot) - u32::from('A')).unwrap()].clone();
-                trial.override_with(vec![one]);
+                harness.override_with(vec![one]);
                 seen.push(slot);
             }
             '-' => {
-                trial.override_with(Vec::new());
+                harness.override_with(Vec::new());
                 seen.push(slot);
             }
             slot => {
-                trial.slot(&slot.to_string());
-                seen.push(trial.condition());
+                harness.slot(&slot.to_string());
+                seen.push(harness.condition());
             }
         }
     }
     assert_eq!(seen, conditions, "{slots}");
-    trial
+    harness
 }
 
 #[test]
@@ -124,48 +124,48 @@ fn what_is_pending_goes_on_under_the_new_numbers() {
     let shorter = Override { critical: Some(of(2, 3)), ..over("o", "", 0.0, 0) };
     check(own.clone(), &[shorter], "#.A#", "p-AF");
     // What was counted for `of` is nothing to `for`, in the store either.
-    let trial = check(own, &[over("f", "", 90.0, 1)], "#.A", "p-A");
-    assert_eq!(trial.stored.0.len(), 0);
+    let harness = check(own, &[over("f", "", 90.0, 1)], "#.A", "p-A");
+    assert_eq!(harness.stored.0.len(), 0);
 }
 
 #[test]
 fn of_a_level_that_an_override_added_and_is_gone_nothing_is_left() {
     let warning = Some(level(40.0, 30.0, 0));
     let adds = [Override { critical: None, warning, ..over("w", "", 0.0, 0) }];
-    let trial = check(threshold(0), &adds, "A5-5", "AF--");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
-    assert_eq!(trial.transitions[1].alarm.ending(), crate::engine::Change::Closed);
-    let trial = check(threshold(0), &adds, "A#-#A5", "AF-FAF");
-    assert_eq!(trial.changes(), ["Fired", "Better"]);
-    let trial = check(threshold(0), &adds, "A5-A5", "AF-AF");
-    assert!(trial.alarms()[0].id.ends_with("-2"), "{:?}", trial.alarms());
+    let harness = check(threshold(0), &adds, "A5-5", "AF--");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed"]);
+    assert_eq!(harness.transitions[1].alarm.ending(), crate::engine::Change::Closed);
+    let harness = check(threshold(0), &adds, "A#-#A5", "AF-FAF");
+    assert_eq!(harness.changes(), ["Fired", "Better"]);
+    let harness = check(threshold(0), &adds, "A5-A5", "AF-AF");
+    assert!(harness.alarms()[0].id.ends_with("-2"), "{:?}", harness.alarms());
 }
 
 #[test]
 fn a_restart_goes_on_under_the_overrides_that_are_given_first() {
     let low = over("low", "", 50.0, 5);
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.override_with(vec![low.clone()]);
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.override_with(vec![low.clone()]);
     for _ in 0..3 {
-        trial.slot("7");
+        harness.slot("7");
     }
-    trial.restart_with(vec![threshold(0)], vec![low], 2);
+    harness.restart_with(vec![threshold(0)], vec![low], 2);
     let mut seen = String::new();
     for _ in 0..4 {
-        trial.slot("7");
-        seen.push(trial.condition());
+        harness.slot("7");
+        seen.push(harness.condition());
     }
     // Pending since the first; two minutes before, three after.
     assert_eq!(seen, "pppF");
-    assert_eq!(trial.alarms()[0].threshold.as_deref(), Some("low"));
+    assert_eq!(harness.alarms()[0].threshold.as_deref(), Some("low"));
 }
 
 #[test]
 fn what_a_change_would_do_is_foreseen() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.slot("5#~.");
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.slot("5#~.");
     let low = [over("low", "id=~[02]", 40.0, 7)];
-    let preview = trial.engine.preview(&low, "low");
+    let preview = harness.engine.preview(&low, "low");
     assert_eq!(preview.applies, 2);
     let changes: Vec<_> = preview
         .changes
@@ -179,13 +179,13 @@ fn what_a_change_would_do_is_foreseen() {
     let critical = Some("critical");
     assert_eq!(changes, [("0", 50.0, None, critical), ("2", 85.0, None, critical)]);
     let high = [over("high", "", 96.0, 0)];
-    let preview = trial.engine.preview(&high, "high");
+    let preview = harness.engine.preview(&high, "high");
     assert_eq!((preview.applies, preview.changes.len()), (4, 0), "95 is in the band");
     let high = [over("high", "", 120.0, 0)];
-    let preview = trial.engine.preview(&high, "high");
+    let preview = harness.engine.preview(&high, "high");
     let ends = &preview.changes[0];
     assert_eq!((ends.now, ends.then), (Some(haetae_plugin::Severity::Critical), None));
-    assert_eq!(ends.alarm, trial.alarms()[0].id);
+    assert_eq!(ends.alarm, harness.alarms()[0].id);
     // Nothing has changed by looking.
-    assert_eq!(trial.alarms()[0].threshold, None);
+    assert_eq!(harness.alarms()[0].threshold, None);
 }

@@ -25,9 +25,9 @@ fn check(rows: &[Row]) {
     for (name, max, slots, conditions, notified) in rows {
         for threshold in attempts(*max) {
             let debounce = threshold.critical.map(|level| level.debounce);
-            let (trial, seen, _) = run(threshold, slots);
+            let (harness, seen, _) = run(threshold, slots);
             assert_eq!(seen, *conditions, "{name}: {debounce:?}");
-            let changes: Vec<_> = trial.changes();
+            let changes: Vec<_> = harness.changes();
             assert_eq!(changes, *notified, "{name}: {debounce:?}");
         }
     }
@@ -59,8 +59,8 @@ fn differs_each_severity_counts_its_own_slots() {
         ("a hard warning worsens after as many slots as always", 3, "888##", "ppFFF", &["Fired"]),
     ]);
     let [rule, _] = attempts(3);
-    let (trial, ..) = run(rule, "8##");
-    assert_eq!(trial.alarms()[0].severity, haetae_plugin::Severity::Warning);
+    let (harness, ..) = run(rule, "8##");
+    assert_eq!(harness.alarms()[0].severity, haetae_plugin::Severity::Warning);
 }
 
 #[test]
@@ -69,8 +69,8 @@ fn differs_a_slot_without_evidence_is_no_attempt() {
     let [of, hold] = attempts(3);
     for slots in ["##xx", "##nn", "##!!"] {
         for rule in [of.clone(), hold.clone()] {
-            let (trial, seen, _) = run(rule, slots);
-            assert_eq!((seen.as_str(), trial.changes().len()), ("pppp", 0), "{slots}");
+            let (harness, seen, _) = run(rule, slots);
+            assert_eq!((seen.as_str(), harness.changes().len()), ("pppp", 0), "{slots}");
         }
     }
 }
@@ -78,7 +78,7 @@ fn differs_a_slot_without_evidence_is_no_attempt() {
 #[test]
 fn a_change_of_severity_is_no_flap() {
     let [rule, _] = attempts(1);
-    let (trial, seen, _) = run(rule, "8#8#8#8#8#8#");
+    let (harness, seen, _) = run(rule, "8#8#8#8#8#8#");
     assert_eq!(seen, "F".repeat(12));
-    assert!(trial.transitions.iter().all(|one| one.change != Change::Flapping));
+    assert!(harness.transitions.iter().all(|one| one.change != Change::Flapping));
 }

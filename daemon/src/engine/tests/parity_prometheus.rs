@@ -1,6 +1,6 @@
 //! Prometheus' alert state machine (facts/alerting.md §2.1), step by step, and where we differ.
 
-use super::harness::{MINUTE, Trial, level, run, run_words, threshold, together};
+use super::harness::{Harness, MINUTE, level, run, run_words, threshold, together};
 use crate::engine::{
     slot_phase,
     threshold::rule::{Across, Level, Threshold},
@@ -32,15 +32,15 @@ fn step_1_differs_the_time_of_an_error_does_not_count_toward_for() {
 fn step_2_an_element_that_is_new_or_inactive_is_pending_since_its_slot() {
     check(2, 0, ".#", "-p");
     check(2, 0, "##.#", "pp-p");
-    let (trial, ..) = run(threshold(2), ".#");
-    assert_eq!(trial.alarms()[0].since, trial.slot);
+    let (harness, ..) = run(threshold(2), ".#");
+    assert_eq!(harness.alarms()[0].since, harness.slot);
 }
 
 #[test]
 fn step_2_a_known_element_takes_the_new_value_and_ends_keep_firing() {
     check(0, 2, "#.#...", "FRFRR-");
-    let (trial, ..) = run(threshold(0), "#9#");
-    assert_eq!(trial.alarms()[0].value, Some(95.0));
+    let (harness, ..) = run(threshold(0), "#9#");
+    assert_eq!(harness.alarms()[0].value, Some(95.0));
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn step_4_differs_a_series_that_stops_clears_nothing() {
 #[test]
 fn step_5_differs_a_longer_for_takes_back_nothing_that_fires() {
     // There a firing alert falls back to pending when `for` is raised by a reload.
-    let mut trial = Trial::new(vec![threshold(2)]);
-    trial.slots("###");
-    assert_eq!(trial.condition(), 'F');
-    trial.restart(vec![threshold(30)], 0, true);
-    trial.slot("#");
-    assert_eq!((trial.condition(), trial.changes().len()), ('F', 1));
+    let mut harness = Harness::new(vec![threshold(2)]);
+    harness.slots("###");
+    assert_eq!(harness.condition(), 'F');
+    harness.restart(vec![threshold(30)], 0, true);
+    harness.slot("#");
+    assert_eq!((harness.condition(), harness.changes().len()), ('F', 1));
 }
 
 #[test]
@@ -99,18 +99,18 @@ fn differs_two_elements_under_one_identity_are_joined() {
 type Restored = (u32, u32, u32, Option<u32>);
 
 fn fires_at((held, down, up, expected): Restored) {
-    let mut trial = Trial::new(vec![threshold(held)]);
-    (0..=down).for_each(|_| trial.slot("#"));
-    let fired = trial.changes().len();
-    trial.restart(vec![threshold(held)], up - down - 1, true);
+    let mut harness = Harness::new(vec![threshold(held)]);
+    (0..=down).for_each(|_| harness.slot("#"));
+    let fired = harness.changes().len();
+    harness.restart(vec![threshold(held)], up - down - 1, true);
     let mut minute = up;
-    while minute < 100 && (trial.changes().len() == fired) {
-        trial.slot("#");
-        minute += u32::from(trial.changes().len() == fired);
+    while minute < 100 && (harness.changes().len() == fired) {
+        harness.slot("#");
+        minute += u32::from(harness.changes().len() == fired);
     }
     let seen = (fired == 0).then_some(minute);
     assert_eq!(seen, expected, "for {held}, down {down} to {up}");
-    assert_eq!((trial.condition(), trial.changes().len()), ('F', 1));
+    assert_eq!((harness.condition(), harness.changes().len()), ('F', 1));
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn restored_differs_keep_firing_for_goes_on() {
     // There it is not stored, so that the alert resolves at the restart.
     let critical = Level { clear_for: MINUTE * 4, ..level(90.0, 90.0, 0) };
     let keeping = Threshold { critical: Some(critical), ..threshold(0) };
-    let mut trial = Trial::new(vec![keeping.clone()]);
-    trial.slots("#..");
-    trial.restart(vec![keeping], 10, true);
+    let mut harness = Harness::new(vec![keeping.clone()]);
+    harness.slots("#..");
+    harness.restart(vec![keeping], 10, true);
     let conditions = [".", ".", ".", ".", "."].map(|slot| {
-        trial.slot(slot);
-        trial.condition()
+        harness.slot(slot);
+        harness.condition()
     });
     // A minute was clear before, three more follow the first one after the start.
     assert_eq!(String::from_iter(conditions), "RRR--");
@@ -150,11 +150,11 @@ fn restored_differs_keep_firing_for_goes_on() {
 
 #[test]
 fn slots_are_spread_by_name_and_an_alarm_bears_the_time_of_its_slot() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.slot("#");
-    assert_eq!(trial.alarms()[0].since, trial.slot);
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.slot("#");
+    assert_eq!(harness.alarms()[0].since, harness.slot);
     let phase = slot_phase("s", MINUTE);
-    let into = trial.slot.before(phase).nanos().rem_euclid(60_000_000_000);
+    let into = harness.slot.before(phase).nanos().rem_euclid(60_000_000_000);
     assert_eq!(into, 0, "one phase for ever");
     assert_ne!(phase, slot_phase("t", MINUTE));
 }
@@ -170,23 +170,23 @@ fn alerta_only_a_rise_of_severity_is_worse_and_one_alarm_carries_both() {
         ("88", &["Fired"]),
     ];
     for (slots, changes) in cases {
-        let (trial, ..) = run(Threshold { warning, ..threshold(0) }, slots);
-        assert_eq!(trial.changes(), changes, "{slots}");
-        assert_eq!(trial.alarms().len(), 1);
+        let (harness, ..) = run(Threshold { warning, ..threshold(0) }, slots);
+        assert_eq!(harness.changes(), changes, "{slots}");
+        assert_eq!(harness.alarms().len(), 1);
     }
 }
 
 #[test]
 fn elastalert_differs_an_end_is_told() {
-    let (trial, ..) = run(threshold(0), "#.");
-    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
+    let (harness, ..) = run(threshold(0), "#.");
+    assert_eq!(harness.changes(), ["Fired", "Resolved: cleared"]);
 }
 
 #[test]
 fn alerta_differs_nothing_expires_by_time() {
     // There an alert that is not heard of again expires after a day.
     let slots = format!("#{}", "x".repeat(24 * 60 + 1));
-    let (trial, seen, _) = run(threshold(0), &slots);
+    let (harness, seen, _) = run(threshold(0), &slots);
     assert!(seen.chars().all(|condition| condition == 'F'));
-    assert_eq!(trial.changes(), ["Fired"]);
+    assert_eq!(harness.changes(), ["Fired"]);
 }

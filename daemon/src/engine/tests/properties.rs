@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::{Point, Samples, Series, Timestamp};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::harness::{MINUTE, Trial, level, run_words, series, threshold, timing};
+use super::harness::{Harness, MINUTE, level, run_words, series, threshold, timing};
 use crate::engine::{
     AlarmView, CLOCK, Change, Condition, Engine, Input, SYSTEM, Transition,
     series::slot::Slots,
@@ -154,12 +154,12 @@ proptest! {
     ) {
         // An evaluator with slots of its own still owes a verdict on what was said.
         let owed = threshold.every.unwrap_or_default();
-        let (mut trial, ..) = run_words(threshold, &before);
-        let said = trial.slot.after(owed);
+        let (mut harness, ..) = run_words(threshold, &before);
+        let said = harness.slot.after(owed);
         for word in nothing {
-            trial.slot(word);
+            harness.slot(word);
         }
-        let own = trial.transitions.iter().filter(|one| one.alarm.evaluator != SYSTEM);
+        let own = harness.transitions.iter().filter(|one| one.alarm.evaluator != SYSTEM);
         let (mut fires, mut flaps) = (BTreeMap::new(), BTreeMap::new());
         for one in own {
             let flapped = flaps.get(&one.alarm.labels) == Some(&Change::Flapping);
@@ -174,7 +174,7 @@ proptest! {
         }
         let fires = fires.into_iter().filter(|(_, (_, over))| !over);
         let notified: BTreeMap<_, _> = fires.map(|(id, (severity, _))| (id, severity)).collect();
-        let shown = trial.alarms().into_iter().filter(AlarmView::is_firing);
+        let shown = harness.alarms().into_iter().filter(AlarmView::is_firing);
         let shown: BTreeMap<_, _> = shown.map(|alarm| (alarm.id, alarm.severity)).collect();
         prop_assert_eq!(notified, shown);
     }
@@ -188,14 +188,14 @@ proptest! {
         let count = level(2.0, 2.0, 0);
         let critical = Some(if across == Across::Count { count } else { level(90.0, 80.0, 0) });
         let by = Some(Vec::new());
-        let (mut trial, ..) = run_words(Threshold { by, across, critical, ..threshold(0) }, &before);
-        trial.slot("###");
-        prop_assert_eq!(trial.alarms().len(), 1);
-        let known = trial.transitions.len();
+        let (mut harness, ..) = run_words(Threshold { by, across, critical, ..threshold(0) }, &before);
+        harness.slot("###");
+        prop_assert_eq!(harness.alarms().len(), 1);
+        let known = harness.transitions.len();
         for word in after {
-            trial.slot(&word.replacen(|_| true, "x", 1));
+            harness.slot(&word.replacen(|_| true, "x", 1));
         }
-        let later = &trial.transitions[known..];
+        let later = &harness.transitions[known..];
         prop_assert!(later.is_empty(), "{later:?}");
     }
 
@@ -207,19 +207,19 @@ proptest! {
         told in any::<bool>(),
     ) {
         let no_data = NoData { after: None, then };
-        let mut trial = Trial::new(vec![Threshold { no_data, ..threshold(4) }]);
+        let mut harness = Harness::new(vec![Threshold { no_data, ..threshold(4) }]);
         let (mut said, mut calm) = (0, 0);
         for jump in slots {
             if let Some(jump) = jump {
-                jump.apply(&mut trial, told);
+                jump.apply(&mut harness, told);
                 calm = 0;
             }
-            trial.slot(value);
+            harness.slot(value);
             (said, calm) = (said + 1, calm + 1);
-            let system = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+            let system = harness.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
             let system = system.filter(|one| one.alarm.labels["instance"] != CLOCK);
             prop_assert!(!told || system.count() == 0, "it is nobody's fault");
-            let fired = trial.changes();
+            let fired = harness.changes();
             if value == "." || said <= 4 {
                 prop_assert!(fired.is_empty(), "{fired:?} after {said}");
             } else {
@@ -235,12 +235,12 @@ proptest! {
         minutes in 0_u32..6,
         slots in vec(select(vec!["#", "#", "#", ".", "x", "!", " "]), 1..60),
     ) {
-        let mut trial = Trial::new(vec![threshold(minutes)]);
+        let mut harness = Harness::new(vec![threshold(minutes)]);
         let mut model = Model { minutes, ..Model::default() };
         for slot in slots {
-            trial.slot(slot);
+            harness.slot(slot);
             let fires = model.step(slot);
-            let on = trial.alarms().first().is_some_and(|alarm| alarm.condition == Condition::Firing);
+            let on = harness.alarms().first().is_some_and(|alarm| alarm.condition == Condition::Firing);
             prop_assert_eq!(on, fires, "at {}", slot);
         }
     }
@@ -290,25 +290,26 @@ fn any_jump() -> impl Strategy<Value = Jump> {
 
 impl Jump {
     /// `told`: the engine is told that it is a jump, as it is by its thread.
-    fn apply(self, trial: &mut Trial, told: bool) {
-        let from = trial.slot.after(Duration::from_secs(1));
-        let by = |seconds: i64| Timestamp::from_nanos(trial.slot.nanos() + seconds * 1_000_000_000);
+    fn apply(self, harness: &mut Harness, told: bool) {
+        let from = harness.slot.after(Duration::from_secs(1));
+        let by =
+            |seconds: i64| Timestamp::from_nanos(harness.slot.nanos() + seconds * 1_000_000_000);
         match self {
             Self::Spike(seconds) => {
                 let now = by(seconds);
                 if told {
-                    trial.step_at_once(Input::Jumped { from }, now);
-                    trial.step_at_once(Input::Jumped { from: now }, from);
+                    harness.step_at_once(Input::Jumped { from }, now);
+                    harness.step_at_once(Input::Jumped { from: now }, from);
                 } else {
-                    trial.step(Input::Tick, now);
+                    harness.step(Input::Tick, now);
                 }
             }
             Self::Leap(seconds) => {
                 let now = by(seconds);
                 if told {
-                    trial.step_at_once(Input::Jumped { from }, now);
+                    harness.step_at_once(Input::Jumped { from }, now);
                 }
-                trial.slot = Slots::of("s", MINUTE).last(now);
+                harness.slot = Slots::of("s", MINUTE).last(now);
             }
         }
     }

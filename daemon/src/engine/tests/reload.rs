@@ -4,7 +4,7 @@ use haetae_plugin::{Samples, Series};
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    harness::{MINUTE, Trial, level, threshold, timing, together},
+    harness::{Harness, MINUTE, level, threshold, timing, together},
     properties::{any_threshold, config, words},
     restore::{agrees, told_once, with_cuts},
 };
@@ -16,20 +16,20 @@ use crate::engine::{
 
 /// One series, a character a slot as in `Trial`; at `|` the plan is replaced by the second
 /// evaluator.
-fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) -> Trial {
-    let mut trial = Trial::new(vec![before]);
+fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) -> Harness {
+    let mut harness = Harness::new(vec![before]);
     let mut seen = String::new();
     for slot in slots.chars() {
         if slot == '|' {
-            trial.reload(vec![after.clone()]);
+            harness.reload(vec![after.clone()]);
             seen.push('|');
         } else {
-            trial.slot(&slot.to_string());
-            seen.push(trial.condition());
+            harness.slot(&slot.to_string());
+            seen.push(harness.condition());
         }
     }
     assert_eq!(seen, conditions);
-    trial
+    harness
 }
 
 fn critical(level: Level) -> Threshold {
@@ -67,18 +67,18 @@ fn a_level_that_is_gone_takes_its_alarm_along() {
     let warning = Some(level(70.0, 60.0, 0));
     let both = Threshold { warning, ..threshold(0) };
     let lesser = Threshold { critical: None, ..both.clone() };
-    let trial = check(both.clone(), &lesser, "#|#.", "F|F-");
-    assert_eq!(trial.changes(), ["Fired", "Better", "Resolved: cleared"]);
-    let trial = check(threshold(0), &lesser, "#|#", "F|F");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed", "Fired"]);
-    assert!(trial.alarms()[0].id.ends_with("-2"));
+    let harness = check(both.clone(), &lesser, "#|#.", "F|F-");
+    assert_eq!(harness.changes(), ["Fired", "Better", "Resolved: cleared"]);
+    let harness = check(threshold(0), &lesser, "#|#", "F|F");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed", "Fired"]);
+    assert!(harness.alarms()[0].id.ends_with("-2"));
     assert_eq!(check(lesser, &both, "#|#", "F|F").changes(), ["Fired", "Worse"]);
 }
 
 #[test]
 fn a_number_that_moves_to_an_override_is_missing_at_no_time() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.slot("#");
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.slot("#");
     let bare = Threshold { critical: None, warning: Some(level(99.0, 99.0, 0)), ..threshold(0) };
     let moved = crate::engine::Override {
         id: "haetae.toml:12".into(),
@@ -87,30 +87,30 @@ fn a_number_that_moves_to_an_override_is_missing_at_no_time() {
         warning: None,
         critical: Some(level(90.0, 80.0, 0)),
     };
-    trial.reload_with(vec![timing("s")], vec![bare], vec![moved]);
-    trial.slot("#");
-    assert_eq!(trial.changes(), ["Fired"]);
-    assert_eq!(trial.alarms()[0].threshold.as_deref(), Some("haetae.toml:12"));
+    harness.reload_with(vec![timing("s")], vec![bare], vec![moved]);
+    harness.slot("#");
+    assert_eq!(harness.changes(), ["Fired"]);
+    assert_eq!(harness.alarms()[0].threshold.as_deref(), Some("haetae.toml:12"));
 }
 
 #[test]
 fn what_nothing_judges_any_more_is_closed() {
-    let mut trial =
-        Trial::new(vec![threshold(0), Threshold { name: "old".into(), ..threshold(0) }]);
-    trial.slot("#.");
-    trial.reload(vec![threshold(0)]);
-    assert_eq!(trial.changes(), ["Fired", "Fired", "Closed: rule removed"]);
-    assert_eq!(trial.alarms().len(), 1);
+    let mut harness =
+        Harness::new(vec![threshold(0), Threshold { name: "old".into(), ..threshold(0) }]);
+    harness.slot("#.");
+    harness.reload(vec![threshold(0)]);
+    assert_eq!(harness.changes(), ["Fired", "Fired", "Closed: rule removed"]);
+    assert_eq!(harness.alarms().len(), 1);
     // Its ids go on if it comes again.
-    trial.reload(vec![threshold(0), Threshold { name: "old".into(), ..threshold(0) }]);
-    trial.slot("#.");
-    let again = trial.alarms().into_iter().find(|one| one.evaluator == "old").unwrap();
+    harness.reload(vec![threshold(0), Threshold { name: "old".into(), ..threshold(0) }]);
+    harness.slot("#.");
+    let again = harness.alarms().into_iter().find(|one| one.evaluator == "old").unwrap();
     assert!(again.id.ends_with("-2"), "{}", again.id);
 
-    let trial = check(threshold(0), &together(Across::Worst, 0), "#|#", "F|F");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed", "Fired"]);
-    let trial = check(threshold(5), &together(Across::Worst, 5), "##|#", "pp|p");
-    assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 1));
+    let harness = check(threshold(0), &together(Across::Worst, 0), "#|#", "F|F");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed", "Fired"]);
+    let harness = check(threshold(5), &together(Across::Worst, 5), "##|#", "pp|p");
+    assert_eq!((harness.changes().len(), harness.stored.0.len()), (0, 1));
 
     let by = |names: &[&str]| Threshold {
         by: Some(names.iter().map(|name| (*name).into()).collect()),
@@ -121,9 +121,9 @@ fn what_nothing_judges_any_more_is_closed() {
 
     let none = Matcher::parse("id=7").unwrap();
     let other = Threshold { matchers: vec![none], ..threshold(0) };
-    let trial = check(threshold(0), &other, "#|##", "F|--");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
-    assert_eq!(trial.engine.evaluators()[0].series, 0);
+    let harness = check(threshold(0), &other, "#|##", "F|--");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed"]);
+    assert_eq!(harness.engine.evaluators()[0].series, 0);
     // And back: as a new one.
     check(other, &threshold(0), "##|#", "--|F");
 }
@@ -131,16 +131,16 @@ fn what_nothing_judges_any_more_is_closed() {
 #[test]
 fn another_metric_is_waited_for() {
     let other = Threshold { metric: "cpu_used".into(), ..threshold(0) };
-    let mut trial = check(threshold(0), &other, "#|###", "F|FFF");
-    let say = |trial: &mut Trial, value| {
-        trial.slot = trial.slot.after(MINUTE);
+    let mut harness = check(threshold(0), &other, "#|###", "F|FFF");
+    let say = |harness: &mut Harness, value| {
+        harness.slot = harness.slot.after(MINUTE);
         let series = Series::gauge("cpu_used", "percent").label("id", "0").build();
-        let samples = Samples::at(trial.slot).with(&series, value);
-        trial.step(Input::Samples { source: "s".into(), samples }, trial.slot);
+        let samples = Samples::at(harness.slot).with(&series, value);
+        harness.step(Input::Samples { source: "s".into(), samples }, harness.slot);
     };
-    say(&mut trial, 95.0);
-    say(&mut trial, 10.0);
-    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
+    say(&mut harness, 95.0);
+    say(&mut harness, 10.0);
+    assert_eq!(harness.changes(), ["Fired", "Resolved: cleared"]);
 }
 
 #[test]
@@ -155,56 +155,59 @@ fn windows_are_moved() {
     // Another length takes what is there.
     check(mean(6, 90.0), &mean(2, 90.0), "....##|#", "------|F");
     // A new evaluator of a series that is known has its past at once.
-    let mut trial = Trial::new(vec![threshold(0)]);
+    let mut harness = Harness::new(vec![threshold(0)]);
     for _ in 0..3 {
-        trial.slot("#");
+        harness.slot("#");
     }
     let over = Some(Over { length: MINUTE * 2, value: Value::Mean });
-    trial.reload(vec![threshold(0), Threshold { name: "new".into(), over, ..threshold(0) }]);
-    trial.slot("#");
-    assert_eq!(trial.alarms().len(), 2);
+    harness.reload(vec![threshold(0), Threshold { name: "new".into(), over, ..threshold(0) }]);
+    harness.slot("#");
+    assert_eq!(harness.alarms().len(), 2);
 }
 
 #[test]
 fn a_source_that_is_gone_takes_its_alarm_along_and_its_evaluators_wait() {
     let both = Threshold { inputs: vec!["s".into(), "t".into()], ..threshold(0) };
-    let mut trial = Trial::new(vec![both.clone()]);
-    trial.reload_with(vec![timing("s"), timing("t")], vec![both.clone()], Vec::new());
+    let mut harness = Harness::new(vec![both.clone()]);
+    harness.reload_with(vec![timing("s"), timing("t")], vec![both.clone()], Vec::new());
     let down = |source: &str| Input::SourceDown { source: source.into(), reason: "refused".into() };
-    trial.slot("#");
-    let now = trial.slot;
-    trial.step(down("t"), now);
-    trial.step(down("s"), now);
-    let system = |trial: &Trial| {
-        let all =
-            trial.engine.alarms().into_iter().filter(|one| one.evaluator == crate::engine::SYSTEM);
+    harness.slot("#");
+    let now = harness.slot;
+    harness.step(down("t"), now);
+    harness.step(down("s"), now);
+    let system = |harness: &Harness| {
+        let all = harness
+            .engine
+            .alarms()
+            .into_iter()
+            .filter(|one| one.evaluator == crate::engine::SYSTEM);
         all.map(|one| one.labels["instance"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(system(&trial), ["s", "t"]);
-    let effects = trial.reload_with(vec![timing("s")], vec![threshold(0)], Vec::new());
-    assert_eq!(system(&trial), ["s"]);
+    assert_eq!(system(&harness), ["s", "t"]);
+    let effects = harness.reload_with(vec![timing("s")], vec![threshold(0)], Vec::new());
+    assert_eq!(system(&harness), ["s"]);
     let [closed] = effects.transitions.as_slice() else { panic!("{effects:?}") };
     assert_eq!(closed.alarm.reason.as_deref(), Some("instance removed"));
-    trial.slot("#");
-    assert_eq!((system(&trial).len(), trial.condition()), (0, 'F'));
+    harness.slot("#");
+    assert_eq!((system(&harness).len(), harness.condition()), (0, 'F'));
 }
 
 #[test]
 fn another_interval_misses_no_slot() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.slot("#");
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.slot("#");
     let fast = SourceTiming { interval: MINUTE / 2, ..timing("s") };
-    trial.reload_with(vec![fast], vec![threshold(0)], Vec::new());
-    let judged = trial.engine.evaluators()[0].judged;
+    harness.reload_with(vec![fast], vec![threshold(0)], Vec::new());
+    let judged = harness.engine.evaluators()[0].judged;
     for _ in 0..4 {
-        trial.slot("#");
+        harness.slot("#");
     }
-    let EvaluatorStatus { judged: after, missed, .. } = trial.engine.evaluators().remove(0);
+    let EvaluatorStatus { judged: after, missed, .. } = harness.engine.evaluators().remove(0);
     assert_eq!((after > judged, missed), (true, 0));
-    let due = trial.engine.next_due().unwrap();
-    let next = Slots::of("s", MINUTE / 2).next(trial.slot);
+    let due = harness.engine.next_due().unwrap();
+    let next = Slots::of("s", MINUTE / 2).next(harness.slot);
     assert!(due >= next, "{due:?} {next:?}");
-    assert_eq!(trial.condition(), 'F');
+    assert_eq!(harness.condition(), 'F');
 }
 
 /// Any evaluator with any `no_data.then` and `expect`.
@@ -233,8 +236,8 @@ proptest! {
         silences in proptest::collection::vec(select(vec!["", "", "", " ", "!"]), 25),
         reloads in proptest::collection::vec(any::<bool>(), 25),
     ) {
-        let mut plain = Trial::new(vec![threshold.clone()]);
-        let mut reloaded = Trial::new(vec![threshold.clone()]);
+        let mut plain = Harness::new(vec![threshold.clone()]);
+        let mut reloaded = Harness::new(vec![threshold.clone()]);
         for ((word, silence), reload) in words.iter().zip(silences).zip(reloads) {
             let word = if silence.is_empty() { word } else { silence };
             plain.slot(word);
@@ -264,21 +267,21 @@ proptest! {
             vec![named("memory", &three)],
             Vec::new(),
         ];
-        let mut trial = Trial::new(rules[0].clone());
+        let mut harness = Harness::new(rules[0].clone());
         for ((word, cut), next) in slots.iter().zip(order) {
-            trial.slot(word);
-            agrees(&trial)?;
+            harness.slot(word);
+            agrees(&harness)?;
             if *cut {
-                trial.reload(rules[next].clone());
-                agrees(&trial)?;
+                harness.reload(rules[next].clone());
+                agrees(&harness)?;
             }
         }
-        told_once(&trial.transitions)?;
+        told_once(&harness.transitions)?;
         // With the rules go all alarms but those about the source.
-        trial.reload(Vec::new());
-        prop_assert_eq!(trial.alarms(), []);
-        agrees(&trial)?;
-        told_once(&trial.transitions)?;
+        harness.reload(Vec::new());
+        prop_assert_eq!(harness.alarms(), []);
+        agrees(&harness)?;
+        told_once(&harness.transitions)?;
     }
 
     #[test]
@@ -295,8 +298,8 @@ proptest! {
             ..threshold
         };
         let (before, after) = (plain(before), plain(after));
-        let mut restarted = Trial::new(vec![before.clone()]);
-        let mut reloaded = Trial::new(vec![before]);
+        let mut restarted = Harness::new(vec![before.clone()]);
+        let mut reloaded = Harness::new(vec![before]);
         let half = words.len() / 2;
         for (at, word) in words.iter().enumerate() {
             if at == half {
@@ -305,8 +308,8 @@ proptest! {
             }
             restarted.slot(word);
             reloaded.slot(word);
-            let notified = |trial: &Trial| -> Vec<_> {
-                let all = trial.transitions.iter();
+            let notified = |harness: &Harness| -> Vec<_> {
+                let all = harness.transitions.iter();
                 all.map(|one| (one.change, one.at, one.alarm.id.clone(), one.alarm.severity)).collect()
             };
             prop_assert_eq!(notified(&restarted), notified(&reloaded));

@@ -6,7 +6,7 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    harness::{MINUTE, Trial, level, no_data, series, threshold, timing, together},
+    harness::{Harness, MINUTE, level, no_data, series, threshold, timing, together},
     properties::{any_threshold, config, words},
 };
 use crate::engine::{
@@ -17,8 +17,8 @@ use crate::engine::{
 
 /// One series, a character a slot as in `Trial`; at `|` the engine is killed and started with
 /// the second evaluator, after as many slots as there are `_` behind it.
-fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) -> Trial {
-    let mut trial = Trial::new(vec![before]);
+fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) -> Harness {
+    let mut harness = Harness::new(vec![before]);
     let mut seen = String::new();
     let mut slots = slots.chars().peekable();
     while let Some(slot) = slots.next() {
@@ -28,18 +28,18 @@ fn check(before: Threshold, after: &Threshold, slots: &str, conditions: &str) ->
                 down += 1;
                 seen.push('_');
             }
-            trial.restart(vec![after.clone()], down, false);
+            harness.restart(vec![after.clone()], down, false);
             seen.push('|');
         } else {
-            trial.slot(&slot.to_string());
-            seen.push(trial.condition());
+            harness.slot(&slot.to_string());
+            seen.push(harness.condition());
         }
     }
     assert_eq!(seen, conditions);
-    trial
+    harness
 }
 
-fn same(threshold: &Threshold, slots: &str, conditions: &str) -> Trial {
+fn same(threshold: &Threshold, slots: &str, conditions: &str) -> Harness {
     check(threshold.clone(), threshold, slots, conditions)
 }
 
@@ -72,13 +72,13 @@ fn time_while_down_counts_toward_nothing() {
 
 #[test]
 fn what_fires_is_judged_again_at_the_first_complete_evaluation() {
-    let trial = same(
+    let harness = same(
         &threshold(30),
         &format!("{}|___ x#.", "#".repeat(31)),
         &format!("{}F___|FFF-", "p".repeat(30)),
     );
-    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
-    let [fired, resolved] = trial.transitions.as_slice() else { panic!("two transitions") };
+    assert_eq!(harness.changes(), ["Fired", "Resolved: cleared"]);
+    let [fired, resolved] = harness.transitions.as_slice() else { panic!("two transitions") };
     assert_eq!(fired.alarm.id, resolved.alarm.id);
     assert_eq!(fired.alarm.since, resolved.alarm.since);
     // What cleared while the daemon was down is told.
@@ -98,11 +98,11 @@ fn other_numbers_end_nothing_that_fires() {
     let warning = Some(level(70.0, 60.0, 0));
     let lesser = Threshold { warning, critical: None, ..threshold(0) };
     let both = Threshold { warning, ..threshold(0) };
-    let trial = check(both, &lesser, "#|#.", "F|F-");
-    assert_eq!(trial.changes(), ["Fired", "Better", "Resolved: cleared"]);
-    let trial = check(threshold(0), &lesser, "#|#", "F|F");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed", "Fired"]);
-    assert!(trial.alarms()[0].id.ends_with("-2"));
+    let harness = check(both, &lesser, "#|#.", "F|F-");
+    assert_eq!(harness.changes(), ["Fired", "Better", "Resolved: cleared"]);
+    let harness = check(threshold(0), &lesser, "#|#", "F|F");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed", "Fired"]);
+    assert!(harness.alarms()[0].id.ends_with("-2"));
 }
 
 #[test]
@@ -110,9 +110,9 @@ fn the_slots_of_n_of_m_are_remembered_and_are_no_alarm() {
     same(&of(3, 5), "#.#.|#", "p-p-|F");
     same(&of(3, 5), "#.#.|____#", "p-p-____|F");
     same(&of(2, 3), "#..|#", "p--|p");
-    let trial = same(&of(3, 5), "#.|", "p-|");
-    assert_eq!((trial.alarms(), trial.stored.0.len()), (Vec::new(), 1));
-    let row = trial.stored.rows().next().unwrap();
+    let harness = same(&of(3, 5), "#.|", "p-|");
+    assert_eq!((harness.alarms(), harness.stored.0.len()), (Vec::new(), 1));
+    let row = harness.stored.rows().next().unwrap();
     assert_eq!((row.alarm.condition, row.alarm.ended), (Condition::Ok, None));
     // Once the slots no longer count, nothing is left of it.
     assert_eq!(same(&of(3, 5), "#.|...", "p-|---").stored.0.len(), 0);
@@ -129,71 +129,71 @@ fn without_its_series_an_alarm_holds_until_there_is_no_data() {
         (Then::Alarm, "#|xxxx.", "FFFFF-", "=lll0-", &["Fired", "Resolved: cleared"]),
     ];
     for (then, slots, conditions, evidence, changes) in cases {
-        let mut trial = Trial::new(vec![no_data(0, then)]);
+        let mut harness = Harness::new(vec![no_data(0, then)]);
         let (mut seen, mut why) = (String::new(), String::new());
         for slot in slots.chars() {
             if slot == '|' {
-                trial.restart(vec![no_data(0, then)], 0, false);
-                assert_eq!(trial.evidence(), 'l');
+                harness.restart(vec![no_data(0, then)], 0, false);
+                assert_eq!(harness.evidence(), 'l');
                 continue;
             }
-            trial.slot(&slot.to_string());
-            seen.push(trial.condition());
-            why.push(trial.evidence());
+            harness.slot(&slot.to_string());
+            seen.push(harness.condition());
+            why.push(harness.evidence());
         }
         assert_eq!((seen.as_str(), why.as_str()), (conditions, evidence), "{then:?} {slots}");
-        assert_eq!(trial.changes(), changes, "{then:?} {slots}");
+        assert_eq!(harness.changes(), changes, "{then:?} {slots}");
     }
-    let trial = same(&no_data(5, Then::Alarm), "##|xxxx", "pp|pppF");
-    assert_eq!(trial.changes(), ["Fired: no data"]);
+    let harness = same(&no_data(5, Then::Alarm), "##|xxxx", "pp|pppF");
+    assert_eq!(harness.changes(), ["Fired: no data"]);
     // The silence is counted over slots that were judged, not over the time that was down.
     same(&no_data(5, Then::Alarm), "##|______xxx", "pp______|ppp");
 }
 
 #[test]
 fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
-    let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
+    let mut harness = Harness::new(vec![together(Across::Worst, 0)]);
     let mut seen = String::new();
-    trial.slot("#.");
-    trial.restart(vec![together(Across::Worst, 0)], 2, false);
+    harness.slot("#.");
+    harness.restart(vec![together(Across::Worst, 0)], 2, false);
     for slot in ["x.", "x.", "x.", "x."] {
-        trial.slot(slot);
-        seen.extend([trial.condition(), trial.evidence()]);
+        harness.slot(slot);
+        seen.extend([harness.condition(), harness.evidence()]);
     }
     assert_eq!(seen, "FlFlFl--");
     // All have ended, one after the other.
-    let mut trial = Trial::new(vec![together(Across::Worst, 0)]);
-    trial.slot("#.");
-    trial.restart(vec![together(Across::Worst, 0)], 0, false);
+    let mut harness = Harness::new(vec![together(Across::Worst, 0)]);
+    harness.slot("#.");
+    harness.restart(vec![together(Across::Worst, 0)], 0, false);
     for slot in ["e", "x", "x", "xe"] {
-        trial.slot(slot);
+        harness.slot(slot);
     }
-    assert_eq!(trial.changes(), ["Fired", "Resolved: ended"]);
+    assert_eq!(harness.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
-    let trial = same(&together(Across::Worst, 0), "#|e#", "F|-F");
-    assert_eq!(trial.changes(), ["Fired", "Resolved: ended", "Fired"]);
+    let harness = same(&together(Across::Worst, 0), "#|e#", "F|-F");
+    assert_eq!(harness.changes(), ["Fired", "Resolved: ended", "Fired"]);
 }
 
 #[test]
 fn what_nothing_judges_any_more_is_closed() {
     let other = Threshold { name: "memory".into(), ..threshold(0) };
-    let trial = check(threshold(0), &other, "#|###", "F|FFF");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule removed", "Fired"]);
-    let closed = &trial.transitions[1].alarm;
+    let harness = check(threshold(0), &other, "#|###", "F|FFF");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule removed", "Fired"]);
+    let closed = &harness.transitions[1].alarm;
     assert_eq!((closed.condition, closed.is_firing()), (Condition::Ok, false));
-    assert_eq!(closed.ended, Some(trial.transitions[1].at));
+    assert_eq!(closed.ended, Some(harness.transitions[1].at));
     // It is not closed again, and a later one is another occurrence.
-    let mut trial = check(threshold(0), &other, "#|", "F|");
-    trial.restart(vec![threshold(0)], 0, false);
-    trial.slot("#");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule removed", "Fired"]);
-    assert!(trial.alarms()[0].id.ends_with("-2"));
+    let mut harness = check(threshold(0), &other, "#|", "F|");
+    harness.restart(vec![threshold(0)], 0, false);
+    harness.slot("#");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule removed", "Fired"]);
+    assert!(harness.alarms()[0].id.ends_with("-2"));
     let by_host = Threshold { by: Some(vec!["host".into()]), ..threshold(0) };
-    let trial = check(threshold(0), &by_host, "#|", "F|");
-    assert_eq!(trial.changes(), ["Fired", "Closed: rule changed"]);
+    let harness = check(threshold(0), &by_host, "#|", "F|");
+    assert_eq!(harness.changes(), ["Fired", "Closed: rule changed"]);
     // What never fired is only forgotten.
-    let trial = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
-    assert_eq!((trial.changes().len(), trial.stored.0.len()), (0, 0));
+    let harness = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
+    assert_eq!((harness.changes().len(), harness.stored.0.len()), (0, 0));
 }
 
 #[test]
@@ -227,60 +227,60 @@ fn what_no_series_can_speak_for_any_more_is_closed_as_a_reload_would() {
 
 #[test]
 fn what_an_alarm_waits_for_is_not_turned_away_because_others_spoke_first() {
-    let mut trial = Trial::new(Vec::new());
-    let engine = |trial: &Trial| {
+    let mut harness = Harness::new(Vec::new());
+    let engine = |harness: &Harness| {
         let one = SourceTiming { max_series: 1, ..timing("s") };
-        Engine::new(vec![one], vec![threshold(0)], trial.slot)
+        Engine::new(vec![one], vec![threshold(0)], harness.slot)
     };
-    trial.engine = engine(&trial);
-    trial.slot("#");
-    let standings: Vec<_> = trial.stored.rows().collect();
-    trial.engine = engine(&trial);
+    harness.engine = engine(&harness);
+    harness.slot("#");
+    let standings: Vec<_> = harness.stored.rows().collect();
+    harness.engine = engine(&harness);
     let past = Past { standings, ..Past::default() };
-    trial.engine.restore(past, &["s".to_owned()].into(), trial.slot);
-    trial.slot("x.");
-    trial.slot("..");
-    assert_eq!(trial.changes(), ["Fired", "Resolved: cleared"]);
-    assert_eq!(trial.engine.evaluators()[0].ignored, 0);
+    harness.engine.restore(past, &["s".to_owned()].into(), harness.slot);
+    harness.slot("x.");
+    harness.slot("..");
+    assert_eq!(harness.changes(), ["Fired", "Resolved: cleared"]);
+    assert_eq!(harness.engine.evaluators()[0].ignored, 0);
 }
 
 #[test]
 fn system_alarms_go_on_until_they_are_ended() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    let now = trial.slot;
+    let mut harness = Harness::new(vec![threshold(0)]);
+    let now = harness.slot;
     let problem = |instance: &str, detail: Option<&str>| Input::Problem {
         instance: instance.into(),
         problem: Problem::StoreFailing,
         detail: detail.map(Into::into),
     };
-    trial.step(problem("s", Some("disk")), now);
-    trial.step(problem("gone", Some("disk")), now);
-    trial.slot("#");
-    trial.slot("!");
-    trial.restart(vec![threshold(0)], 1, false);
-    assert_eq!(trial.evidence(), '!');
-    let system = |trial: &Trial| -> Vec<String> {
-        let alarms = trial.engine.alarms().into_iter().filter(|one| one.evaluator == SYSTEM);
+    harness.step(problem("s", Some("disk")), now);
+    harness.step(problem("gone", Some("disk")), now);
+    harness.slot("#");
+    harness.slot("!");
+    harness.restart(vec![threshold(0)], 1, false);
+    assert_eq!(harness.evidence(), '!');
+    let system = |harness: &Harness| -> Vec<String> {
+        let alarms = harness.engine.alarms().into_iter().filter(|one| one.evaluator == SYSTEM);
         alarms.map(|one| format!("{} {}", one.labels["instance"], one.labels["problem"])).collect()
     };
-    assert_eq!(system(&trial), ["s store-failing", "s source-down"]);
-    let closed = trial.transitions.last().unwrap();
+    assert_eq!(system(&harness), ["s store-failing", "s source-down"]);
+    let closed = harness.transitions.last().unwrap();
     assert_eq!(
         (closed.change, closed.alarm.reason.as_deref()),
         (Change::Closed, Some("instance removed"))
     );
-    trial.slot(".");
-    assert_eq!(system(&trial), ["s store-failing"]);
-    trial.step(problem("s", None), trial.slot.after(MINUTE));
-    assert_eq!(system(&trial), [""; 0]);
+    harness.slot(".");
+    assert_eq!(system(&harness), ["s store-failing"]);
+    harness.step(problem("s", None), harness.slot.after(MINUTE));
+    assert_eq!(system(&harness), [""; 0]);
 }
 
 #[test]
 fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_a_restart() {
-    let mut trial = Trial::new(vec![threshold(0)]);
-    trial.slot("!");
-    let standings: Vec<_> = trial.stored.rows().collect();
-    let now = trial.slot.before(MINUTE * 60);
+    let mut harness = Harness::new(vec![threshold(0)]);
+    harness.slot("!");
+    let standings: Vec<_> = harness.stored.rows().collect();
+    let now = harness.slot.before(MINUTE * 60);
     let mut engine = Engine::new(vec![timing("s")], vec![threshold(0)], now);
     engine.restore(Past { standings, ..Past::default() }, &["s".to_owned()].into(), now);
     assert_eq!(engine.sources[0].down, Some(now));
@@ -288,8 +288,8 @@ fn an_outage_that_a_clock_ahead_has_stamped_is_one_after_a_restart() {
 
 #[test]
 fn a_row_without_state_or_of_a_later_version_is_still_understood() {
-    let trial = same(&threshold(0), "#", "F");
-    let row = trial.stored.rows().next().unwrap();
+    let harness = same(&threshold(0), "#", "F");
+    let row = harness.stored.rows().next().unwrap();
     let mut value = serde_json::to_value(&row).unwrap();
     value["state"]["later"] = "unknown".into();
     value["state"]["levels"]["critical"]["later"] = 1.into();
@@ -297,9 +297,9 @@ fn a_row_without_state_or_of_a_later_version_is_still_understood() {
     for condition in [Condition::Firing, Condition::Recovering, Condition::Pending] {
         let alarm = AlarmView { condition, ..row.alarm.clone() };
         let bare = Standing { state: None, alarm, ..row.clone() };
-        let mut engine = Engine::new(vec![timing("s")], vec![threshold(5)], trial.slot);
+        let mut engine = Engine::new(vec![timing("s")], vec![threshold(5)], harness.slot);
         let past = Past { standings: vec![bare], ..Past::default() };
-        let effects = engine.restore(past, &["s".to_owned()].into(), trial.slot);
+        let effects = engine.restore(past, &["s".to_owned()].into(), harness.slot);
         assert_eq!(effects.transitions, [], "{condition:?}");
         assert_eq!(engine.alarms().len(), 1, "{condition:?}");
     }
@@ -308,9 +308,9 @@ fn a_row_without_state_or_of_a_later_version_is_still_understood() {
 #[test]
 fn no_occurrence_is_given_again_after_a_restart() {
     let fired = |floor: u32, last: Option<u32>| {
-        let trial = Trial::new(vec![threshold(0)]);
-        let mut engine = trial.engine;
-        let now = trial.slot.after(MINUTE);
+        let harness = Harness::new(vec![threshold(0)]);
+        let mut engine = harness.engine;
+        let now = harness.slot.after(MINUTE);
         let known = same(&threshold(0), "#", "F").stored.rows().next().unwrap().fingerprint;
         let occurrences = last.map(|last| (known, last)).into_iter().collect();
         let past = Past { occurrences, floor, ..Past::default() };
@@ -330,13 +330,13 @@ fn history_fills_windows_and_is_no_evidence_by_itself() {
     let mean = Threshold { over: Some(over), ..threshold(0) };
     // Without history the window is too empty: what fires holds, what does not is late.
     let run = |refilled: bool, slots: &str| {
-        let mut trial = Trial::new(vec![mean.clone()]);
-        "####".chars().for_each(|slot| trial.slot(&slot.to_string()));
-        trial.restart(vec![mean.clone()], 0, refilled);
+        let mut harness = Harness::new(vec![mean.clone()]);
+        "####".chars().for_each(|slot| harness.slot(&slot.to_string()));
+        harness.restart(vec![mean.clone()], 0, refilled);
         let mut seen = String::new();
         for slot in slots.chars() {
-            trial.slot(&slot.to_string());
-            seen.extend([trial.condition(), trial.evidence()]);
+            harness.slot(&slot.to_string());
+            seen.extend([harness.condition(), harness.evidence()]);
         }
         seen
     };
@@ -344,27 +344,27 @@ fn history_fills_windows_and_is_no_evidence_by_itself() {
     assert_eq!(run(true, "#.."), "F=----");
     // History alone judges nothing, raises nothing and says nothing of the source.
     let alarming = Threshold { no_data: NoData { after: None, then: Then::Alarm }, ..mean.clone() };
-    let mut trial = Trial::new(Vec::new());
-    trial.engine = Engine::new(vec![timing("s")], vec![alarming], trial.slot);
-    let now = trial.slot.after(MINUTE);
-    trial.step(Input::SourceDown { source: "s".into(), reason: "refused".into() }, now);
+    let mut harness = Harness::new(Vec::new());
+    harness.engine = Engine::new(vec![timing("s")], vec![alarming], harness.slot);
+    let now = harness.slot.after(MINUTE);
+    harness.step(Input::SourceDown { source: "s".into(), reason: "refused".into() }, now);
     let mut samples = Samples::at(now);
     (0..5).for_each(|ago| samples.push_at(&series(0), 95.0, now.before(MINUTE * ago)));
     samples.push_at(&series(0), 95.0, now.after(MINUTE));
-    trial.step(Input::History { source: "s".into(), samples }, now);
-    assert_eq!(trial.engine.alarms().len(), 1, "the source is still down");
-    assert_eq!(trial.engine.evaluators()[0].judged, 0);
-    (0..9).for_each(|_| trial.slot("x"));
-    assert_eq!((trial.changes().len(), trial.engine.evaluators()[0].series), (0, 0));
-    assert_eq!(trial.engine.evaluators()[0].judged, 9);
+    harness.step(Input::History { source: "s".into(), samples }, now);
+    assert_eq!(harness.engine.alarms().len(), 1, "the source is still down");
+    assert_eq!(harness.engine.evaluators()[0].judged, 0);
+    (0..9).for_each(|_| harness.slot("x"));
+    assert_eq!((harness.changes().len(), harness.engine.evaluators()[0].series), (0, 0));
+    assert_eq!(harness.engine.evaluators()[0].judged, 9);
     // What it says of the future is not believed.
-    let mut trial = same(&threshold(0), ".", "-");
-    let mut samples = Samples::at(trial.slot);
-    samples.push_at(&series(0), 95.0, trial.slot.after(MINUTE));
-    let now = trial.slot.after(Duration::from_secs(2));
-    trial.step(Input::History { source: "s".into(), samples }, now);
-    trial.slot("x");
-    assert_eq!(trial.condition(), '-');
+    let mut harness = same(&threshold(0), ".", "-");
+    let mut samples = Samples::at(harness.slot);
+    samples.push_at(&series(0), 95.0, harness.slot.after(MINUTE));
+    let now = harness.slot.after(Duration::from_secs(2));
+    harness.step(Input::History { source: "s".into(), samples }, now);
+    harness.slot("x");
+    assert_eq!(harness.condition(), '-');
 }
 
 /// A word a slot, and whether the engine is killed after it.
@@ -378,16 +378,16 @@ pub(super) fn with_cuts(
 }
 
 /// What is shown is what is stored, and series are counted as they are.
-pub(super) fn agrees(trial: &Trial) -> Result<(), TestCaseError> {
+pub(super) fn agrees(harness: &Harness) -> Result<(), TestCaseError> {
     let key = |alarm: &AlarmView| {
         let since = (alarm.since, alarm.severity, alarm.condition.as_str());
         (alarm.id.clone(), (alarm.evaluator.clone(), alarm.labels.clone(), since))
     };
-    let shown: BTreeMap<_, _> = trial.engine.alarms().iter().map(key).collect();
-    let rows = trial.stored.rows().filter(|row| row.alarm.condition != Condition::Ok);
+    let shown: BTreeMap<_, _> = harness.engine.alarms().iter().map(key).collect();
+    let rows = harness.stored.rows().filter(|row| row.alarm.condition != Condition::Ok);
     let stored: BTreeMap<_, _> = rows.map(|row| key(&row.alarm)).collect();
     prop_assert_eq!(shown, stored);
-    for evaluator in &trial.engine.evaluators {
+    for evaluator in &harness.engine.evaluators {
         let mut series = evaluator.series();
         prop_assert!(series.all(|(counted, known)| counted == known), "{:?}", evaluator.status());
         let known: usize = evaluator.series().map(|(_, known)| known).sum();
@@ -420,15 +420,15 @@ fn changes_nothing(threshold: Threshold, slots: &[(String, usize)]) -> Result<()
     // With slots of its own, an evaluator may be killed while one waits to be judged.
     let threshold = Threshold { every: None, ..threshold };
     let run = |killed: bool| {
-        let mut trial = Trial::new(vec![threshold.clone()]);
+        let mut harness = Harness::new(vec![threshold.clone()]);
         for (word, cuts) in slots {
-            trial.slot(word);
+            harness.slot(word);
             for _ in 0..if killed { *cuts } else { 0 } {
-                trial.restart(vec![threshold.clone()], 0, true);
+                harness.restart(vec![threshold.clone()], 0, true);
             }
         }
-        trial.slot("#.8");
-        trial
+        harness.slot("#.8");
+        harness
     };
     let (one, other) = (run(false), run(true));
     // What is over or can't be judged shows the value that was judged last or stored last.
@@ -438,12 +438,12 @@ fn changes_nothing(threshold: Threshold, slots: &[(String, usize)]) -> Result<()
         let judged = one.evidence == Evidence::Fresh && !ended && !settled;
         AlarmView { value: one.value.filter(|_| judged), ..one.clone() }
     };
-    let notified = |trial: &Trial| -> Vec<_> {
-        let all = trial.transitions.iter();
+    let notified = |harness: &Harness| -> Vec<_> {
+        let all = harness.transitions.iter();
         all.map(|one| (one.change, one.at, shown(&one.alarm))).collect()
     };
     prop_assert_eq!(notified(&one), notified(&other));
-    let alarms = |trial: &Trial| trial.engine.alarms().iter().map(shown).collect::<Vec<_>>();
+    let alarms = |harness: &Harness| harness.engine.alarms().iter().map(shown).collect::<Vec<_>>();
     prop_assert_eq!(alarms(&one), alarms(&other));
     prop_assert_eq!(one.stored.0.len(), other.stored.0.len());
     Ok(())
@@ -493,46 +493,46 @@ proptest! {
             vec![Threshold { name: "memory".into(), ..other }],
             Vec::new(),
         ];
-        let mut trial = Trial::new(rules[0].clone());
+        let mut harness = Harness::new(rules[0].clone());
         let mut killed = 0;
         for (word, cut) in &slots {
-            trial.slot(word);
-            agrees(&trial)?;
+            harness.slot(word);
+            agrees(&harness)?;
             if *cut {
                 killed += 1;
                 let rules = &rules[if changes == 0 { 0 } else { killed % (changes + 1) }];
-                trial.restart(rules.clone(), down, killed % 2 == 0);
-                agrees(&trial)?;
-                let ended = trial.transitions.iter().filter(|one| one.change.is_end());
+                harness.restart(rules.clone(), down, killed % 2 == 0);
+                agrees(&harness)?;
+                let ended = harness.transitions.iter().filter(|one| one.change.is_end());
                 let ended: Vec<_> = ended.map(|one| one.alarm.id.clone()).collect();
-                let back = trial.engine.alarms().into_iter().find(|one| ended.contains(&one.id));
+                let back = harness.engine.alarms().into_iter().find(|one| ended.contains(&one.id));
                 prop_assert!(back.is_none(), "{:?}", back);
             }
         }
-        told_once(&trial.transitions)?;
+        told_once(&harness.transitions)?;
     }
 }
 
 #[test]
 fn a_firing_alarm_is_not_written_while_only_its_value_changes() {
-    let mut trial = Trial::new(vec![threshold(2)]);
+    let mut harness = Harness::new(vec![threshold(2)]);
     let mut written = Vec::new();
     for value in [95.0, 96.0, 97.0, 98.0, 99.0, 70.0] {
-        trial.slot = trial.slot.after(MINUTE);
-        let samples = Samples::at(trial.slot).with(&series(0), value);
-        let now = trial.slot.after(Duration::from_secs(1));
-        let effects = trial.engine.step(Input::Samples { source: "s".into(), samples }, now);
+        harness.slot = harness.slot.after(MINUTE);
+        let samples = Samples::at(harness.slot).with(&series(0), value);
+        let now = harness.slot.after(Duration::from_secs(1));
+        let effects = harness.engine.step(Input::Samples { source: "s".into(), samples }, now);
         written.push((effects.standings.len(), effects.gone.len()));
     }
     assert_eq!(written, [(1, 0), (1, 0), (1, 0), (0, 0), (0, 0), (2, 0)]);
     // The second row of the last slot is that of its changes, for as long as they count.
     let slots = (0..21).map(|_| {
-        trial.slot = trial.slot.after(MINUTE);
-        let samples = Samples::at(trial.slot).with(&series(0), 70.0);
-        let now = trial.slot.after(Duration::from_secs(1));
-        let effects = trial.engine.step(Input::Samples { source: "s".into(), samples }, now);
+        harness.slot = harness.slot.after(MINUTE);
+        let samples = Samples::at(harness.slot).with(&series(0), 70.0);
+        let now = harness.slot.after(Duration::from_secs(1));
+        let effects = harness.engine.step(Input::Samples { source: "s".into(), samples }, now);
         (effects.standings.len(), effects.gone.len())
     });
     assert_eq!(slots.collect::<Vec<_>>(), [vec![(0, 0); 19], vec![(0, 1), (0, 0)]].concat());
-    assert!(trial.engine.alarms().iter().all(|alarm| alarm.evaluator != SYSTEM));
+    assert!(harness.engine.alarms().iter().all(|alarm| alarm.evaluator != SYSTEM));
 }

@@ -57,7 +57,7 @@ pub(in crate::engine) struct Identity {
 
 /// What a slot did to an alarm.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::engine) struct Turn {
+pub(in crate::engine) struct Judgement {
     /// How it changed, and the severity that it had before, or has now.
     pub(in crate::engine) changed: Option<(Change, Severity)>,
     /// Whether it begins to flap, or settles.
@@ -171,7 +171,12 @@ impl Identity {
 
     /// Judges a slot whose sources have said everything; what would fire waits unless it `may`.
     /// Series that are let go of join `gone`.
-    pub(super) fn judge(&mut self, slot: &Slot<'_>, may: bool, gone: &mut Vec<Member>) -> Turn {
+    pub(super) fn judge(
+        &mut self,
+        slot: &Slot<'_>,
+        may: bool,
+        gone: &mut Vec<Member>,
+    ) -> Judgement {
         let before = self.severity();
         self.updated = slot.at;
         self.ending = Ending::Cleared;
@@ -194,13 +199,13 @@ impl Identity {
             }
             self.waits = true;
         }
-        self.turn(slot, before)
+        self.judgement(slot, before)
     }
 
     /// Lets one that waits fire.
-    pub(super) fn let_fire(&mut self, slot: &Slot<'_>) -> Turn {
+    pub(super) fn let_fire(&mut self, slot: &Slot<'_>) -> Judgement {
         self.waits = false;
-        self.turn(slot, None)
+        self.judgement(slot, None)
     }
 
     /// Whether it would fire if there were fewer.
@@ -214,7 +219,7 @@ impl Identity {
     }
 
     /// What has become of it since it fired with the severity `before`.
-    fn turn(&mut self, slot: &Slot<'_>, before: Option<Severity>) -> Turn {
+    fn judgement(&mut self, slot: &Slot<'_>, before: Option<Severity>) -> Judgement {
         let changed = match (before, self.severity()) {
             (None, Some(after)) => Some((Change::Fired, after)),
             (Some(before), None) => Some((Change::Resolved, before)),
@@ -227,7 +232,7 @@ impl Identity {
         }
         let edge = matches!(changed, Some((Change::Fired | Change::Resolved, _)));
         let flapping = self.flaps.judge(edge, slot.at, slot.threshold.flap.as_ref(), slot.every);
-        Turn { changed, flapping }
+        Judgement { changed, flapping }
     }
 
     /// Whether nothing is left to remember: it is ok, has not changed of late, and no series of it

@@ -59,19 +59,19 @@ mod tests {
     use super::*;
     use crate::engine::{
         CLOCK, Input, SYSTEM,
-        tests::harness::{MINUTE, Trial, series, threshold},
+        tests::harness::{Harness, MINUTE, series, threshold},
         threshold::rule::{NoData, Then, Threshold},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
 
     /// What system alarms did, and why; without those of the clock.
-    fn system(trial: &Trial) -> Vec<String> {
-        reported(trial, |instance| instance != CLOCK)
+    fn system(harness: &Harness) -> Vec<String> {
+        reported(harness, |instance| instance != CLOCK)
     }
 
-    fn reported(trial: &Trial, is: impl Fn(&str) -> bool) -> Vec<String> {
-        let own = trial.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
+    fn reported(harness: &Harness, is: impl Fn(&str) -> bool) -> Vec<String> {
+        let own = harness.transitions.iter().filter(|one| one.alarm.evaluator == SYSTEM);
         let own = own.filter(|one| is(&one.alarm.labels["instance"]));
         let reported = own.map(|one| {
             let labels = ["instance", "problem"].map(|name| one.alarm.labels[name].as_str());
@@ -87,41 +87,41 @@ mod tests {
 
     #[test]
     fn slots_that_are_missed_through_overload_are_an_alarm_until_ten_were_judged_in_a_row() {
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slot(".");
-        let first = trial.slot;
-        trial.slot = trial.slot.after(MINUTE * 60);
-        let now = trial.slot.after(SECOND);
-        let samples = Samples::at(trial.slot).with(&series(0), 10.0);
-        let effects = trial.engine.step(Input::Samples { source: "s".into(), samples }, now);
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slot(".");
+        let first = harness.slot;
+        harness.slot = harness.slot.after(MINUTE * 60);
+        let now = harness.slot.after(SECOND);
+        let samples = Samples::at(harness.slot).with(&series(0), 10.0);
+        let effects = harness.engine.step(Input::Samples { source: "s".into(), samples }, now);
         assert_eq!(effects.transitions.len(), 1);
-        trial.transitions.extend(effects.transitions);
-        let missed = trial.engine.evaluators()[0].missed;
+        harness.transitions.extend(effects.transitions);
+        let missed = harness.engine.evaluators()[0].missed;
         let since = jiff::Timestamp::from_millisecond(first.after(MINUTE).millis()).unwrap();
         let expected = format!(
             "Fired cpu slots-missed: {missed} slots were missed since {since}: the machine is too slow"
         );
-        assert_eq!((system(&trial), missed), (vec![expected], 57));
+        assert_eq!((system(&harness), missed), (vec![expected], 57));
         // Three slots had waited and were judged at once.
         for judged in 3..10 {
-            assert_eq!(system(&trial).len(), 1, "{judged}");
-            trial.slot(".");
+            assert_eq!(system(&harness).len(), 1, "{judged}");
+            harness.slot(".");
         }
-        assert_eq!(system(&trial)[1], "Resolved cpu slots-missed: cleared");
+        assert_eq!(system(&harness)[1], "Resolved cpu slots-missed: cleared");
     }
 
     #[test]
     fn what_an_earlier_run_told_of_ends_as_well() {
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slot(".");
-        trial.slot = trial.slot.after(MINUTE * 60);
-        let now = trial.slot.after(SECOND);
-        trial.step_at_once(Input::Tick, now);
-        trial.restart(vec![threshold(0)], 0, false);
-        (0..9).for_each(|_| trial.slot("."));
-        assert_eq!(system(&trial).len(), 1);
-        trial.slot(".");
-        assert_eq!(system(&trial).len(), 2);
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slot(".");
+        harness.slot = harness.slot.after(MINUTE * 60);
+        let now = harness.slot.after(SECOND);
+        harness.step_at_once(Input::Tick, now);
+        harness.restart(vec![threshold(0)], 0, false);
+        (0..9).for_each(|_| harness.slot("."));
+        assert_eq!(system(&harness).len(), 1);
+        harness.slot(".");
+        assert_eq!(system(&harness).len(), 2);
     }
 
     #[test]
@@ -149,11 +149,11 @@ mod tests {
     }
 
     /// The clock reads that many seconds more, or less, a second after the last slot.
-    fn jump(trial: &mut Trial, seconds: i64) {
-        let from = trial.slot.after(SECOND);
+    fn jump(harness: &mut Harness, seconds: i64) {
+        let from = harness.slot.after(SECOND);
         let now = Timestamp::from_nanos(from.nanos() + seconds * 1_000_000_000);
-        trial.step_at_once(Input::Jumped { from }, now);
-        trial.slot = crate::engine::series::slot::Slots::of("s", MINUTE).last(now);
+        harness.step_at_once(Input::Jumped { from }, now);
+        harness.slot = crate::engine::series::slot::Slots::of("s", MINUTE).last(now);
     }
 
     #[test]
@@ -165,29 +165,29 @@ mod tests {
             let no_data = NoData { after: None, then };
             let alarming = |minutes| vec![Threshold { no_data, ..threshold(minutes) }];
             // Silence: neither what the machine slept through nor an hour of the clock is one.
-            let mut trial = Trial::new(alarming(0));
-            trial.slots("...");
-            jump(&mut trial, seconds);
-            trial.slots("xx..");
-            assert_eq!((trial.changes(), system(&trial)), (vec![], vec![]), "{seconds}");
+            let mut harness = Harness::new(alarming(0));
+            harness.slots("...");
+            jump(&mut harness, seconds);
+            harness.slots("xx..");
+            assert_eq!((harness.changes(), system(&harness)), (vec![], vec![]), "{seconds}");
             // For: it was held for two minutes before and must be for three after.
-            let mut trial = Trial::new(alarming(5));
-            trial.slots("###");
-            jump(&mut trial, seconds);
-            trial.slots("###");
-            assert_eq!((trial.condition(), system(&trial)), ('p', vec![]), "{seconds}");
-            trial.slots("###");
-            assert_eq!((trial.condition(), system(&trial)), ('F', vec![]), "{seconds}");
+            let mut harness = Harness::new(alarming(5));
+            harness.slots("###");
+            jump(&mut harness, seconds);
+            harness.slots("###");
+            assert_eq!((harness.condition(), system(&harness)), ('p', vec![]), "{seconds}");
+            harness.slots("###");
+            assert_eq!((harness.condition(), system(&harness)), ('F', vec![]), "{seconds}");
         }
     }
 
     #[test]
     fn a_jump_is_an_alarm_until_the_clock_has_run_on_for_a_minute() {
         for (seconds, way) in [(3600, "ahead"), (-3600, "back"), (59, "ahead")] {
-            let mut trial = Trial::new(vec![threshold(0)]);
-            trial.slot(".");
-            let from = trial.slot.after(SECOND);
-            jump(&mut trial, seconds);
+            let mut harness = Harness::new(vec![threshold(0)]);
+            harness.slot(".");
+            let from = harness.slot.after(SECOND);
+            jump(&mut harness, seconds);
             let (from, to) = (from, Timestamp::from_nanos(from.nanos() + seconds * 1_000_000_000));
             let by = Duration::from_secs(seconds.unsigned_abs());
             let [from, until] = [from, to].map(crate::engine::time_in_words);
@@ -195,39 +195,39 @@ mod tests {
                 "Fired clock clock-jumped: the clock went {way} by {by:?}, from {from} to {until}: it \
                  was set, or the machine was suspended"
             );
-            let all = |trial: &Trial| reported(trial, |instance| instance == CLOCK);
-            assert_eq!(all(&trial), [fired.as_str()]);
-            trial.step_at_once(Input::Tick, to.after(SECOND * 59));
-            assert_eq!(all(&trial).len(), 1);
-            assert!(trial.engine.next_due().is_some_and(|due| due <= to.after(MINUTE)));
-            trial.step_at_once(Input::Tick, to.after(MINUTE));
-            assert_eq!(all(&trial)[1], "Resolved clock clock-jumped: cleared");
+            let all = |harness: &Harness| reported(harness, |instance| instance == CLOCK);
+            assert_eq!(all(&harness), [fired.as_str()]);
+            harness.step_at_once(Input::Tick, to.after(SECOND * 59));
+            assert_eq!(all(&harness).len(), 1);
+            assert!(harness.engine.next_due().is_some_and(|due| due <= to.after(MINUTE)));
+            harness.step_at_once(Input::Tick, to.after(MINUTE));
+            assert_eq!(all(&harness)[1], "Resolved clock clock-jumped: cleared");
         }
     }
 
     #[test]
     fn at_the_end_of_all_time_nothing_spins() {
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slots("..");
-        let (end, back) = (Timestamp::from_nanos(i64::MAX), trial.slot.after(SECOND));
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slots("..");
+        let (end, back) = (Timestamp::from_nanos(i64::MAX), harness.slot.after(SECOND));
         // As its thread has it: told of the jump, and again in the same moment.
         for (from, now) in [(back, end), (end, end), (end, back)] {
-            trial.engine.step(Input::Jumped { from }, now);
-            trial.engine.step(Input::Tick, now);
+            harness.engine.step(Input::Jumped { from }, now);
+            harness.engine.step(Input::Tick, now);
         }
-        trial.slot("#");
-        assert_eq!(trial.condition(), 'F');
+        harness.slot("#");
+        assert_eq!(harness.condition(), 'F');
     }
 
     #[test]
     fn slots_within_a_jump_are_counted_as_missed() {
-        let mut trial = Trial::new(vec![threshold(0)]);
-        trial.slots("..");
-        jump(&mut trial, 3600);
-        let status = &trial.engine.evaluators()[0];
+        let mut harness = Harness::new(vec![threshold(0)]);
+        harness.slots("..");
+        jump(&mut harness, 3600);
+        let status = &harness.engine.evaluators()[0];
         assert_eq!((status.judged, status.late, status.missed), (2, 0, 60));
-        trial.slot(".");
-        let status = &trial.engine.evaluators()[0];
+        harness.slot(".");
+        let status = &harness.engine.evaluators()[0];
         assert_eq!((status.judged, status.late, status.missed), (3, 0, 60));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     AppendError, Closed, QueueError, Receipt,
-    consumer::{Entry, Place, Resumed},
+    consumer::{Place, QueuedBatch, Resumed},
     dead::{Dead, Item},
     rows::Body,
 };
@@ -75,7 +75,7 @@ pub struct Next {
     /// Records at which to stop; at least one batch is given.
     pub max_records: usize,
     /// Where they go.
-    pub reply: Reply<Result<Vec<Entry>, QueueError>>,
+    pub reply: Reply<Result<Vec<QueuedBatch>, QueueError>>,
 }
 
 /// The sending half.

@@ -24,7 +24,7 @@ pub enum Place {
 
 /// A batch that was handed out.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct QueuedBatch {
     /// To say [`Consumer::done`] of.
     pub place: Place,
     /// The sequence that it was appended under, of a redriven item as well: with the queue's id
@@ -56,7 +56,7 @@ pub struct Consumer {
     line: Line,
     fresh: bool,
     /// An answer that was asked for and not yet taken: a caller may give up waiting.
-    pending: Option<oneshot::Receiver<Result<Vec<Entry>, QueueError>>>,
+    pending: Option<oneshot::Receiver<Result<Vec<QueuedBatch>, QueueError>>>,
 }
 
 impl Consumer {
@@ -72,7 +72,7 @@ impl Consumer {
     /// Waits until there is a batch that it was not given yet. Gives that one and more up to
     /// `max_records` or 8 MiB together; redriven items come first. No batch is lost if the wait is
     /// given up.
-    pub async fn next(&mut self, max_records: usize) -> Result<Vec<Entry>, QueueError> {
+    pub async fn next(&mut self, max_records: usize) -> Result<Vec<QueuedBatch>, QueueError> {
         let pending = if let Some(pending) = &mut self.pending {
             pending
         } else {
@@ -103,7 +103,7 @@ impl Consumer {
     /// after the commit; the entry itself is still to be done.
     pub async fn dead(
         &self,
-        entry: &Entry,
+        entry: &QueuedBatch,
         rejected: Vec<(usize, String)>,
     ) -> Result<(), QueueError> {
         let items = rejected.into_iter().filter_map(|(index, reason)| {

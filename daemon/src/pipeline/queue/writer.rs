@@ -63,7 +63,7 @@ enum Written {
 
 /// What one turn has to do.
 #[derive(Default)]
-struct Turn {
+struct Round {
     writes: Vec<Write>,
     lists: Vec<(usize, Reply<DeadList>)>,
     closing: Option<Closing>,
@@ -105,20 +105,20 @@ impl Writer {
     /// Works until told to close, or until nobody can ask any more.
     pub fn run(mut self, inbox: &Receiver<Order>) {
         loop {
-            let mut turn = Turn::default();
+            let mut round = Round::default();
             let mut places = Vec::new();
             match self.wait(inbox) {
                 Ok(order) => {
                     let waiting = inbox.try_iter().take(COMMANDS - 1);
                     for Order { command, place } in std::iter::once(order).chain(waiting) {
                         places.push(place);
-                        self.sort(command, &mut turn);
+                        self.sort(command, &mut round);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => turn.closing = Some(Closing::Left),
+                Err(RecvTimeoutError::Disconnected) => round.closing = Some(Closing::Left),
             }
-            let closing = self.turn(turn);
+            let closing = self.round(round);
             drop(places);
             if let Some(closing) = closing {
                 self.end();
@@ -144,9 +144,9 @@ impl Writer {
     }
 
     /// Does at once what needs no commit.
-    fn sort(&mut self, command: Command, turn: &mut Turn) {
+    fn sort(&mut self, command: Command, round: &mut Round) {
         match command {
-            Command::Write(write) => turn.writes.push(write),
+            Command::Write(write) => round.writes.push(write),
             Command::Next(next) => {
                 if next.fresh {
                     self.afresh(&next.consumer);
@@ -168,8 +168,8 @@ impl Writer {
                 // Whoever asked may have gone.
                 drop(reply.send(resumed));
             }
-            Command::Dead(limit, reply) => turn.lists.push((limit, reply)),
-            Command::Close(reply) => turn.closing = Some(Closing::Requested(reply)),
+            Command::Dead(limit, reply) => round.lists.push((limit, reply)),
+            Command::Close(reply) => round.closing = Some(Closing::Requested(reply)),
             #[cfg(test)]
             Command::Pragma(text, reply) => {
                 self.connection.execute_batch(text).unwrap();
@@ -178,13 +178,13 @@ impl Writer {
         }
     }
 
-    fn turn(&mut self, turn: Turn) -> Option<Closing> {
+    fn round(&mut self, round: Round) -> Option<Closing> {
         self.publish_floor();
         let is_behind = self.is_behind();
         let since = is_behind.then(|| *self.behind_since.get_or_insert_with(monotonic));
         let due = since.is_some_and(|since| monotonic().saturating_duration_since(since) >= BEHIND);
-        if !turn.writes.is_empty() || due || is_behind && turn.closing.is_some() {
-            self.write(turn.writes);
+        if !round.writes.is_empty() || due || is_behind && round.closing.is_some() {
+            self.write(round.writes);
         }
         if self.commits >= COMMITS {
             self.commits = 0;
@@ -204,12 +204,12 @@ impl Writer {
             // If it has gone, the one that comes after it starts at the cursor.
             drop(next.reply.send(entries));
         }
-        for (limit, reply) in turn.lists {
+        for (limit, reply) in round.lists {
             let list = dead::list(&self.connection, limit).map_err(|error| disk(&error).into());
             // Whoever asked may have gone.
             drop(reply.send(list));
         }
-        turn.closing
+        round.closing
     }
 
     fn is_behind(&self) -> bool {

@@ -77,7 +77,7 @@ impl Retries {
         }
         let oldest = self.0.values().min_by_key(|waiting| waiting.since);
         if let Some(reason) =
-            again(outcome, offered.count).filter(|_| !took(outcome, offered.count))
+            again(outcome, offered.count).filter(|_| !is_taken(outcome, offered.count))
         {
             let waits = oldest.map_or_else(String::new, |oldest| waits(oldest.since));
             let cause = format!("not delivered now: {reason}{waits}");
@@ -145,7 +145,7 @@ fn again(outcome: &Outcome, count: usize) -> Option<&str> {
 }
 
 /// Whether any item was taken, or will never be: the sink got on.
-fn took(outcome: &Outcome, count: usize) -> bool {
+fn is_taken(outcome: &Outcome, count: usize) -> bool {
     let is_done =
         |verdict: &Verdict| matches!(verdict, Verdict::Delivered | Verdict::Rejected { .. });
     let default = is_default_used(outcome, count) && is_done(&outcome.verdict);

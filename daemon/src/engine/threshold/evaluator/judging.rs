@@ -18,7 +18,7 @@ use crate::engine::{
     system::Problem,
     threshold::{
         evidence::Evidence,
-        identity::{Identity, Turn},
+        identity::{Identity, Judgement},
         member::{Member, Slot},
     },
 };
@@ -39,7 +39,7 @@ struct Changed {
     fingerprint: Fingerprint,
     labels: Labels,
     before: Kept,
-    turn: Turn,
+    judgement: Judgement,
 }
 
 impl Evaluator {
@@ -110,13 +110,13 @@ impl Evaluator {
             let numbers = identity.numbers.clone();
             let slot = slot.under(numbers.as_deref());
             let before = identity.kept(slot.threshold);
-            let turn = identity.judge(&slot, roomy, gone);
+            let judgement = identity.judge(&slot, roomy, gone);
             self.status.errors += u64::from(identity.evidence == Evidence::EvaluationError);
             firing += usize::from(identity.severity().is_some());
             waiting |= identity.waits();
-            if must_record(slot.threshold, identity, before, turn) {
+            if must_record(slot.threshold, identity, before, judgement) {
                 let (fingerprint, labels) = (identity.fingerprint, labels.clone());
-                changed.push(Changed { fingerprint, labels, before, turn });
+                changed.push(Changed { fingerprint, labels, before, judgement });
             }
             identity.is_over()
         };
@@ -126,9 +126,9 @@ impl Evaluator {
                 let numbers = identity.numbers.clone();
                 let slot = slot.under(numbers.as_deref());
                 let before = identity.kept(slot.threshold);
-                let turn = identity.let_fire(&slot);
+                let judgement = identity.let_fire(&slot);
                 let (fingerprint, labels) = (identity.fingerprint, labels.clone());
-                changed.push(Changed { fingerprint, labels, before, turn });
+                changed.push(Changed { fingerprint, labels, before, judgement });
             }
         }
         // Of one that is there twice the later is recorded later.
@@ -149,12 +149,12 @@ impl Evaluator {
         changes: &mut Changes,
         gone: &mut Vec<Member>,
     ) -> Progress {
-        for Changed { labels, before, turn, .. } in judged.changed.by_ref() {
+        for Changed { labels, before, judgement, .. } in judged.changed.by_ref() {
             let identity = judged.over.get_mut(&labels).or(self.identities.get_mut(&labels));
             let Some(identity) = identity else { continue };
             let numbers = identity.numbers.clone();
             let threshold = numbers.as_deref().unwrap_or(&self.threshold);
-            record((threshold, judged.at), &labels, identity, before, turn, changes);
+            record((threshold, judged.at), &labels, identity, before, judgement, changes);
             if changes.is_full() {
                 return Progress::More;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use haetae_plugin::{Severity, Timestamp};
 
-use super::{Awaited, Ending, Identity, Turn};
+use super::{Awaited, Ending, Identity, Judgement};
 use crate::engine::{
     alarm::{
         flap::Flaps,
@@ -48,8 +48,8 @@ impl Identity {
         if turned.is_some() {
             (self.updated, self.ending) = (now, Ending::RuleChanged);
         }
-        let turn = Turn { changed: turned, flapping: None };
-        record((after, now), labels, self, stored, turn, changes);
+        let judgement = Judgement { changed: turned, flapping: None };
+        record((after, now), labels, self, stored, judgement, changes);
         // Which numbers an alarm is judged by is a part of what is known of it.
         if before.judged_by != after.judged_by && self.kept(after) != Kept::default() {
             changes.store(self.standing(after, labels));

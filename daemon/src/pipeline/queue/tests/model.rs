@@ -54,7 +54,7 @@ struct Model {
     given: i64,
 }
 
-struct Trial {
+struct Run {
     runtime: Runtime,
     directory: TempDir,
     queue: Queue,
@@ -73,7 +73,7 @@ fn open(directory: &Path) -> (Queue, Vec<Consumer>) {
     (queue, consumers)
 }
 
-impl Trial {
+impl Run {
     fn new() -> Self {
         let runtime = Builder::new_current_thread().build().unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -191,7 +191,7 @@ proptest! {
 
     #[test]
     fn nothing_acknowledged_is_lost_and_all_comes_in_order(steps in vec(any_step(), 1..60)) {
-        let mut trial = Trial::new();
+        let mut trial = Run::new();
         for step in steps {
             trial.step(step);
         }

@@ -4,7 +4,7 @@ use super::Writer;
 use crate::pipeline::queue::{
     DamagedBatch, Place, QueueError, Resumed,
     command::Next,
-    consumer::Entry,
+    consumer::QueuedBatch,
     dead,
     ledger::Weight,
     rows::{self, disk},
@@ -15,7 +15,7 @@ const ANSWER: usize = 8 << 20;
 
 impl Writer {
     /// What there is for those that wait; for whom there is nothing waits on.
-    pub(super) fn give(&mut self) -> Vec<(Next, Result<Vec<Entry>, QueueError>)> {
+    pub(super) fn give(&mut self) -> Vec<(Next, Result<Vec<QueuedBatch>, QueueError>)> {
         let mut given = Vec::new();
         for next in std::mem::take(&mut self.waiting) {
             match self.gather(&next) {
@@ -28,7 +28,7 @@ impl Writer {
     }
 
     /// What is handed out is never lost to an error that comes after it.
-    fn gather(&mut self, next: &Next) -> rusqlite::Result<Vec<Entry>> {
+    fn gather(&mut self, next: &Next) -> rusqlite::Result<Vec<QueuedBatch>> {
         let mut entries = Vec::new();
         let gathered = self
             .gather_redriven(next, &mut entries)
@@ -37,7 +37,11 @@ impl Writer {
         Ok(entries)
     }
 
-    fn gather_redriven(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+    fn gather_redriven(
+        &mut self,
+        next: &Next,
+        entries: &mut Vec<QueuedBatch>,
+    ) -> rusqlite::Result<()> {
         let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
         while entries.len() < next.max_records.max(1) {
             let Some(&id) = follower.redriven.first() else { break };
@@ -47,12 +51,22 @@ impl Writer {
             // One that cannot be read stays where it is listed.
             let Ok(batch) = dead.batch else { continue };
             let (place, time) = (Place::Dead(id), dead.time);
-            entries.push(Entry { place, sequence: dead.sequence, first: dead.index, time, batch });
+            entries.push(QueuedBatch {
+                place,
+                sequence: dead.sequence,
+                first: dead.index,
+                time,
+                batch,
+            });
         }
         Ok(())
     }
 
-    fn gather_batches(&mut self, next: &Next, entries: &mut Vec<Entry>) -> rusqlite::Result<()> {
+    fn gather_batches(
+        &mut self,
+        next: &Next,
+        entries: &mut Vec<QueuedBatch>,
+    ) -> rusqlite::Result<()> {
         let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
         let (mut records, mut bytes) = (entries.len(), 0);
         while let Some((sequence, weight)) = rows::first(&self.connection, follower.given)? {
@@ -66,7 +80,13 @@ impl Writer {
                 Ok(batch) => {
                     follower.give(sequence, stored.records);
                     let place = Place::Batch(sequence);
-                    entries.push(Entry { place, sequence, first: 0, time: stored.time, batch });
+                    entries.push(QueuedBatch {
+                        place,
+                        sequence,
+                        first: 0,
+                        time: stored.time,
+                        batch,
+                    });
                 }
                 Err(unreadable) => {
                     follower.pass(sequence, weight.records);

@@ -15,7 +15,7 @@ const TERMINAL: Duration = Duration::from_millis(200);
 const LOG: Duration = Duration::from_secs(5);
 
 /// Tells how far it is.
-pub(super) struct Pace {
+pub(super) struct ProgressLine {
     range: Range,
     begun: Instant,
     shown: Option<Instant>,
@@ -25,7 +25,7 @@ pub(super) struct Pace {
     recorded: Progress,
 }
 
-impl Pace {
+impl ProgressLine {
     pub(super) fn new(range: Range, quiet: bool) -> Self {
         let terminal = io::stderr().is_terminal();
         let (begun, recorded) = (clock::monotonic(), Progress::default());
@@ -85,16 +85,16 @@ mod tests {
     #[test]
     fn what_is_left_follows_from_what_was_asked() {
         let at = Timestamp::from_seconds;
-        let mut pace = Pace::new(Range { from: at(0), to: at(1000) }, true);
+        let mut progress_line = ProgressLine::new(Range { from: at(0), to: at(1000) }, true);
         let recorded = Progress { until: at(500), points: 50, recorded: 50, series: 2 };
-        pace.show(recorded);
+        progress_line.show(recorded);
         assert_eq!(
-            pace.line(recorded, Duration::from_secs(9)),
+            progress_line.line(recorded, Duration::from_secs(9)),
             " 50 %  2 series  50 points, recorded before"
         );
         let asked = Progress { until: at(600), points: 70, ..recorded };
         assert_eq!(
-            pace.line(asked, Duration::from_secs(10)),
+            progress_line.line(asked, Duration::from_secs(10)),
             " 60 %  2 series  70 points  2 points/s  40s left"
         );
     }

@@ -22,7 +22,7 @@ pub struct Expected {
 
 /// What a sink was told, or why not.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Heard {
+pub(super) struct Notified {
     pub(super) at: Duration,
     pub(super) sink: String,
     pub(super) why: String,
@@ -45,14 +45,14 @@ pub enum Line {
 
 /// How a scenario went.
 #[derive(Clone, Debug)]
-pub struct Played {
+pub struct RunReport {
     /// In the order of time; what was withheld is among it only if it was expected.
     pub lines: Vec<Line>,
     /// What was withheld and asked for by nobody, for whoever looks for a cause.
     pub withheld: Vec<String>,
 }
 
-impl Played {
+impl RunReport {
     /// Whether all that was expected happened, and no sink was told anything else.
     pub fn passed(&self) -> bool {
         self.lines.iter().all(|line| matches!(line, Line::Met(_)))
@@ -86,7 +86,7 @@ impl Expected {
         Ok(Self { place, sink, why, withheld, from: read(from)?, until: read(until)?, labels })
     }
 
-    fn fits(&self, heard: &Heard) -> bool {
+    fn fits(&self, heard: &Notified) -> bool {
         let has = |labels: &BTreeMap<String, String>| {
             self.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
         };
@@ -108,7 +108,7 @@ impl Expected {
     }
 }
 
-impl Heard {
+impl Notified {
     fn shown(&self) -> String {
         let withheld = if self.withheld { "withheld " } else { "" };
         let shown: Vec<_> = self.alarms.iter().take(3).map(labels).collect();
@@ -122,7 +122,7 @@ impl Heard {
 }
 
 /// Compares. Each notice needs an expectation of its own; the narrower ones choose first.
-pub(super) fn judge(expected: &[Expected], heard: &[Heard]) -> Played {
+pub(super) fn judge(expected: &[Expected], heard: &[Notified]) -> RunReport {
     let mut order: Vec<_> = expected.iter().collect();
     order.sort_by_key(|one| (one.until.saturating_sub(one.from), usize::MAX - one.labels.len()));
     let mut free: Vec<_> = heard.iter().collect();
@@ -139,9 +139,9 @@ pub(super) fn judge(expected: &[Expected], heard: &[Heard]) -> Played {
     let (withheld, told): (Vec<_>, Vec<_>) = free.into_iter().partition(|heard| heard.withheld);
     lines.extend(told.into_iter().map(|heard| (heard.at, Line::Unexpected(heard.shown()))));
     lines.sort_by_key(|(at, _)| *at);
-    Played {
+    RunReport {
         lines: lines.into_iter().map(|(_, line)| line).collect(),
-        withheld: withheld.into_iter().map(Heard::shown).collect(),
+        withheld: withheld.into_iter().map(Notified::shown).collect(),
     }
 }
 
