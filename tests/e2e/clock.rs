@@ -1,11 +1,5 @@
 //! A wall clock that is set while the daemon runs: it goes on at once, says so, and does not spin.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test; JSON that is missing reads as null"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     fs, thread,

@@ -1,12 +1,6 @@
 //! The daemon in its surroundings: who connects and holds on, what its socket replaces, and a state
 //! directory that goes.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     fs,

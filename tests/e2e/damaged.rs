@@ -1,11 +1,4 @@
 //! Libraries that are damaged where no check of a file sees it: whoever opens one says so and lives.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{
     fs,

@@ -1,11 +1,5 @@
 //! Delivery end to end: dead letters and what people do with them, giving up, repeats, a sink that is
 //! down beside others, care of the store while the daemon runs.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{fs, process::Command, time::Duration};
 

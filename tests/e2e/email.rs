@@ -1,10 +1,4 @@
 //! Alarms as mail, to real servers: Postfix, and aiosmtpd with its logins and certificates.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{fs, time::Duration};
 

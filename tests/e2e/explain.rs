@@ -1,12 +1,5 @@
 //! `haetae explain` of a running daemon: each reason why a sink was told of an alarm or was not, with
 //! the line of the configuration or the person that is the cause.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{fs, time::Duration};
 

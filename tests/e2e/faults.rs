@@ -1,11 +1,4 @@
 //! Faulty plugins and files that are none: the daemon goes on and names each, its cause and cure.
-#![allow(
-    clippy::expect_used,
-    clippy::format_push_string,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{fs, path::Path, time::Duration};
 

@@ -1,12 +1,5 @@
 //! What the daemon says of itself while its PostgreSQL is not there: at the start, and later.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     io::{Read, Write},

@@ -1,16 +1,6 @@
 //! kill -9 during a stream of log lines: count, absence and new value lose and repeat no alarm, and
 //! what was counted is what another count of the same stream says.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 mod kept;
 mod reckoning;

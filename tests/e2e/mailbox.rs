@@ -1,11 +1,6 @@
 //! The whole way on real servers: this machine's samples go to InfluxDB, come back by InfluxQL, are
 //! judged under real load, and a mail is in the mailbox; its end answers it.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test, with the test's own clock"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::time::Duration;
 

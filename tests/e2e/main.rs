@@ -1,12 +1,13 @@
 //! End to end: what needs the built program, a script and at most a light server is one binary, a file a subject.
 #![allow(
-    dead_code,
     unreachable_pub,
-    clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::format_push_string,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unwrap_used,
     reason = "tests; an index into JSON that is missing reads as null; some print what they saw"
 )]
 

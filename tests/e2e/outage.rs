@@ -1,14 +1,7 @@
 //! Servers that are away for a while: what is told of it, and what is not.
 //!
 //! `HAETAE_TEST_OUTAGE` is how many real seconds that is; `make soak` takes minutes.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; JSON that is missing reads as null"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     fs,

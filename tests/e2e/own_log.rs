@@ -1,9 +1,4 @@
 //! The daemon's own log, where stderr takes nothing: it goes on, and says how many lines are gone.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test; JSON that is missing reads as null"
-)]
 
 use std::{
     fs::{File, OpenOptions},

@@ -1,11 +1,5 @@
 //! Pauses that a peer asks for: shown, kept, and not made longer.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test, with the test's own clock"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     io::{BufRead, BufReader, Write},

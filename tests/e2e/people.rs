@@ -1,13 +1,5 @@
 //! What people do, through the command line of a running daemon: acknowledge, silence, many at
 //! once, and what the journal says of it after a restart.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::time::Duration;
 

@@ -1,12 +1,6 @@
 //! What changed while the daemon was down: a rule or a sink that is gone, a value that cleared, a
 //! pending alarm that goes on.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test with the test's own clock; an index into JSON that is missing reads as null"
-)]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     fs, thread,

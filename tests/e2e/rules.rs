@@ -1,11 +1,4 @@
 //! `haetae test`: rule tests beside the rule, as a person and as a program see them.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test"
-)]
 
 use std::fs;
 

@@ -1,11 +1,4 @@
 //! Scenarios: the whole way from series to sinks in virtual time, through `haetae test --scenario`.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test"
-)]
 
 use std::{fs, process::Output};
 

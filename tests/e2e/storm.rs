@@ -1,11 +1,5 @@
 //! Storms: ten thousand alarms in a minute are few notices and no alarm is forgotten; a sink that is
 //! slower than its groups change still gets everything; one that rejects has its fallback told.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 

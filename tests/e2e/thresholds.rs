@@ -1,12 +1,5 @@
 //! Thresholds, through the command line and the API of a running daemon: set, foreseen, refused,
 //! removed, and in force after a kill.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{
     io::{Read, Write},

@@ -1,10 +1,5 @@
 //! The unit of systemd: it is valid, and by its rules the daemon comes back however it ended, but not
 //! after a stop or a bad configuration.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
 
 use std::{
     fs,

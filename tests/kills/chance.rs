@@ -1,4 +1,5 @@
 //! Chance that can be had again: a generator from a seed.
+#![allow(dead_code, clippy::disallowed_methods, reason = "each test uses a part of it")]
 
 use std::time::{Duration, SystemTime};
 
