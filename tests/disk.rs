@@ -31,7 +31,7 @@ use image::Mounted;
 use pipeline::DATABASE;
 use serde_json::Value;
 use servers::influx::Influx;
-use support::{Daemon, Home, within};
+use support::{Daemon, Home, LEVELS, SAMPLES, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -53,7 +53,7 @@ plugin = "file"
 group_by = "alarm"
 group_wait = "0s"
 group_interval = "0s"
-path = "PATH"
+path = "HOME/told.jsonl"
 inputs = ["memory"]
 "#;
 
@@ -62,16 +62,8 @@ const MEBIBYTES: u64 = 192;
 
 fn home(influx: &Influx) -> Home {
     let home = Home::with_plugins(&["numbered", "influx", "demo", "file"]);
-    let told = home.path("told.jsonl").display().to_string();
-    pipeline::configure(&home, influx, &ALARMS.replace("PATH", &told));
+    pipeline::configure(&home, influx, ALARMS);
     home
-}
-
-/// The notifications so far.
-fn told(home: &Home) -> Vec<Value> {
-    let text = fs::read_to_string(home.path("told.jsonl")).unwrap_or_default();
-    let whole = text.lines().filter(|line| line.ends_with('}'));
-    whole.map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
 /// The notifications about a problem of haetae itself.
@@ -83,7 +75,7 @@ fn about(home: &Home, instance: &str, problem: &str, status: &str) -> Vec<Value>
             && alarm["labels"]["problem"] == problem
             && line["status"] == status
     };
-    told(home).into_iter().filter(is).collect()
+    home.notifications("told.jsonl").into_iter().filter(is).collect()
 }
 
 fn wait_for(home: &Home, instance: &str, problem: &str, status: &str) -> Value {
@@ -104,8 +96,12 @@ fn goes_on(home: &Home, daemon: &Daemon, more: usize) {
 
 /// Waits until an alarm of the platform that is yet to come is told.
 fn alarms_go_on(home: &Home) {
-    let fired =
-        || told(home).iter().filter(|line| line["alarms"][0]["evaluator"] == "memory").count();
+    let fired = || {
+        home.notifications("told.jsonl")
+            .iter()
+            .filter(|line| line["alarms"][0]["evaluator"] == "memory")
+            .count()
+    };
     let before = fired();
     let more = within(LONG, || (fired() > before + 1).then_some(()));
     assert!(more.is_some(), "no alarm is told any more: {:#?}", home.json(&["status"]));
@@ -171,7 +167,13 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
     let again = || about(&home, "store", "disk-full", "firing").get(1).cloned();
     let seen = within(LONG, again).is_some();
     let alarms = || home.json(&["alarm", "list"]);
-    assert!(seen, "{:#?}\n{:#?}\n{:#?}", told(&home), alarms(), daemon.lines());
+    assert!(
+        seen,
+        "{:#?}\n{:#?}\n{:#?}",
+        home.notifications("told.jsonl"),
+        alarms(),
+        daemon.lines()
+    );
     fs::remove_file(&filler).expect("it was there");
     let over = || about(&home, "store", "disk-full", "resolved").get(1).cloned();
     assert!(within(LONG, over).is_some(), "{:#?}", home.json(&["status"]));
@@ -184,38 +186,10 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
     println!("{found}");
 }
 
-/// A source that is judged and that a sink reads too.
-const BOTH: &str = r#"
-[sources.written]
-plugin = "written"
-interval = "1s"
-path = "HOME/values"
-
-[evaluators.value]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90, clear = 80 }
-flap = false
-
-[sinks.samples]
-plugin = "file"
-path = "HOME/samples.jsonl"
-inputs = ["written"]
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "HOME/told.jsonl"
-inputs = ["value"]
-"#;
-
 #[test]
 fn on_a_full_disk_a_source_that_feeds_a_sink_is_judged() {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(&BOTH.replace("HOME/", &home.path("").display().to_string()));
+    home.configure(&format!("{LEVELS}{SAMPLES}"));
     home.write_values(&[("a", 10)]);
     let _mounted = Mounted::memory(MEBIBYTES, &home.path("state"));
     let filler = home.path("state/filler");
@@ -230,9 +204,9 @@ fn on_a_full_disk_a_source_that_feeds_a_sink_is_judged() {
         for (value, status) in [(95, "firing"), (10, "resolved")] {
             let seen = || {
                 let is = |line: &&Value| {
-                    line["alarms"][0]["evaluator"] == "value" && line["status"] == status
+                    line["alarms"][0]["evaluator"] == "levels" && line["status"] == status
                 };
-                told(&home).iter().filter(is).count()
+                home.notifications("told.jsonl").iter().filter(is).count()
             };
             let before = seen();
             home.write_values(&[("a", value)]);

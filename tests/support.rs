@@ -31,8 +31,9 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Values that the test writes, judged, and a sink that is told of each alarm at once; HOME is the home.
-pub const LEVELS: &str = r#"
+macro_rules! judged {
+    () => {
+        r#"
 [sources.written]
 plugin = "written"
 path = "HOME/values"
@@ -42,6 +43,19 @@ inputs = ["written"]
 metric = "written_value"
 by = ["id"]
 critical = { above = 90 }
+flap = false
+summary = "{{id}} is at {{value}}"
+"#
+    };
+}
+
+/// Values that the test writes, judged.
+pub const JUDGED: &str = judged!();
+
+/// The same, and a sink that is told of each alarm at once.
+pub const LEVELS: &str = concat!(
+    judged!(),
+    r#"
 [sinks.told]
 plugin = "file"
 group_by = "alarm"
@@ -49,6 +63,15 @@ group_wait = "0s"
 group_interval = "0s"
 inputs = ["levels", "system"]
 path = "HOME/told.jsonl"
+"#
+);
+
+/// A sink of the records themselves.
+pub const SAMPLES: &str = r#"
+[sinks.samples]
+plugin = "file"
+inputs = ["written"]
+path = "HOME/samples.jsonl"
 "#;
 
 /// A directory with the program, the plugins beside it, a configuration and a state.
@@ -85,7 +108,7 @@ impl Home {
         self.directory.path().join(name)
     }
 
-    /// Writes the configuration; `[daemon] state` and `[http] listen` are added.
+    /// Writes the configuration; `[daemon] state` and `[http] listen` are added, and HOME is the home.
     pub fn configure(&self, text: &str) {
         self.configure_daemon("", text);
     }
@@ -95,7 +118,13 @@ impl Home {
         let state = self.path("state");
         let head =
             format!("[daemon]\nstate = {state:?}\n{keys}\n[http]\nlisten = \"127.0.0.1:0\"\n");
-        fs::write(self.path("haetae.toml"), head + text).expect("the configuration");
+        self.write_configuration(&(head + text));
+    }
+
+    /// Writes the whole configuration, in which HOME is the home.
+    pub fn write_configuration(&self, text: &str) {
+        let text = text.replace("HOME", &self.directory.path().display().to_string());
+        fs::write(self.path("haetae.toml"), text).expect("the configuration");
     }
 
     /// Writes, whole, the values that the kind `written` yields from the file `values`.

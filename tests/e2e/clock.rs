@@ -7,30 +7,8 @@ use std::{
 };
 
 use crate::setting::Setting;
-use crate::support::{Daemon, Home, within};
+use crate::support::{Daemon, Home, LEVELS, within};
 use serde_json::Value;
-
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-interval = "1s"
-path = "HOME/values"
-
-[evaluators.value]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90, clear = 80 }
-flap = false
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "HOME/told.jsonl"
-inputs = ["value"]
-"#;
 
 /// What is soon: slots lie a second apart, and a jump is noticed within five.
 const SOON: Duration = Duration::from_secs(15);
@@ -47,8 +25,7 @@ struct Set {
 impl Set {
     fn start() -> Self {
         let home = Home::with_plugins(&["lent", "file"]);
-        let directory = home.path("").display().to_string();
-        home.configure(&PIPELINE.replace("HOME/", &directory));
+        home.configure(LEVELS);
         home.write_values(&[("a", 10)]);
         let clock = Setting::of(&home);
         let daemon = home.start_with(|command| clock.prepare(command));
@@ -85,13 +62,13 @@ impl Set {
 
     /// An alarm begins and ends, at the time that the clock shows.
     fn alarms_go_on(&self, what: &str) {
-        let before = self.told("value", "firing").len();
+        let before = self.told("levels", "firing").len();
         self.home.write_values(&[("a", 95)]);
-        let fired = self.one_more(before, "value", "firing", what);
+        let fired = self.one_more(before, "levels", "firing", what);
         let since = fired["alarms"][0]["since_ns"].as_i64().expect("a time") / 1_000_000_000;
         assert!((since - self.now()).abs() < 20, "{what}: since {since}, now {}", self.now());
         self.home.write_values(&[("a", 10)]);
-        self.one_more(before, "value", "resolved", what);
+        self.one_more(before, "levels", "resolved", what);
         let status = self.home.json(&["status"]).expect("it answers");
         let instance = &status["instances"][0];
         assert_eq!(instance["state"], "ok", "{what}: {instance:#?}");

@@ -12,34 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Daemon, Home, within};
+use crate::support::{Daemon, Home, LEVELS, within};
 use haetae::descriptors;
 
 const LONG: Duration = Duration::from_mins(1);
 const WHOLE: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
-const CONFIGURATION: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.value]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-inputs = ["value"]
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "HOME/told.jsonl"
-"#;
-
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
+    home.configure(LEVELS);
     home.write_values(&[("a", 1)]);
     home
 }
@@ -68,8 +49,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 fn tell(home: &Home, value: u32, status: &str) {
     home.write_values(&[("a", value)]);
     let told = within(LONG, || {
-        let told = home.notifications("told.jsonl");
-        told.last().is_some_and(|last| last["status"] == status).then_some(())
+        home.told("id", "a").last().is_some_and(|last| last == status).then_some(())
     });
     assert!(told.is_some(), "{status}: {:#?}", home.notifications("told.jsonl"));
 }
@@ -185,10 +165,7 @@ fn a_socket_takes_the_place_of_nothing_that_is_somebodys() {
 
 #[test]
 fn a_state_directory_that_goes_is_noticed_and_so_is_its_return() {
-    let home = Home::with_plugins(&["lent", "file"]);
-    let text = CONFIGURATION.replace("[\"value\"]", "[\"value\", \"system\"]");
-    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
-    home.write_values(&[("a", 1)]);
+    let home = home();
     let daemon = home.start();
     let address = address(&daemon);
     assert!(get(address, "/readyz").ends_with("ready\n"));

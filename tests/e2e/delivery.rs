@@ -4,25 +4,11 @@
 use std::{fs, process::Command, time::Duration};
 
 use crate::servers::{postgres::Postgres, smtp_sink::SmtpSink};
-use crate::support::{Home, within};
+use crate::support::{Home, JUDGED, within};
 use regex::Regex;
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
-
-/// Values that the test writes, judged.
-const JUDGED: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-summary = "{{id}} is at {{value}}"
-"#;
 
 /// A home in which nothing is wrong yet; HOME in these sinks is its path.
 fn home(sinks: &str) -> Home {
@@ -32,8 +18,7 @@ fn home(sinks: &str) -> Home {
 /// The same, with further keys of `[daemon]`.
 fn home_on(daemon: &str, sinks: &str) -> Home {
     let home = Home::with_plugins(&["lent", "faulty", "file", "email"]);
-    let text = format!("{JUDGED}{sinks}").replace("HOME", &home.path("").display().to_string());
-    home.configure_daemon(daemon, &text);
+    home.configure_daemon(daemon, &format!("{JUDGED}{sinks}"));
     home.write_values(&[("a", 1)]);
     home
 }

@@ -94,7 +94,7 @@ struct Explained {
 impl Explained {
     fn new() -> Self {
         let home = Home::with_plugins(&["lent", "file", "scripted", "faulty"]);
-        home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
+        home.configure(CONFIGURATION);
         let text = fs::read_to_string(home.path("haetae.toml")).expect("just written");
         Self { home, text }
     }

@@ -25,8 +25,7 @@ fn home(server: &Postgres) -> (Home, SocketAddr) {
         home.path("state").display().to_string(),
         server.database("haetae"),
     );
-    let text = head + &LEVELS.replace("HOME", &home.path("").display().to_string());
-    std::fs::write(home.path("haetae.toml"), text).expect("the configuration");
+    home.write_configuration(&(head + LEVELS));
     home.write_values(&[("a", 1)]);
     (home, address)
 }

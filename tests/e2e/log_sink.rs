@@ -24,7 +24,7 @@ path = "HOME/taken"
 fn home(lines: &[String]) -> Home {
     let home = Home::with_plugins(&["lent"]);
     fs::write(home.path("lines"), lines.join("\n") + "\n").expect("its own file");
-    home.configure(&PIPELINE.replace("HOME", &home.path("").display().to_string()));
+    home.configure(PIPELINE);
     home
 }
 

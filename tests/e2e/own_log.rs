@@ -8,30 +8,8 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Home, within};
+use crate::support::{Home, LEVELS, within};
 use serde_json::Value;
-
-const PIPELINE: &str = r#"
-[sources.written]
-plugin = "written"
-interval = "1s"
-path = "HOME/values"
-
-[evaluators.value]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90, clear = 80 }
-flap = false
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "HOME/told.jsonl"
-inputs = ["value"]
-"#;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -44,7 +22,7 @@ struct Mute {
 impl Mute {
     fn start(stderr: impl Into<Stdio>) -> Self {
         let home = Home::with_plugins(&["lent", "file"]);
-        home.configure(&PIPELINE.replace("HOME/", &home.path("").display().to_string()));
+        home.configure(LEVELS);
         home.write_values(&[("a", 10)]);
         let mut command = home.command(&["-vvv", "run"]);
         let child = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("it starts");
@@ -56,8 +34,7 @@ impl Mute {
     }
 
     fn told(&self, status: &str) -> usize {
-        let is = |line: &&Value| line["status"] == status;
-        self.home.notifications("told.jsonl").iter().filter(is).count()
+        self.home.told("id", "a").iter().filter(|told| *told == status).count()
     }
 
     /// It is said that lines are gone.

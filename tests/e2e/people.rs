@@ -29,7 +29,7 @@ path = "HOME/told.jsonl"
 
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(&CONFIGURATION.replace("HOME", &home.path("").display().to_string()));
+    home.configure(CONFIGURATION);
     home
 }
 

@@ -44,7 +44,7 @@ fn mail(input: &str, server: &SmtpSink) -> String {
 
 fn configure(home: &Home, parts: &[String]) {
     let text = format!("{SOURCE}{}{}", parts.concat(), file("aside", "system"));
-    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
+    home.configure(&text);
 }
 
 fn home(parts: &[String]) -> Home {

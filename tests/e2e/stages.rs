@@ -7,25 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Daemon, Home, LEVELS, within};
+use crate::support::{Daemon, Home, LEVELS, SAMPLES, within};
 use crate::watch::Watch;
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// A sink of records beside those of alarms.
-const SAMPLES: &str = r#"
-[sinks.samples]
-plugin = "file"
-inputs = ["written"]
-path = "HOME/samples.jsonl"
-"#;
-
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(
-        &format!("{LEVELS}{SAMPLES}").replace("HOME", &home.path("").display().to_string()),
-    );
+    home.configure(&format!("{LEVELS}{SAMPLES}"));
     home.write_values(&[("a", 1)]);
     home
 }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 use crate::control::{Control, await_slot};
-use crate::support::{Home, within};
+use crate::support::{Home, JUDGED, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(3);
@@ -117,20 +117,7 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
 /// Values that the test writes, judged; their sinks are told of all of them together.
 fn judged(sinks: &str) -> Home {
     let home = Home::with_plugins(&["lent", "faulty", "file"]);
-    let text = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-summary = "{{id}} is at {{value}}"
-"#;
-    let text = format!("{text}{sinks}").replace("HOME", &home.path("").display().to_string());
-    home.configure(&text);
+    home.configure(&format!("{JUDGED}{sinks}"));
     home.write_values(&[("a", 1)]);
     home
 }

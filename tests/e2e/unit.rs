@@ -69,8 +69,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
 #[test]
 fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_bad() {
     let home = Home::with_plugins(&["lent", "file"]);
-    let text = LEVELS.replace("HOME", &home.path("").display().to_string());
-    home.configure(&text);
+    home.configure(LEVELS);
     home.write_values(&[("a", 95)]);
     let mut daemon = start(&home);
     let (mut seen, mut hosts) = (Vec::new(), vec!["a".to_owned()]);

@@ -52,11 +52,10 @@ impl Watched {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         fs::write(home.path("secret"), SECRET).expect("its own file");
         let state = home.path("state").display().to_string();
-        let head = format!(
+        let text = format!(
             "[daemon]\nstate = \"{state}\"\n{keys}\n[http]\nlisten = \"{address}\"\n{LEVELS}{text}"
         );
-        let text = head.replace("HOME", &home.path("").display().to_string());
-        fs::write(home.path("haetae.toml"), text).expect("the configuration");
+        home.write_configuration(&text);
         home.write_values(&[("calm", 1)]);
         let daemon = home.start_with(prepare);
         let mut watched =

@@ -93,10 +93,8 @@ pub fn home(earlier: &Earlier<'_>, home: Home) -> Home {
     for sink in SINKS {
         fs::create_dir_all(home.path(sink)).unwrap();
     }
-    let folder = home.path("values");
-    let folder = folder.parent().unwrap().display().to_string();
     let keys = format!("zone = \"Asia/Seoul\"\n{}", earlier.key());
-    home.configure_daemon(&keys, &CONFIGURATION.replace("HOME", &folder));
+    home.configure_daemon(&keys, CONFIGURATION);
     home
 }
 
