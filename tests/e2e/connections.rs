@@ -8,7 +8,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::{fs::symlink, net::UnixStream},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -116,6 +116,22 @@ fn a_stop_waits_for_nobody_who_holds_a_connection() {
     let with = stopping(daemon);
     assert!(with < alone + Duration::from_secs(2), "{with:?}, {alone:?} without connections");
     drop((held, body));
+}
+
+#[test]
+fn a_verb_that_asks_the_daemon_reads_no_certificates() {
+    let home = home();
+    let daemon = home.start();
+    let nobody_writes = home.path("certificates");
+    let made = Command::new("mkfifo").arg(&nobody_writes).status();
+    assert!(made.expect("mkfifo").success());
+    let mut command = home.command(&["status"]);
+    command.env("SSL_CERT_FILE", &nobody_writes).stdout(Stdio::null());
+    let mut asks = command.spawn().expect("it starts");
+    let ended = within(LONG, || asks.try_wait().expect("its own child"));
+    drop(asks.kill());
+    assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+    assert!(daemon.stop());
 }
 
 /// What the daemon says when it does not start.
