@@ -89,6 +89,7 @@ pub fn last_slot(name: &str) -> Timestamp {
 /// Waits for the next slot of any of these evaluators; which it is, and its time.
 pub fn await_slot(evaluators: &[String]) -> (usize, Timestamp) {
     let (index, slot) = next_of(evaluators);
+    // Not to wait for anything: the slot is at that time, whatever the daemon does.
     thread::sleep(slot.since(now()) + AFTER);
     (index, slot)
 }

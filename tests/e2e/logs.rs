@@ -169,6 +169,7 @@ fn kills_lose_and_repeat_no_alarm_of_a_log_evaluator() {
 fn lines_that_the_source_drops_are_missed() {
     let seed = seed();
     let home = begun(seed);
+    // Not to wait for anything: these are the seconds that it leaves out.
     thread::park_timeout(Duration::from_secs(5));
     fs::write(home.path("state/instances/stream/acked"), now().nanos().to_string())
         .expect("a file");

@@ -316,6 +316,7 @@ impl Pump {
         let pace = self.state.rules().pace;
         match pace {
             Pace::Full => {}
+            // Not to wait for anything, here and below: the network is slow.
             Pace::Latency(pause) => thread::sleep(pause),
             Pace::Throttle(_) => {
                 for byte in bytes {
