@@ -57,7 +57,7 @@ pub struct Rig<'a> {
 impl<'a> Rig<'a> {
     /// `keys` of `[daemon]` say where the store is; `place` knows it, given the state directory.
     pub fn new(seed: u64, keys: &str, place: impl FnOnce(&Home) -> Place<'a>) -> Self {
-        let home = Home::with_plugins(&["lent", "email"]);
+        let home = Home::with_plugins(&["lent", "email", "file"]);
         let sink = SmtpSink::start(&home.path("mails"), &[]);
         home.configure_daemon(
             keys,
@@ -83,6 +83,12 @@ inputs = ["levels"]
 server = "smtp://127.0.0.1:{}"
 from = "haetae@monitor.test"
 to = ["ops@mail.test"]
+# What a busy machine has the daemon say of itself is nobody's mail.
+[sinks.aside]
+plugin = "file"
+group_wait = "0s"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
 "#,
                 home.path("values").display(),
                 sink.port()

@@ -225,8 +225,9 @@ impl Watched {
 
     /// Nothing that anybody reads holds the password, nor what is made of it.
     pub fn keeps_the_secret(&mut self) {
-        let status = self.home.json(&["status"]).expect("a status").to_string();
-        let alarms = self.home.json(&["alarm", "list"]).expect("alarms").to_string();
+        let answer = |arguments: &[&str]| within(LONG, || self.home.json(arguments));
+        let status = answer(&["status"]).expect("a status").to_string();
+        let alarms = answer(&["alarm", "list"]).expect("alarms").to_string();
         let told = fs::read_to_string(self.home.path("told.jsonl")).expect("a file");
         let log = self.log().join("\n");
         // `haetae:` and it, and NUL, `haetae`, NUL and it, in base64.
