@@ -28,7 +28,7 @@ use std::{
 use chance::Chance;
 use haetae::{
     config::{Files, Plan},
-    rehearsal::{Entry, kinds, rehearse},
+    rehearsal::{Compared, kinds, rehearse},
 };
 use rule::Rule;
 
@@ -71,8 +71,8 @@ fn ours(plan: &Plan, rule: &Rule) -> Firing {
     let mut entries = outcome.entries.iter().peekable();
     for slot in 0..rule.slots() {
         let at = rule.every() * slot;
-        while let Some(Entry::Unexpected(one)) = entries.next_if(|entry| match entry {
-            Entry::Unexpected(one) => one.at <= at,
+        while let Some(Compared::Unexpected(one)) = entries.next_if(|entry| match entry {
+            Compared::Unexpected(one) => one.at <= at,
             _ => panic!("nothing is expected"),
         }) {
             match one.stand.as_str() {
