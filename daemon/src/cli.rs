@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod denied;
 mod explain;
+mod language;
 mod outbox;
 mod output;
 mod plugin;
@@ -73,11 +74,11 @@ const CONFIG: &str = "/etc/haetae/haetae.toml";
 const CONFIG_HELP: &str = "The configuration; drop-ins are read from `conf.d` beside it [default: /etc/haetae/haetae.toml]";
 
 const EXAMPLES: &str = "Examples:
-  haetae run --demo                 watch this machine and a simulated PaaS; no root, no other server
-  haetae check                      show every problem of /etc/haetae/haetae.toml
-  haetae test                       run the rule tests that stand in it
-  haetae -c my.toml run             run a configuration of your own
-  haetae -o json alarm list         the alarms, for other programs
+  haetae run --demo           watch this machine and a simulated PaaS, at once
+  haetae check                show every problem of /etc/haetae/haetae.toml
+  haetae test                 run the rule tests that stand in it
+  haetae -c my.toml run       run a configuration of your own
+  haetae -o json alarm list   the alarms, for other programs
 
 Exit codes, of every command alike:
   0    done; also if there was nothing to do
@@ -88,7 +89,7 @@ Exit codes, of every command alike:
   5    refused: it does not fit how things are, or this user may not ask
   6    done in part
   70   a part of the daemon ended that it needs; systemd starts it again
-  78   the configuration can't be read or is wrong (`check`, whose finding that is: 1)
+  78   the configuration can't be read or is wrong; of `check` that is 1
   130  interrupted";
 
 /// What every verb understands.

@@ -20,7 +20,9 @@ pub use self::{
         rule_test::{Expectation, RuleTest},
         threshold::ThresholdText,
     },
-    environment::{STATE, built_in_plugins, faults, runtime_socket, state_home, wants_no_colour},
+    environment::{
+        STATE, built_in_plugins, columns, faults, runtime_socket, state_home, wants_no_colour,
+    },
     plan::{
         Daemon, Http, Limits, Notify, Options, Override, Plan, Plugins, Queue, Retention, Server,
         Sink, Source,
@@ -30,6 +32,7 @@ pub use self::{
         language::{Language, no_duration},
         notation::{Spoken, Stand, Word},
         problem::{Code, Finding, Problem, Severity},
+        speech::Speech,
         time::moment,
     },
 };

@@ -145,19 +145,27 @@ fn each_reason_names_its_line_or_its_person() {
 
     let prompt = it.line("[sinks.prompt]");
     // Told, and not yet again.
-    let text = it.says(&told, "prompt", &["told at ", "against telling it now: told at ", &prompt]);
-    assert!(text.contains("next, if nothing changes: repeat at "), "{text}");
+    let text = it.says(
+        &told,
+        "prompt",
+        &["told at ", "next, if nothing changes: it is told at ", &prompt],
+    );
+    assert!(text.contains(" that it still fires\n"), "{text}");
     assert!(text.contains(&format!("judged by load ({})", it.line("[evaluators.load]"))), "{text}");
     // Silenced by a person.
-    it.says(&hush, "prompt", &["not told\n", &format!("silenced by {me} until "), "disk swap"]);
+    it.says(
+        &hush,
+        "prompt",
+        &["not told yet\n", &format!("nothing is told now: {me} silenced it until "), "disk swap"],
+    );
     // Inhibited by a line, and which alarm explains it.
-    let inhibit = format!("explained by {boss} ({})", it.line("[[inhibit]]"));
+    let inhibit = format!("alarm {boss} explains it ({})", it.line("[[inhibit]]"));
     it.says(&child, "prompt", &["not told\n", &inhibit]);
     // Its group waits.
-    let text = it.says(&told, "patient", &["not told\n", "its group is told at "]);
+    let text = it.says(&told, "patient", &["not told yet\n", "its group waits until "]);
     assert!(text.contains(&it.line("[sinks.patient]")), "{text}");
     // Quiet hours.
-    let text = it.says(&told, "night", &["not told\n", "quiet hours"]);
+    let text = it.says(&told, "night", &["not told", "these are quiet hours"]);
     assert!(
         text.contains(&it.line("quiet = ")) || text.contains(&it.line("[sinks.night]")),
         "{text}"
@@ -166,32 +174,33 @@ fn each_reason_names_its_line_or_its_person() {
     it.says(
         &told,
         "choosy",
-        &["not told\n", &format!("not wanted ({})", it.line("[sinks.choosy]"))],
+        &["not told\n", &format!("is not told of this alarm ({})", it.line("[sinks.choosy]"))],
     );
     // The sink fails.
     let broken = it.line("[sinks.broken]");
     it.says(
         &told,
         "broken",
-        &["not told yet", "first waits since ", "the sink fails, try ", &broken],
+        &["not told yet", "the notice that it fires cannot be delivered: ", "; try ", &broken],
     );
-    let text = it.says(&told, "broken", &["the sink fails, try "]);
+    let text = it.says(&told, "broken", &["; try "]);
     assert!(!text.contains("try 0") && !text.contains("given up"), "{text}");
-    assert!(!text.contains("against telling it now: told at "), "nobody there heard it: {text}");
+    assert!(!text.contains("nothing is told now: "), "nobody there heard it: {text}");
     // It rejects: its fallback, which no evaluator names, is told.
     let (rejects, spare) = (it.line("[sinks.rejects]"), it.line("[sinks.spare]"));
-    let given_up = ["not told\n", "first was given up: rejected", "outbox show", &rejects];
+    let given_up =
+        ["not told", "the notice that it fires was given up: rejected", "outbox show", &rejects];
     it.says(&told, "rejects", &given_up);
     it.says(&told, "spare", &["told at ", &spare]);
     // A person has it in hand.
     assert!(it.home.output(&["alarm", "ack", &told, "--for", "1h"]).status.success());
-    it.says(&told, "prompt", &["told at ", &format!("acknowledged by {me} until ")]);
+    it.says(&told, "prompt", &["told at ", &format!("{me} acknowledged it until ")]);
 
     source_down(&it);
     backward(&it, &hush, &told);
     // It ends, and that is told.
     it.home.write_values(&[("told", 10), ("boss", 95), ("hush", 95), ("child", 95)]);
-    it.says(&told, "prompt", &["ended at ", "told at ", "; of its end at "]);
+    it.says(&told, "prompt", &["ended at ", "told at ", "; told of its end at "]);
     assert!(daemon.stop());
 }
 
@@ -204,8 +213,8 @@ fn source_down(it: &Explained) {
     it.says(&far, "prompt", &["told at "]);
     fs::remove_file(it.home.path("others")).expect("its own file");
     let place = it.line("[sources.two]");
-    let text = it.says(&far, "prompt", &[&format!("the source two is down ({place})")]);
-    assert!(text.contains("evidence source down since "), "{text}");
+    let text = it.says(&far, "prompt", &[&format!("its source two ({place}) is down")]);
+    assert!(text.contains("its source is down since "), "{text}");
 }
 
 /// How it was, after the journal.
@@ -217,9 +226,9 @@ fn backward(it: &Explained, hush: &str, told: &str) {
     let far = text(&["explain", told, "--sink", "prompt", "--at", "2200-01-01T00:00:00Z"]);
     assert!(far.contains("told at ") || far.contains("withheld at "), "{far}");
     let other = text(&["explain", told, "--sink", "choosy", "--at", "2200-01-01T00:00"]);
-    assert!(other.contains("nothing was said or withheld until then"), "{other}");
+    assert!(other.contains("nothing was told or withheld until then"), "{other}");
     let long_ago = text(&["explain", told, "--sink", "prompt", "--at", "2000-01-01T00:00"]);
-    assert!(long_ago.contains("nothing was said or withheld until then"), "{long_ago}");
+    assert!(long_ago.contains("nothing was told or withheld until then"), "{long_ago}");
     let answer = it.home.json(&["explain", told]).expect("JSON");
     let sinks: Vec<_> = answer["sinks"].as_array().unwrap().iter().map(|it| &it["sink"]).collect();
     for sink in ["prompt", "patient", "night", "choosy", "broken"] {

@@ -178,8 +178,10 @@ fn incomplete(cause: Option<&str>) {
 }
 
 fn happened(history: &[Happened], voice: &Voice) {
-    for Happened { at, actor, act, detail, after, .. } in history {
-        let after = after.as_ref();
+    for Happened { at, actor, act, detail, before, after } in history {
+        // What a note leaves as it is is not said again.
+        let after = after.as_ref().filter(|after| before.as_ref() != Some(*after));
+        let act = if act == "buried" { "given up" } else { act };
         let after = after.map(|after| format!("  → {}", handling(after, false, voice)));
         let after = after.unwrap_or_default();
         let detail = Some(output::in_one_line(detail) + "  ").filter(|_| !detail.is_empty());

@@ -170,7 +170,8 @@ fn proposed(common: &Common, arguments: &Arguments) -> Result<Files, Early> {
 fn planned(common: &Common, files: &Files, catalog: &Catalog, which: &str) -> Result<Plan, Early> {
     let checked = files.plan(catalog);
     let coloured = common.style_of_talk().is_coloured();
-    let report = || checked.report(files.language().unwrap_or_default(), coloured);
+    let report =
+        || checked.report_within(output::width(), files.language().unwrap_or_default(), coloured);
     match checked.plan {
         Some(plan) => Ok(plan),
         None => Err((format!("{which}{}", report().trim_end()), exit::CONFIG)),

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, exit, output};
+use super::{Common, exit, language::Choice, output};
 use crate::{
     config::{Finding, Language},
     plugin::catalog::{Catalog, Storage},
@@ -16,15 +16,7 @@ use crate::{
 pub(super) struct Arguments {
     /// The language of the messages [default: [daemon] language]
     #[arg(long, value_enum)]
-    language: Option<Speech>,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Speech {
-    /// English
-    En,
-    /// Korean
-    Ko,
+    language: Option<Choice>,
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
@@ -36,17 +28,18 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
         Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), Storage::Memory)
             .tried_first();
     let checked = files.plan(&catalog);
-    let language = match arguments.language {
-        Some(Speech::En) => Language::En,
-        Some(Speech::Ko) => Language::Ko,
-        None => files.language().unwrap_or_default(),
-    };
+    let asked = arguments.language.map(Language::from);
+    let language = asked.or_else(|| files.language()).unwrap_or_default();
     if common.is_json() {
         let found = checked.problems.iter().map(|problem| problem.finding(language));
         let found: Vec<Finding> = found.collect();
         output::json(&json!({ "ok": checked.plan.is_some(), "problems": found }));
     } else {
-        output::line(checked.report(language, common.style().is_coloured()).trim_end());
+        output::line(
+            checked
+                .report_within(output::width(), language, common.style().is_coloured())
+                .trim_end(),
+        );
     }
     u8::from(checked.plan.is_none()) * exit::FOUND
 }

@@ -1,6 +1,6 @@
 //! `haetae outbox`: what waits for sinks, and dead letters.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{Common, client, output};
 use crate::{
@@ -43,12 +43,12 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["ids", "all"]))]
 pub(super) struct Which {
     /// Their ids
-    #[arg(required_unless_present = "all")]
     ids: Vec<String>,
     /// All dead letters
-    #[arg(long, conflicts_with = "ids")]
+    #[arg(long)]
     all: bool,
     /// With --all: of this sink alone
     #[arg(long, value_name = "NAME", requires = "all")]

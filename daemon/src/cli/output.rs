@@ -3,11 +3,19 @@
 use std::io::{self, Write};
 
 use haetae_plugin::Severity;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::exit;
-use crate::{config::Unreadable, json, telemetry};
+use crate::{
+    config::{self, Unreadable},
+    json, telemetry,
+};
+
+/// Texts that are broken are so wide at the least and at the most.
+const NARROWEST: usize = 40;
+const WIDEST: usize = 110;
 
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
@@ -77,6 +85,13 @@ pub(super) fn say(text: impl AsRef<str>) {
     drop(writeln!(io::stderr().lock(), "{}", text.as_ref()));
 }
 
+/// How wide a text may be: as the terminal is, if there is one, and not wider than one reads.
+pub(super) fn width() -> usize {
+    let terminal = || tcgetwinsize(io::stdout()).or_else(|_| tcgetwinsize(io::stderr())).ok();
+    let columns = config::columns().or_else(|| Some(terminal()?.ws_col.into()));
+    columns.unwrap_or(WIDEST).clamp(NARROWEST, WIDEST)
+}
+
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style(bool);
@@ -123,10 +138,10 @@ pub(super) fn table(head: &[&str]) -> comfy_table::Table {
     table
 }
 
-/// Prints a table without spaces at the ends of lines.
+/// Prints a table without spaces at the beginnings and the ends of lines.
 pub(super) fn show(table: &comfy_table::Table) {
     for row in table.lines() {
-        line(row.trim_end());
+        line(row.strip_prefix(' ').unwrap_or(&row).trim_end());
     }
 }
 

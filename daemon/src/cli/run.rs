@@ -122,7 +122,11 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
     if !checked.problems.is_empty() {
         output::say(
             checked
-                .report(files.language().unwrap_or_default(), common.style_of_talk().is_coloured())
+                .report_within(
+                    output::width(),
+                    files.language().unwrap_or_default(),
+                    common.style_of_talk().is_coloured(),
+                )
                 .trim_end(),
         );
     }

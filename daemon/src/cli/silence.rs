@@ -1,6 +1,6 @@
 //! `haetae silence`: what nobody wants to hear of for a while.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use haetae_plugin::{Timestamp, options::Duration};
 
 use super::{Common, client, exit, output};
@@ -38,6 +38,8 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("span").required(true).multiple(true)
+    .args(["lasts", "until", "until_resolved", "every"]))]
 pub(super) struct Add {
     /// Which alarms, like severity="warning"; all must match; `evaluator` counts as a label
     #[arg(long = "match", value_name = "MATCHER", required = true)]
@@ -46,7 +48,7 @@ pub(super) struct Add {
     #[arg(long, alias = "reason", value_name = "TEXT")]
     comment: String,
     /// For how long, like 90m or 2h; with --every, of the whole
-    #[arg(long = "for", value_name = "DURATION", required_unless_present_any = ["until", "until_resolved", "every"], value_parser = super::duration)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::duration)]
     lasts: Option<Duration>,
     /// Until when, like 2026-11-26T09:00; with --every, of the whole
     #[arg(long, value_name = "TIME", conflicts_with = "lasts", value_parser = super::time)]

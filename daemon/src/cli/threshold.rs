@@ -1,6 +1,6 @@
 //! `haetae threshold`: numbers that override an evaluator's for some of its alarms.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::{Common, client, output};
@@ -50,9 +50,9 @@ pub(super) enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["id", "evaluator"]))]
 pub(super) struct Set {
     /// The id, or the start of it, of one that is there; what is not given of it stays
-    #[arg(required_unless_present = "evaluator")]
     id: Option<String>,
     /// The evaluator whose numbers it overrides
     #[arg(long, value_name = "NAME")]

@@ -35,6 +35,11 @@ pub fn wants_no_colour() -> bool {
     is_set || env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
+/// How many columns a person says that there are.
+pub fn columns() -> Option<usize> {
+    env::var("COLUMNS").ok()?.parse().ok()
+}
+
 /// The file by which tests build faults into stages of a debug build.
 pub fn faults() -> Option<PathBuf> {
     env::var_os("HAETAE_TEST_FAULTS").map(PathBuf::from)

@@ -4,4 +4,5 @@ pub(super) mod language;
 pub(super) mod notation;
 pub(super) mod problem;
 pub(super) mod report;
+pub(super) mod speech;
 pub(super) mod time;

@@ -309,7 +309,7 @@ impl Change {
 fn no_such() -> Response {
     problem(
         StatusCode::NOT_FOUND,
-        "no such row",
+        "no such notification or record",
         "it may have been delivered; see `haetae outbox list`",
     )
 }

@@ -242,7 +242,7 @@ async fn end_silence(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
 ) -> Response {
-    answer(view.parts().people.end_silence(&id.to_uppercase(), peer.name()).await)
+    answer(view.parts().people.end_silence(&id, peer.name()).await)
 }
 
 fn answer(done: Result<impl Serialize, PeopleError>) -> Response {

@@ -169,10 +169,7 @@ fn refused(error: &Refused) -> Response {
             let detail = "send `If-Match` with the `ETag` of what you saw";
             problem(StatusCode::PRECONDITION_REQUIRED, &title, detail)
         }
-        Refused::Wrong(wrong) => {
-            let title = "this is no threshold for this evaluator";
-            problem(StatusCode::BAD_REQUEST, title, &wrong.join("\n"))
-        }
+        Refused::Wrong(wrong) => problem(StatusCode::BAD_REQUEST, "not done", &wrong.join("\n")),
         Refused::Full => problem(StatusCode::CONFLICT, &title, "remove some"),
         Refused::Stopping => {
             problem(StatusCode::SERVICE_UNAVAILABLE, &title, "ask again when it runs")

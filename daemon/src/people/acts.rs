@@ -328,7 +328,9 @@ fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Act, PeopleErr
     let act = said.act(now)?;
     match act {
         // Before anything is looked up: it fits no alarm.
-        Act::Acknowledge { until: Some(until), .. } if until <= now => Err(Refusal::Past.into()),
+        Act::Acknowledge { until: Some(until), .. } if until <= now => {
+            Err(PeopleError::Senseless(Refusal::Past.to_string()))
+        }
         act => Ok(act),
     }
 }

@@ -184,6 +184,7 @@ impl People {
 
     /// The silence of an id, or of the start of one: one that is not over, if there is such a one.
     async fn named(&self, id: &str) -> Result<StoredSilence, PeopleError> {
+        let (given, id) = (id, &*id.to_uppercase());
         if let Some(silence) = self.store.silence(id).await? {
             return Ok(silence);
         }
@@ -195,9 +196,9 @@ impl People {
         }
         match named {
             Named::One(silence) => Ok(silence),
-            Named::Nothing => {
-                Err(PeopleError::Unknown(format!("no silence `{id}`; see `haetae silence list`")))
-            }
+            Named::Nothing => Err(PeopleError::Unknown(format!(
+                "no silence `{given}`; see `haetae silence list`"
+            ))),
             Named::Several(all) => Err(PeopleError::Several(candidates(&all, |one| {
                 (
                     one.id.clone(),

@@ -1,6 +1,6 @@
 //! What people do about alarms: one by its id, or all that match.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use haetae_plugin::{Timestamp, options::Duration};
 
 use super::{handling, path, voice};
@@ -32,7 +32,7 @@ pub(in crate::cli) enum Act {
         #[arg(long)]
         sticky: bool,
         /// Why, for others
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         comment: String,
     },
     /// Say who is to see to it; without --to, nobody
@@ -46,7 +46,7 @@ pub(in crate::cli) enum Act {
         #[arg(long, value_name = "NAME")]
         to: Option<String>,
         /// Why, for others
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         comment: String,
     },
     /// Write something down
@@ -66,7 +66,13 @@ pub(in crate::cli) enum Act {
         #[command(flatten)]
         which: Which,
         /// What you do
-        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        #[arg(
+            long,
+            alias = "note",
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
         comment: String,
     },
     /// Say that it is done with, and what it was
@@ -80,7 +86,13 @@ pub(in crate::cli) enum Act {
         #[arg(long, value_enum)]
         code: Code,
         /// More about it
-        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        #[arg(
+            long,
+            alias = "note",
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
         comment: String,
     },
     /// Make it unhandled again
@@ -91,7 +103,13 @@ pub(in crate::cli) enum Act {
         #[command(flatten)]
         which: Which,
         /// Why
-        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        #[arg(
+            long,
+            alias = "note",
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
         comment: String,
     },
     /// Say that you looked at one that ended while nobody had taken it up
@@ -102,19 +120,25 @@ pub(in crate::cli) enum Act {
         #[command(flatten)]
         which: Which,
         /// What you found
-        #[arg(long, alias = "note", value_name = "TEXT", default_value = "")]
+        #[arg(
+            long,
+            alias = "note",
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true
+        )]
         comment: String,
     },
 }
 
 /// Which alarms.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["id", "matchers"]))]
 pub(in crate::cli) struct Which {
     /// Its id, or the start of it
-    #[arg(required_unless_present = "matchers")]
     id: Option<String>,
     /// All that fire and match, like severity="warning"; `evaluator`, `condition` and `handling` count as labels
-    #[arg(long = "match", value_name = "MATCHER", conflicts_with = "id")]
+    #[arg(long = "match", value_name = "MATCHER")]
     matchers: Vec<String>,
     /// With --match: those that ended while nobody had taken them up, in place of those that fire
     #[arg(long, requires = "matchers")]

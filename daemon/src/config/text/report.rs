@@ -16,19 +16,24 @@ use crate::config::read::files::Checked;
 
 /// More than this nobody reads at once.
 const SHOWN: usize = 20;
-/// Where lines of text are broken.
+/// Where lines of text are broken, unless somebody says otherwise.
 const WIDTH: usize = 110;
 
 impl Checked {
     /// All that was found, told in a language.
     pub fn report(&self, language: Language, colour: bool) -> String {
+        self.report_within(WIDTH, language, colour)
+    }
+
+    /// The same in lines that are so wide at the most, as far as words can be broken.
+    pub fn report_within(&self, width: usize, language: Language, colour: bool) -> String {
         let texts = Texts::new(language);
         let marked: BTreeSet<_> =
             self.problems.iter().map(|problem| &problem.place().source.path).collect();
         let clean = self.files.iter().filter(|path| !marked.contains(path));
         let mut parts: Vec<_> = clean.map(|path| format!("{}: ok\n", path.display())).collect();
         let shown = self.problems.iter().take(SHOWN);
-        parts.extend(shown.map(|problem| worded(problem, &texts, colour)));
+        parts.extend(shown.map(|problem| worded(problem, &texts, colour, width)));
         let more = self.problems.len().saturating_sub(SHOWN);
         if more > 0 {
             let mut arguments = FluentArgs::new();
@@ -67,16 +72,16 @@ impl Checked {
 impl Problem {
     /// The problem under its line of text, told in a language.
     pub fn render(&self, language: Language, colour: bool) -> String {
-        worded(self, &Texts::new(language), colour)
+        worded(self, &Texts::new(language), colour, WIDTH)
     }
 }
 
-fn worded(problem: &Problem, texts: &Texts, colour: bool) -> String {
+fn worded(problem: &Problem, texts: &Texts, colour: bool, width: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     // Any context makes miette ask for whole lines; the excerpt gives the one that matters.
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_links(false)
-        .with_width(WIDTH)
+        .with_width(width)
         .with_context_lines(1);
     let finding = problem.worded(texts);
     let severity = match finding.severity {
