@@ -10,7 +10,11 @@
 
 #[path = "cli/running.rs"]
 mod running;
+#[path = "cli/snapshots.rs"]
+mod snapshots;
 mod support;
+#[path = "cli/transcript.rs"]
+mod transcript;
 
 use std::{fs, os::unix::process::CommandExt, process::Command};
 

@@ -1,7 +1,7 @@
 //! Transcripts: what a person sees who types commands, with what differs from run to run replaced by
 //! something as wide, so that columns stay where they are.
 
-use std::{collections::BTreeMap, fmt::Write, process::Output};
+use std::{collections::BTreeMap, process::Output};
 
 use regex::{Captures, Regex};
 
@@ -10,42 +10,47 @@ use crate::support::{Home, user};
 /// What was typed, what was answered, and how it ended.
 pub struct Transcript<'a> {
     home: &'a Home,
-    environment: Vec<(&'a str, &'a str)>,
     text: String,
 }
 
 impl<'a> Transcript<'a> {
     /// An empty one.
     pub fn of(home: &'a Home) -> Self {
-        Self { home, environment: Vec::new(), text: String::new() }
-    }
-
-    /// The same with a variable of the environment from here on.
-    pub fn set(&mut self, name: &'a str, value: &'a str) {
-        self.environment.push((name, value));
-        writeln!(self.text, "$ export {name}={value}\n").expect("text");
+        Self { home, text: String::new() }
     }
 
     /// Types a command: words, those with spaces in quotes.
     pub fn type_in(&mut self, command: &str) -> &mut Self {
         let words = words(command);
         let mut process = self.home.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        process.env("TZ", "UTC").envs(self.environment.iter().copied());
-        let output = process.output().expect("it runs");
+        let output = process.env("TZ", "UTC").output().expect("it runs");
         self.note(command, &output)
     }
 
-    /// Writes down what a command said.
+    /// Writes down what a command said: lines of stderr are marked, and so is a code that is not 0.
     pub fn note(&mut self, command: &str, output: &Output) -> &mut Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        writeln!(self.text, "$ haetae {command}").expect("text");
-        self.text.push_str(&text(&output.stdout));
-        for line in text(&output.stderr).lines() {
-            writeln!(self.text, "! {line}").expect("text");
+        let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut text = format!("$ haetae {command}\n{}", lines(&output.stdout));
+        for line in lines(&output.stderr).lines() {
+            text += format!("! {line}").trim_end();
+            text += "\n";
         }
         let code = output.status.code().expect("it was not killed");
-        writeln!(self.text, "{}", if code == 0 { String::new() } else { format!("[exit {code}]\n") })
-            .expect("text");
+        if code != 0 {
+            text += &format!("[exit {code}]\n");
+        }
+        self.text += &(text + "\n");
+        self
+    }
+
+    /// Numbers that count what happens meanwhile become zeros, from here back.
+    pub fn without_counts(&mut self) -> &mut Self {
+        let counts = Regex::new(r" (\d+)( {2,}|\n| rows\b)").expect("a pattern");
+        let zero = |found: &Captures<'_>| {
+            let spaces = if found[2].starts_with("  ") { found[1].len() - 1 } else { 0 };
+            format!(" 0{}{}", " ".repeat(spaces), &found[2])
+        };
+        self.text = counts.replace_all(&self.text, zero).into_owned();
         self
     }
 
@@ -68,41 +73,38 @@ fn words(command: &str) -> Vec<String> {
 }
 
 /// What differs from run to run becomes something as wide; the same becomes the same.
-fn redacted(text: &str, home: &str) -> String {
-    let me = user();
+pub fn redacted(text: &str, home: &str) -> String {
     let text = text.replace(home, "/tmp/haetae-home00");
-    let text = Regex::new(&format!(r"\b{me}\b")).expect("a name").replace_all(&text, "kim");
+    let me = user();
+    // As the one who did it; the word may stand elsewhere too.
+    let me = Regex::new(&format!(r"(\(|\bby |: |  ){me}\b")).expect("a name");
+    let text = me.replace_all(&text, "${1}kim");
     let patterns = [
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z",
-        r"\b\d\d:\d\d:\d\d\b",
-        r"\b[0-9a-f]{12}(-\d+)?\b",
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z",
+        r"\b[0-9a-f]{12}(?:-\d+)?\b",
         r"\b01[0-9A-HJKMNP-TV-Z]{24}\b",
         r"\b[0-9a-f]{64}\b",
-        r"127\.0\.0\.1:\d{5}",
+        r"\b127\.0\.0\.1:\d{5}\b",
+        r"\b\d+ bytes\b",
+        r"/\d{19}\b",
+        r"; (?:try|시도) \d+",
     ];
-    let either = Regex::new(&patterns.map(|one| format!("(?:{one})")).join("|")).expect("patterns");
+    let either = Regex::new(&patterns.join("|")).expect("patterns");
     let mut known: BTreeMap<String, String> = BTreeMap::new();
-    either
-        .replace_all(&text, |found: &Captures<'_>| {
-            let found = &found[0];
-            if found.contains(':') {
-                return dull(found);
-            }
-            let number = known.len() + 1;
-            known.entry(found.into()).or_insert_with(|| numbered(found, number)).clone()
-        })
-        .into_owned()
+    let same = |found: &Captures<'_>| {
+        let found = &found[0];
+        if found.contains([':', ' ', '/']) {
+            return found.replace(|c: char| c.is_ascii_digit(), "0");
+        }
+        let number = known.len() + 1;
+        known.entry(found.into()).or_insert_with(|| numbered(found, number)).clone()
+    };
+    either.replace_all(&text, same).into_owned()
 }
 
-/// A time or an address with all digits the same.
-fn dull(found: &str) -> String {
-    found.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect()
-}
-
-/// An id that says which one it is: as wide, and with its occurrence.
+/// An id that says which one it is: as wide as the other, and with its occurrence.
 fn numbered(found: &str, number: usize) -> String {
-    let (name, rest) = found.split_once('-').map_or((found, None), |(name, rest)| (name, Some(rest)));
-    let name = format!("{}{number:02}", "0".repeat(name.len().saturating_sub(2)));
-    rest.map_or(name.clone(), |rest| format!("{name}-{rest}"))
+    let (name, rest) = found.split_at(found.find('-').unwrap_or(found.len()));
+    format!("{number:0>width$}{rest}", width = name.len())
 }
