@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod denied;
 mod explain;
+mod fit;
 mod language;
 mod outbox;
 mod output;

@@ -207,3 +207,43 @@ fn a_kind_of_a_configured_folder_replaces_the_built_in_one_and_that_is_said() {
     let output = home.output(&["plugin", "list"]);
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn nothing_is_wider_than_the_terminal() {
+    let home = levels(
+        "[sinks.broken]\nplugin = \"post\"\nurl = \"http://127.0.0.1:1/\"\ninputs = [\"levels\"]\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\n",
+    );
+    let path = home.path("haetae.toml");
+    let rule = "summary = { en = \"the load of {{id}} has risen to {{value}}: tell whoever sees to it\", ko = \"{{id}} 서버의 부하가 {{value}}까지 올라갔습니다: 담당자에게 알려 주십시오\" }\n[sinks.told]";
+    let own = fs::read_to_string(&path).expect("just written").replace("[sinks.told]", rule);
+    home.write_values(&[("운영-1", 95)]);
+    fs::write(&path, own).expect("its own file");
+    let daemon = home.start();
+    says(&home, "alarm list", "운영-1");
+    home.instance_when("broken", |one| one["state"] == "failing");
+    let alarms = home.json(&["alarm", "list", "--match", "evaluator=levels"]).expect("JSON");
+    let id = alarms["alarms"][0]["id"].as_str().expect("an id").to_owned();
+    let asked = |language: &str| {
+        let text = fs::read_to_string(&path).expect("it is there");
+        let text = text.replace("language = \"en\"\n", "").replace("language = \"ko\"\n", "");
+        let head = format!("[daemon]\nlanguage = \"{language}\"\n");
+        fs::write(&path, text.replace("[daemon]\n", &head)).expect("its own file");
+    };
+    for (columns, language) in [("80", "en"), ("80", "ko"), ("120", "en"), ("120", "ko")] {
+        asked(language);
+        for verb in ["alarm list", "status", &format!("explain {id}")] {
+            let mut command = home.command(&verb.split(' ').collect::<Vec<_>>());
+            let output = command.env("COLUMNS", columns).output().expect("it runs");
+            let text = String::from_utf8(output.stdout).expect("UTF-8");
+            let most: usize = columns.parse().expect("a number");
+            for line in text.lines().filter(|line| line.trim().contains(' ')) {
+                let width = unicode_width::UnicodeWidthStr::width(line);
+                assert!(
+                    width <= most,
+                    "{verb} in {language}: {width} of {columns}: {line}\n{text}"
+                );
+            }
+        }
+    }
+    assert!(daemon.stop());
+}

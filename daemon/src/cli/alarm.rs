@@ -6,7 +6,7 @@ use clap::Subcommand;
 use haetae_plugin::Timestamp;
 
 use super::{
-    Common, client,
+    Common, client, language,
     output::{self, Style},
 };
 use crate::{
@@ -88,7 +88,8 @@ fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result
         output::line("no alarms");
         return Ok(());
     }
-    let (style, voice) = (common.style(), voice());
+    let style = common.style();
+    let voice = Voice { language: language::chosen(common, None)?, ..voice() };
     // Most of the time nothing is, and the rest has more room.
     let some_muted = answer.alarms.iter().any(|one| !one.muted.is_empty());
     let mut head = vec!["ID", "SEVERITY", "CONDITION", "HANDLING", "VALUE", "SINCE", "WHAT"];
@@ -126,8 +127,9 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
     }
     let AlarmAnswer { alarm, handling: handled, history, incomplete: cause } = answer;
     incomplete(cause.as_deref());
-    let (style, voice) = (common.style(), voice());
-    output::line(format!("{}  {}", alarm.id, voice.summary(&alarm)));
+    let style = common.style();
+    let voice = Voice { language: language::chosen(common, None)?, ..voice() };
+    output::text(&format!("{}  {}", alarm.id, voice.summary(&alarm)), 4);
     let severity = style.severity(alarm.severity, alarm.severity.as_str());
     let rows = [
         ("severity", severity),

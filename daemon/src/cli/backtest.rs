@@ -16,7 +16,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use self::{gate::Gate, progress_line::ProgressLine, range::Range, report::Report};
-use super::{Common, exit, output};
+use super::{Common, exit, fit, output};
 use crate::{
     backtest::{self, Failure, Head, Job},
     clock::Clock,
@@ -170,8 +170,9 @@ fn proposed(common: &Common, arguments: &Arguments) -> Result<Files, Early> {
 fn planned(common: &Common, files: &Files, catalog: &Catalog, which: &str) -> Result<Plan, Early> {
     let checked = files.plan(catalog);
     let coloured = common.style_of_talk().is_coloured();
-    let report =
-        || checked.report_within(output::width(), files.language().unwrap_or_default(), coloured);
+    let report = || {
+        checked.report_within(fit::report_width(), files.language().unwrap_or_default(), coloured)
+    };
     match checked.plan {
         Some(plan) => Ok(plan),
         None => Err((format!("{which}{}", report().trim_end()), exit::CONFIG)),

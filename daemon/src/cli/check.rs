@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, exit, language::Choice, output};
+use super::{Common, exit, fit, language::Choice, output};
 use crate::{
     config::{Finding, Language},
     plugin::catalog::{Catalog, Storage},
@@ -37,7 +37,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
     } else {
         output::line(
             checked
-                .report_within(output::width(), language, common.style().is_coloured())
+                .report_within(fit::report_width(), language, common.style().is_coloured())
                 .trim_end(),
         );
     }

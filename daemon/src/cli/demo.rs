@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    Common, exit,
+    Common, exit, fit,
     output::{self, Style},
     run,
 };
@@ -85,7 +85,7 @@ async fn show(transitions: &mut Receiver<Transition>, stop: &CancellationToken, 
         tokio::select! {
             () = stop.cancelled() => return,
             next = transitions.recv() => match next {
-                Ok(transition) => output::line(shown(&transition, &voice, style)),
+                Ok(transition) => output::text(&shown(&transition, &voice, style), 20),
                 Err(RecvError::Lagged(skipped)) => {
                     output::say(format!("({skipped} more alarms, not shown)"));
                 }
@@ -97,12 +97,12 @@ async fn show(transitions: &mut Receiver<Transition>, stop: &CancellationToken, 
 
 fn greet(app: &App, token: &str) {
     let address = app.address();
-    output::say(
+    for text in [
         "Demo: this machine's own metrics and a simulated PaaS: 2 zones, 12 cells, 140 containers. Nothing leaves this machine.",
-    );
-    output::say(
         "All that it keeps is in a temporary directory. Ctrl-C ends the demo and leaves nothing behind.",
-    );
+    ] {
+        fit::lines(text, 0).iter().for_each(output::say);
+    }
     output::say(format!("  metrics   http://{address}/metrics"));
     output::say(format!(
         "  alarms    curl -s -H 'Authorization: Bearer {token}' http://{address}/api/v1/alarms"

@@ -79,7 +79,7 @@ fn explain(common: &Common, arguments: &Arguments) -> Result<(), u8> {
 
 fn head(answer: &ExplainAnswer, words: &Words, style: Style) {
     let alarm = &answer.alarm;
-    output::line(format!("{}  {}", alarm.id, words.voice.summary(alarm)));
+    output::text(&format!("{}  {}", alarm.id, words.voice.summary(alarm)), 4);
     let severity = style.severity(alarm.severity, &words.severity(alarm));
     indented(&format!("{severity}, {}", words.state(alarm)));
     indented(&words.judged(answer));
@@ -110,7 +110,7 @@ fn now(sink: &ExplainedSink, answer: &ExplainAnswer, words: &Words, style: Style
 }
 
 fn indented(text: &str) {
-    output::line(format!("  {}", output::in_one_line(text)));
+    output::text(&format!("  {}", output::in_one_line(text)), 4);
 }
 
 /// What the journal says of that time: the last word about the sink until then.

@@ -3,24 +3,21 @@
 use std::io::{self, Write};
 
 use haetae_plugin::Severity;
-use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::exit;
-use crate::{
-    config::{self, Unreadable},
-    json, telemetry,
-};
-
-/// Texts that are broken are so wide at the least and at the most.
-const NARROWEST: usize = 40;
-const WIDEST: usize = 110;
+use super::{exit, fit};
+use crate::{config::Unreadable, json, telemetry};
 
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
     // The reader may have gone: `haetae … | head`.
     drop(writeln!(io::stdout().lock(), "{}", text.as_ref()));
+}
+
+/// Prints a text, on a terminal broken between words; what is behind the first line is indented.
+pub(super) fn text(text: &str, indent: usize) {
+    fit::lines(text, indent).iter().for_each(line);
 }
 
 /// Prints an answer as JSON.
@@ -31,7 +28,7 @@ pub(super) fn json(answer: &impl Serialize) {
 /// Prints a name and its value, lines of it below each other; nothing without a value.
 pub(super) fn row(name: &str, value: &str) {
     for (at, part) in value.lines().enumerate() {
-        line(format!("  {:<10} {part}", if at == 0 { name } else { "" }).trim_end());
+        text(format!("  {:<10} {part}", if at == 0 { name } else { "" }).trim_end(), 13);
     }
 }
 
@@ -85,13 +82,6 @@ pub(super) fn say(text: impl AsRef<str>) {
     drop(writeln!(io::stderr().lock(), "{}", text.as_ref()));
 }
 
-/// How wide a text may be: as the terminal is, if there is one, and not wider than one reads.
-pub(super) fn width() -> usize {
-    let terminal = || tcgetwinsize(io::stdout()).or_else(|_| tcgetwinsize(io::stderr())).ok();
-    let columns = config::columns().or_else(|| Some(terminal()?.ws_col.into()));
-    columns.unwrap_or(WIDEST).clamp(NARROWEST, WIDEST)
-}
-
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style(bool);
@@ -138,8 +128,10 @@ pub(super) fn table(head: &[&str]) -> comfy_table::Table {
     table
 }
 
-/// Prints a table without spaces at the beginnings and the ends of lines.
+/// Prints a table without spaces at the beginnings and the ends of lines, on a terminal as wide as that.
 pub(super) fn show(table: &comfy_table::Table) {
+    let mut table = table.clone();
+    fit::table(&mut table);
     for row in table.lines() {
         line(row.strip_prefix(' ').unwrap_or(&row).trim_end());
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Common, demo, exit, output};
+use super::{Common, demo, exit, fit, output};
 use crate::{
     app::{App, Options, StartError},
     clock::Clock,
@@ -123,7 +123,7 @@ pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)>
         output::say(
             checked
                 .report_within(
-                    output::width(),
+                    fit::report_width(),
                     files.language().unwrap_or_default(),
                     common.style_of_talk().is_coloured(),
                 )

@@ -52,8 +52,8 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
     }
     for refused in &status.refused {
         let mark = style.bad("not loaded");
-        output::line(format!("{mark}  {} {}: {}", refused.code, refused.file, refused.cause));
-        output::line(format!("            cure: {}", refused.cure));
+        output::text(&format!("{mark}  {} {}: {}", refused.code, refused.file, refused.cause), 12);
+        output::text(&format!("            cure: {}", refused.cure), 14);
     }
     0
 }
@@ -82,8 +82,8 @@ fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {
         if let (Some(error), State::Degraded | State::Failing | State::Hung) =
             (&instance.last_error, instance.state)
         {
-            output::line(format!("{}: {}", style.bad(&instance.name), error.cause));
-            output::line(format!("  cure: {} (at {})", error.cure, voice.time(error.at)));
+            output::text(&format!("{}: {}", style.bad(&instance.name), error.cause), 2);
+            output::text(&format!("  cure: {} (at {})", error.cure, voice.time(error.at)), 4);
             if let Some(until) = instance.paused_until {
                 output::line(format!("  left alone until {}", voice.time(until)));
             }

@@ -6,7 +6,7 @@ use clap::Args;
 use haetae_plugin::options;
 use serde_json::{Value, json};
 
-use super::{Common, exit, output, scenario};
+use super::{Common, exit, fit, output, scenario};
 use crate::{
     clock,
     config::{Expectation, Plan, RuleTest},
@@ -85,7 +85,7 @@ pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
             output::json(&json!({ "ok": false, "problems": problems }));
         } else {
             let coloured = common.style_of_talk().is_coloured();
-            output::say(checked.report_within(output::width(), language, coloured).trim_end());
+            output::say(checked.report_within(fit::report_width(), language, coloured).trim_end());
         }
         return exit::CONFIG;
     };
