@@ -391,7 +391,7 @@ fn every_commented_key_of_the_default_configuration_is_known() {
     let (mut plain, mut all) =
         (check(&[("etc/haetae.toml", DEFAULT)]).plan.unwrap(), checked.plan.unwrap());
     for plan in [&mut plain, &mut all] {
-        (plan.daemon.zone, plan.daemon.store) = (None, None);
+        (plan.daemon.zone, plan.daemon.store, plan.daemon.socket_group) = (None, None, None);
         plan.sinks.retain(|sink| sink.name != "other-sink");
         plan.places.remove("other-sink");
         for sink in &mut plan.sinks {

@@ -48,6 +48,7 @@ fn ended(command: &mut Command) -> (i32, String) {
 #[test]
 fn a_named_configuration_that_is_missing_is_an_error_everywhere() {
     let home = Home::with_plugins(&[]);
+    fs::remove_file(home.path("haetae.toml")).expect("its own file");
     let missing = format!("cannot read {}: ", home.path("haetae.toml").display());
     for verb in VERBS {
         let (code, said) = ended(&mut home.command(verb));

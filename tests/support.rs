@@ -93,6 +93,8 @@ impl Home {
         let directory = tempfile::Builder::new().prefix("haetae-").tempdir().expect("a directory");
         let home = Self { directory };
         fs::create_dir(home.path("bin")).expect("bin");
+        // The one that `command` names: a missing one is an error of every verb.
+        fs::write(home.path("haetae.toml"), "").expect("an empty configuration");
         // By another process: what this one has open for writing has, for a moment, each child that
         // another thread starts meanwhile open too, and a program that is open so does not run.
         let mut copy = Command::new("cp");

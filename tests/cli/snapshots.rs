@@ -187,7 +187,7 @@ plugin = "faulty"
 fault = "reject"
 inputs = ["load"]
 group_by = "alarm"
-group_wait = "0s"
+group_wait = "2s"
 
 [sinks.patient]
 plugin = "file"
@@ -202,6 +202,7 @@ fn what_is_asked_of_a_daemon() {
     home.write_values(&[("a", 60)]);
     let daemon = home.start();
     says(&home, &["alarm", "list"], "a is at 60");
+    says(&home, &["alarm", "list"], "broken: cannot deliver");
     home.write_values(&[("a", 60), ("b", 95)]);
     let list = says(&home, &["alarm", "list"], "b is at 95");
     let id = |name: &str| {
@@ -211,6 +212,12 @@ fn what_is_asked_of_a_daemon() {
     let (a, b) = (id("a"), id("b"));
     says(&home, &["outbox", "list", "--dead"], "b is at");
     says(&home, &["explain", &a, "--sink", "told"], "told at");
+    says(&home, &["alarm", "list"], "gave up deliveries");
+    let told = within(LONG, || {
+        let all = home.json(&["alarm", "obligations"])?;
+        (all["obligations"].as_array()?.len() == 4).then_some(())
+    });
+    assert!(told.is_some(), "{:#?}", home.json(&["alarm", "obligations"]));
     alarms(&home, &a, &b);
     silences(&home, &b);
     thresholds(&home);

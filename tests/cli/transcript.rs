@@ -50,7 +50,10 @@ impl<'a> Transcript<'a> {
             let spaces = if found[2].starts_with("  ") { found[1].len() - 1 } else { 0 };
             format!(" 0{}{}", " ".repeat(spaces), &found[2])
         };
-        self.text = counts.replace_all(&self.text, zero).into_owned();
+        // Twice: what ends one is what the next begins with.
+        for _ in 0..2 {
+            self.text = counts.replace_all(&self.text, zero).into_owned();
+        }
         self
     }
 
