@@ -170,6 +170,7 @@ impl Engine {
             Input::Routes { routes, inhibits, maintenance } => {
                 self.route(routes, inhibits, maintenance, now);
             }
+            Input::Reload(setting) => self.replace_plan(*setting, now, changes),
             Input::Jumped { from } => {
                 self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
                 self.logs.iter_mut().for_each(LogEvaluator::jump);

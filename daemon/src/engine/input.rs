@@ -3,7 +3,7 @@
 use haetae_plugin::{Samples, Timestamp};
 
 use super::{
-    Handling, Override, Problem, Silence,
+    Handling, Override, Problem, Setting, Silence,
     log::Records,
     notify::{Inhibit, Route},
 };
@@ -85,6 +85,8 @@ pub enum Input {
         /// What is worked on.
         maintenance: Vec<Silence>,
     },
+    /// The plan is another one from now on; see [`super::Engine::reload`].
+    Reload(Box<Setting>),
     /// The clock stood at `from` and stands at the time of this step, without that time having
     /// passed: it was set, or the machine was suspended. Slots in between are missed, which is
     /// nobody's fault, and nothing that counts time counts it.

@@ -1,6 +1,10 @@
 //! Reload: the plan is replaced while alarms, windows and timers go on.
 
-use std::{collections::HashMap, mem::take, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    mem::take,
+    sync::Arc,
+};
 
 use haetae_plugin::Timestamp;
 
@@ -38,6 +42,11 @@ pub struct Setting {
     pub inhibits: Vec<Inhibit>,
     /// What is worked on.
     pub maintenance: Vec<Silence>,
+    /// What system alarms may be about: those of others end, and nobody hears of theirs any more.
+    /// `None`: sources, evaluators and sinks that are gone take theirs along.
+    pub instances: Option<BTreeSet<String>>,
+    /// By which its effects are known, see [`Effects::plan`].
+    pub number: Option<u64>,
 }
 
 impl Engine {
@@ -50,18 +59,24 @@ impl Engine {
     /// missing at no time.
     pub fn reload(&mut self, setting: Setting, now: Timestamp) -> Effects {
         while self.flush_due(now) == Progress::More {}
-        let Setting { sources, thresholds, overrides, logs, .. } = setting;
         let mut changes = Changes::default();
+        self.replace_plan(setting, now, &mut changes);
+        self.finish(changes, now)
+    }
+
+    /// The same as a part of a step: what was due before was told.
+    pub(super) fn replace_plan(&mut self, setting: Setting, now: Timestamp, changes: &mut Changes) {
+        let Setting { sources, thresholds, overrides, logs, .. } = setting;
         let mut next = Self::new(sources, thresholds, now).with_logs(logs);
         for evaluator in &mut next.evaluators {
-            evaluator.override_with(&overrides, now, &mut changes);
+            evaluator.override_with(&overrides, now, changes);
         }
-        let moves = self.move_sources(&mut next, now, &mut changes);
-        self.move_evaluators(&mut next, &moves, now, &mut changes);
-        self.move_logs(&mut next, now, &mut changes);
+        let moves = self.move_sources(&mut next, now, changes);
+        self.move_evaluators(&mut next, &moves, now, changes);
+        self.move_logs(&mut next, now, changes);
         for sink in self.notifier.sinks() {
             if !setting.routes.iter().any(|route| route.sink == sink) {
-                self.system.retire(sink, now, &mut changes);
+                self.system.retire(sink, now, changes);
             }
         }
         for source in &mut next.sources {
@@ -70,7 +85,10 @@ impl Engine {
         (self.sources, self.evaluators, self.logs) = (next.sources, next.evaluators, next.logs);
         // From here on alarms are looked at where they have moved to.
         self.route(setting.routes, setting.inhibits, setting.maintenance, now);
-        self.finish(changes, now)
+        if let Some(instances) = setting.instances {
+            self.system.know(instances, now, changes);
+        }
+        changes.plan = setting.number;
     }
 
     /// Moves what sources know to those of the same name; where what has moved to.

@@ -1,6 +1,9 @@
 //! System alarms: what is wrong with haetae itself.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use haetae_plugin::{Severity, Timestamp};
 use serde::{
@@ -67,12 +70,16 @@ pub enum Problem {
     StageFailed,
     /// The clock was set, or the machine was suspended.
     ClockJumped,
+    /// The configuration could not be reloaded: the one before stays.
+    ReloadFailed,
 }
 
 /// The system alarms that fire.
 #[derive(Debug, Default)]
 pub(super) struct System {
     firing: BTreeMap<(String, Problem), Firing>,
+    /// What problems may be of; `None`: of anything.
+    known: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -104,6 +111,7 @@ impl Problem {
             Self::DiskFull => "disk-full",
             Self::StageFailed => "stage-failed",
             Self::ClockJumped => "clock-jumped",
+            Self::ReloadFailed => "reload-failed",
         }
     }
 
@@ -116,6 +124,11 @@ impl Problem {
     /// Those that calls of a plugin raise and end.
     pub const fn of_calls() -> [Self; 5] {
         [Self::SourceDown, Self::SinkFailing, Self::PluginPanicked, Self::Hung, Self::LimitExceeded]
+    }
+
+    /// Those that queues raise and end.
+    pub const fn of_queues() -> [Self; 4] {
+        [Self::StoreFailing, Self::QueueFilling, Self::DeadLetters, Self::QueueDamaged]
     }
 
     /// How bad it is: critical if something is no longer watched or told.
@@ -136,7 +149,8 @@ impl Problem {
             | Self::QueueFilling
             | Self::QueueDamaged
             | Self::StageFailed
-            | Self::ClockJumped => Severity::Warning,
+            | Self::ClockJumped
+            | Self::ReloadFailed => Severity::Warning,
         }
     }
 
@@ -162,6 +176,9 @@ impl Problem {
                 ("had to start a part of itself again", "내부 처리 단계를 다시 시작했습니다")
             }
             Self::ClockJumped => ("jumped", "시각이 갑자기 바뀌었습니다"),
+            Self::ReloadFailed => {
+                ("goes on as it was configured before", "이전 설정으로 계속 동작합니다")
+            }
         };
         let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
         Summaries::from_iter([line("en", en), line("ko", ko)])
@@ -179,6 +196,10 @@ impl System {
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {
+        // The last words of an instance that is gone.
+        if self.known.as_ref().is_some_and(|known| !known.contains(instance)) {
+            return;
+        }
         let key = (instance.to_owned(), problem);
         if let Some(firing) = self.firing.get_mut(&key) {
             firing.updated = now;
@@ -253,6 +274,21 @@ impl System {
         }
         let key = (CLOCK.to_owned(), Problem::ClockJumped);
         self.firing.get(&key).map(|firing| firing.updated)
+    }
+
+    /// From now on problems are of these: those of others are closed, and raised no more.
+    pub(super) fn know(
+        &mut self,
+        instances: BTreeSet<String>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) {
+        let gone = self.firing.keys().map(|(instance, _)| instance);
+        let gone: BTreeSet<_> = gone.filter(|it| !instances.contains(*it)).cloned().collect();
+        for instance in gone {
+            self.retire(&instance, now, changes);
+        }
+        self.known = Some(instances);
     }
 
     /// Closes the alarms of an instance that is gone.
@@ -385,6 +421,21 @@ mod tests {
             self.system.end(instance, problem, at(second), &mut changes);
             changes.into_effects()
         }
+    }
+
+    #[test]
+    fn an_instance_that_is_gone_takes_its_problems_along_and_raises_no_more() {
+        let mut alone = Alone::default();
+        alone.raise("gone", Problem::SourceDown, 1, "refused");
+        alone.raise("stays", Problem::SourceDown, 1, "refused");
+        let mut changes = Changes::default();
+        alone.system.know(BTreeSet::from(["stays".into()]), at(2), &mut changes);
+        let ended = changes.into_effects().transitions;
+        let ended: Vec<_> =
+            ended.iter().map(|it| (it.change, &it.alarm.labels["instance"])).collect();
+        assert_eq!(ended, [(Change::Closed, &"gone".to_owned())]);
+        assert_eq!(alone.raise("gone", Problem::Hung, 3, "its last words"), Effects::default());
+        assert_eq!(alone.raise("stays", Problem::Hung, 3, "its own").transitions.len(), 1);
     }
 
     #[test]

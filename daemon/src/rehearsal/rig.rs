@@ -182,6 +182,7 @@ fn setting(plan: &Plan, intervals: &BTreeMap<String, std::time::Duration>) -> Se
         routes: plan.routes(),
         inhibits: plan.inhibits.clone(),
         maintenance: plan.maintenance.clone(),
+        ..Setting::default()
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Effects {
     /// Where log evaluators have got to; what follows from the batches up to there is in here or
     /// was before.
     pub cursors: Vec<LogCursor>,
+    /// The plan that they and all later ones follow from, if this is the first that it led to.
+    pub plan: Option<u64>,
 }
 
 /// What is stored of one alarm, under the id [`AlarmView::id`].
@@ -164,6 +166,7 @@ impl Effects {
         self.withheld.extend(later.withheld);
         self.handled.extend(later.handled);
         self.cursors.extend(later.cursors);
+        self.plan = later.plan.or(self.plan);
     }
 
     /// Whether nothing changed.
@@ -176,6 +179,7 @@ impl Effects {
             && self.withheld.is_empty()
             && self.handled.is_empty()
             && self.cursors.is_empty()
+            && self.plan.is_none()
     }
 }
 
@@ -238,6 +242,7 @@ pub(in crate::engine) struct Changes {
     /// By id: several slots may change one alarm, and the last one counts.
     rows: BTreeMap<String, Option<Standing>>,
     pub(in crate::engine) cursors: Vec<LogCursor>,
+    pub(in crate::engine) plan: Option<u64>,
 }
 
 impl Changes {
@@ -258,14 +263,14 @@ impl Changes {
 
     /// All of them, in order.
     pub(in crate::engine) fn into_effects(self) -> Effects {
-        let mut effects =
-            Effects { transitions: self.transitions, cursors: self.cursors, ..Effects::default() };
+        let Self { transitions, rows, cursors, plan } = self;
+        let mut effects = Effects { transitions, cursors, plan, ..Effects::default() };
         effects.transitions.sort_by(|a, b| {
             let order = a.at.cmp(&b.at);
             let order = order.then_with(|| a.alarm.evaluator.cmp(&b.alarm.evaluator));
             order.then_with(|| a.alarm.labels.cmp(&b.alarm.labels))
         });
-        for (id, standing) in self.rows {
+        for (id, standing) in rows {
             match standing {
                 Some(standing) => effects.standings.push(standing),
                 None => effects.gone.push(id),

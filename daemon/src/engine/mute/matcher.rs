@@ -13,6 +13,13 @@ pub struct Matcher {
     regex: Option<Regex>,
 }
 
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { label, operator, value, .. } = self;
+        (label, operator, value) == (&other.label, &other.operator, &other.value)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Equal,

@@ -122,7 +122,16 @@ impl Plan {
         let sources = sources.into_iter().map(timing).collect();
         let thresholds = thresholds.into_iter().map(Into::into).collect();
         let overrides = Vec::new();
-        Setting { sources, thresholds, overrides, logs, routes, inhibits, maintenance }
+        Setting {
+            sources,
+            thresholds,
+            overrides,
+            logs,
+            routes,
+            inhibits,
+            maintenance,
+            ..Setting::default()
+        }
     }
 }
 
