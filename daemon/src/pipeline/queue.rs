@@ -126,7 +126,7 @@ pub struct Queue {
     id: Ulid,
     names: Arc<[Arc<str>]>,
     freed: Arc<[Freed]>,
-    max_bytes: u64,
+    limits: Limits,
     line: Line,
     stats: watch::Receiver<Stats>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -158,8 +158,8 @@ impl Queue {
             .spawn(move || writer.run(&inbox))
             .map_err(OpenError::Thread)?;
         let thread = Arc::new(Mutex::new(Some(thread)));
-        let (id, max_bytes, freed) = (opened.id, limits.max_bytes, freed.into());
-        let queue = Self { id, names, freed, max_bytes, line, stats, thread };
+        let (id, freed) = (opened.id, freed.into());
+        let queue = Self { id, names, freed, limits, line, stats, thread };
         Ok((queue, opened.damage))
     }
 
@@ -168,7 +168,17 @@ impl Queue {
         self.id
     }
 
-    /// What waited for consumers, or was rejected by them, that were gone when it was opened.
+    /// Whether there is a consumer of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| &**known == name)
+    }
+
+    /// Its consumers, and what it may hold.
+    pub fn terms(&self) -> (Vec<String>, Limits) {
+        (self.names.iter().map(ToString::to_string).collect(), self.limits)
+    }
+
+    /// What waited for consumers, or was rejected by them, that were gone when it was opened or since.
     pub fn freed(&self) -> &[Freed] {
         &self.freed
     }
@@ -180,8 +190,9 @@ impl Queue {
         let body = Body { bytes, records };
         let bytes = u64::try_from(body.weight().bytes).unwrap_or(u64::MAX);
         // Dead and damaged items may take less than the other half.
-        if bytes > self.max_bytes / 2 {
-            return Err(AppendError::TooLarge { bytes, max: self.max_bytes });
+        let max = self.limits.max_bytes;
+        if bytes > max / 2 {
+            return Err(AppendError::TooLarge { bytes, max });
         }
         self.line.ask(|reply| Command::Write(Write::Append(body, reply))).await?
     }
@@ -206,6 +217,20 @@ impl Queue {
     /// The queue in numbers, to be told of each change.
     pub fn watch(&self) -> watch::Receiver<Stats> {
         self.stats.clone()
+    }
+
+    /// Makes its consumers the named ones, as when it is opened, while those that stay go on; the answer is
+    /// a hand on it that knows them.
+    pub async fn enrol(&self, consumers: &[String], limits: Limits) -> Result<Self, QueueError> {
+        let names = consumers.to_vec();
+        let freed = self.line.ask(|reply| Command::Enrol(names, limits, reply)).await??;
+        let names = consumers.iter().map(|name| name.as_str().into()).collect();
+        let is_known = |one: &&Freed| {
+            !freed.iter().any(|new| new.consumer == one.consumer)
+                && !consumers.contains(&one.consumer)
+        };
+        let freed = self.freed.iter().filter(is_known).chain(&freed).cloned().collect();
+        Ok(Self { names, freed, limits, ..self.clone() })
     }
 
     /// Waits until its thread has ended.

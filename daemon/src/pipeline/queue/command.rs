@@ -8,8 +8,8 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    AppendError, Closed, QueueError, Receipt,
-    consumer::{Place, QueuedBatch, Resumed},
+    AppendError, Closed, Freed, Limits, QueueError, Receipt,
+    consumer::{QueuedBatch, Place, Resumed},
     dead::{Dead, Item},
     rows::Body,
 };
@@ -34,6 +34,8 @@ pub enum Command {
     Done(Arc<str>, Place),
     /// A consumer starts again behind this place.
     Resume(Arc<str>, i64, Reply<Result<Resumed, QueueError>>),
+    /// Make the consumers these, and the limits.
+    Enrol(Vec<String>, Limits, Reply<Result<Vec<Freed>, QueueError>>),
     /// List rejected items.
     Dead(usize, Reply<DeadList>),
     /// Commit what is known and end.

@@ -65,6 +65,15 @@ pub fn load(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Result<()
     Ok(())
 }
 
+/// All that is kept.
+pub fn weight(connection: &Connection) -> rusqlite::Result<Weight> {
+    let text = "SELECT count(*), coalesce(sum(size), 0) FROM dead";
+    connection.query_row(text, [], |row| {
+        let (rows, bytes) = (row.get(0)?, row.get(1)?);
+        Ok(Weight { rows, records: rows, bytes })
+    })
+}
+
 /// What of a consumer's waits to be handed out again.
 pub fn redriven(connection: &Connection, consumer: &str) -> rusqlite::Result<BTreeSet<i64>> {
     connection

@@ -145,6 +145,18 @@ impl Ledger {
         self.followers.iter_mut().find(|follower| &*follower.name == name)
     }
 
+    /// Makes the followers those of these names; a new one starts at the end.
+    pub fn enrol(&mut self, names: &[String]) {
+        self.followers.retain(|follower| names.iter().any(|name| **name == *follower.name));
+        for name in names {
+            if self.follower(name).is_none() {
+                let follower = Follower::new(name, self.last, 0, Weight::default());
+                self.followers.push(follower);
+            }
+        }
+        self.followers.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// What counts towards `max`.
     pub fn bytes(&self) -> i64 {
         self.kept.bytes + self.dead.bytes + self.damaged.bytes

@@ -230,6 +230,43 @@ async fn a_new_consumer_starts_at_the_end_and_the_part_of_a_removed_one_is_freed
 }
 
 #[tokio::test]
+async fn consumers_that_stay_go_on_while_others_come_and_go() {
+    let place = Home::roomy();
+    let queue = place.sound(&["gone", "stays"]);
+    fill(&queue, &["one", "two"]).await;
+    let (mut stays, mut gone) = (queue.consumer("stays").unwrap(), queue.consumer("gone").unwrap());
+    let given = stays.next(1).await.unwrap();
+    let rejected = gone.next(1).await.unwrap();
+    gone.dead(&rejected[0], vec![(0, "no".into())]).await.unwrap();
+    let names = ["new", "stays"].map(str::to_owned);
+    let limits = Limits { max_bytes: 1 << 16, when_full: WhenFull::DropOldest };
+    let queue = queue.enrol(&names, limits).await.unwrap();
+    let freed = Freed { consumer: "gone".into(), waiting: 2, dead: 1 };
+    assert_eq!(queue.freed(), [freed]);
+    assert!(queue.consumer("gone").is_none());
+    let numbers = settled(&queue).await;
+    let lags: Vec<_> = numbers.consumers.iter().map(|it| (&*it.name, it.lag_records)).collect();
+    assert_eq!(lags, [("new", 0), ("stays", 2)]);
+    assert_eq!((numbers.max_bytes, numbers.dead), (1 << 16, 0));
+    // What one was given before it may say after.
+    stays.done(given[0].place).await.unwrap();
+    fill(&queue, &["three"]).await;
+    assert_eq!(take(&mut stays).await, one(2, "two"));
+    assert_eq!(take(&mut stays).await, one(3, "three"));
+    assert_eq!(take(&mut queue.consumer("new").unwrap()).await, one(3, "three"));
+    assert!(gone.next(1).await.is_err());
+    // One that comes back starts at the end, and is no more said to be gone.
+    let back = queue.enrol(&["gone", "stays"].map(str::to_owned), limits).await.unwrap();
+    assert_eq!(back.freed(), []);
+    back.close().await;
+    let (queue, damage) = place.open(&["gone", "stays"]);
+    assert!(damage.is_none());
+    let lags: Vec<_> = queue.stats().consumers.iter().map(|it| it.lag_records).collect();
+    assert_eq!(lags, [0, 0]);
+    queue.close().await;
+}
+
+#[tokio::test]
 async fn drop_oldest_moves_laggards_alone_and_counts_what_they_miss() {
     let place = Home::new(1000, WhenFull::DropOldest);
     let queue = place.sound(&["quick", "slow"]);

@@ -1,6 +1,7 @@
 //! The queue's thread. It takes all commands that wait, writes them in one transaction, answers,
 //! and takes the next: the sync that is under way is the only wait that gathers them.
 
+mod enrolling;
 mod giving;
 
 use std::{
@@ -147,6 +148,8 @@ impl Writer {
     fn sort(&mut self, command: Command, round: &mut Round) {
         match command {
             Command::Write(write) => round.writes.push(write),
+            // Of one that is no consumer any more nobody waits for an answer.
+            Command::Next(next) if self.ledger.follower(&next.consumer).is_none() => {}
             Command::Next(next) => {
                 if next.fresh {
                     self.afresh(&next.consumer);
@@ -167,6 +170,12 @@ impl Writer {
                 self.publish();
                 // Whoever asked may have gone.
                 drop(reply.send(resumed));
+            }
+            Command::Enrol(consumers, limits, reply) => {
+                let enrolled = self.enrol(&consumers, limits);
+                self.publish();
+                // Whoever asked may have gone.
+                drop(reply.send(enrolled.map_err(|error| disk(&error).into())));
             }
             Command::Dead(limit, reply) => round.lists.push((limit, reply)),
             Command::Close(reply) => round.closing = Some(Closing::Requested(reply)),

@@ -1,0 +1,24 @@
+//! Other consumers while those that stay go on.
+
+use super::Writer;
+use crate::pipeline::queue::{Freed, Limits, dead, file};
+
+impl Writer {
+    /// Makes the consumers these; those that stay go on with what they were given.
+    pub(super) fn enrol(
+        &mut self,
+        consumers: &[String],
+        limits: Limits,
+    ) -> rusqlite::Result<Vec<Freed>> {
+        // How far they are is counted by the file.
+        self.write(Vec::new());
+        let freed = file::enrol(&mut self.connection, consumers, self.ledger.last)?;
+        self.ledger.enrol(consumers);
+        self.ledger.dead = dead::weight(&self.connection)?;
+        let ledger = &mut self.ledger;
+        self.waiting.retain(|next| ledger.follower(&next.consumer).is_some());
+        self.limits = limits;
+        self.max = limits.max_bytes.try_into().unwrap_or(i64::MAX);
+        Ok(freed)
+    }
+}
