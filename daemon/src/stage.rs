@@ -15,7 +15,7 @@ use std::{
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::watch, time::sleep};
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
@@ -72,15 +72,26 @@ impl Stages {
     }
 
     /// Runs a stage, and starts it again whenever it ends before the daemon stops.
-    pub fn spawn(&self, tasks: &TaskTracker, name: impl Into<String>, mut stage: impl Stage) {
-        let (stages, name) = (self.clone(), name.into());
+    pub fn spawn(&self, tasks: &TaskTracker, name: impl Into<String>, stage: impl Stage) {
+        drop(self.spawn_until(&self.stop, tasks, name, stage));
+    }
+
+    /// The same with a stage that may be told to stop before the daemon does.
+    pub fn spawn_until(
+        &self,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+        name: impl Into<String>,
+        mut stage: impl Stage,
+    ) -> JoinHandle<()> {
+        let (stages, name, stop) = (self.clone(), name.into(), stop.clone());
         stages.add(&name);
         tasks.spawn(async move {
             let mut pause = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
             loop {
                 let started = monotonic();
                 let cause = stages.watched(&name, stage.run()).await;
-                if stages.stop.is_cancelled() {
+                if stages.is_over(&name, &stop) {
                     return;
                 }
                 if started.elapsed() >= STABLE {
@@ -91,11 +102,15 @@ impl Stages {
                 stages.set(&name, false, Some(cause));
                 tokio::select! {
                     () = sleep(wait) => {}
-                    () = stages.stop.cancelled() => return,
+                    () = stages.stop.cancelled() => {}
+                    () = stop.cancelled() => {}
+                }
+                if stages.is_over(&name, &stop) {
+                    return;
                 }
                 stages.set(&name, true, None);
             }
-        });
+        })
     }
 
     /// Watches a stage that can't be started again: `end` returns when it has ended.
@@ -105,11 +120,22 @@ impl Stages {
         name: impl Into<String>,
         end: impl Future<Output = ()> + Send + 'static,
     ) {
-        let (stages, name) = (self.clone(), name.into());
+        drop(self.spawn_critical_until(&self.stop, tasks, name, end));
+    }
+
+    /// The same with a stage that may be told to stop before the daemon does.
+    pub fn spawn_critical_until(
+        &self,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+        name: impl Into<String>,
+        end: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let (stages, name, stop) = (self.clone(), name.into(), stop.clone());
         stages.add(&name);
         tasks.spawn(async move {
             let cause = caught(end).await;
-            if !stages.stop.is_cancelled() {
+            if !stages.is_over(&name, &stop) {
                 stages.set(&name, false, Some(cause.clone()));
                 // Whoever is first says why.
                 stages.fatal.send_if_modified(|fatal| {
@@ -118,7 +144,7 @@ impl Stages {
                     is_first
                 });
             }
-        });
+        })
     }
 
     /// Waits until a critical stage has ended; why.
@@ -151,6 +177,21 @@ impl Stages {
             () = sleep(STABLE) => self.well(name),
         }
         run.await
+    }
+
+    /// Whether a stage that has ended was told to. One of a daemon that goes on is known no more.
+    fn is_over(&self, name: &str, stop: &CancellationToken) -> bool {
+        let ends = self.stop.is_cancelled();
+        if !ends && stop.is_cancelled() {
+            self.forget(name);
+        }
+        ends || stop.is_cancelled()
+    }
+
+    /// Knows of a stage no more.
+    pub fn forget(&self, name: &str) {
+        self.known().remove(name);
+        self.tell();
     }
 
     fn add(&self, name: &str) {
@@ -277,6 +318,33 @@ mod tests {
         tasks.close();
         tasks.wait().await;
         assert_eq!(stages.unwell(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stage_that_is_told_to_stop_is_not_started_again_nor_known() {
+        let tasks = TaskTracker::new();
+        let stages = Stages::new(Clock::System, CancellationToken::new());
+        let own = CancellationToken::new();
+        let stage = Unsteady { runs: 2, stop: own.clone() };
+        let running = stages.spawn_until(&own, &tasks, "pump a", stage);
+        let end = own.clone().cancelled_owned();
+        let critical = stages.spawn_critical_until(&own, &tasks, "queue a", end);
+        assert_eq!(stages.known().len(), 2);
+        own.cancel();
+        running.await.unwrap();
+        critical.await.unwrap();
+        assert!(stages.known().is_empty());
+        assert_eq!(stages.restarts(), 0);
+        assert_eq!(*stages.fatal.borrow(), None);
+        // One that waits to be started again does not wait any longer.
+        let own = CancellationToken::new();
+        let stage = Unsteady { runs: 0, stop: own.clone() };
+        let failed = stages.spawn_until(&own, &tasks, "pump b", stage);
+        let mut trouble = stages.trouble();
+        trouble.wait_for(Option::is_some).await.unwrap();
+        own.cancel();
+        failed.await.unwrap();
+        assert_eq!((stages.unwell(), trouble.borrow().clone()), (Vec::new(), None));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
         unix::fs::DirBuilderExt,
     },
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use haetae_plugin::{
@@ -39,7 +39,7 @@ pub struct Catalog {
     /// Kinds that only a refused file exports, and why it is.
     barred: BTreeMap<String, Refusal>,
     storage: Storage,
-    loaded: Mutex<BTreeMap<PathBuf, Loaded>>,
+    loaded: Libraries,
     probe: Option<Probe>,
     tried: Mutex<BTreeMap<PathBuf, Result<Tried, Refusal>>>,
 }
@@ -52,6 +52,11 @@ pub enum Storage {
     /// A sealed memory file: nothing is written to disk.
     Memory,
 }
+
+/// The libraries that are open in this process, by the hash of their bytes: what is open stays, and a
+/// catalog that is made anew goes on with it.
+#[derive(Clone, Default)]
+pub struct Libraries(Arc<Mutex<BTreeMap<String, Loaded>>>);
 
 /// A library that is open in this process.
 #[derive(Clone)]
@@ -92,7 +97,7 @@ impl Catalog {
             refusal.inspect(|refusal| bar(&mut barred, image, refusal)).is_none()
         });
         refused.extend(twice);
-        let (loaded, probe, tried) = (Mutex::default(), None, Mutex::default());
+        let (loaded, probe, tried) = (Libraries::default(), None, Mutex::default());
         Self { directories, images, refused, replaced, barred, storage, loaded, probe, tried }
     }
 
@@ -101,6 +106,18 @@ impl Catalog {
     pub fn tried_first(mut self) -> Self {
         self.probe = Some(Probe::new(self.images.iter().map(|image| image.file.clone()).collect()));
         self
+    }
+
+    /// What is open already is not opened again.
+    #[must_use]
+    pub fn going_on_with(mut self, libraries: Libraries) -> Self {
+        self.loaded = libraries;
+        self
+    }
+
+    /// The libraries that it has opened, or goes on with.
+    pub fn libraries(&self) -> Libraries {
+        self.loaded.clone()
     }
 
     /// Where it looked.
@@ -158,25 +175,33 @@ impl Catalog {
 
     /// What a child says that opened it; `None` if it need not be tried.
     fn tried(&self, image: &Image) -> Result<Option<Tried>, Refusal> {
-        let Some(probe) = &self.probe else { return Ok(None) };
+        let Some(probe) = self.probe.as_ref().filter(|_| self.loaded.of(image).is_none()) else {
+            return Ok(None);
+        };
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tried.entry(image.file.clone()).or_insert_with(|| probe.describe(&image.file));
         known.clone().map(Some)
     }
 
     fn load(&self, image: &Image) -> Result<Loaded, Refusal> {
-        let tried = self.tried(image)?;
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = loaded.get(&image.file) {
-            return Ok(known.clone());
+        if let Some(known) = self.loaded.of(image) {
+            return Ok(known);
         }
+        let tried = self.tried(image)?;
+        let mut loaded = self.loaded.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (read, bytes) = Image::read(&image.file)?;
         if tried.is_some_and(|tried| tried.sha256 != read.sha256) {
             return Err(Refusal::changed(&image.file));
         }
         let opened = open(&read, &bytes, &self.storage)?;
-        loaded.insert(image.file.clone(), opened.clone());
+        loaded.insert(read.sha256, opened.clone());
         Ok(opened)
+    }
+}
+
+impl Libraries {
+    fn of(&self, image: &Image) -> Option<Loaded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&image.sha256).cloned()
     }
 }
 
