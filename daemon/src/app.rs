@@ -7,21 +7,24 @@ mod judging;
 mod opening;
 mod records;
 mod refusal;
+mod reload;
 mod restore;
+mod running;
 mod serving;
 mod stages;
+mod starting;
 mod wiring;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::{
     runtime::Handle,
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -32,23 +35,30 @@ use self::{
     judging::{Ends, Judging, Running},
     opening::Meanwhile,
     records::Records,
+    reload::Prepared,
     restore::Restored,
-    wiring::{Wired, WiredSink, Wiring},
+    running::RunningPlan,
+    wiring::Wiring,
 };
 use crate::{
     clock::Clock,
     config::Plan,
-    engine::{Effects, Transition},
-    http::{self, View, counted::Counted},
-    people::People,
+    deliver::recipient::Recipients,
+    engine::{Effects, Input, Transition},
+    http::{
+        self, View,
+        reload::{REQUESTS, Request},
+    },
     pipeline::evaluation::Counts,
     plugin::{
-        catalog::Catalog,
-        lend::{Cells, Pool, Shared},
-        status::Status,
+        catalog::{Catalog, Libraries},
+        event::Event,
+        lend::{Pool, Shared},
+        refusal::Refusal,
     },
     stage::Stages,
     store::{Loss, Opened, Store, health::Health, reserve::Reserve},
+    systemd,
 };
 
 /// Problems that wait for the engine.
@@ -63,6 +73,8 @@ const UNANSWERED: Duration = Duration::from_secs(3);
 pub struct Options {
     /// What to run.
     pub plan: Plan,
+    /// Where it was read from, and is read again when it is reloaded.
+    pub file: Option<PathBuf>,
     /// Where its plugins are.
     pub catalog: Arc<Catalog>,
     /// The time.
@@ -73,8 +85,25 @@ pub struct Options {
     pub token: Option<String>,
     /// What is done about a store that has lost something.
     pub if_lost: Loss,
+    /// Who asks for a reload, and may before it has started.
+    pub reloads: Reloads,
     /// Asks the daemon to stop.
     pub stop: CancellationToken,
+}
+
+/// Both ends of where a reload is asked for.
+pub struct Reloads {
+    /// Where it is asked.
+    pub ask: mpsc::Sender<Request>,
+    /// Where it is heard.
+    pub asked: mpsc::Receiver<Request>,
+}
+
+impl Default for Reloads {
+    fn default() -> Self {
+        let (ask, asked) = mpsc::channel(REQUESTS);
+        Self { ask, asked }
+    }
 }
 
 /// The end of a stage that can't be started again, in words.
@@ -94,8 +123,28 @@ struct Tasks {
     sinks: TaskTracker,
 }
 
+/// What leads from part to part, whatever the plan is.
+struct Channels {
+    events: mpsc::Sender<Event>,
+    inputs: mpsc::Sender<Input>,
+    recipients: watch::Sender<Recipients>,
+    /// The newest plan of which what follows is written.
+    written: watch::Receiver<u64>,
+    reserve: Reserve,
+}
+
 /// A running daemon.
 pub struct App {
+    plan: Plan,
+    /// How many plans there were.
+    number: u64,
+    file: Option<PathBuf>,
+    asked: mpsc::Receiver<Request>,
+    libraries: Libraries,
+    refused: Vec<Refusal>,
+    shared: Shared,
+    channels: Channels,
+    running: RunningPlan,
     view: View,
     address: std::net::SocketAddr,
     watchers: broadcast::Sender<Transition>,
@@ -112,7 +161,7 @@ pub struct App {
 impl App {
     /// Starts everything that the plan says.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { plan, catalog, clock, socket, token, if_lost, stop } = options;
+        let Options { plan, file, catalog, clock, socket, token, if_lost, reloads, stop } = options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
@@ -122,34 +171,32 @@ impl App {
         let (restored, cursors) = opening::engine(&store, &plan, &clock, &meanwhile).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
-        let wiring = Wiring { catalog: &catalog, shared, events, plan: &plan, stop: &stop };
-        let (sources, sinks) = (wiring.sources()?, wiring.sinks()?);
         let (judging, ends) = Judging::new();
-        let records = Records::open(&plan, &sinks, &clock, cursors).await?;
+        let records = Records::new(&state, &clock, cursors);
         let stages = Stages::new(clock.clone(), stop.clone());
-        let outbox = wiring.outbox(&store, reserve, &sinks, records.written());
-        let view = View::new(http::Parts {
-            clock: clock.clone(),
-            started: clock.now(),
-            instances: shown(&sources, &sinks),
-            refused: catalog.refused().to_vec(),
-            engine: judging.questions.clone(),
-            heartbeat: judging.heartbeat.clone(),
-            recipients: outbox.recipients.clone(),
-            stages: stages.clone(),
-            store: store.clone(),
-            health: outbox.health.clone(),
-            directory: Health::default(),
-            counted: Counted::default(),
-            queues: records.queues().clone(),
+        let recipients = watch::Sender::new(Recipients::default());
+        let wiring =
+            Wiring { catalog: &catalog, shared: shared.clone(), events, plan: &plan, stop: &stop };
+        let outbox =
+            wiring.outbox(&store, reserve.clone(), recipients.subscribe(), records.written());
+        let view = wiring.view(file.clone(), (&store, &outbox), &stages, &judging, reloads.ask);
+        let channels = Channels {
             events: wiring.events.clone(),
-            wakes: outbox.wakes.clone(),
-            thresholds: judging.registry(&plan, &store, &clock),
-            places: plan.places.clone(),
-            ready: AtomicBool::new(false),
-            people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
-        });
+            inputs: judging.inputs,
+            recipients,
+            written: outbox.plan.subscribe(),
+            reserve,
+        };
         let mut app = Self {
+            plan,
+            number: 0,
+            file,
+            asked: reloads.asked,
+            libraries: catalog.libraries(),
+            refused: catalog.refused().to_vec(),
+            shared,
+            channels,
+            running: RunningPlan::default(),
             view,
             address: bound.address,
             watchers: outbox.watchers.clone(),
@@ -162,25 +209,44 @@ impl App {
             socket: bound.listeners.socket.clone(),
             lock: bound.lock,
         };
-        app.report(inbox, &wiring, &judging.inputs)?;
+        app.report(inbox)?;
         // Sources speak while alarms are read: the first slot need not be waited for.
-        app.collect(&wiring, &outbox, sources, sinks, &judging.inputs)?;
-        let effects = app.judge(ends, &wiring, restored, &meanwhile).await?;
+        app.collect(&catalog).await?;
+        let effects = app.judge(ends, restored, &meanwhile).await?;
         opening::adopt(&outbox, lost, meanwhile).await?;
-        app.commit(outbox, effects, &wiring);
+        app.commit(outbox, effects);
         app.serve(bound.listeners, token.as_deref());
         Ok(app)
+    }
+
+    /// Runs the sources and what leads from them to the engine and to sinks.
+    async fn collect(&mut self, catalog: &Catalog) -> Result<(), StartError> {
+        let plan = self.plan.clone();
+        let Prepared { sources, sinks, refills, queues, matchings } =
+            self.prepare(&plan, catalog).await?;
+        self.records.take(&plan, queues);
+        self.records.warn_of_unread();
+        for sink in sinks {
+            let (name, deliverer) = self.add_sink(sink);
+            self.start_deliverer(&name, deliverer);
+        }
+        self.channels.recipients.send_replace(self.recipients());
+        self.start_pumps();
+        self.read_logs(matchings);
+        self.start_sources(sources, refills);
+        self.start_queue_watches();
+        self.show();
+        Ok(())
     }
 
     /// Starts the engine once it goes on with the alarms of an earlier run.
     async fn judge(
         &mut self,
         ends: Ends,
-        wiring: &Wiring<'_>,
         restored: Restored,
         meanwhile: &Meanwhile,
     ) -> Result<mpsc::Receiver<Effects>, StartError> {
-        let (plan, clock) = (wiring.plan, &wiring.shared.clock);
+        let (plan, clock) = (&self.plan, &self.shared.clock);
         let restored = opening::alarms(&self.store, plan, clock, restored, meanwhile).await?;
         self.view.parts().counted.begin(Counts::of(&restored.engine));
         let Running { thread, ended, effects } = ends.start(restored, clock)?;
@@ -209,24 +275,30 @@ impl App {
         self.watchers.subscribe()
     }
 
-    /// Waits until asked to stop, then takes everything down, in the order in which things flow.
+    /// Runs, and reloads its configuration when asked to, until it is asked to stop; then takes everything
+    /// down, in the order in which things flow.
     ///
     /// An error is the end of a critical stage: what is durable is all that there is to go on from, so
     /// nothing is taken down and the process is to end.
-    pub async fn finish(self) -> Result<(), Fatal> {
+    pub async fn finish(mut self) -> Result<(), Fatal> {
+        let (stop, stages) = (self.stop.clone(), self.stages.clone());
         tokio::select! {
-            () = self.stop.cancelled() => {}
-            cause = self.stages.fatal() => {
+            () = stop.cancelled() => {}
+            cause = stages.fatal() => {
                 error!("{cause}: nothing goes on without it, haetae ends; what happened is durable");
                 // It may have been removed by hand.
                 drop(http::remove_socket(&self.socket).await);
                 return Err(Fatal(cause));
             }
+            // What of a reload is not done yet ends with the rest.
+            () = Box::pin(self.reload_when_asked()) => {}
         }
+        systemd::stopping();
         info!("stopping");
-        let Self { view, watchers, tasks, engine, socket, store, lock: _lock, .. } = self;
+        let Self { view, watchers, tasks, engine, socket, store, records, lock: _lock, .. } = self;
         let silent = silent(view.parts().health.clone(), store.clone());
-        drop((view, watchers));
+        // Whoever could send to what is to end.
+        drop((view, watchers, self.channels, self.running, self.asked));
         let Tasks { sources, servers, sources_ended, feeds, outbox, written, sinks } = tasks;
         for tracker in [&sources, &servers, &feeds, &outbox, &sinks] {
             tracker.close();
@@ -236,7 +308,7 @@ impl App {
             servers.wait().await;
             // From here each stage ends because nobody is left to send to it.
             sources_ended.cancel();
-            self.records.close().await;
+            records.close().await;
             feeds.wait().await;
             outbox.wait().await;
             // All that happened is written: what is due of it is tried once more.
@@ -272,9 +344,4 @@ async fn silent(health: Health, store: Store) {
 fn shared(clock: &Clock, state: &Path) -> Shared {
     let instances = Some(state.join("instances"));
     Shared { clock: clock.clone(), http: Pool::new(Handle::current()), instances }
-}
-
-fn shown(sources: &[Wired], sinks: &[WiredSink]) -> Vec<(Status, Cells)> {
-    let sources = sources.iter().map(|wired| &wired.shown);
-    sources.chain(sinks.iter().map(|wired| &wired.shown)).cloned().collect()
 }

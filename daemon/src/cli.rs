@@ -13,6 +13,7 @@ mod language;
 mod outbox;
 mod output;
 mod plugin;
+mod reload;
 mod run;
 mod scenario;
 mod silence;
@@ -182,6 +183,8 @@ enum Verb {
     Db(db::Verb),
     /// Say why each sink was told of an alarm or not, and what it is told next
     Explain(explain::Arguments),
+    /// Have the running daemon read its configuration again, whole or not at all
+    Reload(reload::Arguments),
     /// Show what the running daemon does
     Status(status::Arguments),
     /// Open plugins for another process of ours, which asks what they say of themselves
@@ -234,6 +237,7 @@ fn run_verb(common: &Common, verb: Verb) -> u8 {
         Verb::Outbox(verb) => outbox::run(common, &verb),
         Verb::Db(verb) => db::run(common, &verb),
         Verb::Explain(arguments) => explain::run(common, &arguments),
+        Verb::Reload(arguments) => reload::run(common, &arguments),
         Verb::Status(arguments) => status::run(common, &arguments),
         Verb::PluginProbe { files } => u8::from(probe::answer(&files).is_err()) * exit::FOUND,
     }

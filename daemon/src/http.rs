@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod outbox;
 mod peer;
 pub mod people;
+pub mod reload;
 mod request;
 mod server;
 pub mod shown;
@@ -28,7 +29,7 @@ use std::{
 use axum::{Router, extract::State, http::HeaderMap, routing::get};
 use tokio::{
     net::{TcpListener, UnixListener},
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -78,16 +79,12 @@ pub struct Parts {
     pub clock: Clock,
     /// When it started.
     pub started: Timestamp,
-    /// Each instance with its metrics.
-    pub instances: Vec<(Status, Cells)>,
-    /// Plugin files that are not loaded.
-    pub refused: Vec<Refusal>,
+    /// What is shown of the plan.
+    pub shown: watch::Sender<Arc<Shown>>,
     /// The engine.
     pub engine: mpsc::Sender<Question>,
     /// That the engine gets on.
     pub heartbeat: Heartbeat,
-    /// The sinks that take notifications.
-    pub recipients: Recipients,
     /// The daemon's tasks.
     pub stages: Stages,
     /// The store.
@@ -98,20 +95,33 @@ pub struct Parts {
     pub directory: Health,
     /// What was counted in it last.
     pub counted: Counted,
-    /// The queue of each source that has one.
-    pub queues: BTreeMap<String, Queue>,
     /// Where it is told that dead letters are gone.
     pub events: mpsc::Sender<Event>,
-    /// Wakes the dispatcher of a sink.
-    pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Numbers that override those of evaluators.
     pub thresholds: thresholds::registry::Registry,
     /// Where what people do goes.
     pub people: People,
-    /// Where each source, evaluator and sink stands in the configuration.
-    pub places: BTreeMap<String, String>,
+    /// What it runs by.
+    pub configuration: watch::Sender<reload::Configuration>,
+    /// Where it is asked to reload its configuration.
+    pub reloads: mpsc::Sender<reload::Request>,
     /// Set once it evaluates.
     pub ready: AtomicBool,
+}
+
+/// What is shown of the plan; another one comes with each reload.
+#[derive(Default)]
+pub struct Shown {
+    /// Each instance with its metrics.
+    pub instances: Vec<(Status, Cells)>,
+    /// Plugin files that are not loaded.
+    pub refused: Vec<Refusal>,
+    /// The queue of each source that has one.
+    pub queues: BTreeMap<String, Queue>,
+    /// The sinks that are told of alarms.
+    pub recipients: Recipients,
+    /// Where each source, evaluator and sink stands in the configuration.
+    pub places: BTreeMap<String, String>,
 }
 
 impl View {
@@ -161,9 +171,14 @@ impl View {
         explanations.await.ok()
     }
 
+    /// What is shown of the plan now.
+    pub fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.parts.shown.borrow())
+    }
+
     /// Each instance as it is now.
     pub fn instances(&self) -> Vec<InstanceStatus> {
-        self.parts.instances.iter().map(|(status, _)| status.snapshot()).collect()
+        self.shown().instances.iter().map(|(status, _)| status.snapshot()).collect()
     }
 
     /// Where the store is.

@@ -21,4 +21,5 @@ pub mod retry;
 pub mod signal;
 pub mod stage;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;

@@ -1,8 +1,11 @@
-//! Signals: the first asks the daemon to stop, the second makes it leave at once.
-//!
-//! SIGHUP asks it to stop too, so that systemd starts it again with the configuration as it is then.
+//! Signals: the first asks the daemon to stop, the second makes it leave at once. SIGHUP asks for what
+//! whoever watches says.
 
-use std::{io, thread};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
 
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -11,19 +14,31 @@ use signal_hook::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Cancels `stop` at the first SIGTERM, SIGINT or SIGHUP; a second one ends the process.
-pub fn watch(stop: CancellationToken) -> io::Result<()> {
-    let armed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+/// What SIGHUP does.
+pub enum Hangup {
+    /// The same as the others: the terminal is gone.
+    Stop,
+    /// It asks for this.
+    Ask(Box<dyn Fn() + Send>),
+}
+
+/// Cancels `stop` at the first SIGTERM or SIGINT; a second one ends the process.
+pub fn watch(stop: CancellationToken, hangup: Hangup) -> io::Result<()> {
+    let armed = Arc::new(AtomicBool::new(false));
+    let hangs_up = matches!(hangup, Hangup::Stop).then_some(SIGHUP);
+    for signal in [SIGTERM, SIGINT].into_iter().chain(hangs_up) {
         // Registered first, so that it acts on the second signal only: the first one arms it.
-        flag::register_conditional_shutdown(signal, 130, std::sync::Arc::clone(&armed))?;
-        flag::register(signal, std::sync::Arc::clone(&armed))?;
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&armed))?;
+        flag::register(signal, Arc::clone(&armed))?;
     }
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     // Lives as long as the process: it sleeps in the kernel until a signal comes.
     thread::Builder::new().name("signals".into()).spawn(move || {
-        for _ in signals.forever() {
-            stop.cancel();
+        for signal in signals.forever() {
+            match &hangup {
+                Hangup::Ask(ask) if signal == SIGHUP => ask(),
+                _ => stop.cancel(),
+            }
         }
     })?;
     Ok(())

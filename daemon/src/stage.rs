@@ -191,7 +191,7 @@ impl Stages {
     /// Knows of a stage no more.
     pub fn forget(&self, name: &str) {
         self.known().remove(name);
-        self.tell();
+        self.report();
     }
 
     fn add(&self, name: &str) {

@@ -15,7 +15,7 @@ use std::{
 use crate::servers::{influx::Influx, smtp_sink::SmtpSink};
 use crate::support::{Home, within};
 use haetae::{
-    app::{App, Options},
+    app::{App, Options, Reloads},
     clock::Clock,
     config::Files,
     plugin::catalog::{Catalog, Storage},
@@ -251,6 +251,8 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     let time = Arc::new(AtomicI64::new(start));
     let stop = CancellationToken::new();
     let app = App::start(Options {
+        file: None,
+        reloads: Reloads::default(),
         if_lost: haetae::store::Loss::default(),
         plan,
         catalog: Arc::new(catalog),

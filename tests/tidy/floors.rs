@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("memory", 1),
     ("redact", 1),
     ("retry", 1),
+    ("systemd", 1),
     ("fault", 1),
     ("json", 1),
     ("telemetry", 1),

@@ -20,7 +20,7 @@ use crate::{
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(5);
 /// What the problem is of.
-const NAME: &str = "state";
+pub(super) const STATE: &str = "state";
 
 /// What looks for it.
 pub(super) struct DirectoryWatch {
@@ -55,7 +55,7 @@ impl DirectoryWatch {
     }
 
     async fn report(&self, detail: Option<String>) {
-        let event = Event { instance: NAME.into(), problem: Problem::StateLost, detail };
+        let event = Event { instance: STATE.into(), problem: Problem::StateLost, detail };
         // The pipeline is gone only while the daemon stops.
         drop(self.events.send(event).await);
     }

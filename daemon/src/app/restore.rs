@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::task::spawn_blocking;
 use tracing::{error, info};
 
-use super::StartError;
+use super::{StartError, directory::STATE};
 use crate::{
     clock::Clock,
     config::{Plan, Source},
@@ -150,10 +150,10 @@ async fn cursors(
 }
 
 /// What system alarms may be about.
-fn instances(plan: &Plan) -> BTreeSet<String> {
+pub(super) fn instances(plan: &Plan) -> BTreeSet<String> {
     let sources = plan.sources.iter().map(|source| &source.name);
     let names = sources.chain(plan.sinks.iter().map(|sink| &sink.name));
     let names = names.chain(plan.thresholds.iter().map(|evaluator| &evaluator.name));
     let names = names.chain(plan.logs.iter().map(|evaluator| &evaluator.name)).cloned();
-    names.chain([STORE, HAETAE, CLOCK].map(str::to_owned)).collect()
+    names.chain([STORE, HAETAE, CLOCK, STATE].map(str::to_owned)).collect()
 }

@@ -1,22 +1,32 @@
 //! Wiring: each instance of the plan with its supervisor, status and channels.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use haetae_plugin::Records;
 use jiff::tz::TimeZone;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::{StartError, judging::Judging, running::RunningSink};
 use crate::{
     config::{Kinds, Plan, Sink, Source},
     deliver::{
         commit::Outbox,
-        metrics::DeliveryMetrics,
         recipient::{Recipient, Recipients},
         render::Voice,
     },
     engine::log::Positions,
+    http::{
+        self, View,
+        counted::Counted,
+        reload::{Configuration, Request},
+    },
+    people::People,
     pipeline::refill::Refill,
     plugin::{
         catalog::Catalog,
@@ -28,6 +38,7 @@ use crate::{
         status::Status,
         supervisor::{Parts, Supervisor},
     },
+    stage::Stages,
     store::{Store, health::Health, reserve::Reserve},
 };
 
@@ -58,46 +69,65 @@ pub(super) struct WiredSink {
 }
 
 impl Wiring<'_> {
-    /// Each source of the plan.
-    pub(super) fn sources(&self) -> Result<Vec<Wired>, StartError> {
-        self.plan.sources.iter().map(|source| self.source(source)).collect()
-    }
-
-    /// Each sink of the plan.
-    pub(super) fn sinks(&self) -> Result<Vec<WiredSink>, StartError> {
-        self.plan.sinks.iter().map(|sink| self.sink(sink)).collect()
-    }
-
-    /// What writes down what happens, and whom it concerns.
+    /// What writes down what happens.
     pub(super) fn outbox(
         &self,
         store: &Store,
         reserve: Reserve,
-        sinks: &[WiredSink],
+        recipients: watch::Receiver<Recipients>,
         written: watch::Sender<Positions>,
     ) -> Outbox {
-        let recipients = sinks.iter().map(|wired| wired.recipient(self.plan)).collect();
-        let recipients = Recipients::new(recipients);
-        let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
         Outbox {
             store: store.clone(),
             health: Health::default(),
             reserve,
-            wakes: recipients.iter().map(wake).collect(),
             recipients,
             clock: self.shared.clock.clone(),
             watchers: broadcast::channel(WATCHED).0,
             written,
+            plan: watch::Sender::new(0),
             events: self.events.clone(),
         }
     }
 
-    fn source(&self, source: &Source) -> Result<Wired, StartError> {
+    /// What the servers show; of the plan nothing yet.
+    pub(super) fn view(
+        &self,
+        file: Option<PathBuf>,
+        (store, outbox): (&Store, &Outbox),
+        stages: &Stages,
+        judging: &Judging,
+        reloads: mpsc::Sender<Request>,
+    ) -> View {
+        let (plan, clock) = (self.plan, &self.shared.clock);
+        View::new(http::Parts {
+            clock: clock.clone(),
+            started: clock.now(),
+            shown: watch::Sender::default(),
+            configuration: watch::Sender::new(Configuration::of(plan, file, clock.now())),
+            reloads,
+            engine: judging.questions.clone(),
+            heartbeat: judging.heartbeat.clone(),
+            stages: stages.clone(),
+            store: store.clone(),
+            health: outbox.health.clone(),
+            directory: Health::default(),
+            counted: Counted::default(),
+            events: self.events.clone(),
+            thresholds: judging.registry(plan, store, clock),
+            ready: AtomicBool::new(false),
+            people: People::new(store.clone(), clock.clone(), judging.inputs.clone()),
+        })
+    }
+
+    /// A source of the plan.
+    pub(super) fn source(&self, source: &Source) -> Result<Wired, StartError> {
         let spec = self.spec(&source.name, Role::Source, &source.kind, &source.options.0)?;
         Ok(self.supervised(spec, source.deadline))
     }
 
-    fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
+    /// A sink of the plan.
+    pub(super) fn sink(&self, sink: &Sink) -> Result<WiredSink, StartError> {
         let spec = self.spec(&sink.name, Role::Sink, &sink.kind, &sink.options.0)?;
         let Wired { supervisor, shown } = self.supervised(spec, sink.deadline);
         let facts = self.catalog.kind(&sink.kind);
@@ -106,17 +136,16 @@ impl Wiring<'_> {
         Ok(WiredSink { supervisor, shown, plan: sink.clone(), takes, outlet, deliveries })
     }
 
-    /// How the windows on a source are refilled, if it has a reader and there are any.
-    pub(super) fn refill(&self, source: &Source) -> Result<Option<Refill>, StartError> {
+    /// How the windows on a source are refilled, if it has a reader and there are any that are longer than
+    /// `before`.
+    pub(super) fn refill(
+        &self,
+        source: &Source,
+        before: &BTreeMap<String, Duration>,
+    ) -> Result<Option<Refill>, StartError> {
         let reads = self.catalog.kind(&source.kind).is_ok_and(|facts| facts.reader);
-        let mut windows = BTreeMap::<String, Duration>::new();
-        for threshold in self.plan.thresholds.iter().filter(|one| one.inputs.contains(&source.name))
-        {
-            if let Some(over) = threshold.over {
-                let longest = windows.entry(threshold.metric.clone()).or_default();
-                *longest = (*longest).max(over.length);
-            }
-        }
+        let mut windows = windows(self.plan, &source.name);
+        windows.retain(|metric, length| before.get(metric).is_none_or(|known| known < length));
         if !reads || windows.is_empty() {
             return Ok(None);
         }
@@ -149,8 +178,8 @@ impl Wiring<'_> {
         let status = Status::new(&spec.name, role, &spec.kind, self.shared.clock.now());
         let shown = (status.clone(), cells.clone());
         // A sink ends when nobody can send to it any more, a source when asked to.
-        let stop =
-            if spec.role == Role::Source { self.stop.clone() } else { CancellationToken::new() };
+        let is_source = spec.role == Role::Source;
+        let stop = if is_source { self.stop.child_token() } else { CancellationToken::new() };
         let supervisor = Supervisor::new(Parts {
             spec,
             deadline,
@@ -164,7 +193,20 @@ impl Wiring<'_> {
     }
 }
 
-impl WiredSink {
+/// The metrics of a source that evaluators have a window on, each with the longest of them.
+pub(super) fn windows(plan: &Plan, source: &str) -> BTreeMap<String, Duration> {
+    let mut windows = BTreeMap::<String, Duration>::new();
+    for threshold in plan.thresholds.iter().filter(|one| one.inputs.iter().any(|it| it == source)) {
+        if let Some(over) = threshold.over {
+            let longest = windows.entry(threshold.metric.clone()).or_default();
+            *longest = (*longest).max(over.length);
+        }
+    }
+    windows
+}
+
+impl RunningSink {
+    /// The sink as delivery sees it.
     pub(super) fn recipient(&self, plan: &Plan) -> Recipient {
         let zone = self.plan.zone.as_ref().or(plan.daemon.zone.as_ref());
         let zone = zone.and_then(|name| TimeZone::get(name).ok()).unwrap_or_else(TimeZone::system);
@@ -173,8 +215,9 @@ impl WiredSink {
             takes: self.takes.clone(),
             voice: Voice { language: self.plan.language.unwrap_or(plan.daemon.language), zone },
             outlet: self.outlet.clone(),
-            handoff: Arc::default(),
-            metrics: DeliveryMetrics::default(),
+            handoff: Arc::clone(&self.handoff),
+            wake: Arc::clone(&self.wake),
+            metrics: self.metrics.clone(),
         }
     }
 }

@@ -121,7 +121,7 @@ async fn judged(common: &Common, arguments: &Arguments) -> Result<u8, Early> {
     let slowest = plans.iter().flat_map(|plan| &plan.sources).map(|source| source.interval).max();
     range.holds(slowest.unwrap_or_default()).map_err(|text| (text, exit::USAGE))?;
     let stop = CancellationToken::new();
-    if let Err(error) = signal::watch(stop.clone()) {
+    if let Err(error) = signal::watch(stop.clone(), signal::Hangup::Stop) {
         output::say(format!("signals are not watched: {error}"));
     }
     let mut progress_line = ProgressLine::new(range, common.quiet);

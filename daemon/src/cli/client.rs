@@ -32,6 +32,16 @@ pub(super) fn post<T: DeserializeOwned>(
     ask(common, path, Some(Change { method: Method::POST, seen: None, body }), common.is_json())
 }
 
+/// The same, with the answer's texts as they are.
+pub(super) fn post_for_exact<T: DeserializeOwned>(
+    common: &Common,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, u8> {
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    ask(common, path, Some(Change { method: Method::POST, seen: None, body }), true)
+}
+
 /// Puts `body` at `path` in the place of the version that was seen; likewise.
 pub(super) fn put<T: DeserializeOwned>(
     common: &Common,

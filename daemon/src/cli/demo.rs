@@ -13,13 +13,13 @@ use super::{
     run,
 };
 use crate::{
-    app::{App, Options},
+    app::{App, Options, Reloads},
     clock::Clock,
     config::{Files, Language},
     deliver::render::{Voice, quantity},
     engine::{Change, Transition},
     plugin::image::hex,
-    signal,
+    signal::{self, Hangup},
 };
 
 /// What the demo runs; `STATE` is replaced by its temporary directory.
@@ -47,12 +47,14 @@ pub(super) async fn run(common: &Common) -> u8 {
         return exit::CONFIG;
     };
     let stop = CancellationToken::new();
-    if let Err(error) = signal::watch(stop.clone()) {
+    if let Err(error) = signal::watch(stop.clone(), Hangup::Stop) {
         warn!(%error, "signals are not watched");
     }
     let token = token();
     let options = Options {
         plan,
+        file: None,
+        reloads: Reloads::default(),
         catalog: Arc::new(catalog),
         clock: Clock::System,
         socket: None,

@@ -8,16 +8,19 @@ use tracing::{info, warn};
 
 use super::{Common, demo, exit, fit, output};
 use crate::{
-    app::{App, Options, StartError},
+    app::{App, Options, Reloads, StartError},
     clock::Clock,
     config::{self, Files, Plan},
-    descriptors, fault, memory,
+    descriptors, fault,
+    http::reload::Request,
+    memory,
     plugin::{
         catalog::{Catalog, Storage},
         replaced::Replaced,
     },
-    signal,
+    signal::{self, Hangup},
     store::Loss,
+    systemd,
 };
 
 #[derive(Debug, Args)]
@@ -70,12 +73,17 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     // What it was read from is not kept for as long as it runs.
     drop(files);
     fault::arm(config::faults());
-    let stop = CancellationToken::new();
-    if let Err(error) = signal::watch(stop.clone()) {
+    let (stop, reloads) = (CancellationToken::new(), Reloads::default());
+    let ask = reloads.ask.clone();
+    // Where as many wait already, one of them reads what there is now.
+    let reload = move || drop(ask.try_send(Request::unheard()));
+    if let Err(error) = signal::watch(stop.clone(), Hangup::Ask(Box::new(reload))) {
         warn!(%error, "signals are not watched");
     }
     let options = Options {
         plan,
+        file: Some(common.config().to_path_buf()),
+        reloads,
         catalog: Arc::new(catalog),
         clock: Clock::System,
         socket: common.socket.clone().or_else(config::runtime_socket),
@@ -85,12 +93,8 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     };
     match App::start(options).await {
         Ok(app) => {
-            info!(
-                http = %app.address(),
-                socket = %app.socket().display(),
-                store = %app.view().store(),
-                "started"
-            );
+            app.log("started");
+            systemd::ready(&app.summary());
             tokio::select! {
                 ended = app.finish() => ended.map_or(exit::FAILED, |()| 0),
                 never = give_back() => match never {},

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::Language,
     deliver::render::{Voice, quantity},
-    http::api::StatusAnswer,
+    http::{api::StatusAnswer, reload::Configuration},
     plugin::status::{InstanceStatus, State},
 };
 
@@ -34,6 +34,7 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
         "haetae {}  {ready}  since {since}  {} firing",
         status.version, status.firing
     ));
+    configuration(&status, style, &voice);
     for cause in &status.unready {
         output::line(format!("{}: {cause}", style.bad("not ready")));
     }
@@ -56,6 +57,17 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
         output::text(&format!("            cure: {}", refused.cure), 14);
     }
     0
+}
+
+fn configuration(status: &StatusAnswer, style: Style, voice: &Voice) {
+    let Configuration { file, loaded, failed, .. } = &status.configuration;
+    if let Some(file) = file {
+        output::line(format!("configuration {} of {}", file.display(), voice.time(*loaded)));
+    }
+    if let Some(failed) = failed {
+        let (mark, at) = (style.bad("not reloaded"), voice.time(failed.at));
+        output::line(format!("{mark} at {at}, it goes on as before: {}", failed.cause));
+    }
 }
 
 fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {

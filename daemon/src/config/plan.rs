@@ -122,7 +122,7 @@ impl fmt::Debug for Options {
 }
 
 /// A source to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// Its name.
     pub name: String,

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use haetae_plugin::Timestamp;
 use tokio::{
-    sync::{Notify, broadcast, mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
@@ -46,15 +47,15 @@ pub struct Outbox {
     /// Room for the worst.
     pub reserve: Reserve,
     /// Whom it concerns.
-    pub recipients: Recipients,
-    /// Wakes the dispatcher of each sink.
-    pub wakes: BTreeMap<String, Arc<Notify>>,
+    pub recipients: watch::Receiver<Recipients>,
     /// The time.
     pub clock: Clock,
     /// Shows transitions as they become durable; a watcher that is too slow skips some.
     pub watchers: broadcast::Sender<Transition>,
     /// How far log evaluators are written, for the queues that they read.
     pub written: watch::Sender<Positions>,
+    /// The newest plan that what is written follows from.
+    pub plan: watch::Sender<u64>,
     /// Where problems of the store are told.
     pub events: mpsc::Sender<Event>,
 }
@@ -63,28 +64,10 @@ impl Outbox {
     /// Takes over what an earlier run left: its leases, and what waits for sinks that are gone;
     /// `lost` says what of it is missing.
     pub async fn adopt(&self, lost: Option<String>) -> Result<(), StoreError> {
-        let (now, recipients) = (self.clock.now(), self.recipients.clone());
-        let adopted = self.store.write(move |transaction| {
-            let gone = |name: &String| recipients.iter().all(|sink| sink.plan.name != *name);
-            transaction.release(now)?;
-            let why = "its sink was removed";
-            let (mut letters, mut debts) = (Vec::new(), Vec::new());
-            for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
-                letters.push((transaction.bury_all(&sink, why)?, sink));
-            }
-            for sink in transaction.notified_sinks()?.into_iter().filter(gone) {
-                debts.push((transaction.lose_all(&sink, why, now)?, sink));
-            }
-            Ok::<_, StoreError>((letters, debts))
-        });
-        let (letters, debts) = adopted.await?;
-        for (letters, sink) in letters {
-            warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
-        }
-        for (obligations, sink) in debts.into_iter().filter(|(number, _)| *number > 0) {
-            warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
-        }
-        let sinks = self.recipients.iter().map(|sink| &sink.plan.name);
+        let (now, recipients) = (self.clock.now(), self.recipients.borrow().clone());
+        self.store.write(move |transaction| transaction.release(now)).await?;
+        give_up_removed(&self.store, &recipients, now).await?;
+        let sinks = recipients.iter().map(|sink| &sink.plan.name);
         report_dead_letters(&self.store, sinks, &self.events).await?;
         let lost = lost.or_else(|| self.store.passed_over());
         if let Some(lost) = &lost {
@@ -118,24 +101,24 @@ impl Outbox {
                 }
             };
             let mut weight = first.standings.len();
-            let mut batch_size = vec![first];
-            while batch_size.len() < TOGETHER
+            let mut joined = vec![first];
+            while joined.len() < TOGETHER
                 && weight < HEAVY
                 && let Ok(next) = effects.try_recv()
             {
                 weight += next.standings.len();
-                batch_size.push(next);
+                joined.push(next);
             }
-            let batch_size = Arc::new(batch_size);
-            self.keep(&batch_size, &mut trouble).await;
+            let joined = Arc::new(joined);
+            self.keep(&joined, &mut trouble).await;
             if self.watchers.receiver_count() > 0 {
-                for transition in batch_size.iter().flat_map(|effects| &effects.transitions) {
+                for transition in joined.iter().flat_map(|effects| &effects.transitions) {
                     // Whoever watched may have gone.
                     drop(self.watchers.send(transition.clone()));
                 }
             }
-            self.wakes.values().for_each(|wake| wake.notify_one());
-            let transitions = batch_size.iter().flat_map(|effects| &effects.transitions);
+            self.recipients.borrow().wake_all();
+            let transitions = joined.iter().flat_map(|effects| &effects.transitions);
             changes.note(transitions, monotonic());
             storm += weight;
             // Whoever was woken goes first; without trouble, a look now and then is enough.
@@ -174,19 +157,19 @@ impl Outbox {
     ///
     /// [`Self::run`] does this with all that it is given; a driver of its own may, step by step.
     pub async fn write(&self, effects: Arc<Vec<Effects>>) -> Result<(), StoreError> {
-        let (now, recipients) = (self.clock.now(), self.recipients.clone());
-        let written = Arc::clone(&effects);
+        let (now, recipients) = (self.clock.now(), self.recipients.borrow().clone());
+        let (written, those) = (Arc::clone(&effects), recipients.clone());
         let rows = self
             .store
-            .write(move |transaction| Writing::new(now, transaction, &recipients).all(&written));
+            .write(move |transaction| Writing::new(now, transaction, &those).all(&written));
         let Written { held, past } = rows.await?;
         for (sink, rows) in held {
-            if let Some(sink) = self.recipients.get(&sink) {
+            if let Some(sink) = recipients.get(&sink) {
                 sink.handoff.hand_over(rows);
             }
         }
         for sink in past {
-            if let Some(sink) = self.recipients.get(&sink) {
+            if let Some(sink) = recipients.get(&sink) {
                 sink.handoff.close();
             }
         }
@@ -194,6 +177,9 @@ impl Outbox {
         let positions: BTreeMap<_, _> = cursors.map(|one| (one.of(), one.position)).collect();
         if !positions.is_empty() {
             self.written.send_modify(|written| written.extend(positions));
+        }
+        if let Some(plan) = effects.iter().filter_map(|one| one.plan).max() {
+            self.plan.send_replace(plan);
         }
         Ok(())
     }
@@ -292,6 +278,35 @@ impl Trouble {
         }
         ended
     }
+}
+
+/// Gives up what waits for sinks that are gone: notifications, and the ends of what they were told.
+pub async fn give_up_removed(
+    store: &Store,
+    recipients: &Recipients,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let recipients = recipients.clone();
+    let given_up = store.write(move |transaction| {
+        let gone = |name: &String| recipients.iter().all(|sink| sink.plan.name != *name);
+        let why = "its sink was removed";
+        let (mut letters, mut debts) = (Vec::new(), Vec::new());
+        for sink in transaction.sinks_of_outbox()?.into_iter().filter(gone) {
+            letters.push((transaction.bury_all(&sink, why)?, sink));
+        }
+        for sink in transaction.notified_sinks()?.into_iter().filter(gone) {
+            debts.push((transaction.lose_all(&sink, why, now)?, sink));
+        }
+        Ok::<_, StoreError>((letters, debts))
+    });
+    let (letters, debts) = given_up.await?;
+    for (letters, sink) in letters {
+        warn!(sink, letters, "a sink was removed: what waited for it are dead letters");
+    }
+    for (obligations, sink) in debts.into_iter().filter(|(number, _)| *number > 0) {
+        warn!(sink, obligations, "a sink was removed: ends cannot be told any more");
+    }
+    Ok(())
 }
 
 /// Tells the pipeline of each of these sinks how many dead letters it has.

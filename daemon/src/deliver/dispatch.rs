@@ -1,10 +1,10 @@
 //! Dispatch: takes what waits for one sink out of the outbox, delivers it, records what became of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use haetae_plugin::{Batch, Outcome, Timestamp, Verdict};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{mpsc, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -46,13 +46,11 @@ pub struct Dispatch {
     /// The sink.
     pub name: String,
     /// All sinks; one of them may be the fallback of this one.
-    pub recipients: Recipients,
+    pub recipients: watch::Receiver<Recipients>,
     /// Where notifications wait.
     pub store: Store,
     /// The time.
     pub clock: Clock,
-    /// Woken when something was written.
-    pub wakes: BTreeMap<String, Arc<Notify>>,
     /// Where dead letters are told.
     pub events: mpsc::Sender<Event>,
     /// No more is written: what is due is tried once more, then it ends.
@@ -62,7 +60,8 @@ pub struct Dispatch {
 impl Stage for Dispatch {
     /// Delivers until stopped.
     async fn run(&mut self) {
-        let wake = self.wakes.get(&self.name).map(Arc::clone).unwrap_or_default();
+        let wake = self.recipients.borrow().get(&self.name).map(|sink| Arc::clone(&sink.wake));
+        let wake = wake.unwrap_or_default();
         let mut work = Work::default();
         loop {
             let stopping = self.stop.is_cancelled();
@@ -87,7 +86,9 @@ impl Dispatch {
     ///
     /// [`Stage::run`] does this again and again; a driver of its own may, step by step.
     pub async fn poll(&self, work: &mut Work) {
-        let Some(sink) = self.recipients.get(&self.name) else { return };
+        // What is under way is of this plan, whatever is loaded meanwhile.
+        let recipients = self.recipients.borrow().clone();
+        let Some(sink) = recipients.get(&self.name) else { return };
         let now = self.clock.now();
         if now < work.seen {
             let name = self.name.clone();
@@ -219,7 +220,7 @@ impl Dispatch {
             let next = work.portion(&later);
             let mut recording = Recording {
                 name: self.name.clone(),
-                recipients: self.recipients.clone(),
+                recipients: self.recipients.borrow().clone(),
                 results,
                 claimed: held,
                 next: later.iter().map(Claimed::held).collect(),
@@ -298,8 +299,10 @@ impl Dispatch {
         }
         if let Some(reason) = &recorded.buried {
             self.report_dead(reason).await;
-            if let Some(wake) = sink.plan.fallback.as_ref().and_then(|name| self.wakes.get(name)) {
-                wake.notify_one();
+            let recipients = self.recipients.borrow();
+            let fallback = sink.plan.fallback.as_ref().and_then(|name| recipients.get(name));
+            if let Some(fallback) = fallback {
+                fallback.wake.notify_one();
             }
         }
         Ok(recorded)

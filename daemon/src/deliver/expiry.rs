@@ -45,7 +45,7 @@ impl Dispatch {
             sink.metrics.count(&claimed, &results, now);
             let recording = Recording {
                 name: self.name.clone(),
-                recipients: self.recipients.clone(),
+                recipients: self.recipients.borrow().clone(),
                 results,
                 claimed,
                 next: Vec::new(),

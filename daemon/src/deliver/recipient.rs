@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use haetae_plugin::Records;
+use tokio::sync::Notify;
 
 use super::{handoff::Handoff, metrics::DeliveryMetrics, render::Voice};
 use crate::{config::Sink, plugin::sink::Outlet};
@@ -22,10 +23,12 @@ pub struct Recipient {
     pub handoff: Arc<Handoff>,
     /// What became of its notifications.
     pub metrics: DeliveryMetrics,
+    /// Wakes its dispatcher.
+    pub wake: Arc<Notify>,
 }
 
-/// All sinks, by name.
-#[derive(Clone, Debug)]
+/// All sinks, by name, as they are at one time: a reload makes others.
+#[derive(Clone, Debug, Default)]
 pub struct Recipients(Arc<BTreeMap<String, Recipient>>);
 
 impl Recipients {
@@ -39,8 +42,18 @@ impl Recipients {
         self.0.get(name)
     }
 
+    /// All of them, also those that take no notifications.
+    pub fn all(&self) -> impl Iterator<Item = &Recipient> {
+        self.0.values()
+    }
+
     /// All of them that take notifications.
     pub fn iter(&self) -> impl Iterator<Item = &Recipient> {
         self.0.values().filter(|sink| sink.takes.contains(&Records::Notifications))
+    }
+
+    /// Wakes the dispatchers of all of them.
+    pub fn wake_all(&self) {
+        self.iter().for_each(|sink| sink.wake.notify_one());
     }
 }

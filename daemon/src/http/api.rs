@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use super::{
     View,
     answer::Json,
-    explain, outbox, people,
+    explain, outbox, people, reload,
     shown::{self, Happened},
     thresholds,
 };
@@ -43,6 +43,9 @@ pub struct StatusAnswer {
     pub now: Timestamp,
     /// Whether it evaluates.
     pub ready: bool,
+    /// What it runs by.
+    #[serde(default)]
+    pub configuration: reload::Configuration,
     /// Why it does not judge, or can't write, in words.
     #[serde(default)]
     pub unready: Vec<String>,
@@ -180,6 +183,7 @@ pub fn router(view: View) -> Router {
         .merge(explain::router())
         .merge(outbox::router())
         .merge(people::router())
+        .merge(reload::router())
         .merge(thresholds::router())
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such path", "see /api/v1/status") })
         .with_state(view)
@@ -211,17 +215,20 @@ pub fn with_token(view: View, token: &str) -> Router {
 async fn status(State(view): State<View>) -> Response {
     let Some(counts) = view.counts().await else { return stopping() };
     let parts = view.parts();
-    let refused = parts.refused.iter().map(|refusal| RefusedFile {
+    let shown = view.shown();
+    let refused = shown.refused.iter().map(|refusal| RefusedFile {
         code: refusal.code.to_string(),
         file: refusal.file.display().to_string(),
         cause: refusal.cause.clone(),
         cure: refusal.cure.clone(),
     });
+    let configuration = parts.configuration.borrow().clone();
     let answer = StatusAnswer {
         version: env!("CARGO_PKG_VERSION").into(),
         started: parts.started,
         now: parts.clock.now(),
         ready: view.is_ready(),
+        configuration,
         unready: view.unready(),
         stages: parts.stages.unwell(),
         store: store(&view).await,
@@ -263,7 +270,8 @@ pub(super) fn queues(view: &View) -> Vec<QueueAnswer> {
         waiting: freed.waiting,
         dead: freed.dead,
     };
-    let queues = view.parts().queues.iter().map(|(source, queue)| {
+    let shown = view.shown();
+    let queues = shown.queues.iter().map(|(source, queue)| {
         let stats = queue.stats();
         QueueAnswer {
             source: source.clone(),

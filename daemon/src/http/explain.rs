@@ -103,7 +103,7 @@ async fn answer(
     alarm: AlarmView,
     explanations: Vec<Explanation>,
 ) -> Result<ExplainAnswer, StoreError> {
-    let parts = view.parts();
+    let (parts, shown) = (view.parts(), view.shown());
     let (store, id) = (&parts.store, alarm.id.as_str());
     let known = async {
         tokio::try_join!(
@@ -123,7 +123,7 @@ async fn answer(
         let row: Option<&Waiting> = waiting.first();
         row.map(|row| row.sink.clone())
     }) {
-        let place = parts.places.get(&name).cloned().unwrap_or_default();
+        let place = shown.places.get(&name).cloned().unwrap_or_default();
         let bare = Explanation { sink: name, place, ..Explanation::default() };
         sinks.push(take(bare, &mut waiting, &mut debts));
     }
@@ -133,7 +133,7 @@ async fn answer(
             _ => None,
         });
     let named = down.chain([alarm.evaluator.as_str()]);
-    let place = |name: &str| Some((name.to_owned(), parts.places.get(name)?.clone()));
+    let place = |name: &str| Some((name.to_owned(), shown.places.get(name)?.clone()));
     let places = named.filter_map(place).collect();
     let threshold = match &alarm.threshold {
         // One that was removed since has a history, and no numbers.

@@ -53,7 +53,7 @@ pub async fn answer(view: View, headers: HeaderMap) -> Response {
     let haetae = registry.sub_registry_with_prefix("haetae");
     haetae.register_collector(Box::new(snapshot));
     haetae.register_collector(Box::new(Evaluation::of(&view).await));
-    haetae.register_collector(Box::new(Delivery(view.parts().recipients.clone())));
+    haetae.register_collector(Box::new(Delivery(view.shown().recipients.clone())));
     haetae.register_collector(Box::new(Waiting::of(&view).await));
     haetae.register_collector(Box::new(Connected::of(&view)));
     let mut text = String::new();
@@ -68,7 +68,8 @@ pub async fn answer(view: View, headers: HeaderMap) -> Response {
 }
 
 fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
-    let instances = view.parts().instances.iter();
+    let shown = view.shown();
+    let instances = shown.instances.iter();
     instances.map(|(status, cells)| (status.snapshot().name, cells.snapshot())).collect()
 }
 

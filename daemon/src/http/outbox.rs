@@ -132,7 +132,7 @@ async fn page(view: &View, filter: &Filter) -> Result<OutboxAnswer, StoreError> 
 
 async fn records(view: &View, filter: &Filter) -> Vec<DeadRecord> {
     let mut records = Vec::new();
-    for (source, queue) in &view.parts().queues {
+    for (source, queue) in &view.shown().queues {
         // A queue that can't be read now says so in `status`.
         let dead = queue.dead(usize::try_from(PAGE).unwrap_or(usize::MAX)).await;
         let dead = dead.unwrap_or_default().into_iter();
@@ -232,8 +232,10 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<u
             filter.after = next;
         }
     }
-    parts.wakes.values().for_each(|wake| wake.notify_one());
-    report_dead_letters(&parts.store, parts.wakes.keys(), &parts.events).await?;
+    let shown = view.shown();
+    shown.recipients.wake_all();
+    let sinks = shown.recipients.iter().map(|sink| &sink.plan.name);
+    report_dead_letters(&parts.store, sinks, &parts.events).await?;
     Ok(changed)
 }
 
@@ -297,7 +299,8 @@ impl Change {
     }
 
     async fn record(&self, view: &View, source: &str, number: i64) -> bool {
-        let Some(queue) = view.parts().queues.get(source) else { return false };
+        let shown = view.shown();
+        let Some(queue) = shown.queues.get(source) else { return false };
         let done = match self.act {
             Act::Redriven => queue.redrive(number).await,
             _ => queue.drop_dead(number).await,

@@ -41,14 +41,10 @@ pub struct Feed {
     pub source: String,
     /// Keeps its limits.
     pub intake: Intake,
-    /// Its queue, if a sink takes its records.
-    pub queue: Option<Queue>,
-    /// The engine, if an evaluator reads it.
-    pub engine: Option<mpsc::Sender<Input>>,
-    /// Who is told that it has spoken without a record, if a log evaluator reads it.
-    pub heard: Option<watch::Sender<Said>>,
-    /// What is asked of its reader first.
-    pub refill: Option<Refill>,
+    /// Where its batches go.
+    pub outputs: watch::Receiver<Outputs>,
+    /// What is to be asked of its reader before the next batch: the first comes before the source is heard.
+    pub refills: mpsc::Receiver<Refill>,
     /// Room for the worst; while it is given up, sources wait.
     pub reserve: Reserve,
     /// The time.
@@ -59,64 +55,91 @@ pub struct Feed {
     pub stop: CancellationToken,
 }
 
+/// Where the batches of a source go; a reload gives it others.
+#[derive(Clone, Default)]
+pub struct Outputs {
+    /// Its queue, if a sink takes its records.
+    pub queue: Option<Queue>,
+    /// The engine, if an evaluator reads it.
+    pub engine: Option<mpsc::Sender<Input>>,
+    /// Who is told that it has spoken without a record, if a log evaluator reads it.
+    pub heard: Option<watch::Sender<Said>>,
+}
+
 impl Stage for Feed {
     /// Takes batches until the source has ended. One that is not durable is not answered.
     async fn run(&mut self) {
-        if let (Some(refill), Some(engine)) = (self.refill.take(), &self.engine) {
-            let now = self.clock.now();
+        loop {
             tokio::select! {
-                () = refill.run(&self.source, &mut self.intake, engine, now) => {}
-                () = self.stop.cancelled() => {}
+                biased;
+                Some(refill) = self.refills.recv() => self.refill(refill).await,
+                handover = self.batches.recv() => match handover {
+                    Some(handover) => self.take(handover).await,
+                    None => return,
+                },
             }
-        }
-        while let Some(Handover { batch, until, is_polled, taken }) = self.batches.recv().await {
-            fault::point("feed", &self.source);
-            let mut complete = Timestamp::default();
-            let (batch, mut complaint) = match batch {
-                Batch::Samples(samples) => {
-                    let now = self.clock.now();
-                    let (samples, complaint) = self.intake.admit(&samples, until, now);
-                    complete = samples.complete_until();
-                    let queued = self.queue.is_some().then(|| samples.clone());
-                    self.judge(samples).await;
-                    (Batch::Samples(queued.unwrap_or_default()), complaint)
-                }
-                Batch::Logs(logs) => {
-                    let (logs, complaint) = self.intake.admit_logs(logs);
-                    (Batch::Logs(logs), complaint)
-                }
-                other => (other, None),
-            };
-            if let (Some(heard), Some(queue)) = (&self.heard, &self.queue)
-                && batch.is_empty()
-            {
-                let (last, now) = (queue.stats().last, self.clock.now());
-                heard.send_replace(Said::of(&batch, until, last, now));
-            }
-            if let Some(queue) = self.queue.clone().filter(|_| !batch.is_empty()) {
-                match self.append_or_leave(&queue, batch, is_polled).await {
-                    Appended::Whole => {}
-                    Appended::Not(dropped) => complaint = Some(dropped),
-                    Appended::Stopped => continue,
-                    Appended::Left => {
-                        // The supervisor is gone only while the daemon stops.
-                        drop(taken.send(Taken::Judged));
-                        continue;
-                    }
-                }
-            }
-            self.intake.vouch(complete, self.clock.now());
-            // The supervisor is gone only while the daemon stops.
-            drop(taken.send(Taken::Whole(complaint)));
         }
     }
 }
 
 impl Feed {
+    async fn refill(&mut self, refill: Refill) {
+        let Some(engine) = self.outputs.borrow().engine.clone() else { return };
+        let now = self.clock.now();
+        tokio::select! {
+            () = refill.run(&self.source, &mut self.intake, &engine, now) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn take(&mut self, handover: Handover) {
+        let Handover { batch, until, is_polled, taken } = handover;
+        fault::point("feed", &self.source);
+        let outputs = self.outputs.borrow().clone();
+        let mut complete = Timestamp::default();
+        let (batch, mut complaint) = match batch {
+            Batch::Samples(samples) => {
+                let now = self.clock.now();
+                let (samples, complaint) = self.intake.admit(&samples, until, now);
+                complete = samples.complete_until();
+                let queued = outputs.queue.is_some().then(|| samples.clone());
+                self.judge(&outputs, samples).await;
+                (Batch::Samples(queued.unwrap_or_default()), complaint)
+            }
+            Batch::Logs(logs) => {
+                let (logs, complaint) = self.intake.admit_logs(logs);
+                (Batch::Logs(logs), complaint)
+            }
+            other => (other, None),
+        };
+        if let (Some(heard), Some(queue)) = (&outputs.heard, &outputs.queue)
+            && batch.is_empty()
+        {
+            let (last, now) = (queue.stats().last, self.clock.now());
+            heard.send_replace(Said::of(&batch, until, last, now));
+        }
+        if outputs.queue.is_some() && !batch.is_empty() {
+            match self.append_or_leave(&outputs, batch, is_polled).await {
+                Appended::Whole => {}
+                Appended::Not(dropped) => complaint = Some(dropped),
+                Appended::Stopped => return,
+                Appended::Left => {
+                    // The supervisor is gone only while it stops.
+                    drop(taken.send(Taken::Judged));
+                    return;
+                }
+            }
+        }
+        self.intake.vouch(complete, self.clock.now());
+        // The supervisor is gone only while it stops.
+        drop(taken.send(Taken::Whole(complaint)));
+    }
+
     /// Appends a batch. Judging waits for no room: samples of which there are judged ones are left
     /// to their source after a while, which is asked for them again, and for those that follow.
-    async fn append_or_leave(&self, queue: &Queue, batch: Batch, is_polled: bool) -> Appended {
-        let is_judged = self.engine.is_some() && matches!(batch, Batch::Samples(_));
+    async fn append_or_leave(&self, outputs: &Outputs, batch: Batch, is_polled: bool) -> Appended {
+        let Some(queue) = &outputs.queue else { return Appended::Whole };
+        let is_judged = outputs.engine.is_some() && matches!(batch, Batch::Samples(_));
         let may_leave = is_polled && is_judged;
         let append = self.append(queue, batch);
         if !may_leave {
@@ -125,8 +148,8 @@ impl Feed {
         timeout(ROOM, append).await.unwrap_or(Appended::Left)
     }
 
-    async fn judge(&self, samples: Samples) {
-        let Some(engine) = &self.engine else { return };
+    async fn judge(&self, outputs: &Outputs, samples: Samples) {
+        let Some(engine) = &outputs.engine else { return };
         let input = Input::Samples { source: self.source.clone(), samples };
         if engine.send(input).await.is_err() {
             warn!(source = self.source, "the engine has stopped");

@@ -3,7 +3,14 @@
 //! It is one consumer of the queue for all of them, so that a batch is read once. Each keeps a
 //! cursor in the store; a batch is done when the cursors of all have passed it.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use haetae_plugin::{Batch, Timestamp};
 use tokio::{
@@ -70,8 +77,8 @@ pub struct LogReader {
     pub engine: mpsc::Sender<Input>,
     /// How far they are written.
     pub written: watch::Receiver<Positions>,
-    /// Whether it has gone on where they do.
-    pub resumed: bool,
+    /// Whether it has gone on where they do; one that comes after it goes on where it was.
+    pub resumed: Arc<AtomicBool>,
     /// Nothing more is taken out.
     pub stop: CancellationToken,
 }
@@ -91,13 +98,13 @@ impl LogReader {
     /// `None`: nobody is there any more.
     async fn read(&mut self) -> Option<()> {
         let mut pause = Backoff::new(Duration::from_millis(100), LONGEST_PAUSE);
-        if self.resumed {
+        if self.resumed.load(Ordering::Relaxed) {
             // What the engine has been given already is nothing new to it.
             self.consumer.rewind();
         }
-        while !self.resumed {
+        while !self.resumed.load(Ordering::Relaxed) {
             match self.resume().await {
-                Ok(()) => self.resumed = true,
+                Ok(()) => self.resumed.store(true, Ordering::Relaxed),
                 Err(error) => self.rest(error, &mut pause).await?,
             }
         }

@@ -7,7 +7,7 @@ use haetae_plugin::{Batch, LogRecord, Logs, Samples, Series};
 use crate::engine::{Matcher, log};
 
 /// Which records of one source a sink wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// The source.
     pub source: String,

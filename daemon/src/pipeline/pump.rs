@@ -35,6 +35,8 @@ pub struct Pump {
     pub status: Status,
     /// Nothing more is taken out.
     pub stop: CancellationToken,
+    /// Nothing more is taken out once what is under way is delivered.
+    pub leave: CancellationToken,
 }
 
 impl Stage for Pump {
@@ -45,6 +47,7 @@ impl Stage for Pump {
         loop {
             let next = tokio::select! {
                 () = self.stop.cancelled() => return,
+                () = self.leave.cancelled() => return,
                 next = self.consumer.next(TOGETHER) => next,
             };
             match next {
@@ -52,7 +55,7 @@ impl Stage for Pump {
                     pause.succeeded();
                     for entry in entries {
                         fault::point("pump", &self.wanted.source);
-                        if !self.pass(entry).await {
+                        if !self.pass(entry).await || self.leave.is_cancelled() {
                             return;
                         }
                     }
@@ -135,6 +138,7 @@ impl Pump {
         tokio::select! {
             () = sleep(wait) => true,
             () = self.stop.cancelled() => false,
+            () = self.leave.cancelled() => false,
         }
     }
 }

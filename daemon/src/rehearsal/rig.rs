@@ -104,17 +104,17 @@ impl Rig {
             ),
             handoff: Arc::<Handoff>::default(),
             metrics: DeliveryMetrics::default(),
+            wake: Arc::<Notify>::default(),
         };
         let recipients = Recipients::new(plan.sinks.iter().map(recipient).collect());
-        let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
-        let wakes: BTreeMap<_, _> = recipients.iter().map(wake).collect();
+        // Another plan is another rig.
+        let current = watch::channel(recipients.clone()).1;
         let dispatcher = |sink: &Recipient| {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
-                recipients: recipients.clone(),
+                recipients: current.clone(),
                 store: store.clone(),
                 clock: clock.clone(),
-                wakes: wakes.clone(),
                 events: sender.clone(),
                 stop: CancellationToken::new(),
             };
@@ -126,12 +126,12 @@ impl Rig {
             health: Health::default(),
             // Made where nothing is ever short of room.
             reserve: Reserve::in_state(folder),
-            recipients,
-            wakes,
+            recipients: current,
             clock: clock.clone(),
             watchers: broadcast::channel(16).0,
             // Nobody reads a queue here.
             written: watch::channel(Positions::default()).0,
+            plan: watch::Sender::new(0),
             events: sender,
         };
         outbox.adopt(None).await?;

@@ -27,7 +27,7 @@ type Sample<'a> = (Labels<'a>, u64);
 impl Waiting {
     pub(super) async fn of(view: &View) -> Self {
         let parts = view.parts();
-        let sinks = parts.recipients.iter().map(|sink| sink.plan.name.clone()).collect();
+        let sinks = view.shown().recipients.iter().map(|sink| sink.plan.name.clone()).collect();
         let (store, queues) = (store(view).await, queues(view));
         Self { store, sinks, queues, pruned: parts.store.pruned() }
     }

@@ -4,7 +4,7 @@
 mod named;
 mod setting;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -30,16 +30,32 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     store: Store,
     clock: Clock,
-    language: Language,
-    evaluators: Vec<Arc<Evaluator>>,
-    /// The names of log evaluators.
-    logs: Vec<String>,
-    files: Vec<config::Override>,
+    configured: RwLock<Arc<Configured>>,
     /// The engine ends when nobody can send to it any more: this one does not count.
     engine: mpsc::WeakSender<Input>,
     questions: mpsc::Sender<Question>,
     /// Held from a change's transaction until the engine has heard, so that it hears them in order.
     changing: Mutex<()>,
+}
+
+/// What it goes by of the configuration.
+struct Configured {
+    language: Language,
+    evaluators: Vec<Arc<Evaluator>>,
+    /// The names of log evaluators.
+    logs: Vec<String>,
+    files: Vec<config::Override>,
+}
+
+impl Configured {
+    fn of(plan: &config::Plan) -> Arc<Self> {
+        Arc::new(Self {
+            language: plan.daemon.language,
+            evaluators: plan.thresholds.clone(),
+            logs: plan.logs.iter().map(|one| one.name.clone()).collect(),
+            files: plan.overrides.clone(),
+        })
+    }
 }
 
 /// A threshold as it is shown.
@@ -142,20 +158,33 @@ impl Registry {
         Self(Arc::new(Inner {
             store,
             clock,
-            language: plan.daemon.language,
-            evaluators: plan.thresholds.clone(),
-            logs: plan.logs.iter().map(|one| one.name.clone()).collect(),
-            files: plan.overrides.clone(),
+            configured: RwLock::new(Configured::of(plan)),
             engine: engine.downgrade(),
             questions,
             changing: Mutex::default(),
         }))
     }
 
+    /// Goes by another plan once the engine has it: `reload` hands it over with the numbers that are in
+    /// force then, and nobody changes any meanwhile.
+    pub async fn reload<E: From<StoreError>>(
+        &self,
+        plan: &config::Plan,
+        reload: impl AsyncFnOnce(Vec<Override>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _changing = self.0.changing.lock().await;
+        let rows = self.0.store.thresholds().await?;
+        reload(in_force(&plan.overrides, &plan.thresholds, &rows)).await?;
+        let mut configured = self.0.configured.write().unwrap_or_else(PoisonError::into_inner);
+        *configured = Configured::of(plan);
+        Ok(())
+    }
+
     /// All of them: those of the configuration first, then the oldest.
     pub async fn all(&self) -> Result<Vec<Threshold>, StoreError> {
         let own = self.0.store.thresholds().await?;
-        let files = self.0.files.iter().map(of_file);
+        let configured = self.configured();
+        let files = configured.files.iter().map(of_file);
         Ok(files.chain(own.iter().map(|row| self.shown(row))).collect())
     }
 
@@ -189,11 +218,12 @@ impl Registry {
         text: &ThresholdText,
         asked: Asked<'_>,
     ) -> Result<Changed, Refused> {
-        let Inner { evaluators, logs, language, .. } = &*self.0;
+        let _changing = self.0.changing.lock().await;
+        let configured = self.configured();
+        let Configured { evaluators, logs, language, .. } = &*configured;
         let numbers = text.numbers(id.unwrap_or(NEW), evaluators, logs, *language);
         let numbers = numbers.map_err(Refused::Wrong)?;
         let now = self.0.clock.now();
-        let _changing = self.0.changing.lock().await;
         let change = Setting {
             registry: self.clone(),
             id: id.map(Into::into),
@@ -258,7 +288,7 @@ impl Registry {
         seen: Option<i64>,
     ) -> Result<Option<&'a StoredThreshold>, Refused> {
         let Some(id) = id else { return Ok(None) };
-        if self.0.files.iter().any(|one| one.numbers.id == id) {
+        if self.configured().files.iter().any(|one| one.numbers.id == id) {
             return Err(Refused::ReadOnly(id.into()));
         }
         let row = rows.iter().find(|row| row.id == id).ok_or(Refused::NoSuch)?;
@@ -270,12 +300,17 @@ impl Registry {
     }
 
     fn overrides(&self, rows: &[StoredThreshold]) -> Vec<Override> {
-        in_force(&self.0.files, &self.0.evaluators, rows)
+        let configured = self.configured();
+        in_force(&configured.files, &configured.evaluators, rows)
+    }
+
+    fn configured(&self) -> Arc<Configured> {
+        Arc::clone(&self.0.configured.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn shown(&self, row: &StoredThreshold) -> Threshold {
-        let text = text(row);
-        let Inner { evaluators, logs, language, .. } = &*self.0;
+        let (text, configured) = (text(row), self.configured());
+        let Configured { evaluators, logs, language, .. } = &*configured;
         let wrong = text.numbers(&row.id, evaluators, logs, *language).err();
         Threshold {
             id: row.id.clone(),
