@@ -272,6 +272,43 @@ fn sinks_come_change_and_go_while_others_miss_nothing() {
 }
 
 #[test]
+fn what_waits_for_a_sink_that_is_removed_becomes_dead_letters() {
+    let home = home();
+    let base = levels(&home, "");
+    let stuck = sink(&home, "stuck", "nowhere/stuck.jsonl", "\"levels\"");
+    home.configure(&(base.clone() + &stuck));
+    home.write_values(&[("a", 95)]);
+    let daemon = home.start();
+    is_told(&home, "id", "a", &["firing"]);
+    let outbox = |dead: bool| {
+        let list = home.json(&["outbox", "list"])?;
+        let rows = list["notifications"].as_array()?.clone();
+        let own = |row: &&Value| row["sink"] == "stuck" && row["dead"] == dead;
+        rows.iter().find(own).map(|row| row["id"].clone())
+    };
+    let waiting = within(LONG, || outbox(false)).expect("it waits");
+    reloaded(&home, &base);
+    assert_eq!(outbox(true), Some(waiting));
+    // What is said of the sink is over with it.
+    assert!(within(LONG, || (home.told("instance", "stuck").len() == 2).then_some(())).is_some());
+    assert_eq!(home.told("id", "a"), ["firing"]);
+    assert!(daemon.stop());
+}
+
+#[test]
+fn many_who_ask_at_once_are_answered_all() {
+    let home = home();
+    home.write_values(&[]);
+    let daemon = home.start();
+    let asked: Vec<_> =
+        (0..8).map(|_| home.command(&["reload"]).spawn().expect("it runs")).collect();
+    for mut one in asked {
+        assert!(one.wait().expect("it ends").success());
+    }
+    assert!(daemon.stop());
+}
+
+#[test]
 fn sources_come_change_and_go() {
     let home = home();
     let base = levels(&home, "");

@@ -22,11 +22,11 @@ pub enum Hangup {
     Ask(Box<dyn Fn() + Send>),
 }
 
-/// Cancels `stop` at the first SIGTERM or SIGINT; a second one ends the process.
+/// Cancels `stop` at the first SIGTERM or SIGINT; a second one ends the process. A terminal that is closed
+/// sends more than one SIGHUP, and that ends nothing at once.
 pub fn watch(stop: CancellationToken, hangup: Hangup) -> io::Result<()> {
     let armed = Arc::new(AtomicBool::new(false));
-    let hangs_up = matches!(hangup, Hangup::Stop).then_some(SIGHUP);
-    for signal in [SIGTERM, SIGINT].into_iter().chain(hangs_up) {
+    for signal in [SIGTERM, SIGINT] {
         // Registered first, so that it acts on the second signal only: the first one arms it.
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&armed))?;
         flag::register(signal, Arc::clone(&armed))?;

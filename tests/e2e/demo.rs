@@ -63,6 +63,30 @@ fn the_demo_fires_and_resolves_and_leaves_nothing_behind() {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
+#[test]
+fn a_demo_whose_terminal_is_closed_leaves_nothing_behind() {
+    let home = Home::with_plugins(&["host", "demo"]);
+    fs::create_dir(home.path("tmp")).expect("a directory");
+    let mut command = home.command(&["run", "--demo"]);
+    command.env("TMPDIR", home.path("tmp")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let lines = lines_of(child.stdout.take().expect("piped"));
+    let talk = lines_of(child.stderr.take().expect("piped"));
+    assert!(next(&talk, |line| line.contains("curl ")).is_some(), "it runs");
+    // What is left of a terminal that is closed: a signal, and nobody who reads.
+    drop((lines, talk));
+    // The kernel sends one to whoever is in front, and the shell one to its jobs.
+    let id = child.id().to_string();
+    let ended = within(Duration::from_secs(30), || {
+        let sent = Command::new("kill").args(["-HUP", &id]).status();
+        assert!(sent.expect("kill").success());
+        child.try_wait().expect("its own child")
+    });
+    assert!(ended.expect("it ends").success());
+    let left: Vec<_> = fs::read_dir(home.path("tmp")).expect("the directory").collect();
+    assert!(left.is_empty(), "left behind: {left:?}");
+}
+
 fn lines_of(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::process::ExitStatusExt,
+    os::unix::{net::UnixDatagram, process::ExitStatusExt},
     process::{Command, ExitStatus},
     time::Duration,
 };
@@ -66,6 +66,50 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     assert_eq!(key("StartLimitIntervalSec"), "0", "it is never given up");
 }
 
+/// The next message that has this line, of those that systemd is sent.
+fn next(notified: &UnixDatagram, line: &str) -> String {
+    let mut bytes = [0; 4096];
+    within(LONG, || {
+        let size = notified.recv(&mut bytes).ok()?;
+        let text = String::from_utf8_lossy(&bytes[..size]).into_owned();
+        text.lines().any(|one| one == line).then_some(text)
+    })
+    .unwrap_or_else(|| panic!("no {line}"))
+}
+
+/// What `systemctl reload` runs; whether it succeeds.
+fn reload(home: &Home) -> ExitStatus {
+    let line = key("ExecReload");
+    let words = line.strip_prefix("/usr/bin/haetae ").expect("our own program");
+    home.command(&words.split(' ').collect::<Vec<_>>()).output().expect("it runs").status
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_reloads_and_stops() {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let text = LEVELS.replace("HOME", &home.path("").display().to_string());
+    home.configure(&text);
+    home.write_values(&[("a", 95)]);
+    let notified = UnixDatagram::bind(home.path("notify")).expect("a socket");
+    notified.set_read_timeout(Some(Duration::from_millis(100))).expect("a limit");
+    assert_eq!(key("Type"), "notify");
+    let daemon = home.start_with(|command| {
+        command.env("NOTIFY_SOCKET", home.path("notify"));
+    });
+    let ready = next(&notified, "READY=1");
+    assert!(ready.contains("STATUS=1 sources, 1 evaluators, 1 sinks"), "{ready}");
+    assert!(reload(&home).success());
+    assert!(next(&notified, "RELOADING=1").contains("\nMONOTONIC_USEC="));
+    next(&notified, "READY=1");
+    home.configure(&text.replace("above = 90", "above = \"many\""));
+    assert_eq!(reload(&home).code(), Some(78), "systemctl reload fails");
+    next(&notified, "RELOADING=1");
+    let ready = next(&notified, "READY=1");
+    assert!(ready.contains("the last reload failed"), "{ready}");
+    assert!(daemon.stop());
+    next(&notified, "STOPPING=1");
+}
+
 #[test]
 fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_bad() {
     let home = Home::with_plugins(&["lent", "file"]);
@@ -73,7 +117,7 @@ fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_
     home.write_values(&[("a", 95)]);
     let mut daemon = start(&home);
     let (mut seen, mut hosts) = (Vec::new(), vec!["a".to_owned()]);
-    for way in ["-HUP", "-TERM", "-INT", "-ABRT", "-KILL", "engine", "store writer"] {
+    for way in ["-TERM", "-INT", "-ABRT", "-KILL", "engine", "store writer"] {
         if way.starts_with('-') {
             signal(&daemon, way);
         } else {
@@ -89,7 +133,6 @@ fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_
     assert_eq!(
         seen,
         [
-            ("-HUP", Some(0), None),
             ("-TERM", Some(0), None),
             ("-INT", Some(0), None),
             ("-ABRT", None, Some(6)),

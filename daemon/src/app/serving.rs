@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::{
     http::{self, Connections, api},
     stage::Stage,
+    systemd,
 };
 
 /// A server.
@@ -83,6 +84,7 @@ pub(super) struct Waiting(Arc<Mutex<String>>);
 
 impl Waiting {
     pub(super) fn say(&self, words: String) {
+        systemd::status(&format!("starting: {words}"));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 

@@ -301,7 +301,7 @@ impl Supervisor {
         let cause = format!("{what}: {error}");
         let cure = match error.fault() {
             Fault::Config => {
-                "it is tried again with growing pauses, and reads its credentials anew when it is opened: correct them; for other options restart"
+                "it is tried again with growing pauses, and reads its credentials anew when it is opened: correct them; for other options reload"
             }
             _ => "it is tried again with growing pauses; look at its peer",
         };

@@ -43,8 +43,8 @@ impl App {
         self.records.take(&self.plan, queues);
         // What is watched goes first: a sink that hangs keeps nobody from being judged.
         self.read_logs(matchings);
-        self.start_sources(sources, refills);
         self.lead_sources();
+        self.start_sources(sources, refills);
         self.start_queue_watches();
         let removed = self.exchange_sinks(sinks).await;
         let is_kept = self.plan.retention == before.retention;
