@@ -34,6 +34,7 @@ const VERBS: &[&[&str]] = &[
     &["threshold", "list"],
     &["outbox", "list"],
     &["explain", "3f9c2a"],
+    &["reload"],
     &["status"],
     &["db", "check"],
 ];

@@ -497,7 +497,7 @@ async fn each_try_counts_with_its_result() {
     rig.step(10, tell("b", 10)).await;
     rig.says("mail", Some(Verdict::Retry { reason: "busy".into(), after: None }));
     rig.step(20, tell("c", 20)).await;
-    let results = |rig: &Rig| rig.outbox.recipients.get("mail").unwrap().metrics.results();
+    let results = |rig: &Rig| rig.outbox.recipients.borrow().get("mail").unwrap().metrics.results();
     let counted = [("delivered", 1), ("retried", 1), ("rejected", 1), ("given_up", 0)];
     assert_eq!(results(&rig), counted);
     rig.set(20 + 3 * LONG);

@@ -86,19 +86,18 @@ impl Rig {
                 outlet: outlet(post),
                 handoff: Arc::<Handoff>::default(),
                 metrics: DeliveryMetrics::default(),
+                wake: Arc::<Notify>::default(),
             });
         }
         let recipients = Recipients::new(recipients);
         let (events, inbox) = mpsc::channel(1000);
-        let wake = |sink: &Recipient| (sink.plan.name.clone(), Arc::<Notify>::default());
-        let wakes: BTreeMap<_, _> = recipients.iter().map(wake).collect();
+        let current = watch::channel(recipients.clone()).1;
         let dispatches = recipients.iter().map(|sink| {
             let dispatch = Dispatch {
                 name: sink.plan.name.clone(),
-                recipients: recipients.clone(),
+                recipients: current.clone(),
                 store: store.clone(),
                 clock: clock.clone(),
-                wakes: wakes.clone(),
                 events: events.clone(),
                 stop: CancellationToken::new(),
             };
@@ -109,11 +108,11 @@ impl Rig {
             store: store.clone(),
             health: Health::default(),
             reserve: Reserve::in_state(directory.path()),
-            recipients,
-            wakes,
+            recipients: current,
             clock,
             watchers: broadcast::channel(16).0,
             written: watch::channel(Positions::default()).0,
+            plan: watch::Sender::new(0),
             events,
         };
         Self { store, outbox, boxes, dispatches, nanos, _events: inbox, _directory: directory }
@@ -147,7 +146,7 @@ impl Rig {
 
     /// A sink has nothing to do: what is written for it is laid on its desk.
     pub(crate) fn idle(&self, sink: &str) {
-        self.outbox.recipients.get(sink).unwrap().handoff.open();
+        self.outbox.recipients.borrow().get(sink).unwrap().handoff.open();
     }
 
     /// What a sink says from now on; none: it takes everything.

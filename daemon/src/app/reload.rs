@@ -204,6 +204,7 @@ fn fixed(before: &Plan, after: &Plan) -> Option<&'static str> {
     let keys = [
         ("[daemon] state", before.daemon.state == after.daemon.state),
         ("[daemon] store", before.daemon.store == after.daemon.store),
+        ("[daemon] socket_group", before.daemon.socket_group == after.daemon.socket_group),
         ("[http] listen", before.http == after.http),
         ("[plugins] path", before.plugins.path == after.plugins.path),
         ("[plugins] allow", before.plugins.allow == after.plugins.allow),

@@ -9,7 +9,7 @@ use crate::http::reload::{Configuration, ReloadAnswer, ReloadRequest, ReloadResu
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  haetae reload\n  haetae -o json reload\n\nWhat runs and did not change goes on; a bad configuration changes nothing. The state directory, the\nstore, [http] listen and [plugins] need a restart.\nExit codes: 0 reloaded, 78 the configuration has errors, 5 it can't be taken up without a restart, or now"
+    after_help = "Examples:\n  haetae reload\n  haetae -o json reload\n\nWhat runs and did not change goes on; a bad configuration changes nothing. [daemon] state,\nstore and socket_group, [http] listen and [plugins] need a restart.\nExit codes: 0 reloaded, 78 the configuration has errors, 5 it can't be taken up without a restart, or now"
 )]
 pub(super) struct Arguments {}
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use axum::{
-    Json, Router,
+    Router,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -16,6 +16,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     View,
+    answer::Json,
     api::{problem, stopping},
     request::Body,
 };
