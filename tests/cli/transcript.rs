@@ -37,7 +37,9 @@ impl<'a> Transcript<'a> {
         }
         let code = output.status.code().expect("it was not killed");
         if code != 0 {
-            text += &format!("[exit {code}]\n");
+            text.push_str("[exit ");
+            text.push_str(&code.to_string());
+            text.push_str("]\n");
         }
         self.text += &(text + "\n");
         self
@@ -71,7 +73,7 @@ impl<'a> Transcript<'a> {
 
 /// The words of a command as a shell takes them.
 fn words(command: &str) -> Vec<String> {
-    let word = Regex::new(r#"(?:'[^']*'|[^\s'])+"#).expect("a pattern");
+    let word = Regex::new(r"(?:'[^']*'|[^\s'])+").expect("a pattern");
     word.find_iter(command).map(|word| word.as_str().replace('\'', "")).collect()
 }
 

@@ -383,12 +383,12 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
     // Asked to stop, it prunes no more; while it waits for its first turn it ends at once.
     stop.cancel();
     let all = config::Retention { alarms: days(1), journal: days(1), ..keep };
-    assert_eq!(retention(all).turn().await, Pruned::default());
+    assert_eq!(retention(all).prune_some().await, Pruned::default());
     let mut pruning = retention(all);
     let ended = tokio::time::timeout(Duration::from_secs(30), Stage::run(&mut pruning)).await;
     assert!(ended.is_ok(), "it goes on");
     // A store that does not answer is no reason to end.
     store.close().await;
     let stop = CancellationToken::new();
-    assert_eq!(Retention { stop, ..retention(all) }.turn().await, Pruned::default());
+    assert_eq!(Retention { stop, ..retention(all) }.prune_some().await, Pruned::default());
 }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     AppendError, Closed, Freed, Limits, QueueError, Receipt,
-    consumer::{QueuedBatch, Place, Resumed},
+    consumer::{Place, QueuedBatch, Resumed},
     dead::{Dead, Item},
     rows::Body,
 };
