@@ -47,7 +47,7 @@ impl<'a> Transcript<'a> {
 
     /// Numbers that count what happens meanwhile become zeros, from here back.
     pub fn without_counts(&mut self) -> &mut Self {
-        let counts = Regex::new(r" (\d+)( {2,}|\n| rows\b)").expect("a pattern");
+        let counts = Regex::new(r" ([1-9]\d*)( {2,}|\n| rows\b| firing\b)").expect("a pattern");
         let zero = |found: &Captures<'_>| {
             let spaces = if found[2].starts_with("  ") { found[1].len() - 1 } else { 0 };
             format!(" 0{}{}", " ".repeat(spaces), &found[2])
