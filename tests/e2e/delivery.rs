@@ -110,7 +110,7 @@ path = "HOME/log.jsonl"
 
     assert_eq!(
         said(&home, &["outbox", "list", "--dead"]),
-        " ID  SINK  STATE  TRIES  SINCE  NEXT TRY  WHAT  WHY\n ROW  post  dead  1  TIME  [CRITICAL] a is at 95  rejected: fault = \"reject\"\n"
+        "ID  SINK  STATE  TRIES  SINCE  NEXT TRY  WHAT  WHY\nROW  post  dead  1  TIME  [CRITICAL] a is at 95  rejected: fault = \"reject\"\n"
     );
     let row = dead_rows(&home)[0]["id"].as_str().expect("an id").to_owned();
     assert_eq!(
