@@ -98,7 +98,7 @@ pub struct Parts {
     /// Where it is told that dead letters are gone.
     pub events: mpsc::Sender<Event>,
     /// Numbers that override those of evaluators.
-    pub thresholds: thresholds::registry::Registry,
+    pub thresholds: crate::people::thresholds::Registry,
     /// Where what people do goes.
     pub people: People,
     /// What it runs by.

@@ -5,6 +5,7 @@ mod acts;
 mod filter;
 mod named;
 mod silences;
+pub mod thresholds;
 
 use haetae_plugin::Timestamp;
 use tokio::sync::{Mutex, mpsc};

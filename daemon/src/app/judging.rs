@@ -1,5 +1,7 @@
 //! Judging: the engine on its thread.
 
+use std::sync::Arc;
+
 use std::thread::JoinHandle;
 
 use tokio::{
@@ -12,7 +14,7 @@ use crate::{
     clock::Clock,
     config::Plan,
     engine::{Effects, Input},
-    http::thresholds::registry::Registry,
+    people::thresholds::Registry,
     pipeline::evaluation::{self, Channels, Heartbeat, Question},
     store::Store,
 };
@@ -60,8 +62,8 @@ impl Judging {
 
     /// Where thresholds are changed, of which it is told.
     pub(super) fn registry(&self, plan: &Plan, store: &Store, clock: &Clock) -> Registry {
-        let engine = (&self.inputs, self.questions.clone());
-        Registry::new(plan, store.clone(), clock.clone(), engine)
+        let previews = Arc::new(self.questions.clone());
+        Registry::new(plan, store.clone(), clock.clone(), (&self.inputs, previews))
     }
 }
 

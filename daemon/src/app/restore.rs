@@ -14,8 +14,8 @@ use crate::{
         CLOCK, Effects, Engine, Input, Past,
         log::{LogCursor, LogRule},
     },
-    http::thresholds::registry::in_force,
-    memory, people,
+    memory,
+    people::{self, thresholds::in_force},
     pipeline::problems::HAETAE,
     store::{self, Standings, Store, StoreError, Transaction, pages},
 };

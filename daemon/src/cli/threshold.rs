@@ -7,10 +7,8 @@ use super::{Common, client, output};
 use crate::{
     config::{Language, ThresholdText},
     deliver::render::{Voice, quantity},
-    http::thresholds::{
-        HistoryAnswer, ThresholdsAnswer,
-        registry::{Changed, Threshold},
-    },
+    http::thresholds::{HistoryAnswer, ThresholdsAnswer},
+    people::thresholds::{Changed, Threshold},
 };
 
 #[derive(Debug, Subcommand)]

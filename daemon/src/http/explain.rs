@@ -17,13 +17,13 @@ use super::{
     answer::Json,
     api,
     shown::{self, Happened},
-    thresholds::registry::Threshold,
 };
 use crate::{
     engine::{
         AlarmView,
         notify::{Explanation, Why},
     },
+    people::thresholds::Threshold,
     store::{Debt, Handled, StoreError, Waiting},
 };
 

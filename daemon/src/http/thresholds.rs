@@ -1,7 +1,5 @@
 //! Thresholds over the API: seen, set, removed, and what a change would do.
 
-pub mod registry;
-
 use axum::{
     Router,
     extract::{ConnectInfo, Path, State},
@@ -11,7 +9,6 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::registry::{Asked, Change, Changed, Refused, Threshold};
 use super::{
     View,
     answer::Json,
@@ -19,7 +16,10 @@ use super::{
     peer::Peer,
     request::{Body, Parameters},
 };
-use crate::config::ThresholdText;
+use crate::{
+    config::ThresholdText,
+    people::thresholds::{Asked, Change, Changed, Refused, Threshold},
+};
 
 /// The answer of `GET /api/v1/thresholds`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

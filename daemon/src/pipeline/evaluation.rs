@@ -28,6 +28,7 @@ use crate::{
         time_in_words as words,
     },
     fault,
+    people::thresholds::{Answer, Previews},
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -253,6 +254,16 @@ impl Channels {
 }
 
 /// Whoever asked may have gone.
+impl Previews for mpsc::Sender<Question> {
+    fn preview(&self, overrides: Vec<Override>, id: String) -> Answer<'_> {
+        Box::pin(async move {
+            let (reply, preview) = oneshot::channel();
+            self.send(Question::Preview { overrides, id, reply }).await.ok()?;
+            preview.await.ok()
+        })
+    }
+}
+
 fn answer(engine: &Engine, question: Question) {
     match question {
         Question::Overview(asker) => {

@@ -2,7 +2,10 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{Refused, Registry, Threshold, stored, written};
+use super::{
+    Refused, Registry, Threshold,
+    row::{stored, written},
+};
 use crate::{
     config::ThresholdText,
     engine::Override,

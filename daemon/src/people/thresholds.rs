@@ -2,21 +2,26 @@
 //! place, whoever asks.
 
 mod named;
+mod row;
 mod setting;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 
-use self::setting::{Setting, Written};
+use self::{
+    row::{text, written},
+    setting::{Setting, Written},
+};
 use crate::{
     clock::Clock,
     config::{self, Language, ThresholdText},
     engine::{Input, Override, Preview, threshold::rule::Threshold as Evaluator},
-    pipeline::evaluation::Question,
     store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange, Transaction},
 };
 
@@ -33,10 +38,19 @@ struct Inner {
     configured: RwLock<Arc<Configured>>,
     /// The engine ends when nobody can send to it any more: this one does not count.
     engine: mpsc::WeakSender<Input>,
-    questions: mpsc::Sender<Question>,
+    previews: Arc<dyn Previews>,
     /// Held from a change's transaction until the engine has heard, so that it hears them in order.
     changing: Mutex<()>,
 }
+
+/// Whoever knows what other overrides would do now.
+pub trait Previews: Send + Sync {
+    /// What they would do; `id` is the one in question. None: nobody answers any more.
+    fn preview(&self, overrides: Vec<Override>, id: String) -> Answer<'_>;
+}
+
+/// A preview that is on its way.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Option<Preview>> + Send + 'a>>;
 
 /// What it goes by of the configuration.
 struct Configured {
@@ -153,14 +167,14 @@ impl Registry {
         plan: &config::Plan,
         store: Store,
         clock: Clock,
-        (engine, questions): (&mpsc::Sender<Input>, mpsc::Sender<Question>),
+        (engine, previews): (&mpsc::Sender<Input>, Arc<dyn Previews>),
     ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             configured: RwLock::new(Configured::of(plan)),
             engine: engine.downgrade(),
-            questions,
+            previews,
             changing: Mutex::default(),
         }))
     }
@@ -325,10 +339,7 @@ impl Registry {
     }
 
     async fn preview(&self, overrides: Vec<Override>, id: String) -> Result<Preview, Refused> {
-        let (reply, preview) = oneshot::channel();
-        let question = Question::Preview { overrides, id, reply };
-        self.0.questions.send(question).await.map_err(|_| Refused::Stopping)?;
-        preview.await.map_err(|_| Refused::Stopping)
+        self.0.previews.preview(overrides, id).await.ok_or(Refused::Stopping)
     }
 
     /// The engine judges by what was committed. One that stops reads it when it starts again.
@@ -363,41 +374,4 @@ fn of_file(one: &config::Override) -> Threshold {
         version: None,
         problem: None,
     }
-}
-
-/// A row over the one before, or a new one.
-fn stored(
-    text: &ThresholdText,
-    actor: &str,
-    before: Option<&StoredThreshold>,
-    now: Timestamp,
-) -> StoredThreshold {
-    let levels = [("warning", &text.warning), ("critical", &text.critical)];
-    let levels = levels.into_iter().filter_map(|(key, it)| Some((key.to_owned(), it.clone()?)));
-    StoredThreshold {
-        id: before.map_or_else(|| NEW.into(), |before| before.id.clone()),
-        evaluator: text.evaluator.clone(),
-        matchers: Value::from(text.matchers.clone()).to_string(),
-        levels: Value::Object(levels.collect::<Map<_, _>>()).to_string(),
-        author: actor.into(),
-        reason: text.reason.clone(),
-        created: before.map_or(now, |before| before.created),
-        updated: now,
-        version: before.map_or(1, |before| before.version),
-    }
-}
-
-fn text(row: &StoredThreshold) -> ThresholdText {
-    let levels: Map<String, Value> = serde_json::from_str(&row.levels).unwrap_or_default();
-    ThresholdText {
-        evaluator: row.evaluator.clone(),
-        matchers: serde_json::from_str(&row.matchers).unwrap_or_default(),
-        warning: levels.get("warning").cloned(),
-        critical: levels.get("critical").cloned(),
-        reason: row.reason.clone(),
-    }
-}
-
-fn written(row: &StoredThreshold) -> String {
-    serde_json::to_string(&text(row)).unwrap_or_default()
 }
