@@ -34,7 +34,8 @@ pub(super) fn run(common: &Common, _arguments: &Arguments) -> u8 {
         output::json(&answer);
         return code;
     }
-    if !answer.report.is_empty() {
+    // Where all is well there is nothing to report.
+    if !answer.ok && !answer.report.is_empty() || !answer.problems.is_empty() {
         output::line(&answer.report);
     }
     match &answer.error {
