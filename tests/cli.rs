@@ -36,6 +36,7 @@ const VERBS: &[&[&str]] = &[
     &["explain", "3f9c2a"],
     &["reload"],
     &["status"],
+    &["reload"],
     &["db", "check"],
 ];
 

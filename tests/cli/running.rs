@@ -4,9 +4,29 @@ use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Home, LEVELS, nanos, within};
+use crate::support::{Daemon, Home, nanos, within};
 
 const LONG: Duration = Duration::from_mins(1);
+
+/// Values that the test writes, judged, and a sink that is told of each alarm at once.
+const LEVELS: &str = r#"
+[sources.written]
+plugin = "written"
+path = "HOME/values"
+interval = "1s"
+[evaluators.levels]
+inputs = ["written"]
+metric = "written_value"
+by = ["id"]
+critical = { above = 90 }
+[sinks.told]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["levels", "system"]
+path = "HOME/told.jsonl"
+"#;
 
 fn levels(more: &str) -> Home {
     let home = Home::with_plugins(&["lent", "file", "scripted"]);

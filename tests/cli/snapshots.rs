@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// Every verb there is, by the snapshot that its help is in.
 const HELP: &[(&str, &[&str])] = &[
-    ("help", &["", "run", "check", "test", "backtest", "explain", "status"]),
+    ("help", &["", "run", "check", "test", "backtest", "explain", "status", "reload"]),
     (
         "help-alarm",
         &[
