@@ -10,15 +10,17 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use base64::{
+    Engine,
+    engine::general_purpose::{GeneralPurpose, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+
 /// What stands in the place of a value.
 const HIDDEN: &str = "***";
 /// Shorter values are not looked for.
 const SHORTEST: usize = 4;
 /// How many values are known at one time: of credentials that change, the last ones.
 const MOST: usize = 16;
-
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const OF_URLS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The values that must not be shown.
 #[derive(Default)]
@@ -92,8 +94,8 @@ impl Secret {
         }
         let mut encoded = BTreeSet::new();
         for before in 0..3 {
-            encoded.insert(base64(value, before, STANDARD));
-            encoded.insert(base64(value, before, OF_URLS));
+            encoded.insert(base64(value, before, &STANDARD_NO_PAD));
+            encoded.insert(base64(value, before, &URL_SAFE_NO_PAD));
         }
         texts.retain(|form| form.len() >= SHORTEST);
         Self { value: value.to_vec(), texts, encoded }
@@ -134,12 +136,10 @@ fn of_url(value: &[u8], upper: bool, plus: bool) -> String {
 }
 
 /// The characters of base64 that are the value's alone if so many bytes stand before it.
-fn base64(value: &[u8], before: usize, alphabet: &[u8; 64]) -> String {
-    let bit = |at: usize| value.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1));
-    let first = (before * 8).next_multiple_of(6) - before * 8;
-    let starts = (first..).step_by(6).take_while(|start| start + 6 <= value.len() * 8);
-    let sextet = |start: usize| (start..start + 6).fold(0, |sextet, at| sextet << 1 | bit(at));
-    starts.filter_map(|start| alphabet.get(sextet(start))).map(|byte| char::from(*byte)).collect()
+fn base64(value: &[u8], before: usize, alphabet: &GeneralPurpose) -> String {
+    let text = alphabet.encode([&vec![0; before], value].concat());
+    let (first, end) = ((before * 8).div_ceil(6), (before + value.len()) * 8 / 6);
+    text.get(first..end).unwrap_or_default().into()
 }
 
 #[cfg(test)]

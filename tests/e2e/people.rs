@@ -1,7 +1,7 @@
 //! What people do, through the command line of a running daemon: acknowledge, silence, many at
 //! once, and what the journal says of it after a restart.
 
-use std::time::Duration;
+use std::{os::unix::fs::MetadataExt, time::Duration};
 
 use crate::support::{Home, user, within};
 use serde_json::Value;
@@ -289,5 +289,25 @@ fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
     assert!(shown(&start(own, other)).starts_with(own.as_str()));
     let name = own.split('-').next().unwrap();
     assert!(say(&home, &["explain", name]).1.starts_with(own.as_str()));
+    assert!(daemon.stop());
+}
+
+#[test]
+fn a_user_of_a_directory_server_has_a_name_in_the_journal() {
+    let home = home();
+    // The system's look-up, answered by a file that is not /etc/passwd, as a directory server would.
+    let id = std::fs::metadata("/proc/self").unwrap().uid();
+    let users = format!("kim-of-ldap:x:{id}:{id}::/:/bin/sh\n");
+    std::fs::write(home.path("users"), users).unwrap();
+    std::fs::write(home.path("groups"), "").unwrap();
+    home.write_values(&[("a", 95)]);
+    let daemon = home.start_with(|command| {
+        command.env("LD_PRELOAD", "libnss_wrapper.so");
+        command.env("NSS_WRAPPER_PASSWD", home.path("users"));
+        command.env("NSS_WRAPPER_GROUP", home.path("groups"));
+    });
+    let alarm = ids(&home, &["--match", "condition=firing"], 1).remove(0);
+    let (code, out, said) = say(&home, &["alarm", "ack", &alarm, "--for", "2h"]);
+    assert!(code == 0 && out.contains("acknowledged by kim-of-ldap until "), "{out}{said}");
     assert!(daemon.stop());
 }

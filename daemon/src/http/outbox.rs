@@ -182,7 +182,7 @@ async fn redrive(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body(chosen): Body<Chosen>,
 ) -> Response {
-    answer(&chosen, change(&view, &chosen, Act::Redriven, &peer).await)
+    answer(&chosen, change(&view, &chosen, Act::Redriven, peer).await)
 }
 
 async fn drop_rows(
@@ -190,7 +190,7 @@ async fn drop_rows(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body(chosen): Body<Chosen>,
 ) -> Response {
-    answer(&chosen, change(&view, &chosen, Act::Dropped, &peer).await)
+    answer(&chosen, change(&view, &chosen, Act::Dropped, peer).await)
 }
 
 fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
@@ -204,9 +204,9 @@ fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
 
 /// Changes the chosen rows and says how many there were; many in portions, between which the store
 /// is free for others.
-async fn change(view: &View, chosen: &Chosen, act: Act, peer: &Peer) -> Result<usize, StoreError> {
+async fn change(view: &View, chosen: &Chosen, act: Act, peer: Peer) -> Result<usize, StoreError> {
     let parts = view.parts();
-    let change = Change { act, actor: peer.name().to_owned(), now: parts.clock.now() };
+    let change = Change { act, actor: peer.name().await, now: parts.clock.now() };
     let mut changed = 0;
     let mut notifications = Vec::new();
     for id in &chosen.ids {

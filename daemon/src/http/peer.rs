@@ -1,33 +1,32 @@
 //! Who asks over the admin socket: the journal names the person.
 
-use std::fs;
+use std::time::Duration;
 
-use tokio::net::UnixStream;
+use nix::unistd::{Uid, User};
+use tokio::{net::UnixStream, task::spawn_blocking, time::timeout};
 
-/// The user at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Peer(String);
+/// How long the system may look a user up: a directory server may be far, or gone.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The user at the other end of a connection, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer(Option<u32>);
 
 impl Peer {
-    /// The user's name; where there is none, its number.
-    pub(super) fn name(&self) -> &str {
-        &self.0
-    }
-
     /// Who is at the other end of `stream`.
     pub(super) fn at(stream: &UnixStream) -> Self {
-        let id = stream.peer_cred().ok().map(|peer| peer.uid());
-        Self::of(id, &fs::read_to_string("/etc/passwd").unwrap_or_default())
+        Self(stream.peer_cred().ok().map(|peer| peer.uid()))
     }
 
-    fn of(id: Option<u32>, users: &str) -> Self {
-        let Some(id) = id else { return Self("unknown".into()) };
-        let named = |line: &str| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
-        };
-        Self(users.lines().find_map(named).unwrap_or_else(|| format!("uid {id}")))
+    /// The user's name, as the system knows it from wherever it has its users; where there is none,
+    /// or none in time, the number.
+    pub(super) async fn name(self) -> String {
+        let Some(id) = self.0 else { return "unknown".into() };
+        let asked = spawn_blocking(move || User::from_uid(Uid::from_raw(id)));
+        match timeout(PATIENCE, asked).await {
+            Ok(Ok(Ok(Some(user)))) => user.name,
+            _ => format!("uid {id}"),
+        }
     }
 }
 
@@ -35,12 +34,11 @@ impl Peer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_user_is_named_and_one_without_name_is_a_number() {
-        let users = "root:x:0:0:root:/:/bin/sh\nbroken\nkim:x:1000:1000::/:/bin/sh\n";
-        let cases = [(Some(1000), "kim"), (Some(0), "root"), (Some(7), "uid 7"), (None, "unknown")];
+    #[tokio::test]
+    async fn a_user_is_named_and_one_without_name_is_a_number() {
+        let cases = [(Some(0), "root"), (Some(4_000_000_007), "uid 4000000007"), (None, "unknown")];
         for (id, name) in cases {
-            assert_eq!(Peer::of(id, users).name(), name);
+            assert_eq!(Peer(id).name().await, name);
         }
     }
 }

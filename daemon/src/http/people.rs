@@ -188,7 +188,7 @@ async fn act(
         Ok(alarm) => alarm,
         Err(response) => return response,
     };
-    answer(view.parts().people.act(&alarm, &request, peer.name()).await)
+    answer(view.parts().people.act(&alarm, &request, &peer.name().await).await)
 }
 
 async fn act_on_all(
@@ -214,7 +214,7 @@ async fn act_on_all(
     // A pending one is nobody's business yet.
     let alarms = alarms.into_iter().map(|one| one.alarm);
     let alarms: Vec<_> = alarms.filter(|it| it.is_firing() || it.ended.is_some()).collect();
-    answer(view.parts().people.act_on_all(&alarms, &request, peer.name()).await)
+    answer(view.parts().people.act_on_all(&alarms, &request, &peer.name().await).await)
 }
 
 async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
@@ -234,7 +234,7 @@ async fn silence(
     Body(request): Body<SilenceRequest>,
 ) -> Response {
     let Some(overview) = view.overview().await else { return api::stopping() };
-    answer(view.parts().people.silence(&request, &overview.alarms, peer.name()).await)
+    answer(view.parts().people.silence(&request, &overview.alarms, &peer.name().await).await)
 }
 
 async fn end_silence(
@@ -242,7 +242,7 @@ async fn end_silence(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
 ) -> Response {
-    answer(view.parts().people.end_silence(&id, peer.name()).await)
+    answer(view.parts().people.end_silence(&id, &peer.name().await).await)
 }
 
 fn answer(done: Result<impl Serialize, PeopleError>) -> Response {

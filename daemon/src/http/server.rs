@@ -198,7 +198,7 @@ impl Answering {
         let router = TowerToHyperService::new(router);
         let service = service_fn(|mut request: Request<Incoming>| {
             connection.begin();
-            if let Some(peer) = peer.clone() {
+            if let Some(peer) = peer {
                 request.extensions_mut().insert(ConnectInfo(peer));
             }
             let (answer, connection) = (router.call(request), Arc::clone(&connection));

@@ -94,7 +94,7 @@ async fn add(
     Parameters(how): Parameters<How>,
     Body(text): Body<ThresholdText>,
 ) -> Response {
-    let asked = Asked { actor: peer.name(), seen: None, dry_run: how.dry_run };
+    let asked = Asked { actor: &peer.name().await, seen: None, dry_run: how.dry_run };
     let status = if how.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     answer(status, view.parts().thresholds.set(None, &text, asked).await)
 }
@@ -107,7 +107,7 @@ async fn change(
     headers: HeaderMap,
     Body(text): Body<ThresholdText>,
 ) -> Response {
-    let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };
+    let asked = Asked { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
     let thresholds = &view.parts().thresholds;
     let set = async { thresholds.set(Some(&thresholds.id(&id).await?), &text, asked).await };
     answer(StatusCode::OK, set.await)
@@ -120,7 +120,7 @@ async fn remove(
     Parameters(how): Parameters<How>,
     headers: HeaderMap,
 ) -> Response {
-    let asked = Asked { actor: peer.name(), seen: seen(&headers), dry_run: how.dry_run };
+    let asked = Asked { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
     let thresholds = &view.parts().thresholds;
     let removed = async { thresholds.remove(&thresholds.id(&id).await?, asked).await };
     answer(StatusCode::OK, removed.await)

@@ -133,18 +133,8 @@ fn mixed(seed: u64) -> u64 {
 
 /// A time in UTC, to the millisecond.
 fn rfc3339(time: Timestamp) -> String {
-    let (day, second) = (time.seconds().div_euclid(86_400), time.seconds().rem_euclid(86_400));
-    // Years begin in March here, so that a leap day is the last of its year.
-    let day = day + 719_468;
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let date = of_year - (153 * month + 2) / 5 + 1;
-    let (year, month) = (era * 400 + year + i64::from(month >= 10), (month + 2) % 12 + 1);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    let (second, milli) = (second % 60, time.millis().rem_euclid(1000));
-    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    let time = jiff::Timestamp::from_millisecond(time.millis()).unwrap_or_default();
+    format!("{time:.3}")
 }
 
 #[cfg(test)]

@@ -1,24 +1,11 @@
 //! The header `Authorization: Basic`.
 
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// The header's value for a user (RFC 7617).
 pub(crate) fn credentials(username: &str, password: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(username.len() + 1 + password.len());
-    plain.extend_from_slice(username.as_bytes());
-    plain.push(b':');
-    plain.extend_from_slice(password);
-    let mut value = b"Basic ".to_vec();
-    for three in plain.chunks(3) {
-        let byte = |at: usize| three.get(at).copied().map_or(0, u32::from);
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let digit = (bits >> (18 - 6 * at)) & 63;
-            let digit = usize::try_from(digit).ok().and_then(|digit| DIGITS.get(digit));
-            value.push(if at <= three.len() { digit.copied().unwrap_or(b'=') } else { b'=' });
-        }
-    }
-    value
+    let plain = [username.as_bytes(), b":", password].concat();
+    format!("Basic {}", STANDARD.encode(plain)).into_bytes()
 }
 
 #[cfg(test)]

@@ -1,14 +1,11 @@
 //! The header `Retry-After`.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use haetae_plugin::Timestamp;
 
 /// What a peer can ask for at most: a wrong clock of its own must not silence us.
 const LONGEST: Duration = Duration::from_hours(1);
-
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// How long to wait: the header is seconds or a date; anything else says nothing.
 pub(crate) fn wait(header: &str, now: Timestamp) -> Option<Duration> {
@@ -20,24 +17,10 @@ pub(crate) fn wait(header: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST))
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, IMF-fixdate).
+/// A date in one of the three forms of RFC 9110.
 fn date(text: &str) -> Option<Timestamp> {
-    let mut words = text.split_whitespace().skip(1);
-    let day: i64 = words.next()?.parse().ok()?;
-    let month = words.next()?;
-    let month = MONTHS.iter().position(|known| *known == month)?;
-    let month = i64::try_from(month).ok()?;
-    let year: i64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
-    let mut clock = words.next()?.split(':').map(|number| number.parse::<i64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    if words.next()? != "GMT" {
-        return None;
-    }
-    // Counted from March, a leap day is the last of its year.
-    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
-    let seconds = (days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second;
-    Some(Timestamp::from_seconds(seconds))
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_seconds(i64::try_from(since.as_secs()).ok()?))
 }
 
 #[cfg(test)]
@@ -55,7 +38,8 @@ mod tests {
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
             ("Thu, 29 Feb 2024 00:00:00 GMT", Some(3600)),
-            ("Sunday, 06-Nov-94 08:49:37 GMT", None),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", Some(30)),
+            ("Sun Nov  6 08:50:07 1994", Some(30)),
             ("soon", None),
             ("-1", None),
             ("", None),
