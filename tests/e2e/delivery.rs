@@ -305,6 +305,10 @@ fallback = "spare"
 plugin = "file"
 inputs = []
 path = "HOME/spare"
+[sinks.aside]
+plugin = "file"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
 "#,
     );
     let daemon = home.start();
