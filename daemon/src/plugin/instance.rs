@@ -138,7 +138,7 @@ impl Instance {
         }
     }
 
-    /// Makes one call. After [`Fate::Hung`] the instance is useless: [`Instance::abandon`] it.
+    /// Makes one call. After [`CallResult::Hung`] the instance is useless: [`Instance::abandon`] it.
     pub async fn call(&mut self, order: Order, within: Duration) -> CallResult<Reply> {
         let (reply, answer) = oneshot::channel();
         if self.orders.send((order, within, reply)).await.is_err() {
