@@ -21,6 +21,8 @@ mod project;
 #[path = "tidy/sizes.rs"]
 mod sizes;
 mod support;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::fs;
 
@@ -31,6 +33,7 @@ use regex::Regex;
 use serde_json::Value;
 use sizes::sizes;
 use support::Home;
+use words::words;
 
 #[test]
 fn each_module_imports_lower_floors_only() {
@@ -45,6 +48,11 @@ fn what_is_done_in_one_place_is_done_there() {
 #[test]
 fn files_and_functions_are_short_and_well_named() {
     tell(sizes(&tree()));
+}
+
+#[test]
+fn things_are_called_by_the_words_of_the_field() {
+    tell(words(&tree()));
 }
 
 #[test]

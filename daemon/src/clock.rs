@@ -68,7 +68,7 @@ impl Watch {
 
     /// Where the wall clock would stand if it had not jumped since the last look; `None` if it
     /// has not.
-    pub fn look(&mut self, wall: Timestamp, monotonic: Instant) -> Option<Timestamp> {
+    pub fn observe(&mut self, wall: Timestamp, monotonic: Instant) -> Option<Timestamp> {
         let passed = monotonic.saturating_duration_since(self.monotonic);
         let expected = self.wall.after(passed);
         *self = Self { wall, monotonic };
@@ -88,14 +88,14 @@ mod tests {
     use super::*;
 
     /// What the wall clock and the monotonic one have run, in seconds.
-    type Look = (i64, u64);
+    type Reading = (i64, u64);
 
     #[test]
     fn a_clock_that_was_set_and_a_suspended_machine_are_jumps_and_drift_is_none() {
         let start = Timestamp::from_seconds(1_700_000_000);
         let begun = monotonic();
         // Seconds that each clock has run when it is looked at, and where the wall's should be.
-        let cases: [(&[Look], Option<i64>); 8] = [
+        let cases: [(&[Reading], Option<i64>); 8] = [
             (&[(5, 5)], None),
             (&[(3600, 3600)], None),
             (&[(7, 5)], None),
@@ -112,7 +112,7 @@ mod tests {
             let mut seen = None;
             for (wall, passed) in looks {
                 let wall = Timestamp::from_seconds(start.seconds() + wall);
-                seen = watch.look(wall, begun + Duration::from_secs(*passed));
+                seen = watch.observe(wall, begun + Duration::from_secs(*passed));
             }
             let expected = expected.map(|at| Timestamp::from_seconds(start.seconds() + at));
             assert_eq!(seen, expected, "{looks:?}");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Arms the faults: a stage whose name stands in this file panics, once.
-pub fn arm(file: Option<PathBuf>) {
+pub fn read_from(file: Option<PathBuf>) {
     #[cfg(debug_assertions)]
     drop(armed::FILE.set(file));
     #[cfg(not(debug_assertions))]

@@ -30,7 +30,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(look(common, &files.daemon(), verb)),
+        Ok(runtime) => runtime.block_on(show(common, &files.daemon(), verb)),
         Err(error) => {
             output::say(format!("cannot start: {error}"));
             exit::FOUND
@@ -38,7 +38,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
     }
 }
 
-async fn look(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
+async fn show(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
     let location = match crate::app::store_location(daemon) {
         Ok(location) => location,
         Err(error) => {

@@ -72,7 +72,7 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
     // What it was read from is not kept for as long as it runs.
     drop(files);
-    fault::arm(config::faults());
+    fault::read_from(config::faults());
     let (stop, reloads) = (CancellationToken::new(), Reloads::default());
     let ask = reloads.ask.clone();
     // Where as many wait already, one of them reads what there is now.

@@ -96,7 +96,7 @@ impl Outbox {
                     storm = 0;
                     changes.pass(monotonic());
                     self.ask(&mut trouble).await;
-                    self.look(&mut trouble);
+                    self.check_reserve(&mut trouble);
                     continue;
                 }
             };
@@ -124,7 +124,7 @@ impl Outbox {
             // Whoever was woken goes first; without trouble, a look now and then is enough.
             if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {
                 tokio::task::yield_now().await;
-                self.look(&mut trouble);
+                self.check_reserve(&mut trouble);
                 looked = monotonic();
             }
         }
@@ -208,7 +208,7 @@ impl Outbox {
     }
 
     /// Tells of trouble, as soon as the pipeline takes it, and ends it when there is room again.
-    fn look(&self, trouble: &mut Trouble) {
+    fn check_reserve(&self, trouble: &mut Trouble) {
         if self.reserve.is_tight() {
             // Whoever met it first: what is delivered must be recorded, cursors too.
             self.reserve.give_up();

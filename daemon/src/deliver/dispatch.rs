@@ -158,7 +158,7 @@ impl Dispatch {
         if !work.is_refused {
             sink.handoff.open();
         }
-        let (mut claimed, old) = self.fresh(sink, sink.handoff.take());
+        let (mut claimed, old) = self.split_by_lease(sink, sink.handoff.take());
         self.put_back(old).await?;
         if claimed.is_empty() {
             if work.settled.is_none_or(|at| now >= at.after(SETTLED) || now < at) {
@@ -216,7 +216,7 @@ impl Dispatch {
             if later.len() < work.batch_size {
                 later.append(&mut sink.handoff.take());
             }
-            let (mut later, old) = self.fresh(sink, later);
+            let (mut later, old) = self.split_by_lease(sink, later);
             let next = work.portion(&later);
             let mut recording = Recording {
                 name: self.name.clone(),
@@ -253,7 +253,7 @@ impl Dispatch {
     }
 
     /// Rows whose lease lasts for a delivery, and those that are to be put back.
-    fn fresh(&self, sink: &Recipient, rows: Vec<Claimed>) -> (Vec<Claimed>, Vec<Claimed>) {
+    fn split_by_lease(&self, sink: &Recipient, rows: Vec<Claimed>) -> (Vec<Claimed>, Vec<Claimed>) {
         let until = self.clock.now().after(sink.plan.deadline);
         rows.into_iter().partition(|row| row.lease >= until)
     }

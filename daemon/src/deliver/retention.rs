@@ -135,7 +135,7 @@ impl Trust {
     }
 
     fn see(&mut self, now: Timestamp, monotonic: Instant) {
-        if let Some(expected) = self.watch.look(now, monotonic) {
+        if let Some(expected) = self.watch.observe(now, monotonic) {
             // One that was put back was put right.
             self.doubted = (now > expected).then_some(monotonic);
         }

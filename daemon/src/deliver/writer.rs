@@ -210,14 +210,14 @@ impl<'a, 't> Writing<'a, 't> {
     fn enqueue(&mut self, flushes: &[(&'a Recipient, Cow<'_, Flush>)]) -> Result<(), StoreError> {
         let mut behind = self.behind(flushes)?;
         let mut notices = Vec::new();
-        let mut rooms = BTreeMap::new();
+        let mut free = BTreeMap::new();
         for (sink, flush) in flushes {
             let name = sink.plan.name.as_str();
-            let room = rooms.entry(name).or_insert_with(|| self.room(sink));
+            let left = free.entry(name).or_insert_with(|| self.free_in_handoff(sink));
             // It is the first of its thread, and what comes after it is not.
             let first = behind.insert((name.into(), flush.key.clone()));
-            let held = *room > 0 && first && flush.reason == Reason::First;
-            *room -= usize::from(held);
+            let held = *left > 0 && first && flush.reason == Reason::First;
+            *left -= usize::from(held);
             if !held {
                 self.written.past.insert(name.into());
             }
@@ -237,7 +237,7 @@ impl<'a, 't> Writing<'a, 't> {
     ) -> Result<HashSet<(String, String)>, StoreError> {
         let mut groups = Vec::new();
         for (sink, flush) in flushes {
-            if flush.reason == Reason::First && self.room(sink) > 0 {
+            if flush.reason == Reason::First && self.free_in_handoff(sink) > 0 {
                 groups.push((sink.plan.name.as_str(), flush.key.as_str()));
             }
         }
@@ -245,7 +245,7 @@ impl<'a, 't> Writing<'a, 't> {
     }
 
     /// How many more rows are held for a sink: none behind one that is not.
-    fn room(&self, sink: &Recipient) -> usize {
+    fn free_in_handoff(&self, sink: &Recipient) -> usize {
         let name = &sink.plan.name;
         if self.written.past.contains(name) {
             return 0;

@@ -183,7 +183,7 @@ pub fn start(
                 };
                 fault::point("engine", "");
                 let now = clock.now();
-                let jump = watch.look(now, monotonic()).filter(|_| clock.is_real());
+                let jump = watch.observe(now, monotonic()).filter(|_| clock.is_real());
                 if let Some(from) = jump {
                     let (from, to) = (words(from), words(now));
                     warn!("the clock jumped from {from} to {to}: slots go on from there");

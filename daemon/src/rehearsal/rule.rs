@@ -53,7 +53,7 @@ pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<Outcome> {
         }
         run.speak(at, (sample == at).then_some(spoken));
         if slot == at {
-            run.look(at, test);
+            run.observe(at, test);
             judged += 1;
         }
         spoken += u32::from(sample == at);
@@ -167,14 +167,14 @@ impl<'a> RuleRun<'a> {
     }
 
     /// What is asked about between two changes, and one character an alarm for people.
-    fn look(&mut self, at: Duration, test: &RuleTest) {
+    fn observe(&mut self, at: Duration, test: &RuleTest) {
         let asked = test.expectations.iter().any(|one| one.at == at && !one.stand.is_change());
         if !asked && self.timeline.is_full() {
             return;
         }
         let alarms = self.engine.alarms();
         let own = alarms.iter().filter(|alarm| alarm.evaluator == self.evaluator);
-        self.timeline.look(own.clone());
+        self.timeline.add(own.clone());
         for alarm in own.filter(|_| asked) {
             let stand = match alarm.condition {
                 Condition::Pending => Stand::Pending,

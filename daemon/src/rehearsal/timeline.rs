@@ -31,7 +31,7 @@ impl Timeline {
     }
 
     /// Adds a slot.
-    pub(super) fn look<'a>(&mut self, alarms: impl Iterator<Item = &'a AlarmView>) {
+    pub(super) fn add<'a>(&mut self, alarms: impl Iterator<Item = &'a AlarmView>) {
         if self.is_full() {
             return;
         }

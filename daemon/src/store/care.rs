@@ -138,7 +138,7 @@ impl super::Store {
                 }
             };
             connection.ready()?;
-            look(&mut *connection)
+            poll_once(&mut *connection)
         })
         .await
     }
@@ -172,7 +172,7 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(StoreError::failed("the look through it", error)))
 }
 
-fn look(connection: &mut dyn Connection) -> Result<Findings, StoreError> {
+fn poll_once(connection: &mut dyn Connection) -> Result<Findings, StoreError> {
     let mut findings = Findings::default();
     for Table { name, count, rows } in &TABLES {
         let count = connection.first(count, parameters![], |row| row.integer(0))?;

@@ -163,10 +163,10 @@ impl Connection for Postgres {
         // What came meanwhile, the end of the connection for one, is read now.
         let Some(Session { driver, .. }) = &mut self.session else { return self.connect() };
         self.runtime.block_on(async {
-            driver.look().await;
+            driver.poll_once().await;
             // The runtime hears of what the system knows.
             tokio::task::yield_now().await;
-            driver.look().await;
+            driver.poll_once().await;
         });
         let gone = driver.0.is_none();
         if gone { self.connect() } else { Ok(()) }

@@ -80,7 +80,12 @@ pub(in crate::engine) struct Views<'a> {
 
 impl Views<'_> {
     /// An alarm as its evaluator has it now.
-    pub(super) fn look(&self, evaluator: &str, labels: &Labels, id: AlarmId) -> Option<AlarmView> {
+    pub(super) fn view_by_labels(
+        &self,
+        evaluator: &str,
+        labels: &Labels,
+        id: AlarmId,
+    ) -> Option<AlarmView> {
         let view = if evaluator == SYSTEM {
             self.system.alarm(labels)
         } else if let Some(log) = self.logs.iter().find(|log| log.name() == evaluator) {
@@ -95,7 +100,7 @@ impl Views<'_> {
     pub(super) fn has(&self, evaluator: &str, labels: &Labels, id: AlarmId) -> bool {
         match self.evaluator(evaluator) {
             Some(evaluator) => evaluator.fires(labels, id),
-            None => self.look(evaluator, labels, id).is_some(),
+            None => self.view_by_labels(evaluator, labels, id).is_some(),
         }
     }
 
@@ -119,7 +124,7 @@ impl Views<'_> {
         if let Some(kept) = &active.kept {
             return Some((**kept).clone());
         }
-        self.look(&active.evaluator, &active.labels, id)
+        self.view_by_labels(&active.evaluator, &active.labels, id)
     }
 }
 

@@ -72,8 +72,11 @@ impl Notifier {
     ) {
         let Some(id) = AlarmId::parse(&standing.alarm.id) else { return };
         let is_as_stored = views.fires_as_stored(&standing.alarm, &labels, id);
-        let view =
-            if is_as_stored { None } else { views.look(&standing.alarm.evaluator, &labels, id) };
+        let view = if is_as_stored {
+            None
+        } else {
+            views.view_by_labels(&standing.alarm.evaluator, &labels, id)
+        };
         // Of what no evaluator shows there is what was stored.
         let alarm = view.as_ref().unwrap_or(&standing.alarm);
         self.fire(id, alarm, labels, is_as_stored || view.is_some(), now);

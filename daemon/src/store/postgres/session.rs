@@ -96,7 +96,7 @@ impl Driver {
     }
 
     /// Moves what can be moved now, and waits for nothing.
-    pub(super) async fn look(&mut self) {
+    pub(super) async fn poll_once(&mut self) {
         std::future::poll_fn(|context| {
             self.poll(context);
             Poll::Ready(())
