@@ -191,7 +191,7 @@ fn until(mut command: Command, home: &Home, grown: u64) -> Child {
     let before = size();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
-    let enough = within(Duration::from_mins(1), || {
+    let enough = within(Duration::from_mins(5), || {
         assert!(child.try_wait().expect("our own child").is_none(), "it is too quick");
         (size() >= before + grown).then_some(())
     });

@@ -25,10 +25,10 @@ const LINES: usize = 1024;
 /// How long the end of the process waits for what was logged before.
 const FLUSH: Duration = Duration::from_secs(2);
 
-static LINES_OUT: OnceLock<SyncSender<Entry>> = OnceLock::new();
+static LINES_OUT: OnceLock<SyncSender<LogLine>> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-enum Entry {
+enum LogLine {
     Line(Vec<u8>),
     /// Answered when all before it is written.
     Flush(SyncSender<()>),
@@ -72,7 +72,7 @@ pub fn flush() {
     let Some(lines) = LINES_OUT.get() else { return };
     let (done, written) = mpsc::sync_channel(1);
     // Where it is full nobody reads.
-    if lines.try_send(Entry::Flush(done)).is_ok() {
+    if lines.try_send(LogLine::Flush(done)).is_ok() {
         written.recv_timeout(FLUSH).ok();
     }
 }
@@ -85,19 +85,19 @@ pub fn dropped() -> u64 {
 fn enter(line: Vec<u8>) {
     let Some(lines) = LINES_OUT.get() else { return };
     if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-        lines.try_send(Entry::Line(line))
+        lines.try_send(LogLine::Line(line))
     {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Writes lines for as long as the process runs; after some were dropped it says how many.
-fn write_all(entries: impl IntoIterator<Item = Entry>, stderr: &mut impl Write) {
+fn write_all(entries: impl IntoIterator<Item = LogLine>, stderr: &mut impl Write) {
     let mut reported = 0;
     for entry in entries {
         let line = match entry {
-            Entry::Line(line) => line,
-            Entry::Flush(done) => {
+            LogLine::Line(line) => line,
+            LogLine::Flush(done) => {
                 // Whoever waited may have gone.
                 done.send(()).ok();
                 continue;
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_counted_and_said_afterwards() {
         let mut full = Full { for_lines: 2, written: Vec::new() };
-        let lines = ["a\n", "b\n", "c\n", "d\n"].map(|line| Entry::Line(line.into()));
+        let lines = ["a\n", "b\n", "c\n", "d\n"].map(|line| LogLine::Line(line.into()));
         write_all(lines, &mut full);
         let text = String::from_utf8(full.written).unwrap();
         assert_eq!(text, "c\n2 lines of the log were dropped before this one\nd\n");

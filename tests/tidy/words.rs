@@ -34,7 +34,11 @@ const PRIVATE: &[(&str, &str)] = &[
 ];
 
 /// Where such a word is one of the design's, or of those who read the code anyway.
-const MEANT: &[(&str, &str)] = &[];
+const MEANT: &[(&str, &str)] = &[
+    // The method of HTTP.
+    ("daemon/src/cli/client.rs", "post"),
+    ("plugin-api/src/http.rs", "post"),
+];
 
 /// Types, functions and modules that are called by a private word.
 pub fn words(files: &[File]) -> Vec<String> {
@@ -50,7 +54,7 @@ pub fn words(files: &[File]) -> Vec<String> {
             let name = &name[1];
             let private = PRIVATE.iter().find(|(word, _)| name.eq_ignore_ascii_case(word));
             if let Some((_, field)) = private
-                && !MEANT.contains(&(path, name))
+                && !MEANT.contains(&(path.as_str(), name))
             {
                 found.push(format!("{path}: `{name}` is nobody's word: {field}"));
             }

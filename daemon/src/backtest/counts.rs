@@ -71,7 +71,7 @@ impl Counter {
     /// Counts what a step led to.
     pub(super) fn count(&mut self, effects: &Effects) {
         for transition in &effects.transitions {
-            self.turn(transition);
+            self.count_transition(transition);
         }
         for flush in &effects.flushes {
             let sink = self.side.sinks.entry(flush.sink.clone()).or_default();
@@ -79,7 +79,7 @@ impl Counter {
         }
     }
 
-    fn turn(&mut self, transition: &Transition) {
+    fn count_transition(&mut self, transition: &Transition) {
         let Transition { change, alarm, at } = transition;
         let Some(counts) = self.side.evaluators.get_mut(&alarm.evaluator) else { return };
         match change {

@@ -47,7 +47,7 @@ pub(super) fn words(socket: &Path) -> String {
     let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |it| it.name);
     let group = Group::from_name(&barrier.group).ok().flatten();
     let is_member = group.is_some_and(|group| group.mem.contains(&name));
-    told(socket, &barrier, &Asker { name, is_member })
+    explained(socket, &barrier, &Asker { name, is_member })
 }
 
 /// What of the way to the socket, or of the socket, this user may not use.
@@ -80,7 +80,7 @@ fn seen(path: &Path, is_folder: bool) -> Option<Barrier> {
     })
 }
 
-fn told(socket: &Path, barrier: &Barrier, asker: &Asker) -> String {
+fn explained(socket: &Path, barrier: &Barrier, asker: &Asker) -> String {
     let Barrier { path, is_folder, mode, owner, group } = barrier;
     let (what, needed) = if *is_folder { ("the folder", 0o010) } else { ("the socket", 0o020) };
     let (socket, path) = (socket.display(), path.display());
@@ -110,7 +110,7 @@ mod tests {
         let path = PathBuf::from(if is_folder { "/s" } else { "/s/admin.sock" });
         let (owner, group) = ("haetae".into(), "watch".into());
         let barrier = Barrier { path, is_folder, mode, owner, group };
-        told(Path::new("/s/admin.sock"), &barrier, &Asker { name: "kim".into(), is_member })
+        explained(Path::new("/s/admin.sock"), &barrier, &Asker { name: "kim".into(), is_member })
     }
 
     #[test]

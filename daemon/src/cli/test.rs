@@ -214,15 +214,15 @@ fn line(entry: &Compared, style: output::Style) -> String {
 
 fn what(happened: &Happened) -> String {
     let Happened { at, stand, labels, value, summary, reason } = happened;
-    entry(stand.as_str(), *at, labels, (*value, reason.as_deref(), Some(summary.as_str())))
+    happened_json(stand.as_str(), *at, labels, (*value, reason.as_deref(), Some(summary.as_str())))
 }
 
 fn wanted(expected: &Expectation) -> String {
     let Expectation { at, stand, labels, value, summary, reason, .. } = expected;
-    entry(stand.as_str(), *at, labels, (*value, reason.as_deref(), summary.as_deref()))
+    happened_json(stand.as_str(), *at, labels, (*value, reason.as_deref(), summary.as_deref()))
 }
 
-fn entry(
+fn happened_json(
     word: &str,
     at: Duration,
     labels: &BTreeMap<String, String>,

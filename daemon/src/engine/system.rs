@@ -489,7 +489,7 @@ mod tests {
         // The refusal names every variant that there is.
         let refusal = Problem::deserialize(word).unwrap_err().to_string();
         let words: Vec<_> = refusal.split('`').skip(3).step_by(2).collect();
-        assert_eq!(words.len(), 16, "{refusal}");
+        assert_eq!(words.len(), 17, "{refusal}");
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);

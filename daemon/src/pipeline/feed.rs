@@ -189,7 +189,7 @@ impl Feed {
                 }
                 AppendError::Full { bytes } => {
                     waiting.push(batch);
-                    self.rest(async { queue.room(bytes).await.unwrap_or(()) }).await
+                    self.rest(async { queue.wait_for_space(bytes).await.unwrap_or(()) }).await
                 }
                 AppendError::Disk(error) => {
                     waiting.push(batch);

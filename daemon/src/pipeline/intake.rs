@@ -143,7 +143,7 @@ impl Intake {
             return None;
         }
         if self.known.len() >= self.limits.max_series {
-            self.sweep(now);
+            self.forget_silent(now);
             if self.known.len() >= self.limits.max_series {
                 dropped.limit += 1;
                 return None;
@@ -160,7 +160,7 @@ impl Intake {
     }
 
     /// Forgets series that have been silent for long; at most once a minute.
-    fn sweep(&mut self, now: Timestamp) {
+    fn forget_silent(&mut self, now: Timestamp) {
         if now.since(self.swept) >= Duration::from_mins(1) {
             self.swept = now;
             let idle = self.idle;

@@ -198,7 +198,7 @@ impl Queue {
     }
 
     /// Waits until there is room for `bytes`, as [`AppendError::Full`] names them.
-    pub async fn room(&self, bytes: u64) -> Result<(), Closed> {
+    pub async fn wait_for_space(&self, bytes: u64) -> Result<(), Closed> {
         let mut stats = self.stats.clone();
         stats.wait_for(|stats| stats.has_room(bytes)).await.map(|_| ()).map_err(|_| Closed)
     }

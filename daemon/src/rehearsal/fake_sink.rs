@@ -49,7 +49,7 @@ impl FakeSink {
     }
 
     /// How it takes what it is given from now on.
-    pub(super) fn turn(&self, mood: Mood) {
+    pub(super) fn set_mood(&self, mood: Mood) {
         self.with(|inner| inner.mood = mood);
     }
 

@@ -79,7 +79,7 @@ impl World {
         let Some(fake_sink) = self.fake_sinks.get(name) else {
             return Err(RunError::Nothing(format!("there is no sink `{name}`")));
         };
-        fake_sink.turn(mood);
+        fake_sink.set_mood(mood);
         Ok(())
     }
 

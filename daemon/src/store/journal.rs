@@ -143,13 +143,13 @@ impl Store {
     pub async fn history(&self, alarm: &str, most: i64) -> Result<Vec<JournalEntry>, StoreError> {
         let alarm = alarm.to_owned();
         self.read(move |connection| {
-            connection.all(statements::HISTORY, parameters![&alarm, most], entry)
+            connection.all(statements::HISTORY, parameters![&alarm, most], read_entry)
         })
         .await
     }
 }
 
-fn entry(row: &dyn Row) -> Result<JournalEntry, StoreError> {
+fn read_entry(row: &dyn Row) -> Result<JournalEntry, StoreError> {
     Ok(JournalEntry {
         at: row.time(0)?,
         actor: row.string(1)?,

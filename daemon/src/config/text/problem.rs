@@ -259,15 +259,15 @@ impl Code {
 
     /// Its number, such as `HT0103`.
     pub fn number(self) -> &'static str {
-        self.entry().0
+        self.number_and_text().0
     }
 
     fn id(self) -> &'static str {
-        self.entry().1
+        self.number_and_text().1
     }
 
     /// Number and text: 01xx one value, 02xx how things fit together, 03xx warnings.
-    fn entry(self) -> (&'static str, &'static str) {
+    fn number_and_text(self) -> (&'static str, &'static str) {
         match self {
             Self::DuplicateName => ("HT0201", "duplicate-name"),
             Self::ReservedName => ("HT0202", "reserved-name"),

@@ -213,7 +213,7 @@ impl Harness {
     }
 
     /// Each transition: when, of whom, how.
-    fn told(&self) -> Vec<String> {
+    fn notified(&self) -> Vec<String> {
         let word = |one: &Transition| {
             let alarm = &one.alarm;
             let millis = one.at.millis() - 1_000_000;
@@ -293,7 +293,7 @@ fn a_log_evaluator_has_a_limit_as_others_have() {
         "13000 new [a] resolved warning",
         "14000 new [e] resolved warning",
     ];
-    let mut told = harness.told();
+    let mut told = harness.notified();
     told.dedup();
     assert_eq!(told, expected);
     let system: Vec<_> =
@@ -387,13 +387,13 @@ fn while_its_source_is_down_nobody_is_told_of_an_alarm_of_a_log() {
     assert_eq!(told, ["new", "system"], "{:#?}", effects.flushes);
 }
 
-fn told(rules: Vec<LogRule>, lines: &[(i64, &'static str, &str)], until: i64) -> Vec<String> {
+fn notified(rules: Vec<LogRule>, lines: &[(i64, &'static str, &str)], until: i64) -> Vec<String> {
     let mut harness = Harness::new(rules);
     for (millis, host, message) in lines {
         harness.say(&[(*millis, host, (*message).into())], None, at(*millis));
     }
     harness.hear(until, false);
-    harness.told()
+    harness.notified()
 }
 
 #[test]
@@ -406,7 +406,7 @@ fn a_count_fires_rises_falls_and_ends_when_its_window_empties() {
         (2_600, "a", "kill 5"),
     ];
     assert_eq!(
-        told(rules()[..1].to_vec(), &lines, 60_000),
+        notified(rules()[..1].to_vec(), &lines, 60_000),
         [
             "2000 count [a] fired warning 2",
             "2600 count [a] worse critical 4",
@@ -421,7 +421,7 @@ fn what_is_expected_and_does_not_come_is_an_alarm_until_it_comes() {
     let lines =
         [(0, "a", "beat"), (1_000, "b", "beat"), (2_000, "a", "beat"), (7_500, "b", "beat")];
     assert_eq!(
-        told(rules()[1..2].to_vec(), &lines, 8_000),
+        notified(rules()[1..2].to_vec(), &lines, 8_000),
         [
             "4000 quiet [b] fired warning",
             "5000 quiet [a] fired warning",
@@ -430,7 +430,7 @@ fn what_is_expected_and_does_not_come_is_an_alarm_until_it_comes() {
             "8000 quiet [a] worse critical",
         ]
     );
-    let never = told(rules()[2..3].to_vec(), &[(0, "a", "something else")], 4_000);
+    let never = notified(rules()[2..3].to_vec(), &[(0, "a", "something else")], 4_000);
     assert_eq!(never, ["4000 none [] fired critical"]);
 }
 
@@ -446,7 +446,7 @@ fn a_value_is_new_once_unless_it_was_there_from_the_beginning_or_is_forgotten() 
         (9_100, "a", "nothing"),
     ];
     assert_eq!(
-        told(rules()[3..4].to_vec(), &lines, 9_500),
+        notified(rules()[3..4].to_vec(), &lines, 9_500),
         [
             "2000 new [3] fired warning",
             "4000 new [3] resolved warning",
@@ -463,13 +463,13 @@ fn time_in_which_nobody_listened_is_no_absence_unless_the_source_vouches_for_it(
         let down = Input::SourceDown { source: "s".into(), reason: "gone".into() };
         drop(harness.engine.step(down, at(100)));
         harness.hear(60_000, vouched);
-        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.told());
+        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.notified());
         harness.killed(at(70_000));
         harness.hear(90_000, vouched);
-        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.told());
+        assert_eq!(harness.written.len(), fired, "{vouched}: {:?}", harness.notified());
         // Heard up to 90 s: three seconds without the record from then on are an absence.
         harness.hear(93_000, vouched);
-        assert_eq!(harness.written.len(), fired.max(1), "{vouched}: {:?}", harness.told());
+        assert_eq!(harness.written.len(), fired.max(1), "{vouched}: {:?}", harness.notified());
     }
 }
 
@@ -491,7 +491,7 @@ fn time_in_which_some_source_did_not_listen_is_left_out_once() {
             harness.hear_of("s", millis, false);
             harness.hear_of("t", millis, false);
         }
-        assert_eq!(harness.told(), ["63000 quiet [a] fired warning"], "{down:?}");
+        assert_eq!(harness.notified(), ["63000 quiet [a] fired warning"], "{down:?}");
     }
 }
 
@@ -503,7 +503,7 @@ fn a_suspended_machine_and_a_clock_that_is_set_ahead_are_no_absence() {
         let effects = harness.engine.step(Input::Jumped { from: at(1_000) }, at(60_000));
         harness.write(effects);
         harness.hear(60_000, vouched);
-        assert_eq!(harness.told().len(), fired, "{vouched}: {:?}", harness.told());
+        assert_eq!(harness.notified().len(), fired, "{vouched}: {:?}", harness.notified());
     }
 }
 
@@ -523,7 +523,7 @@ fn a_clock_that_had_run_ahead_hides_nothing_that_comes_after() {
             let lines = [(millis, "a", "kill 1 v=9".to_owned())];
             harness.say(&lines, Some(millis), at(millis));
         }
-        let told = harness.told().into_iter().filter(|one| one.contains("fired"));
+        let told = harness.notified().into_iter().filter(|one| one.contains("fired"));
         let expected = [
             "4000 none [] fired critical",
             "5000 new [9] fired warning",
@@ -548,9 +548,9 @@ fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name
     harness.killed(at(100));
     harness.hear(200, false);
     harness.hear(4_199, false);
-    assert_eq!(harness.told(), [""; 0]);
+    assert_eq!(harness.notified(), [""; 0]);
     harness.hear(4_200, false);
-    assert_eq!(harness.told(), ["4200 none [] fired critical"]);
+    assert_eq!(harness.notified(), ["4200 none [] fired critical"]);
 }
 
 #[test]
@@ -569,11 +569,11 @@ fn a_restart_with_another_kind_or_other_labels_closes_alarms_and_begins_anew_as_
     let mut harness = begun(absence(&[]));
     harness.rules = vec![absence(&["host"])];
     harness.killed(at(5_000));
-    assert_eq!(harness.told(), [fired, "5000 none [] closed critical"]);
+    assert_eq!(harness.notified(), [fired, "5000 none [] closed critical"]);
     // The same in another order goes on.
     let mut harness = begun(absence(&[]));
     harness.killed(at(5_000));
-    assert_eq!(harness.told(), [fired]);
+    assert_eq!(harness.notified(), [fired]);
     assert_eq!(absence(&["a", "b"]).identity(), absence(&["b", "a"]).identity());
     // What a rule of another kind had known is not held against values.
     let mut harness = Harness::new(vec![LogRule { name: "new".into(), ..rules()[0].clone() }]);
@@ -582,7 +582,7 @@ fn a_restart_with_another_kind_or_other_labels_closes_alarms_and_begins_anew_as_
     harness.killed(at(60_000));
     harness.say(&[(61_000, "a", "v=1".into())], None, at(61_000));
     harness.say(&[(63_000, "a", "v=2".into())], None, at(63_000));
-    assert_eq!(harness.told(), ["63000 new [2] fired warning"]);
+    assert_eq!(harness.notified(), ["63000 new [2] fired warning"]);
 }
 
 #[test]
@@ -592,7 +592,7 @@ fn what_a_source_that_vouches_says_again_is_counted_once() {
     for _ in 0..3 {
         harness.say(&lines, Some(1_000), at(1_000));
     }
-    assert_eq!(harness.told(), [""; 0]);
+    assert_eq!(harness.notified(), [""; 0]);
     assert_eq!(harness.engine.evaluators()[0].matches, 1);
 }
 
@@ -755,7 +755,7 @@ proptest! {
             harness.hear(end, true);
             harness.killed(at(end));
         }
-        let (mut whole, mut parts) = (whole.told(), parts.told());
+        let (mut whole, mut parts) = (whole.notified(), parts.notified());
         whole.sort();
         parts.sort();
         prop_assert_eq!(whole, parts);
@@ -795,7 +795,7 @@ proptest! {
                 }
             }
             harness.hear(lines.last().unwrap().0 + 20_000, false);
-            harness.told()
+            harness.notified()
         };
         prop_assert_eq!(run(&[]), run(&reloads));
     }

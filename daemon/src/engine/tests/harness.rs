@@ -307,7 +307,7 @@ pub(super) fn no_data(minutes: u32, then: Then) -> Threshold {
     Threshold { no_data: NoData { after: None, then }, ..threshold(minutes) }
 }
 
-pub(super) fn together(across: Across, minutes: u32) -> Threshold {
+pub(super) fn by_host(across: Across, minutes: u32) -> Threshold {
     Threshold { by: Some(Vec::new()), across, ..threshold(minutes) }
 }
 
@@ -429,7 +429,7 @@ fn a_silent_series_without_alarm_is_forgotten() {
 
 #[test]
 fn some_of_several_series_may_raise_but_never_clear() {
-    check_words(together(Across::Worst, 0), ".. x# x. x. x. x. ..", "-FFFFF-", "-ll000-");
+    check_words(by_host(Across::Worst, 0), ".. x# x. x. x. x. ..", "-FFFFF-", "-ll000-");
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn a_sum_does_not_depend_on_the_order_of_arrival() {
     let values = [0.1, 0.2, 0.3];
     let sums = [[0, 1, 2], [2, 1, 0], [1, 2, 0]].map(|order| {
         let critical = Some(level(0.0, 0.0, 0));
-        let sum = Threshold { critical, ..together(Across::Sum, 0) };
+        let sum = Threshold { critical, ..by_host(Across::Sum, 0) };
         let mut engine = Engine::new(vec![timing("s")], vec![sum], start);
         let mut samples = Samples::at(slot);
         for index in order {
@@ -454,7 +454,7 @@ fn a_sum_does_not_depend_on_the_order_of_arrival() {
 #[test]
 fn where_the_missing_could_make_it_better_some_do_not_raise() {
     for across in [Across::Mean, Across::Sum, Across::Min, Across::Count] {
-        let seen = check_words(together(across, 0), ".. x# ..", "---", "---");
+        let seen = check_words(by_host(across, 0), ".. x# ..", "---", "---");
         assert_eq!(seen.changes(), [""; 0], "{across:?}");
     }
 }
@@ -462,7 +462,7 @@ fn where_the_missing_could_make_it_better_some_do_not_raise() {
 #[test]
 fn a_silent_series_is_forgotten_so_that_the_others_are_judged() {
     // Two minutes late, then silent: the sum is that of the other one.
-    check_words(together(Across::Sum, 0), ".. x# x# x# x# ..", "---FF-", "---==-");
+    check_words(by_host(Across::Sum, 0), ".. x# x# x# x# ..", "---FF-", "---==-");
 }
 
 #[test]

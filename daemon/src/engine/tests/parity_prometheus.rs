@@ -1,6 +1,6 @@
 //! Prometheus' alert state machine (facts/alerting.md §2.1), step by step, and where we differ.
 
-use super::harness::{Harness, MINUTE, level, run, run_words, threshold, together};
+use super::harness::{Harness, MINUTE, by_host, level, run, run_words, threshold};
 use crate::engine::{
     slot_phase,
     threshold::rule::{Across, Level, Threshold},
@@ -90,7 +90,7 @@ fn step_5_differs_a_longer_for_takes_back_nothing_that_fires() {
 fn differs_two_elements_under_one_identity_are_joined() {
     // There the evaluation of the whole rule is an error.
     let words = ["#.", "..", ".#"].map(String::from);
-    let (_, seen, evidence) = run_words(together(Across::Worst, 0), &words);
+    let (_, seen, evidence) = run_words(by_host(Across::Worst, 0), &words);
     assert_eq!((seen.as_str(), evidence.as_str()), ("F-F", "=-="));
 }
 

@@ -4,7 +4,7 @@ use haetae_plugin::{Samples, Series};
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    harness::{Harness, MINUTE, level, threshold, timing, together},
+    harness::{Harness, MINUTE, by_host, level, threshold, timing},
     properties::{any_threshold, config, words},
     restore::{agrees, told_once, with_cuts},
 };
@@ -107,9 +107,9 @@ fn what_nothing_judges_any_more_is_closed() {
     let again = harness.alarms().into_iter().find(|one| one.evaluator == "old").unwrap();
     assert!(again.id.ends_with("-2"), "{}", again.id);
 
-    let harness = check(threshold(0), &together(Across::Worst, 0), "#|#", "F|F");
+    let harness = check(threshold(0), &by_host(Across::Worst, 0), "#|#", "F|F");
     assert_eq!(harness.changes(), ["Fired", "Closed: rule changed", "Fired"]);
-    let harness = check(threshold(5), &together(Across::Worst, 5), "##|#", "pp|p");
+    let harness = check(threshold(5), &by_host(Across::Worst, 5), "##|#", "pp|p");
     assert_eq!((harness.changes().len(), harness.stored.0.len()), (0, 1));
 
     let by = |names: &[&str]| Threshold {

@@ -6,7 +6,7 @@ use haetae_plugin::Samples;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    harness::{Harness, MINUTE, level, no_data, series, threshold, timing, together},
+    harness::{Harness, MINUTE, by_host, level, no_data, series, threshold, timing},
     properties::{any_threshold, config, words},
 };
 use crate::engine::{
@@ -152,25 +152,25 @@ fn without_its_series_an_alarm_holds_until_there_is_no_data() {
 
 #[test]
 fn some_of_its_series_end_nothing_until_the_others_are_known_to_be_silent() {
-    let mut harness = Harness::new(vec![together(Across::Worst, 0)]);
+    let mut harness = Harness::new(vec![by_host(Across::Worst, 0)]);
     let mut seen = String::new();
     harness.slot("#.");
-    harness.restart(vec![together(Across::Worst, 0)], 2, false);
+    harness.restart(vec![by_host(Across::Worst, 0)], 2, false);
     for slot in ["x.", "x.", "x.", "x."] {
         harness.slot(slot);
         seen.extend([harness.condition(), harness.evidence()]);
     }
     assert_eq!(seen, "FlFlFl--");
     // All have ended, one after the other.
-    let mut harness = Harness::new(vec![together(Across::Worst, 0)]);
+    let mut harness = Harness::new(vec![by_host(Across::Worst, 0)]);
     harness.slot("#.");
-    harness.restart(vec![together(Across::Worst, 0)], 0, false);
+    harness.restart(vec![by_host(Across::Worst, 0)], 0, false);
     for slot in ["e", "x", "x", "xe"] {
         harness.slot(slot);
     }
     assert_eq!(harness.changes(), ["Fired", "Resolved: ended"]);
     same(&threshold(0), "#|e", "F|-");
-    let harness = same(&together(Across::Worst, 0), "#|e#", "F|-F");
+    let harness = same(&by_host(Across::Worst, 0), "#|e#", "F|-F");
     assert_eq!(harness.changes(), ["Fired", "Resolved: ended", "Fired"]);
 }
 
@@ -188,11 +188,11 @@ fn what_nothing_judges_any_more_is_closed() {
     harness.slot("#");
     assert_eq!(harness.changes(), ["Fired", "Closed: rule removed", "Fired"]);
     assert!(harness.alarms()[0].id.ends_with("-2"));
-    let by_host = Threshold { by: Some(vec!["host".into()]), ..threshold(0) };
-    let harness = check(threshold(0), &by_host, "#|", "F|");
+    let named = Threshold { by: Some(vec!["host".into()]), ..threshold(0) };
+    let harness = check(threshold(0), &named, "#|", "F|");
     assert_eq!(harness.changes(), ["Fired", "Closed: rule changed"]);
     // What never fired is only forgotten.
-    let harness = check(threshold(5), &together(Across::Worst, 5), "#|", "p|");
+    let harness = check(threshold(5), &by_host(Across::Worst, 5), "#|", "p|");
     assert_eq!((harness.changes().len(), harness.stored.0.len()), (0, 0));
 }
 

@@ -154,7 +154,7 @@ pub fn drop_oldest(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Re
 }
 
 /// Frees batches that all have passed; whether there may be more of them.
-pub fn sweep(connection: &mut Connection, ledger: &Ledger) -> rusqlite::Result<bool> {
+pub fn free_passed(connection: &mut Connection, ledger: &Ledger) -> rusqlite::Result<bool> {
     let Some((lowest, _)) = first(connection, i64::MIN)? else { return Ok(false) };
     if lowest > ledger.floor {
         return Ok(false);

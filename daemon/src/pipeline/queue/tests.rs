@@ -314,13 +314,13 @@ async fn wait_says_full_and_room_wakes_who_waits_for_it() {
     assert!(queue.stats().percent() >= 70, "{:?}", queue.stats());
     let mut consumer = queue.consumer("a").unwrap();
     let entries = consumer.next(1).await.unwrap();
-    let (room, done) = tokio::join!(queue.room(bytes), consumer.done(entries[0].place));
+    let (room, done) = tokio::join!(queue.wait_for_space(bytes), consumer.done(entries[0].place));
     assert_eq!((room, done), (Ok(()), Ok(())));
     fill(&queue, &[&text]).await;
     let huge = queue.append(&batch(&"x".repeat(600))).await;
     assert!(matches!(huge, Err(AppendError::TooLarge { max: 1000, .. })), "{huge:?}");
     queue.close().await;
-    assert_eq!(queue.room(1 << 20).await, Err(Closed));
+    assert_eq!(queue.wait_for_space(1 << 20).await, Err(Closed));
 }
 
 #[tokio::test]

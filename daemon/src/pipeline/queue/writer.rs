@@ -201,7 +201,7 @@ impl Writer {
         }
         if self.sweeping {
             // What could not be freed now is tried again in 64 commits.
-            self.sweeping = rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false);
+            self.sweeping = rows::free_passed(&mut self.connection, &self.ledger).unwrap_or(false);
         }
         let given = self.give();
         self.publish_floor();
@@ -330,7 +330,7 @@ impl Writer {
     /// Frees what is passed and closes the file, so that its log is taken over.
     fn end(mut self) {
         for _ in 0..LAST_STEPS {
-            if !rows::sweep(&mut self.connection, &self.ledger).unwrap_or(false) {
+            if !rows::free_passed(&mut self.connection, &self.ledger).unwrap_or(false) {
                 break;
             }
         }

@@ -15,7 +15,7 @@ use crate::engine::{
 };
 
 /// A series, a character a slot; what was told, by the slot in which it was.
-fn play(rig: &mut Rig, slots: &str) -> Vec<String> {
+fn run(rig: &mut Rig, slots: &str) -> Vec<String> {
     let mut notified = Vec::new();
     for slot in slots.chars() {
         rig.slot(&format!("{slot}.."));
@@ -36,7 +36,7 @@ fn at_once() -> Rig {
 }
 
 /// Told at the end of a minute, all of the rule in one.
-fn together() -> Route {
+fn by_host() -> Route {
     let (group_wait, group_interval) = (Duration::from_secs(10), Duration::from_secs(10));
     Route { group_wait, group_interval, ..route("mail") }
 }
@@ -50,24 +50,24 @@ fn is_over(rig: &mut Rig) {
 #[test]
 fn one_that_begins_to_flap_as_it_fires_is_told_once_until_it_settles() {
     let mut rig = at_once();
-    let notified = play(&mut rig, AT_A_BEGINNING);
+    let notified = run(&mut rig, AT_A_BEGINNING);
     assert_eq!(notified.len(), 7, "{notified:?}");
     assert_eq!(notified[6], "1020 mail flapping +0");
-    assert_eq!(play(&mut rig, ".#.#.#."), [""; 0]);
-    assert_eq!(play(&mut rig, QUIET), ["2340 mail resolved -0"]);
+    assert_eq!(run(&mut rig, ".#.#.#."), [""; 0]);
+    assert_eq!(run(&mut rig, QUIET), ["2340 mail resolved -0"]);
     is_over(&mut rig);
 }
 
 #[test]
 fn one_that_begins_to_flap_as_it_ends_is_told_when_it_fires_next() {
     let mut rig = at_once();
-    let notified = play(&mut rig, AT_AN_END);
+    let notified = run(&mut rig, AT_AN_END);
     assert_eq!(notified.last().unwrap(), "300 mail first +0");
     assert_eq!(rig.known.len(), 1, "the end waits");
-    assert_eq!(play(&mut rig, "#.#."), ["420 mail flapping +0"]);
+    assert_eq!(run(&mut rig, "#.#."), ["420 mail flapping +0"]);
     assert_eq!(rig.known.len(), 2);
     // Each was told, and each is an alarm of its own to this sink.
-    let notified = play(&mut rig, QUIET);
+    let notified = run(&mut rig, QUIET);
     assert_eq!(notified.len(), 2, "{notified:?}");
     assert!(notified.iter().all(|line| line.ends_with("mail resolved -0")), "{notified:?}");
     is_over(&mut rig);
@@ -76,8 +76,8 @@ fn one_that_begins_to_flap_as_it_ends_is_told_when_it_fires_next() {
 #[test]
 fn one_that_never_fires_again_is_told_to_be_over_when_it_settles() {
     let mut rig = at_once();
-    play(&mut rig, AT_AN_END);
-    let notified = play(&mut rig, QUIET);
+    run(&mut rig, AT_AN_END);
+    let notified = run(&mut rig, QUIET);
     assert_eq!(notified.len(), 1, "{notified:?}");
     assert!(notified[0].ends_with("mail resolved -0"), "{notified:?}");
     is_over(&mut rig);
@@ -86,13 +86,13 @@ fn one_that_never_fires_again_is_told_to_be_over_when_it_settles() {
 #[test]
 fn one_that_settles_as_it_fires_is_told_to_fire_on() {
     let mut rig = at_once();
-    play(&mut rig, AT_A_BEGINNING);
-    let notified = play(&mut rig, FIRES);
+    run(&mut rig, AT_A_BEGINNING);
+    let notified = run(&mut rig, FIRES);
     assert_eq!(notified.len(), 1, "{notified:?}");
     assert!(notified[0].ends_with("mail repeat +0"), "{notified:?}");
     // That it has settled is told once.
     assert_eq!(
-        play(&mut rig, "###."),
+        run(&mut rig, "###."),
         [format!("{} mail resolved -0", rig.now.since(rig.start).as_secs())]
     );
     is_over(&mut rig);
@@ -100,22 +100,22 @@ fn one_that_settles_as_it_fires_is_told_to_fire_on() {
 
 #[test]
 fn what_was_told_before_ends_in_the_notice_that_tells_how_it_ended_up() {
-    let mut rig = Rig::new(plan(vec![together()]));
-    let mut notified = play(&mut rig, AT_AN_END);
-    notified.extend(play(&mut rig, "#.#.#"));
+    let mut rig = Rig::new(plan(vec![by_host()]));
+    let mut notified = run(&mut rig, AT_AN_END);
+    notified.extend(run(&mut rig, "#.#.#"));
     assert_eq!(notified.last().unwrap(), "420 mail flapping +0");
-    let notified = play(&mut rig, FIRES);
+    let notified = run(&mut rig, FIRES);
     assert_eq!(notified.len(), 1, "{notified:?}");
     assert!(notified[0].ends_with("mail new-alarms +0 -0 -0"), "{notified:?}");
     assert_eq!(rig.known.len(), 1);
-    play(&mut rig, ".");
+    run(&mut rig, ".");
     is_over(&mut rig);
 }
 
 #[test]
 fn others_of_its_group_are_told_meanwhile() {
-    let mut rig = Rig::new(plan(vec![together()]));
-    play(&mut rig, AT_A_BEGINNING);
+    let mut rig = Rig::new(plan(vec![by_host()]));
+    run(&mut rig, AT_A_BEGINNING);
     rig.slot(".~.");
     rig.slot("#..");
     rig.slot("...");
@@ -123,15 +123,15 @@ fn others_of_its_group_are_told_meanwhile() {
         rig.notified(),
         ["1030 mail flapping +0", "1080 mail new-alarms +1", "1140 mail resolved -1"]
     );
-    play(&mut rig, QUIET);
+    run(&mut rig, QUIET);
     is_over(&mut rig);
 }
 
 #[test]
 fn one_that_gets_worse_while_it_flaps_is_told_so_when_it_settles() {
     let mut rig = at_once();
-    play(&mut rig, &AT_A_BEGINNING.replace('#', "~"));
-    let notified = play(&mut rig, FIRES);
+    run(&mut rig, &AT_A_BEGINNING.replace('#', "~"));
+    let notified = run(&mut rig, FIRES);
     assert_eq!(notified.len(), 1, "{notified:?}");
     assert!(notified[0].ends_with("mail worse +0"), "{notified:?}");
 }
@@ -139,7 +139,7 @@ fn one_that_gets_worse_while_it_flaps_is_told_so_when_it_settles() {
 #[test]
 fn a_restart_at_any_slot_changes_nothing_of_it() {
     let slots = [AT_AN_END, "#.#.#", FIRES, ".", AT_AN_END, QUIET].concat();
-    for routes in [vec![prompt("mail")], vec![together()]] {
+    for routes in [vec![prompt("mail")], vec![by_host()]] {
         let run = |restart: Option<usize>| {
             let mut rig = Rig::new(plan(routes.clone()));
             for (index, slot) in slots.char_indices() {
@@ -170,8 +170,8 @@ fn a_rule_that_is_taken_away_lets_its_ends_be_told_whether_it_fires_or_not() {
         ("#.#", &["resolved", "resolved"]),
     ] {
         let mut rig = at_once();
-        play(&mut rig, AT_AN_END);
-        play(&mut rig, slots);
+        run(&mut rig, AT_AN_END);
+        run(&mut rig, slots);
         rig.plan.thresholds.clear();
         rig.restart();
         rig.hear();
@@ -193,14 +193,14 @@ fn a_rule_that_is_taken_away_lets_its_ends_be_told_whether_it_fires_or_not() {
 #[test]
 fn a_rule_that_counts_no_changes_any_more_settles_it() {
     let mut rig = at_once();
-    play(&mut rig, AT_AN_END);
-    play(&mut rig, "#");
+    run(&mut rig, AT_AN_END);
+    run(&mut rig, "#");
     rig.plan.thresholds = vec![Threshold { flap: None, ..cpu() }];
     rig.restart();
-    let mut notified = play(&mut rig, "#");
+    let mut notified = run(&mut rig, "#");
     notified.sort();
     assert_eq!(notified, ["480 mail repeat +0", "480 mail resolved -0"]);
-    play(&mut rig, ".");
+    run(&mut rig, ".");
     is_over(&mut rig);
 }
 
@@ -209,24 +209,24 @@ fn what_is_muted_is_not_told_to_flap_until_nothing_else_stands_against_it() {
     let mut rig = at_once();
     let until = rig.start.after(MINUTE * 8);
     rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
-    assert_eq!(play(&mut rig, AT_AN_END), [""; 0]);
-    assert_eq!(play(&mut rig, "##"), [""; 0]);
+    assert_eq!(run(&mut rig, AT_AN_END), [""; 0]);
+    assert_eq!(run(&mut rig, "##"), [""; 0]);
     rig.wait(Duration::from_secs(1));
     assert_eq!(rig.notified(), ["480 mail flapping +0"]);
-    play(&mut rig, ".");
-    play(&mut rig, QUIET);
+    run(&mut rig, ".");
+    run(&mut rig, QUIET);
     is_over(&mut rig);
 }
 
 #[test]
 fn a_sink_that_comes_while_it_flaps_is_told_so_and_one_without_ends_owes_none() {
     let mut rig = Rig::new(plan(vec![Route { resolved: false, ..prompt("chat") }]));
-    play(&mut rig, AT_A_BEGINNING);
+    run(&mut rig, AT_A_BEGINNING);
     let routes = vec![Route { resolved: false, ..prompt("chat") }, prompt("new")];
     rig.routes(routes);
     assert_eq!(rig.notified(), ["1020 new flapping +0"]);
-    assert_eq!(play(&mut rig, ".#."), [""; 0]);
-    let notified = play(&mut rig, QUIET);
+    assert_eq!(run(&mut rig, ".#."), [""; 0]);
+    let notified = run(&mut rig, QUIET);
     assert_eq!(notified.len(), 1, "{notified:?}");
     assert!(notified[0].ends_with("new resolved -0"), "{notified:?}");
     assert!(rig.groups.is_empty(), "{:?}", rig.groups);
@@ -235,20 +235,20 @@ fn a_sink_that_comes_while_it_flaps_is_told_so_and_one_without_ends_owes_none() 
 #[test]
 fn it_is_explained_and_the_journal_says_what_ended_before_it_was_told() {
     let mut rig = at_once();
-    play(&mut rig, AT_A_BEGINNING);
+    run(&mut rig, AT_A_BEGINNING);
     let notified = rig.id(0);
     assert_eq!(rig.explain(0).notified.unwrap().1, haetae_plugin::Reason::Flapping);
-    play(&mut rig, ".");
+    run(&mut rig, ".");
     // The end that waits.
     let end = rig.engine.explain(&notified, rig.now).remove(0);
     assert!(end.against.iter().any(|one| why(one) == "flapping"), "{end:?}");
     assert_eq!(end.next, None);
-    play(&mut rig, "#");
+    run(&mut rig, "#");
     let one = rig.explain(0);
     assert_eq!(one.against.iter().map(why).collect::<Vec<_>>(), ["flapping"]);
     assert_eq!((one.notified, one.next), (None, None));
     let untold = rig.id(0);
-    play(&mut rig, ".");
+    run(&mut rig, ".");
     assert!(rig.withheld.iter().all(|one| one.alarm == untold));
     assert_eq!(rig.held(), ["mail flapping", "mail ended"]);
 }
@@ -257,14 +257,14 @@ fn it_is_explained_and_the_journal_says_what_ended_before_it_was_told() {
 fn a_person_who_closes_it_while_it_flaps_ends_it_once() {
     for group_by in [GroupBy::Alarm, GroupBy::Labels(Vec::new())] {
         let mut rig = Rig::new(Plan { ..plan(vec![Route { group_by, ..prompt("mail") }]) });
-        play(&mut rig, AT_A_BEGINNING);
+        run(&mut rig, AT_A_BEGINNING);
         rig.wait(Duration::from_secs(1));
         rig.notified();
         rig.handle(0, super::mutes::closed());
         assert_eq!(rig.notified(), [""; 0]);
-        let meanwhile = play(&mut rig, ".#.");
+        let meanwhile = run(&mut rig, ".#.");
         assert_eq!(meanwhile, [""; 0]);
-        let notified = play(&mut rig, &QUIET.repeat(2));
+        let notified = run(&mut rig, &QUIET.repeat(2));
         assert!(notified.concat().ends_with(" -0"), "{notified:?}");
         is_over(&mut rig);
     }
@@ -273,7 +273,7 @@ fn a_person_who_closes_it_while_it_flaps_ends_it_once() {
 #[test]
 fn the_end_of_a_source_alarm_is_told_whatever_flaps() {
     let mut rig = at_once();
-    play(&mut rig, AT_A_BEGINNING);
+    run(&mut rig, AT_A_BEGINNING);
     rig.input(Input::SourceDown { source: "s".into(), reason: String::new() });
     rig.input(Input::SourceUp { source: "s".into() });
     assert_eq!(rig.notified(), ["1020 mail first +source-down", "1020 mail resolved -source-down"]);
