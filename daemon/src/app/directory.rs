@@ -89,3 +89,37 @@ impl Stage for DirectoryWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_was_replaced_is_lost_as_one_that_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let make = || {
+            fs::create_dir(&state).unwrap();
+            File::create(state.join("lock")).unwrap()
+        };
+        // It stays open, as the daemon has it: nobody else gets its number.
+        let lock = make();
+        let watch = DirectoryWatch {
+            lock: state.join("lock"),
+            ours: DirectoryWatch::identity(&lock).unwrap(),
+            health: Health::default(),
+            clock: Clock::default(),
+            events: mpsc::channel(1).0,
+            stop: CancellationToken::new(),
+        };
+        assert_eq!(watch.lost(), None);
+        let away = folder.path().join("away");
+        fs::rename(&state, &away).unwrap();
+        assert!(watch.lost().unwrap().contains("was removed or renamed: put it back"));
+        make();
+        assert!(watch.lost().unwrap().contains("was replaced: put it back"));
+        fs::remove_dir_all(&state).unwrap();
+        fs::rename(&away, &state).unwrap();
+        assert_eq!(watch.lost(), None);
+    }
+}

@@ -191,4 +191,36 @@ mod tests {
         let (taken, complaint) = admitted(&LogRecord { host: b"h", ..fine });
         assert_eq!((taken.iter().next().unwrap().flags, complaint), (0, None));
     }
+
+    #[test]
+    fn a_value_a_message_of_its_own_and_an_object_are_cut_too() {
+        let long = &b"longer than sixteen bytes"[..];
+        let cases = [
+            LogRecord { message: long, ..LogRecord::default() },
+            LogRecord { pairs: vec![(b"a", long)], ..LogRecord::default() },
+            LogRecord { json: long, ..LogRecord::default() },
+        ];
+        let texts = [(&long[..16], &b""[..]), (b"", &long[..8]), (b"", b"")];
+        for (record, (message, value)) in cases.iter().zip(texts) {
+            let (taken, complaint) = admitted(record);
+            let cut = taken.iter().next().unwrap();
+            let found = cut.pairs.first().map_or(&b""[..], |(_, value)| *value);
+            // The begin of an object is none.
+            assert_eq!((cut.message, found, cut.json), (message, value, &b""[..]));
+            assert_eq!((cut.flags, complaint.unwrap().cut), (LogRecord::CUT, 1));
+        }
+    }
+
+    #[test]
+    fn of_a_flood_what_is_over_the_number_is_dropped_and_counted() {
+        let mut logs = Logs::at(Timestamp::from_seconds(7));
+        for _ in 0..POINTS + 2 {
+            assert!(logs.push(&LogRecord::default()));
+        }
+        let (taken, complaint) = intake(1).admit_logs(logs);
+        assert_eq!((taken.len(), taken.complete_until()), (POINTS, Timestamp::from_seconds(7)));
+        let complaint = complaint.unwrap();
+        assert_eq!((complaint.dropped, complaint.cut), (2, 0));
+        assert_eq!(complaint.cause, "dropped 2 records over 1000000 in one batch");
+    }
 }
