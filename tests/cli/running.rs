@@ -168,7 +168,7 @@ fn times_are_texts_and_summaries_are_filled_in_all_json() {
 #[test]
 fn what_alarms_do_is_in_the_log_and_a_fault_is_there_once() {
     let home = levels("");
-    home.write_values(&[("a", 95), ("b\u{1b}", 10)]);
+    home.write_values(&[("a", 95), ("b\u{1b}\u{202e}", 10)]);
     let daemon = home.start();
     let lines = logged(&daemon, "fired: ");
     let fired = lines.iter().find(|line| line.contains("fired: ")).expect("it is there");
@@ -178,6 +178,9 @@ fn what_alarms_do_is_in_the_log_and_a_fault_is_there_once() {
     home.write_values(&[("a", 10)]);
     let lines = logged(&daemon, "resolved: levels 10 (id=a)");
     assert!(lines.iter().any(|line| line.contains("reason=\"cleared\"")), "{lines:#?}");
+    // Nobody's label does anything to a terminal.
+    home.write_values(&[("a", 10), ("b\u{1b}\u{202e}", 95)]);
+    logged(&daemon, r"fired: levels 95 (id=b\u{1b}\u{202e}) alarm=");
     // The source fails again and again: that is one fault, and its end another line.
     fs::remove_file(home.path("values")).expect("its own file");
     logged(&daemon, "WARN ");
