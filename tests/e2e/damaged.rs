@@ -1,4 +1,5 @@
-//! Libraries that are damaged where no check of a file sees it: whoever opens one says so and lives.
+//! What is damaged where no check of a file sees it, libraries and rows of the store: whoever reads one
+//! says so and lives.
 
 use std::{
     fs,
@@ -9,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Home, built, within};
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::support::{Home, LEVELS, built, within};
 
 const LONG: Duration = Duration::from_mins(1);
 /// Many times as many in the soak.
@@ -150,5 +154,130 @@ fn a_state_or_plugins_that_others_may_write_are_refused_with_the_cure() {
         let made = fs::metadata(home.path(folder)).expect("it is there").permissions().mode();
         assert_eq!(made & 0o777, 0o700, "{folder}");
     }
+    assert!(daemon.stop());
+}
+
+/// A row of a table, by a condition; the column of it that is to be hurt; the bytes that it gets, a text
+/// that ends too early or none; what names it.
+type Place<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
+
+/// A home whose store has a row of each kind that is read at the start; the ids of its alarms.
+fn with_rows() -> (Home, [String; 2]) {
+    let home = Home::with_plugins(&["lent", "file"]);
+    let more = r#"
+[sources.lines]
+plugin = "lines"
+interval = "1s"
+path = "HOME/lines"
+[evaluators.failed]
+kind = "log"
+inputs = ["lines"]
+pattern = "failed"
+critical = { at_least = 2, within = "1m" }
+"#;
+    let text = LEVELS.to_owned() + more;
+    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
+    fs::write(home.path("lines"), "web fine\n").expect("its own file");
+    home.write_values(&[("a", 95), ("b", 95)]);
+    let daemon = home.start();
+    let ids = ["id=a", "id=b"].map(|label| {
+        let alarm = within(LONG, || firing(&home, label)).expect("it fires");
+        text_of(&alarm["id"])
+    });
+    let says: [&[&str]; 3] = [
+        &["alarm", "ack", &ids[0]],
+        &["silence", "add", "--match", "id=z", "--reason", "r", "--for", "2h"],
+        &["threshold", "set", "--evaluator", "levels", "--match", "id=z", "--critical", "above=99"],
+    ];
+    for arguments in says {
+        let (code, text) = ended(&home, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {text}");
+    }
+    let read = within(LONG, || {
+        let store = Connection::open(home.path("state/haetae.db")).ok()?;
+        let sql = "SELECT (SELECT count(*) FROM log_cursors) > 0
+            AND (SELECT count(*) FROM group_alarms) > 1 AND (SELECT count(*) FROM told) > 1";
+        store.query_row(sql, [], |row| row.get::<_, bool>(0)).ok().filter(|is| *is)
+    });
+    assert!(read.is_some(), "a table has no row");
+    assert!(daemon.stop());
+    (home, ids)
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().expect("a text").into()
+}
+
+/// The alarm that fires and has a label.
+fn firing(home: &Home, label: &str) -> Option<Value> {
+    let listed = home.json(&["alarm", "list", "--match", "condition=firing", "--match", label])?;
+    listed["alarms"].as_array()?.first().cloned()
+}
+
+/// The system alarm about a store that has lost something, if it fires.
+fn lost(home: &Home) -> Option<Value> {
+    firing(home, "problem=store-lost")
+}
+
+#[test]
+fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
+    let (home, [a, b]) = with_rows();
+    let named = [&a, &b].map(|id| format!("the alarm {id} can't be read: "));
+    let [of_a, is_a, is_b] =
+        [("alarm", &a), ("id", &a), ("id", &b)].map(|(column, id)| format!("{column} = '{id}'"));
+    let places: [Place<'_>; 8] = [
+        ("handling", &of_a, "state", "7b", "a row of handling can't be read: "),
+        ("silences", "ended = 0", "matchers", "7bff", "a row of silences can't be read: "),
+        ("thresholds", "removed = 0", "levels", "7bff", "a row of thresholds can't be read: "),
+        (
+            "log_cursors",
+            "evaluator = 'failed'",
+            "state",
+            "7b",
+            "a row of log_cursors can't be read: ",
+        ),
+        ("group_alarms", &of_a, "state", "7bff", "a row of group_alarms can't be read: "),
+        ("groups", "sink = 'told'", "state", "7bff", "a row of groups can't be read: "),
+        ("alarms", &is_a, "standing", "7bff", &named[0]),
+        ("alarms", &is_b, "standing", "7b", &named[1]),
+    ];
+    for (table, row, column, bytes, named) in places {
+        let store = Connection::open(home.path("state/haetae.db")).expect("the store");
+        let sql = format!("SELECT {column} FROM {table} WHERE {row}");
+        let was: String = store.query_row(&sql, [], |row| row.get(0)).expect(table);
+        let set = format!("UPDATE {table} SET {column} = ?1 WHERE {column} = ?2 AND {row}");
+        let bytes = format!("CAST(x'{bytes}' AS TEXT)");
+        let hurt = set.replace("?1", &bytes).replace("?2", "?1");
+        assert!(store.execute(&hurt, [&was]).expect("SQL") > 0, "{table}");
+        drop(store);
+        let daemon = home.start();
+        let says = |alarm: &Value| text_of(&alarm["reason"]).contains(named);
+        assert!(within(LONG, || lost(&home).filter(says)).is_some(), "{table}: {:#?}", lost(&home));
+        // The first of them is told; from then on the alarm goes on.
+        let told = within(LONG, || {
+            let lines = home.notifications("told.jsonl");
+            lines.iter().any(|line| text_of(&line["text"]).contains("can't be read")).then_some(())
+        });
+        assert!(told.is_some(), "{table}: {:#?}", home.notifications("told.jsonl"));
+        // What the row is not about goes on, and the others of its table are listed.
+        assert!(within(LONG, || firing(&home, "id=b")).is_some(), "{table}");
+        let (code, text) = ended(&home, &["silence", "list"]);
+        assert_eq!(code, Some(0), "{table}: {text}");
+        assert!(daemon.stop());
+        if table != "alarms" {
+            let store = Connection::open(home.path("state/haetae.db")).expect("the store");
+            store.execute(&set.replace("?2", &bytes), [was]).expect("SQL");
+        }
+    }
+    // The others are whole again, and the alarms were set aside: their ends can't be told.
+    let daemon = home.start();
+    for id in [a, b] {
+        let debts = home.json(&["alarm", "obligations", "--all"]).expect("a list");
+        let debts = debts["obligations"].as_array().expect("a list");
+        let is = |debt: &&Value| debt["alarm"] == *id && debt["state"] == "unreachable";
+        assert!(debts.iter().any(|debt| is(&debt)), "{id}: {debts:#?}");
+    }
+    let over = within(LONG, || lost(&home).is_none().then_some(()));
+    assert!(over.is_some(), "{:#?}", lost(&home));
     assert!(daemon.stop());
 }
