@@ -281,3 +281,21 @@ fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
     assert!(over.is_some(), "{:#?}", lost(&home));
     assert!(daemon.stop());
 }
+
+#[test]
+fn a_queue_of_a_newer_haetae_is_refused_with_the_cure_and_left_alone() {
+    let (home, _) = with_rows();
+    let file = home.path("state/queues/lines.db");
+    let queue = || Connection::open(&file).expect("the queue");
+    queue().pragma_update(None, "user_version", 2).expect("SQL");
+    let mut daemon = home.spawn();
+    let status = within(LONG, || daemon.ended()).expect("it does not start");
+    let text = daemon.log.iter().collect::<Vec<_>>().join("\n");
+    assert_eq!(status.code(), Some(1), "{text}");
+    let says = format!("{} is of version 2", file.display());
+    assert!(text.contains(&says) && text.contains("run the haetae that wrote it"), "{text}");
+    let version = queue().pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    assert_eq!(version.expect("SQL"), 2);
+    queue().pragma_update(None, "user_version", 1).expect("SQL");
+    assert!(home.start().stop());
+}
