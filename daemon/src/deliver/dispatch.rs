@@ -15,7 +15,7 @@ use super::{
     record::{Recorded, Recording, claim, end},
     results::{CONFIG_PAUSE, results},
     thread::{answer, meet},
-    work::Work,
+    work::{NAP, SINK_PAUSE, Work},
 };
 use crate::{
     clock::{self, Clock},
@@ -33,13 +33,6 @@ const OF_THE_REFUSED: usize = 64;
 const ROUND: i64 = 500;
 /// How often it is seen to that all ends that are due are written.
 const SETTLED: Duration = Duration::from_mins(10);
-/// The longest sleep, so that a clock that was set is noticed.
-pub(super) const NAP: Duration = Duration::from_secs(5);
-/// The pauses after a sink took nothing at all.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
-pub(super) const SINK_PAUSE: Duration = Duration::from_secs(30);
-/// What a lease is longer than the deadline of its delivery.
-pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// Delivers to one sink.
 pub struct Dispatch {
@@ -169,7 +162,7 @@ impl Dispatch {
             if self.store.next_due(&self.name).await?.is_none_or(|due| due > now) {
                 return Ok(Round::Idle);
             }
-            let lease = now.after(sink.plan.deadline + GRACE);
+            let lease = sink.lease(now);
             // One to deliver and one to go on with.
             let (name, most) = (self.name.clone(), 2 * work.batch_size);
             let claim = move |transaction: &mut Transaction<'_>| {

@@ -3,7 +3,7 @@
 use haetae_plugin::Timestamp;
 
 use super::{
-    dispatch::{Dispatch, GRACE},
+    dispatch::Dispatch,
     recipient::Recipient,
     record::{Recording, buried},
     results::results,
@@ -25,7 +25,7 @@ impl Dispatch {
         until: Timestamp,
     ) -> Result<(), StoreError> {
         while self.store.has_expired(&self.name, now).await? {
-            let (name, lease) = (self.name.clone(), now.after(sink.plan.deadline + GRACE));
+            let (name, lease) = (self.name.clone(), sink.lease(now));
             let claim = move |transaction: &mut Transaction<'_>| {
                 let Claims { rows, unreadable } =
                     transaction.claim_expired(&name, now, lease, AT_ONCE)?;

@@ -1,12 +1,15 @@
 //! Recipients: the sinks that take notifications.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use haetae_plugin::Records;
+use haetae_plugin::{Records, Timestamp};
 use tokio::sync::Notify;
 
 use super::{handoff::Handoff, metrics::DeliveryMetrics, render::Voice};
 use crate::{config::Sink, plugin::sink::Outlet};
+
+/// What a lease is longer than the deadline of its delivery.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A sink as delivery sees it.
 #[derive(Clone, Debug)]
@@ -30,6 +33,13 @@ pub struct Recipient {
 /// All sinks, by name, as they are at one time: a reload makes others.
 #[derive(Clone, Debug, Default)]
 pub struct Recipients(Arc<BTreeMap<String, Recipient>>);
+
+impl Recipient {
+    /// Until when rows that are claimed for it now are this daemon's.
+    pub(super) fn lease(&self, now: Timestamp) -> Timestamp {
+        now.after(self.plan.deadline + GRACE)
+    }
+}
 
 impl Recipients {
     /// These sinks.

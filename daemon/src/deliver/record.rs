@@ -9,10 +9,10 @@ use haetae_plugin::{Records, Timestamp};
 use tracing::{debug, warn};
 
 use super::{
-    dispatch::{FIRST_PAUSE, GRACE, SINK_PAUSE},
     recipient::{Recipient, Recipients},
     results::{DeliveryResult, RowResult},
     thread::answer,
+    work::{FIRST_PAUSE, SINK_PAUSE},
     writer::{ending, notice},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Recording {
         } else if !self.next.is_empty() {
             recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
         } else if self.to_claim() > 0 {
-            let lease = now.after(sink.plan.deadline + GRACE);
+            let lease = sink.lease(now);
             let (claimed, unreadable) =
                 claim(transaction, &self.name, now, lease, self.to_claim())?;
             recorded.claimed = claimed;

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use haetae_plugin::Timestamp;
 
-use super::{
-    dispatch::{FIRST_PAUSE, NAP, SINK_PAUSE},
-    thread::apart,
-};
+use super::thread::apart;
 use crate::{retry::Backoff, store::Claimed};
 
 /// Notifications that a sink is given at once: few at first, so that a daemon that is killed again
 /// and again gets on and sends little a second time; then as many as it shows that it can take.
 const FEWEST: usize = 4;
 const MOST: usize = 256;
+/// The longest sleep, so that a clock that was set is noticed.
+pub(super) const NAP: Duration = Duration::from_secs(5);
+/// The pauses after a sink took nothing at all.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const SINK_PAUSE: Duration = Duration::from_secs(30);
 /// How long what lies in the outbox may wait while there is always something handed over.
 const LOOK: Duration = Duration::from_secs(1);
 

@@ -8,7 +8,6 @@ use std::{
 use haetae_plugin::{Reason, Timestamp};
 
 use super::{
-    dispatch::GRACE,
     recipient::{Recipient, Recipients},
     render::quantity,
     thread::answer,
@@ -221,7 +220,7 @@ impl<'a, 't> Writing<'a, 't> {
             if !held {
                 self.written.past.insert(name.into());
             }
-            let lease = held.then(|| self.now.after(sink.plan.deadline + GRACE));
+            let lease = held.then(|| sink.lease(self.now));
             notices.push(Notice { lease, ..notice(sink, flush, self.now) });
         }
         for row in self.transaction.enqueue(notices, self.now)? {
