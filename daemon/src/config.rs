@@ -18,11 +18,11 @@ pub use self::{
         kind::reserved,
         proposal::Misplaced,
         rule_test::{Expectation, RuleTest},
-        threshold::ThresholdText,
     },
     environment::{
         STATE, built_in_plugins, columns, faults, runtime_socket, state_home, wants_no_colour,
     },
+    file::ThresholdText,
     plan::{
         Daemon, Http, Limits, Notify, Options, Override, Plan, Plugins, Queue, Retention, Server,
         Sink, Source,

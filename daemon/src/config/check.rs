@@ -3,6 +3,8 @@
 pub(super) mod evaluator;
 pub(super) mod expect;
 pub(super) mod kind;
+pub(super) mod length;
+pub(super) mod level;
 pub(super) mod log;
 pub(super) mod names;
 pub(super) mod notify;
@@ -13,3 +15,4 @@ pub(super) mod sink;
 pub(super) mod source;
 pub(super) mod threshold;
 pub(super) mod wiring;
+pub(super) mod zone;

@@ -1,10 +1,12 @@
 //! The file: it mirrors the text, and may be wrong.
 
+pub(super) mod expect;
 mod log;
 mod matcher;
 mod notify;
 mod retention;
 mod rule_test;
+mod threshold;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration as Std};
 
@@ -15,6 +17,7 @@ use haetae_plugin::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::threshold::ThresholdText;
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
     matcher::Matcher,
@@ -22,7 +25,7 @@ pub(super) use self::{
     retention::{Keep, Retention},
     rule_test::{Expect, RuleTest, Stand},
 };
-use super::{check::expect, text::language::Language};
+use super::text::language::Language;
 use crate::engine::threshold::rule;
 
 /// `[daemon]`.

@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc,
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::{
-    check::{rule_test::RuleTest, threshold::ThresholdText},
-    text::language::Language,
-};
+use super::{check::rule_test::RuleTest, file::ThresholdText, text::language::Language};
 use crate::engine::{
     self, SYSTEM, SourceTiming,
     log::LogRule,

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use crate::{
     config::{
-        file,
+        file::{
+            self,
+            expect::{Expect, Named, Word},
+        },
         read::section::Section,
         text::problem::{Code, Problem},
     },
@@ -16,29 +16,6 @@ use crate::{
 
 /// How long what was learned is remembered while it is silent.
 const FORGET: Duration = Duration::from_hours(24);
-
-/// `expect`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(in crate::config) enum Expect {
-    Word(Word),
-    Named(Vec<Named>),
-}
-
-/// `expect` without names.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Word {
-    Learned,
-}
-
-/// An identity: its label, or its labels.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub(in crate::config) enum Named {
-    One(file::Matcher),
-    Several(Vec<file::Matcher>),
-}
 
 /// Reads whom an evaluator expects.
 pub(super) fn read(

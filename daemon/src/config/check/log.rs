@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    evaluator::{nearly_none, summary},
-    source::too_short,
-};
+use super::{evaluator::summary, length::too_short, level::nearly_none};
 use crate::{
     config::{
         file,

@@ -4,8 +4,8 @@ use haetae_plugin::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{
-    sink::bad_zone,
-    source::{SHORTEST, too_short},
+    length::{SHORTEST, too_short},
+    zone::bad_zone,
 };
 use crate::{
     config::{

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::source::too_short;
+use super::length::too_short;
 use crate::{
     config::{
         file,

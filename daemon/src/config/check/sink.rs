@@ -2,11 +2,11 @@
 
 use haetae_plugin::Records;
 
-use super::{kind, notify, source::too_short};
+use super::{kind, length::too_short, notify, zone::bad_zone};
 use crate::config::{
     Kinds, file, plan,
     read::{schema, section::Section},
-    text::problem::{Code, Problem},
+    text::problem::Problem,
 };
 
 /// A sink as far as it could be read.
@@ -52,19 +52,4 @@ pub(in crate::config) fn read<'a>(
         notify,
     };
     Draft { section, sink, takes }
-}
-
-/// Refuses a time zone that the database doesn't have.
-pub(in crate::config) fn bad_zone(
-    section: &Section<'_>,
-    pointer: &str,
-    zone: Option<&str>,
-    problems: &mut Vec<Problem>,
-) {
-    let Some(zone) = zone else {
-        return;
-    };
-    if jiff::tz::TimeZone::get(zone).is_err() {
-        problems.push(Problem::new(Code::BadZone, section.value(pointer)).with("zone", zone));
-    }
 }

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use haetae_plugin::{Metric, Records};
 
-use super::kind;
+use super::{kind, length::too_short};
 use crate::config::{
     Kinds, file, plan,
     read::{schema, section::Section},
     text::problem::{Code, Problem},
 };
 
-/// Nothing in the daemon goes by finer steps.
-pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 /// Where none is given.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -88,18 +86,4 @@ fn queue(file: &file::Queue, yields: Option<&[Records]>) -> plan::Queue {
     let logs = yields.is_some_and(|yields| yields.contains(&Records::Logs));
     let wait = file.when_full.map_or(logs, |when_full| matches!(when_full, file::WhenFull::Wait));
     plan::Queue { max: file.max.bytes(), wait }
-}
-
-/// Refuses a length of time in the text that is below [`SHORTEST`].
-pub(super) fn too_short(
-    section: &Section<'_>,
-    pointer: &str,
-    length: Duration,
-    problems: &mut Vec<Problem>,
-) {
-    if section.has(pointer) && length < SHORTEST {
-        let problem = Problem::new(Code::TooShort, section.value(pointer));
-        let key = pointer.rsplit('/').next().unwrap_or_default();
-        problems.push(problem.with("key", key));
-    }
 }

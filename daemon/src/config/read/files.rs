@@ -16,7 +16,7 @@ use super::{
 };
 use crate::config::{
     Kinds, Language,
-    check::{evaluator, log, names, notify, retention, sink, source, wiring::Wiring},
+    check::{evaluator, log, names, notify, retention, sink, source, wiring::Wiring, zone},
     file, plan,
     text::problem::{Code, Problem, Severity},
 };
@@ -250,7 +250,7 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
         let judged = schema::own::<file::Daemon>(&section);
         problems.extend(judged.problems);
         file = judged.accepted;
-        sink::bad_zone(&section, "/zone", file.zone.as_deref(), problems);
+        zone::bad_zone(&section, "/zone", file.zone.as_deref(), problems);
     }
     let store = file.store.map(|store| {
         if let (Some(section), Some(wrong)) = (section, not_a_server(&store.url)) {
