@@ -8,6 +8,7 @@ pub mod command;
 pub mod consumer;
 pub mod dead;
 pub mod encoding;
+pub mod entry;
 pub mod file;
 pub mod ledger;
 pub mod rows;
@@ -34,8 +35,9 @@ use self::{
     writer::Writer,
 };
 pub use self::{
-    consumer::{Consumer, Place, QueuedBatch, Resumed},
+    consumer::Consumer,
     dead::Dead,
+    entry::{Place, QueuedBatch, Resumed},
     file::{Damage, Freed, OpenError},
     stats::{ConsumerStats, DamagedBatch, Stats},
 };

@@ -9,8 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     AppendError, Closed, Freed, Limits, QueueError, Receipt,
-    consumer::{Place, QueuedBatch, Resumed},
     dead::{Dead, Item},
+    entry::{Place, QueuedBatch, Resumed},
     rows::Body,
 };
 

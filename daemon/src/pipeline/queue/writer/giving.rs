@@ -4,8 +4,8 @@ use super::Writer;
 use crate::pipeline::queue::{
     DamagedBatch, Place, QueueError, Resumed,
     command::Next,
-    consumer::QueuedBatch,
     dead,
+    entry::QueuedBatch,
     ledger::Weight,
     rows::{self, disk},
 };
