@@ -1,4 +1,4 @@
-//! Handling: what people did about alarms, and their acts in the journal.
+//! Handling: what people did about alarms.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    HAETAE, Store, StoreError, Transaction, alarms,
+    AuditEntry, HAETAE, Store, StoreError, Transaction, alarms,
     database::{Parameters, Row, parameters},
     statements,
 };
@@ -27,25 +27,6 @@ pub struct Handled {
     /// When it was changed last.
     #[serde(default)]
     pub updated: Timestamp,
-}
-
-/// What a person did, or what `haetae` did in their place: a row of the journal.
-#[derive(Clone, Debug)]
-pub struct AuditEntry<'a> {
-    /// When.
-    pub at: Timestamp,
-    /// The alarm, the silence, what it is about.
-    pub about: &'a str,
-    /// Who.
-    pub actor: &'a str,
-    /// What, in a word.
-    pub act: &'a str,
-    /// In their words, or a few of ours.
-    pub detail: &'a str,
-    /// What it was before, as JSON.
-    pub before: String,
-    /// What it is now, as JSON.
-    pub after: String,
 }
 
 impl Transaction<'_> {

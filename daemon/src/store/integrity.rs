@@ -11,12 +11,17 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::{StoreError, migrations, sqlite::Sqlite, structure};
+use super::{
+    StoreError, migrations,
+    sqlite::{
+        Sqlite,
+        tables::{ALL, whole},
+    },
+    structure,
+};
 
 /// A larger file is looked through where what goes on is; history waits for `haetae db check`.
 const SMALL: u64 = 64 << 20;
-/// SQLite's check of a whole file.
-pub(super) const ALL: &str = "PRAGMA integrity_check(20)";
 /// What is written to and read on the way of an alarm, and what people said.
 const LIVE: [&str; 14] = [
     "sqlite_schema",
@@ -140,22 +145,4 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(aside)
-}
-
-/// Whether a check of SQLite's finds nothing.
-pub(super) fn whole(sqlite: &Sqlite, path: &Path, check: &str) -> Result<(), StoreError> {
-    let mut found = Vec::<String>::new();
-    let mut ask = || -> rusqlite::Result<()> {
-        let mut statement = sqlite.raw().prepare(check)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            found.push(row.get(0)?);
-        }
-        Ok(())
-    };
-    ask().map_err(|error| sqlite.failed(&error))?;
-    if found == ["ok"] {
-        return Ok(());
-    }
-    Err(StoreError::Damaged { path: path.into(), cause: found.join("; ") })
 }

@@ -4,7 +4,7 @@ use haetae_plugin::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditEntry, Store, StoreError, Transaction,
+    Store, StoreError, Transaction,
     alarms::day,
     database::{Row, parameters},
     statements,
@@ -73,6 +73,25 @@ pub struct Record<'a> {
     pub act: Act,
     /// More about it in a few words.
     pub detail: String,
+}
+
+/// What a person did, or what `haetae` did in their place: a row of the journal.
+#[derive(Clone, Debug)]
+pub struct AuditEntry<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The alarm, the silence, what it is about.
+    pub about: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// What, in a word.
+    pub act: &'a str,
+    /// In their words, or a few of ours.
+    pub detail: &'a str,
+    /// What it was before, as JSON.
+    pub before: String,
+    /// What it is now, as JSON.
+    pub after: String,
 }
 
 /// Who acts when no person does.

@@ -7,6 +7,7 @@ use haetae_plugin::{Notification, Status, Timestamp};
 use super::{
     Claimed, Kind, StoreError, Transaction,
     database::{Parameters, parameters},
+    outbox::written,
     statements,
 };
 
@@ -137,8 +138,4 @@ impl Transaction<'_> {
         })?;
         Ok(roots)
     }
-}
-
-pub(super) fn written(notification: &Notification) -> Result<String, StoreError> {
-    serde_json::to_string(notification).map_err(StoreError::unreadable)
 }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store, StoreError, Transaction,
     database::{Parameters, Row, parameters},
-    notice::written,
     obligations::{pair, pair_rows},
     statements,
     transaction::plain,
@@ -278,6 +277,11 @@ impl Claimed {
     pub fn held(&self) -> Held {
         Held { id: self.id.clone(), fence: self.fence }
     }
+}
+
+/// The text of a row.
+pub(super) fn written(notification: &Notification) -> Result<String, StoreError> {
+    serde_json::to_string(notification).map_err(StoreError::unreadable)
 }
 
 pub(super) fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Claimed, StoreError> {

@@ -1,5 +1,7 @@
 //! SQLite: a file, written by one thread and read by a few.
 
+pub(super) mod tables;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -19,9 +21,7 @@ use tracing::warn;
 use super::{
     PATIENCE, StoreError,
     database::{Connection, Parameters, Read, Row, Value, parameters},
-    integrity,
     mark::Mark,
-    migrations::Tables,
     reserve, statements,
 };
 use crate::clock::monotonic;
@@ -305,34 +305,6 @@ fn checkpoints(path: &Path, growth: &mpsc::Receiver<()>) {
             warn!(%error, "the log cannot be copied into the store now; it is tried again");
         }
         is_failing = done.is_err();
-    }
-}
-
-impl Tables for Sqlite {
-    const BYTES: (&'static str, fn(&str) -> String) = ("BLOB", |digits| format!("x'{digits}'"));
-    const KEYED_TABLES: bool = true;
-    const NAMES: &str = "SELECT name FROM sqlite_schema WHERE type = 'table'";
-
-    fn say(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
-        if !sql.starts_with("SELECT") {
-            return self.batch(sql).map(|()| Vec::new());
-        }
-        let mut statement = self.connection.prepare(sql).map_err(|error| self.failed(&error))?;
-        let rows = statement.query_map([], |row| row.get(0));
-        let texts = rows.and_then(Iterator::collect);
-        texts.map_err(|error| self.failed(&error))
-    }
-
-    fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn damaged(&self, cause: String) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), cause }
-    }
-
-    fn is_whole(&self) -> Result<(), StoreError> {
-        integrity::whole(self, &self.path, integrity::ALL)
     }
 }
 
