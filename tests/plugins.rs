@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use haetae::plugin::catalog::{Catalog, Storage};
+use haetae::plugin::{catalog::Catalog, library::Storage};
 use haetae_plugin::{ABI_VERSION, RUSTC};
 use outside::{Edit, built_against_copy};
 use serde_json::Value;

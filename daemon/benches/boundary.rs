@@ -22,7 +22,7 @@ use std::{
 };
 
 use flood::Flood;
-use haetae::plugin::catalog::{Catalog, Storage};
+use haetae::plugin::{catalog::Catalog, library::Storage};
 use haetae_plugin::{
     Batch, Call, Samples, Timestamp, Window,
     abi::{Library, SourceInstance},

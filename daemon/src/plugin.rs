@@ -7,6 +7,8 @@ pub mod image;
 mod incoming;
 pub mod instance;
 pub mod lend;
+pub mod library;
+pub mod order;
 pub mod probe;
 pub mod reader;
 pub mod refusal;
@@ -17,6 +19,7 @@ pub mod source;
 pub mod status;
 pub mod supervisor;
 pub mod trust;
+pub mod writers;
 
 /// Installs the TLS library for every HTTP client of this process.
 pub fn install_tls() {

@@ -6,9 +6,11 @@ use crate::support::{Home, built, within};
 use haetae::{
     clock::Clock,
     plugin::{
-        catalog::{Catalog, Storage},
-        instance::{CallResult, Instance, Order, Reply, Role, Spec},
+        catalog::Catalog,
+        instance::{CallResult, Instance, Role, Spec},
         lend::{Cells, Lent, Pool, Shared},
+        library::Storage,
+        order::{Order, Reply},
     },
 };
 use haetae_plugin::{Fault, Question, Timestamp};

@@ -18,9 +18,11 @@ use haetae::{
     clock::Clock,
     engine::next_slot,
     plugin::{
-        catalog::{Catalog, Storage},
-        instance::{CallResult, Instance, Order, Reply, Role, Spec},
+        catalog::Catalog,
+        instance::{CallResult, Instance, Role, Spec},
         lend::{Cells, Lent, Pool, Shared},
+        library::Storage,
+        order::{Order, Reply},
     },
 };
 use haetae_plugin::{Answer, Question, Timestamp};

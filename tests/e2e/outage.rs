@@ -18,7 +18,7 @@ use haetae::{
     app::{App, Options, Reloads},
     clock::Clock,
     config::Files,
-    plugin::catalog::{Catalog, Storage},
+    plugin::{catalog::Catalog, library::Storage},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;

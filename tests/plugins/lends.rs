@@ -25,8 +25,9 @@ use axum::{
 use haetae::{
     clock::Clock,
     plugin::{
-        catalog::{Catalog, Storage},
+        catalog::Catalog,
         lend::{Cells, Lent, Pool, Shared},
+        library::Storage,
     },
 };
 use haetae_plugin::{

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::{self, Daemon, Plan},
     http,
-    plugin::trust::Writers,
+    plugin::writers::Writers,
     store::Location,
 };
 

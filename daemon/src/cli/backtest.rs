@@ -21,7 +21,7 @@ use crate::{
     backtest::{self, Failure, Head, Job},
     clock::Clock,
     config::{self, Files, Plan},
-    plugin::catalog::{Catalog, Storage},
+    plugin::{catalog::Catalog, library::Storage},
     signal,
 };
 

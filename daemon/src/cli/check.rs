@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Common, exit, fit, language::Choice, output};
 use crate::{
     config::{Finding, Language},
-    plugin::catalog::{Catalog, Storage},
+    plugin::{catalog::Catalog, library::Storage},
 };
 
 #[derive(Debug, Args)]

@@ -9,10 +9,7 @@ use serde_json::{Value, json};
 use super::{Common, exit, output};
 use crate::{
     config::{self, Kinds, built_in_plugins},
-    plugin::{
-        catalog::{Catalog, Storage},
-        replaced::Replaced,
-    },
+    plugin::{catalog::Catalog, library::Storage, replaced::Replaced},
 };
 
 #[derive(Debug, Subcommand)]

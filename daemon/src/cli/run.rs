@@ -14,10 +14,7 @@ use crate::{
     descriptors, fault,
     http::reload::Request,
     memory,
-    plugin::{
-        catalog::{Catalog, Storage},
-        replaced::Replaced,
-    },
+    plugin::{catalog::Catalog, library::Storage, replaced::Replaced},
     signal::{self, Hangup},
     store::Loss,
     systemd,

@@ -6,7 +6,7 @@
 
 use haetae_plugin::{Error, Outcome, Result, Verdict};
 
-use super::instance::Reply;
+use super::order::Reply;
 use crate::{redact::Secrets, retry::asked};
 
 /// The reply of a call.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use haetae_plugin::{
-    Answer, Batch, Call, Error, Outcome, Question, Result, Window,
+    Call, Error, Result, Window,
     abi::{Library, ReaderInstance, SinkInstance, SourceInstance},
 };
 use tokio::{
@@ -19,7 +19,11 @@ use tokio::{
     time::{error::Elapsed, timeout},
 };
 
-use super::{incoming, lend::Lent};
+use super::{
+    incoming,
+    lend::Lent,
+    order::{Order, Reply},
+};
 
 /// What the thread may overrun a deadline by before it counts as hung.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -48,32 +52,6 @@ pub enum Role {
     Sink,
     /// Answers questions.
     Reader,
-}
-
-/// One call.
-#[derive(Debug)]
-pub enum Order {
-    /// To a source.
-    Collect(Window),
-    /// To a source.
-    Ack,
-    /// To a sink.
-    Deliver(Batch),
-    /// To a reader.
-    Query(Question),
-}
-
-/// What a call returned.
-#[derive(Debug)]
-pub enum Reply {
-    /// To [`Order::Collect`].
-    Batch(Batch),
-    /// To [`Order::Ack`].
-    Acked,
-    /// To [`Order::Deliver`].
-    Outcome(Outcome),
-    /// To [`Order::Query`].
-    Answer(Answer),
 }
 
 /// A running thread with an opened role.

@@ -20,8 +20,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    catalog::{self, Loaded, Storage},
     image::Image,
+    library::{self, Loaded, Storage},
     refusal::Refusal,
 };
 
@@ -217,7 +217,7 @@ fn open<'a>(
             let wrong = |refusal: Refusal| (refusal.code.into(), refusal.cause, refusal.cure);
             let file = files.get(at).map_or(Path::new(""), PathBuf::as_path);
             let (image, bytes) = Image::read(file).map_err(wrong)?;
-            let loaded = catalog::open(&image, &bytes, &Storage::Memory).map_err(wrong)?;
+            let loaded = library::open(&image, &bytes, &Storage::Memory).map_err(wrong)?;
             Ok(new.insert((image.sha256, loaded)))
         }
     }

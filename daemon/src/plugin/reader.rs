@@ -9,8 +9,9 @@ use haetae_plugin::{Answer, Error, Question, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    instance::{CallResult, Instance, Order, Reply, Spec},
+    instance::{CallResult, Instance, Spec},
     lend::{Cells, Lent, Shared},
+    order::{Order, Reply},
 };
 
 /// A reader that is not open.

@@ -9,7 +9,7 @@ use std::{
 use haetae_plugin::{ABI_VERSION, RUSTC, abi::LoadError, export::Manifest};
 use serde::Serialize;
 
-use super::trust::Writers;
+use super::writers::Writers;
 
 /// A file that is not loaded: its cause and cure, each step of loading with a code of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]

@@ -12,7 +12,7 @@ use tokio::{
 
 use self::retries::{Offered, Retries, Trouble};
 use super::{
-    instance::{Order, Reply},
+    order::{Order, Reply},
     status::State,
     supervisor::Supervisor,
 };

@@ -16,7 +16,7 @@ use tracing::debug;
 
 use super::{
     event::{Complaint, Handover, Taken},
-    instance::{Order, Reply},
+    order::{Order, Reply},
     supervisor::Supervisor,
 };
 use crate::{

@@ -18,8 +18,9 @@ use tracing::{info, warn};
 
 use super::{
     event::{Complaint, Event},
-    instance::{CallResult, Instance, Order, Reply, Spec},
+    instance::{CallResult, Instance, Spec},
     lend::{Cells, Lent, Shared},
+    order::{Order, Reply},
     status::{State, Status},
 };
 use crate::{clock, engine::Problem, retry::Backoff};

@@ -7,7 +7,10 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     config::{Checked, Files, Language, Plan, Severity},
-    plugin::catalog::{Catalog, Libraries, Storage},
+    plugin::{
+        catalog::{Catalog, Libraries},
+        library::Storage,
+    },
 };
 
 /// What was read.
