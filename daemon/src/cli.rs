@@ -12,6 +12,7 @@ mod fit;
 mod language;
 mod outbox;
 mod output;
+mod plan;
 mod plugin;
 mod reload;
 mod run;

@@ -4,6 +4,7 @@ mod gate;
 mod progress_line;
 mod range;
 mod report;
+mod total;
 
 use std::{
     collections::BTreeSet,

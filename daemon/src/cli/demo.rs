@@ -10,7 +10,7 @@ use tracing::warn;
 use super::{
     Common, exit, fit,
     output::{self, Style},
-    run,
+    plan,
 };
 use crate::{
     app::{App, Options, Reloads},
@@ -40,7 +40,7 @@ pub(super) async fn run(common: &Common) -> u8 {
     let state = serde_json::Value::from(directory.path().display().to_string());
     let text = PIPELINE.replace("\"STATE\"", &state.to_string());
     let files = Files::from_texts(vec![(PathBuf::from("demo.toml"), text)]);
-    let Some((plan, catalog)) = run::checked(common, &files) else {
+    let Some((plan, catalog)) = plan::checked(common, &files) else {
         output::say(
             "the demo needs the plugins `host` and `demo` beside the program: cargo build --release",
         );

@@ -4,17 +4,15 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::{Common, demo, exit, fit, output};
+use super::{Common, demo, exit, output, plan};
 use crate::{
     app::{App, Options, Reloads, StartError},
     clock::Clock,
-    config::{self, Files, Plan},
-    descriptors, fault,
+    config, descriptors, fault,
     http::reload::Request,
     memory,
-    plugin::{catalog::Catalog, library::Storage, replaced::Replaced},
     signal::{self, Hangup},
     store::Loss,
     systemd,
@@ -66,7 +64,7 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
         Ok(files) => files,
         Err(code) => return code,
     };
-    let Some((plan, catalog)) = checked(common, &files) else { return exit::CONFIG };
+    let Some((plan, catalog)) = plan::checked(common, &files) else { return exit::CONFIG };
     // What it was read from is not kept for as long as it runs.
     drop(files);
     fault::read_from(config::faults());
@@ -112,30 +110,4 @@ async fn give_back() -> Infallible {
     memory::give_back();
     memory::give_back_files();
     pending().await
-}
-
-/// The plan and its plugins; `None` after its problems were shown.
-pub(super) fn checked(common: &Common, files: &Files) -> Option<(Plan, Catalog)> {
-    let storage = Storage::Directory(files.state().join("plugins"));
-    let catalog =
-        Catalog::scan(files.plugin_directories(), &files.allowed_plugins(), storage).tried_first();
-    let checked = files.plan(&catalog);
-    if !checked.problems.is_empty() {
-        output::say(
-            checked
-                .report_within(
-                    fit::report_width(),
-                    files.language().unwrap_or_default(),
-                    common.style_of_talk().is_coloured(),
-                )
-                .trim_end(),
-        );
-    }
-    for Replaced { kind, file, built_in } in catalog.replaced() {
-        info!(kind, file = %file.display(), built_in = %built_in.display(), "a plugin of [plugins] path replaces a built-in one");
-    }
-    for refusal in catalog.refused() {
-        warn!(code = &*refusal.code, file = %refusal.file.display(), cure = refusal.cure, "a plugin is not loaded: {}", refusal.cause);
-    }
-    checked.plan.map(|plan| (plan, catalog))
 }

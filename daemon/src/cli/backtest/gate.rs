@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::report::Report;
+use super::{report::Report, total::What};
 
 /// `alarms>+10%`: the proposal has over a tenth more alarms than there are.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,26 +10,6 @@ pub(super) struct Gate {
     what: What,
     most: u32,
     percent: bool,
-}
-
-/// What is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    Alarms,
-    Notices,
-    Flaps,
-}
-
-impl What {
-    const ALL: [Self; 3] = [Self::Alarms, Self::Notices, Self::Flaps];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alarms => "alarms",
-            Self::Notices => "notices",
-            Self::Flaps => "flaps",
-        }
-    }
 }
 
 impl Gate {

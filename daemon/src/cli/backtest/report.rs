@@ -9,7 +9,10 @@ use haetae_plugin::options;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{gate::What, range::Range};
+use super::{
+    range::Range,
+    total::{What, total},
+};
 use crate::{
     backtest::{Counts, Outcome, Side},
     cli::{
@@ -196,15 +199,6 @@ impl Change {
             flaps: of(What::Flaps),
             in_alarm_ns: difference(time(current), time(proposed)),
         }
-    }
-}
-
-fn total(side: &Side, what: What) -> u64 {
-    let counts = side.evaluators.values();
-    match what {
-        What::Alarms => counts.map(|one| one.fired).sum(),
-        What::Flaps => counts.map(|one| one.flaps).sum(),
-        What::Notices => side.sinks.values().flat_map(|sink| sink.values()).sum(),
     }
 }
 
