@@ -1,6 +1,7 @@
 //! The HTTP servers: health and metrics on TCP, the API on the admin socket.
 
 mod admin;
+mod alarm;
 mod answer;
 pub mod api;
 pub mod counted;
@@ -10,6 +11,7 @@ pub mod metrics;
 pub mod outbox;
 mod peer;
 pub mod people;
+pub mod problem;
 pub mod reload;
 mod request;
 mod server;

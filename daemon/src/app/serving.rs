@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
-    http::{self, Connections, api},
+    http::{self, Connections, problem::problem},
     stage::Stage,
     systemd,
 };
@@ -108,7 +108,6 @@ impl Waiting {
     }
 
     fn problem(&self) -> Response {
-        api::problem(StatusCode::SERVICE_UNAVAILABLE, "haetae starts", &self.words())
-            .into_response()
+        problem(StatusCode::SERVICE_UNAVAILABLE, "haetae starts", &self.words()).into_response()
     }
 }

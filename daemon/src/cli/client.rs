@@ -9,7 +9,7 @@ use super::{
     Common, denied, exit,
     output::{plain, plain_answer, say},
 };
-use crate::{config, http::api::ProblemAnswer, json};
+use crate::{config, http::problem::ProblemAnswer, json};
 
 /// Asks `path`; an error has been said, and its exit code is returned. Texts of an answer that is
 /// for people are such that a terminal may show them.

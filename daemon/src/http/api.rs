@@ -9,26 +9,25 @@ use axum::{
     routing::get,
 };
 use haetae_plugin::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
     View,
+    alarm::find,
     answer::Json,
-    explain, outbox, people, reload,
+    explain, outbox, people,
+    problem::{problem, stopping},
+    reload,
     shown::{self, Happened},
     thresholds,
 };
 use crate::{
-    config::Language,
-    deliver::render::Voice,
     engine::{AlarmView, EvaluatorStatus},
-    people::{CANDIDATES, Named, candidates},
     pipeline::queue::{ConsumerStats, Freed},
     plugin::status::InstanceStatus,
     stage::StageStatus,
-    store::{Count, Handled, StoreError},
+    store::{Count, Handled},
     telemetry,
 };
 
@@ -163,17 +162,6 @@ pub struct AlarmAnswer {
     pub incomplete: Option<String>,
 }
 
-/// An error, after RFC 9457.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ProblemAnswer {
-    /// What went wrong.
-    pub title: String,
-    /// The status code.
-    pub status: u16,
-    /// What to do.
-    pub detail: String,
-}
-
 /// The API as the admin socket serves it: whoever can connect may ask.
 pub fn router(view: View) -> Router {
     Router::new()
@@ -295,38 +283,6 @@ async fn alarm(State(view): State<View>, Path(id): Path<String>) -> Response {
     }
 }
 
-/// The alarm whose id starts so; the answer if there is not just one.
-pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
-    let Some(live) = view.find(id).await else { return Err(stopping()) };
-    let mut named = Named::among(live, id, |alarm: &AlarmView| &alarm.id);
-    if named == Named::Nothing {
-        let ended = view.soon(ended(view, id)).await.map_err(|error| no_answer(&error))?;
-        named = Named::among(ended, id, |alarm: &AlarmView| &alarm.id);
-    }
-    match named {
-        Named::One(alarm) => Ok(alarm),
-        Named::Several(all) => {
-            let voice = Voice { language: Language::En, zone: TimeZone::UTC };
-            let words = |alarm: &AlarmView| (alarm.id.clone(), voice.summary(alarm));
-            let title = "more than one alarm starts so";
-            Err(problem(StatusCode::CONFLICT, title, &candidates(&all, words)))
-        }
-        Named::Nothing => {
-            Err(problem(StatusCode::NOT_FOUND, "no such alarm", "see `haetae alarm list --all`"))
-        }
-    }
-}
-
-/// Alarms that have ended, or rest, and whose ids start so.
-async fn ended(view: &View, id: &str) -> Result<Vec<AlarmView>, StoreError> {
-    let store = &view.parts().store;
-    let mut ended: Vec<_> = store.alarm(id).await?.into_iter().collect();
-    if ended.is_empty() {
-        ended = store.ended_from(id, CANDIDATES + 1).await?;
-    }
-    Ok(ended.into_iter().map(|standing| standing.alarm).collect())
-}
-
 async fn with_history(view: &View, alarm: AlarmView) -> Response {
     let store = &view.parts().store;
     let known =
@@ -338,22 +294,4 @@ async fn with_history(view: &View, alarm: AlarmView) -> Response {
     };
     let (alarm, history) = (shown::filled(alarm), history.into_iter().map(Into::into).collect());
     Json(AlarmAnswer { alarm, handling, history, incomplete }).into_response()
-}
-
-/// The store can't be read now.
-pub(super) fn no_answer(error: &StoreError) -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer", &error.to_string())
-}
-
-pub(super) fn stopping() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the daemon is stopping", "ask again when it runs")
-}
-
-pub(crate) fn problem(status: StatusCode, title: &str, detail: &str) -> Response {
-    let body =
-        ProblemAnswer { title: title.into(), status: status.as_u16(), detail: detail.into() };
-    let mut response = (status, Json(body)).into_response();
-    let kind = axum::http::HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(axum::http::header::CONTENT_TYPE, kind);
-    response
 }

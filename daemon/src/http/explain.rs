@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     View,
+    alarm::find,
     answer::Json,
-    api,
+    problem::{no_answer, stopping},
     shown::{self, Happened},
 };
 use crate::{
@@ -87,14 +88,14 @@ pub(super) fn router() -> Router<View> {
 }
 
 async fn explain(State(view): State<View>, Path(id): Path<String>) -> Response {
-    let alarm = match api::find(&view, &id).await {
+    let alarm = match find(&view, &id).await {
         Ok(alarm) => alarm,
         Err(response) => return response,
     };
-    let Some(explanations) = view.explain(&alarm.id).await else { return api::stopping() };
+    let Some(explanations) = view.explain(&alarm.id).await else { return stopping() };
     match answer(&view, alarm, explanations).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(error) => api::no_answer(&error),
+        Err(error) => no_answer(&error),
     }
 }
 

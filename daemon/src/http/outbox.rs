@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     View,
     answer::Json,
-    api::problem,
     peer::Peer,
+    problem::problem,
     request::{Body, Parameters},
 };
 use crate::{

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     View,
+    alarm::find,
     answer::Json,
-    api::{self, problem},
     peer::Peer,
+    problem::{problem, stopping},
     request::Body,
     shown,
 };
@@ -118,13 +119,13 @@ pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) 
     match listed(&view, &wanted).await {
         Ok(Some(mut answer)) => {
             if mark_muted(&view, &mut answer.alarms).await.is_none() {
-                return api::stopping();
+                return stopping();
             }
             let filled = |one: ListedAlarm| ListedAlarm { alarm: shown::filled(one.alarm), ..one };
             answer.alarms = answer.alarms.into_iter().map(filled).collect();
             Json(answer).into_response()
         }
-        Ok(None) => api::stopping(),
+        Ok(None) => stopping(),
         Err(error) => failed(&error),
     }
 }
@@ -184,7 +185,7 @@ async fn act(
     Path(id): Path<String>,
     Body(request): Body<ActRequest>,
 ) -> Response {
-    let alarm = match api::find(&view, &id).await {
+    let alarm = match find(&view, &id).await {
         Ok(alarm) => alarm,
         Err(response) => return response,
     };
@@ -208,7 +209,7 @@ async fn act_on_all(
             return problem(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer", &cause);
         }
         Ok(Some(answer)) => answer.alarms,
-        Ok(None) => return api::stopping(),
+        Ok(None) => return stopping(),
         Err(error) => return failed(&error),
     };
     // A pending one is nobody's business yet.
@@ -222,7 +223,7 @@ async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Respon
         Ok(wanted) => wanted.all,
         Err(error) => return failed(&error),
     };
-    let Some(overview) = view.overview().await else { return api::stopping() };
+    let Some(overview) = view.overview().await else { return stopping() };
     let lives: BTreeSet<_> = overview.alarms.iter().map(|it| it.id.as_str()).collect();
     let silences = view.soon(view.parts().people.silences(all, |id| lives.contains(id))).await;
     answer(silences.map(|silences| SilencesAnswer { silences }))
@@ -233,7 +234,7 @@ async fn silence(
     ConnectInfo(peer): ConnectInfo<Peer>,
     Body(request): Body<SilenceRequest>,
 ) -> Response {
-    let Some(overview) = view.overview().await else { return api::stopping() };
+    let Some(overview) = view.overview().await else { return stopping() };
     answer(view.parts().people.silence(&request, &overview.alarms, &peer.name().await).await)
 }
 

@@ -17,7 +17,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     View,
     answer::Json,
-    api::{problem, stopping},
+    problem::{problem, stopping},
     request::Body,
 };
 use crate::config::Plan;

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::api::problem;
+use super::problem::problem;
 
 /// What is in the body, as JSON.
 pub(super) struct Body<T>(pub(super) T);

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     View,
     answer::Json,
-    api::{ProblemAnswer, problem},
     peer::Peer,
+    problem::{ProblemAnswer, problem},
     request::{Body, Parameters},
 };
 use crate::{
