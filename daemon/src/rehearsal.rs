@@ -3,7 +3,9 @@
 //! A rule test is the engine alone. A scenario is the whole way to what sinks get: engine, store,
 //! outbox and dispatchers are the real ones, and a sink is a post that writes down what it is given.
 
+mod error;
 mod fake_sink;
+mod happened;
 pub mod kinds;
 mod notified;
 mod poll;
@@ -17,9 +19,11 @@ mod verdict;
 mod world;
 
 pub use self::{
+    error::RunError,
+    happened::Happened,
     notified::{Line, RunReport},
-    rule::{Happened, rehearse},
-    run::{RunError, run_scenario},
+    rule::rehearse,
+    run::run_scenario,
     timeline::Timeline,
     verdict::{Compared, Outcome},
 };

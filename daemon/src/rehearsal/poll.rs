@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
+    error::RunError,
     notified::Notified,
     rig::Dispatcher,
-    run::RunError,
     world::{Speaker, World},
 };
 use crate::{engine::Input, plugin::event::Event};

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{fake_sink::FakeSink, run::RunError};
+use super::{error::RunError, fake_sink::FakeSink};
 use crate::{
     clock::Clock,
     config::{Plan, Sink, Source},

@@ -1,11 +1,12 @@
 //! A rule test: one evaluator, fed from the text, judged slot by slot.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use haetae_plugin::{Samples, Series, Severity, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::{
+    happened::Happened,
     timeline::Timeline,
     verdict::{Outcome, judge},
 };
@@ -20,23 +21,6 @@ use crate::{
 
 /// Where the time of all tests starts: the year 2000. Its slot after that is time zero of a test.
 const EPOCH: i64 = 946_684_800;
-
-/// What became of an alarm at one time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Happened {
-    /// The time from the start of the test.
-    pub at: Duration,
-    /// Where the alarm stands from then on.
-    pub stand: Stand,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// The value that was judged.
-    pub value: Option<f64>,
-    /// Its summary.
-    pub summary: String,
-    /// Why.
-    pub reason: Option<String>,
-}
 
 /// Runs a test; `None` if the plan has no such evaluator.
 pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<Outcome> {

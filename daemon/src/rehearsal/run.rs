@@ -1,33 +1,17 @@
 //! Playing a scenario: time goes from one thing that happens to the next.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use super::{
+    error::RunError,
     notified::{Line, RunReport, judge},
     scenario::{Left, Scenario},
     world::World,
 };
-use crate::{config::Plan, store::StoreError};
+use crate::config::Plan;
 
 /// Times at which something happens.
 const MOMENTS: usize = 2_000_000;
-
-/// Why a scenario can't be played.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The store does not work.
-    #[error("the store of the scenario: {0}")]
-    Store(#[from] StoreError),
-    /// The temporary directory does not work.
-    #[error("the temporary directory of the scenario: {0}")]
-    Folder(#[from] std::io::Error),
-    /// It names what is not there.
-    #[error("{0}")]
-    Nothing(String),
-    /// It does not come to an end.
-    #[error("the scenario does not come to an end: too much happens at {0:?}")]
-    Endless(Duration),
-}
 
 /// Plays a scenario; `load` reads the plan of a step `reload`.
 ///

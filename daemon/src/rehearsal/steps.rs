@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    run::RunError,
+    error::RunError,
     scenario::{Act, Mood, Person},
     world::World,
 };

@@ -1,6 +1,6 @@
 //! The verdict: what was expected beside what happened.
 
-use super::{rule::Happened, timeline::Timeline};
+use super::{happened::Happened, timeline::Timeline};
 use crate::config::{Expectation, RuleTest, Stand};
 
 /// How a test went.

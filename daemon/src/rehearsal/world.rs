@@ -12,7 +12,9 @@ use std::{
 use haetae_plugin::{Samples, Series, Timestamp};
 use tempfile::TempDir;
 
-use super::{fake_sink::FakeSink, notified::Notified, rig::Rig, run::RunError, scenario::Scenario};
+use super::{
+    error::RunError, fake_sink::FakeSink, notified::Notified, rig::Rig, scenario::Scenario,
+};
 use crate::{
     clock::Clock,
     config::{Plan, Word},
