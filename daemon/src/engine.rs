@@ -56,7 +56,7 @@ use self::{
     alarm::{id::Occurrences, stored::Changes},
     log::{Found, LogEvaluator, LogRule, Records},
     notify::{Inhibit, Notifier, Views},
-    series::source::{Route, Source},
+    series::{route::Route, source::Source},
     step::Progress,
     system::{System, jumped},
     threshold::{evaluator::Evaluator, rule::Threshold},

@@ -15,6 +15,7 @@ mod reload;
 mod restore;
 mod rows;
 mod sink_groups;
+mod start;
 
 #[cfg(test)]
 mod tests;

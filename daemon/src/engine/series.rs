@@ -1,5 +1,6 @@
 //! Series: what a source said, point by point, and the slots in which it is judged.
 
+pub(super) mod route;
 pub(super) mod slot;
 pub(super) mod source;
 pub(super) mod tracked;

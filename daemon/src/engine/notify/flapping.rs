@@ -10,7 +10,7 @@ use super::{
     group_state::Scene,
     notifier::Notifier,
     pending::Pending,
-    rows::{Again, Row},
+    rows::{Again, Row, flapping_key},
     sink_groups::SinkGroups,
 };
 use crate::engine::{Change, Effects, Standing};
@@ -109,9 +109,4 @@ impl SinkGroups {
             self.calm(fingerprint, pending);
         }
     }
-}
-
-/// The key of what a sink was told of whether an alarm flaps.
-pub(super) fn flapping_key(fingerprint: u64) -> String {
-    format!("flapping@{fingerprint:012x}")
 }

@@ -11,9 +11,9 @@ use super::{
     Inhibit, Route,
     active::{ActiveAlarm, AlarmId, Views},
     pending::{Pending, Timer},
-    restore::Start,
     rows::{Again, Member},
     sink_groups::SinkGroups,
+    start::Start,
 };
 use crate::engine::{
     AlarmView, Change, Effects, Handling, Silence, Transition,

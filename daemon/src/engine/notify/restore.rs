@@ -7,26 +7,13 @@ use haetae_plugin::Timestamp;
 use super::{
     StoredGroup,
     active::{AlarmId, Views},
-    flapping::flapping_key,
     notifier::Notifier,
     pending::{Pending, Timer},
-    rows::{Member, MemberRow, Row},
+    rows::{Member, MemberRow, Row, flapping_key},
     sink_groups::{Group, SinkGroups},
+    start::Start,
 };
 use crate::engine::{Handling, Standing, alarm::labels::Labels};
-
-/// The time after a start in which nobody is told anything.
-#[derive(Debug, Default)]
-pub(super) struct Start {
-    /// Until when at the latest.
-    pub(super) until: Option<Timestamp>,
-    /// How long it may last.
-    pub(super) most: Duration,
-    /// The sources that have not spoken.
-    pub(super) unheard: BTreeSet<String>,
-    /// Whether what was stored is yet to be compared with what fires.
-    pub(super) unsettled: bool,
-}
 
 impl Notifier {
     /// Nobody is told anything until these sources have spoken, or until then.

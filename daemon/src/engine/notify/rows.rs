@@ -93,6 +93,11 @@ pub(super) struct End {
     pub(super) since: Timestamp,
 }
 
+/// The key of what a sink was told of whether an alarm flaps.
+pub(super) fn flapping_key(fingerprint: u64) -> String {
+    format!("flapping@{fingerprint:012x}")
+}
+
 /// A hash that the next version of the program knows too: FNV-1a.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325_u64;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use haetae_plugin::{Point, Samples, Series, Timestamp};
 
 use super::{
+    route::Route,
     tracked::Tracked,
     window::{Capacity, Window},
 };
@@ -57,15 +58,6 @@ enum Place {
     Unasked,
     Nowhere,
     At(usize),
-}
-
-/// An evaluator that reads a metric.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Route {
-    /// The evaluator, by its place among all.
-    pub(in crate::engine) evaluator: usize,
-    /// For how long it needs a point.
-    pub(in crate::engine) keep: Duration,
 }
 
 impl Source {

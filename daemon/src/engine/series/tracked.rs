@@ -5,7 +5,7 @@ use std::time::Duration;
 use haetae_plugin::Series;
 use smallvec::SmallVec;
 
-use super::{source::Route, window::Window};
+use super::{route::Route, window::Window};
 
 /// A series that evaluators read.
 #[derive(Debug)]
