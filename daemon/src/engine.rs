@@ -10,6 +10,8 @@ mod input;
 pub mod log;
 pub mod mute;
 pub mod notify;
+mod problem;
+mod progress;
 mod query;
 mod reload;
 mod restore;
@@ -38,6 +40,7 @@ pub use self::{
         matcher::{Matcher, MatcherError},
         silence::Silence,
     },
+    problem::{Problem, SYSTEM},
     reload::Setting,
     series::{
         slot::{last_slot, next_slot, slot_phase},
@@ -45,7 +48,7 @@ pub use self::{
     },
     status::EvaluatorStatus,
     step::Step,
-    system::{CLOCK, Problem, SYSTEM, time_in_words},
+    system::{CLOCK, time_in_words},
     threshold::{
         condition::MOST_SLOTS,
         evidence::Evidence,
@@ -56,8 +59,8 @@ use self::{
     alarm::{id::Occurrences, stored::Changes},
     log::{Found, LogEvaluator, LogRule, Records},
     notify::{Inhibit, Notifier, Views},
+    progress::Progress,
     series::{route::Route, source::Source},
-    step::Progress,
     system::{System, jumped},
     threshold::{evaluator::Evaluator, rule::Threshold},
 };

@@ -32,8 +32,9 @@ pub use self::{
 };
 use super::{
     alarm::{id::Occurrences, labels::Labels, stored::Changes, view::AlarmView},
+    problem::News,
     status::EvaluatorStatus,
-    threshold::{evaluator::News, evidence::Evidence},
+    threshold::evidence::Evidence,
 };
 
 /// The most label sets of one evaluator; records of more are not judged, and counted.

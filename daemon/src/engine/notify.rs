@@ -26,14 +26,11 @@ use haetae_plugin::{Reason, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    alarm::view::AlarmView,
+    alarm::{id::AlarmId, view::AlarmView},
     mute::{calendar::Recurring, matcher::Matcher},
 };
 
-pub(super) use self::{
-    active::{AlarmId, Views},
-    notifier::Notifier,
-};
+pub(super) use self::{active::Views, notifier::Notifier};
 pub use super::mute::inhibit::Inhibit;
 
 /// A sink as the engine sees it.

@@ -17,8 +17,8 @@ use super::{
     log::LogRule,
     mute::silence::Silence,
     notify::{Inhibit, Route},
+    progress::Progress,
     series::source::SourceTiming,
-    step::Progress,
     threshold::{overrides::Override, rule::Threshold},
 };
 

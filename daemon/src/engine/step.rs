@@ -3,11 +3,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{Effects, Engine, Input, alarm::stored::Changes, notify::Views};
-
-/// Alarms that a part is about: many make a part heavy, few make many transactions. In tests so few
-/// that whatever they say holds of steps with many parts.
-pub(super) const PART: usize = if cfg!(test) { 3 } else { 256 };
+use super::{Effects, Engine, Input, alarm::stored::Changes, notify::Views, progress::Progress};
 
 /// An input on its way through the engine.
 #[derive(Debug)]
@@ -17,13 +13,6 @@ pub struct Step {
     input: Option<Input>,
     is_judged: bool,
     is_over: bool,
-}
-
-/// Whether there is more to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    More,
-    Done,
 }
 
 impl Step {

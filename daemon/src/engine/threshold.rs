@@ -5,6 +5,7 @@ pub(super) mod condition;
 pub(super) mod evaluator;
 pub(super) mod evidence;
 pub(super) mod expected;
+pub(super) mod feed;
 pub(super) mod identity;
 pub(super) mod levels;
 pub(super) mod member;

@@ -62,6 +62,42 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+/// An alarm's id as numbers: its fingerprint and its occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::engine) struct AlarmId(u64, u32);
+
+impl AlarmId {
+    pub(in crate::engine) const FIRST: Self = Self(0, 0);
+    pub(in crate::engine) const LAST: Self = Self(u64::MAX, u32::MAX);
+
+    /// Reads what it is shown as.
+    pub(in crate::engine) fn parse(text: &str) -> Option<Self> {
+        let (fingerprint, occurrence) = text.rsplit_once('-')?;
+        Some(Self(u64::from_str_radix(fingerprint, 16).ok()?, occurrence.parse().ok()?))
+    }
+
+    /// The id of an occurrence of a fingerprint.
+    pub(in crate::engine) const fn new(fingerprint: u64, occurrence: u32) -> Self {
+        Self(fingerprint, occurrence)
+    }
+
+    /// What all occurrences of one alarm share.
+    pub(in crate::engine) const fn fingerprint(self) -> u64 {
+        self.0
+    }
+
+    /// All occurrences of a fingerprint.
+    pub(in crate::engine) const fn occurrences(fingerprint: u64) -> std::ops::RangeInclusive<Self> {
+        Self(fingerprint, 0)..=Self(fingerprint, u32::MAX)
+    }
+}
+
+impl fmt::Display for AlarmId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:012x}-{}", self.0, self.1)
+    }
+}
+
 /// How often identities that are gone have fired, so that no id is ever given twice.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Occurrences {

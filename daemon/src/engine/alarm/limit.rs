@@ -1,14 +1,10 @@
 //! The limit: what fires stays, what would be too much waits, and one alarm says how much.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-};
+use std::{cmp::Reverse, collections::HashMap};
 
 use haetae_plugin::{Severity, Timestamp};
 
 use super::labels::Labels;
-use crate::engine::threshold::identity::Identity;
 
 /// How many labels the summary names.
 const NAMED: usize = 3;
@@ -18,17 +14,6 @@ pub(in crate::engine) const OVER: &str = "over the limit";
 
 /// Which of those that wait fires first: the worst, then the one that has waited the longest.
 pub(in crate::engine) type Rank = (Reverse<Option<Severity>>, Timestamp);
-
-/// As many of those that wait as there is room for: the worst first, then those that have waited the
-/// longest, then by their labels.
-pub(in crate::engine) fn let_in(
-    identities: &mut BTreeMap<Labels, Box<Identity>>,
-    free: usize,
-) -> impl Iterator<Item = (&Labels, &mut Box<Identity>)> {
-    let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
-    waiting.sort_by_key(|(_, one)| one.waiting_order());
-    waiting.into_iter().take(free)
-}
 
 /// How many of these wait, and what most of them have in common; `None` if none does.
 pub(in crate::engine) fn summary<'a>(

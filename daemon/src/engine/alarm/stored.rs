@@ -18,7 +18,7 @@ use crate::engine::{
     log::{LogCursor, Matches},
     mute::silence::Silence,
     notify::{Flush, StoredGroup, Withheld},
-    step::PART,
+    progress::PART,
     threshold::{levels::Levels, rule::Threshold},
 };
 

@@ -9,8 +9,7 @@ use crate::engine::{
         labels::Labels,
         limit::{Rank, summary},
     },
-    system::Problem,
-    threshold::evaluator::News,
+    problem::{News, Problem},
 };
 
 /// How many fire, and which wait.

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::matcher::Matcher;
+use super::{
+    fits::{fits, label},
+    matcher::Matcher,
+};
 use crate::engine::{
     AlarmView,
-    alarm::labels::Labels,
-    notify::active::{AlarmId, fits, label},
+    alarm::{id::AlarmId, labels::Labels},
 };
 
 /// That alarms mute others.

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haetae_plugin::Timestamp;
 
-use super::inhibit::{Inhibit, Inhibits};
+use super::{
+    fits::fits,
+    inhibit::{Inhibit, Inhibits},
+};
 use crate::engine::{
     AlarmView, Handling, Problem, SYSTEM, Silence,
-    alarm::handling::HandlingState,
-    notify::{
-        Why,
-        active::{ActiveAlarm, AlarmId, fits},
-    },
+    alarm::{handling::HandlingState, id::AlarmId},
+    notify::{Why, active::ActiveAlarm},
 };
 
 /// What mutes alarms, for all sinks alike.

@@ -1,54 +1,17 @@
 //! Active: the alarms that fire, in as little memory as they need, and how to look at one.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use haetae_plugin::Severity;
 
 use crate::engine::{
     SYSTEM,
-    alarm::{labels::Labels, view::AlarmView},
+    alarm::{id::AlarmId, labels::Labels, view::AlarmView},
     log::LogEvaluator,
-    mute::matcher::Matcher,
     series::source::Source,
     system::System,
     threshold::evaluator::Evaluator,
 };
-
-/// An alarm's id as numbers: its fingerprint and its occurrence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::engine) struct AlarmId(u64, u32);
-
-impl AlarmId {
-    pub(in crate::engine) const FIRST: Self = Self(0, 0);
-    pub(in crate::engine) const LAST: Self = Self(u64::MAX, u32::MAX);
-
-    /// Reads what it is shown as.
-    pub(in crate::engine) fn parse(text: &str) -> Option<Self> {
-        let (fingerprint, occurrence) = text.rsplit_once('-')?;
-        Some(Self(u64::from_str_radix(fingerprint, 16).ok()?, occurrence.parse().ok()?))
-    }
-
-    /// The id of an occurrence of a fingerprint.
-    pub(in crate::engine) const fn new(fingerprint: u64, occurrence: u32) -> Self {
-        Self(fingerprint, occurrence)
-    }
-
-    /// What all occurrences of one alarm share.
-    pub(in crate::engine) const fn fingerprint(self) -> u64 {
-        self.0
-    }
-
-    /// All occurrences of a fingerprint.
-    pub(super) const fn occurrences(fingerprint: u64) -> std::ops::RangeInclusive<Self> {
-        Self(fingerprint, 0)..=Self(fingerprint, u32::MAX)
-    }
-}
-
-impl fmt::Display for AlarmId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:012x}-{}", self.0, self.1)
-    }
-}
 
 /// An alarm that fires; its looks are with its evaluator.
 #[derive(Debug)]
@@ -126,18 +89,4 @@ impl Views<'_> {
         }
         self.view_by_labels(&active.evaluator, &active.labels, id)
     }
-}
-
-/// A label of an alarm; `severity` and `evaluator` count as labels.
-pub(in crate::engine) fn label<'a>(alarm: &'a AlarmView, name: &str) -> Option<&'a str> {
-    match name {
-        "severity" => Some(alarm.severity.as_str()),
-        "evaluator" => Some(&alarm.evaluator),
-        name => alarm.labels.get(name).map(String::as_str),
-    }
-}
-
-/// Whether all matchers fit.
-pub(in crate::engine) fn fits(matchers: &[Matcher], alarm: &AlarmView) -> bool {
-    matchers.iter().all(|matcher| matcher.matches(label(alarm, matcher.label())))
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::engine::{
     Effects,
-    step::{PART, Progress},
+    progress::{PART, Progress},
 };
 
 /// How often what one sink is told may lead to what another one is told, in one moment.

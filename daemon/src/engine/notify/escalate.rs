@@ -4,11 +4,11 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Escalate,
-    active::AlarmId,
     pending::Pending,
     rows::{Again, Member},
     sink_groups::SinkGroups,
 };
+use crate::engine::alarm::id::AlarmId;
 
 impl SinkGroups {
     /// Whether a group has an alarm that nobody took up and that nothing held back so far: it

@@ -4,13 +4,13 @@ use haetae_plugin::{Reason, Timestamp};
 
 use super::{
     Explanation, Why,
-    active::{AlarmId, Views},
+    active::Views,
     dedup::{Verdict, verdict},
     group_state::Scene,
     notifier::Notifier,
     sink_groups::{Group, SinkGroups},
 };
-use crate::engine::AlarmView;
+use crate::engine::{AlarmView, alarm::id::AlarmId};
 
 impl Notifier {
     /// What is known of an alarm, sink by sink.

@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use haetae_plugin::Timestamp;
 
 use super::{
-    active::AlarmId,
     group_state::Scene,
     notifier::Notifier,
     pending::Pending,
     rows::{Again, Row, flapping_key},
     sink_groups::SinkGroups,
 };
-use crate::engine::{Change, Effects, Standing};
+use crate::engine::{Change, Effects, Standing, alarm::id::AlarmId};
 
 impl Notifier {
     /// An alarm that still stands comes and goes since before the restart.

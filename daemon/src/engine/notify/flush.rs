@@ -6,14 +6,13 @@ use haetae_plugin::{Reason, Timestamp};
 
 use super::{
     Flush, Withheld,
-    active::AlarmId,
     dedup::Verdict,
     group_state::{GroupState, Scene},
     pending::{Pending, Timer},
     rows::hash,
     sink_groups::{Group, SinkGroups, digest_key},
 };
-use crate::engine::AlarmView;
+use crate::engine::{AlarmView, alarm::id::AlarmId};
 
 impl SinkGroups {
     /// Looks at groups and tells what is to be told. The answer is what others are to be told of.

@@ -6,12 +6,16 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     Why,
-    active::{ActiveAlarm, AlarmId, Views, fits},
+    active::{ActiveAlarm, Views},
     dedup::{Facts, Verdict, verdict},
     rows::{Again, Member},
     sink_groups::SinkGroups,
 };
-use crate::engine::{AlarmView, mute::reasons::Mutes};
+use crate::engine::{
+    AlarmView,
+    alarm::id::AlarmId,
+    mute::{fits::fits, reasons::Mutes},
+};
 
 /// All that a sink does not decide.
 #[derive(Clone, Copy)]

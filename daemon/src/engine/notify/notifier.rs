@@ -9,7 +9,7 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     Inhibit, Route,
-    active::{ActiveAlarm, AlarmId, Views},
+    active::{ActiveAlarm, Views},
     pending::{Pending, Timer},
     rows::{Again, Member},
     sink_groups::SinkGroups,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::engine::{
     AlarmView, Change, Effects, Handling, Silence, Transition,
-    alarm::{handling::HandlingState, labels::Labels},
+    alarm::{handling::HandlingState, id::AlarmId, labels::Labels},
     mute::reasons::Mutes,
 };
 

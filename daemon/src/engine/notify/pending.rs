@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haetae_plugin::Timestamp;
 
-use super::{Flush, StoredGroup, Withheld, active::AlarmId, rows::Row};
-use crate::engine::{Effects, Handling};
+use super::{Flush, StoredGroup, Withheld, rows::Row};
+use crate::engine::{Effects, Handling, alarm::id::AlarmId};
 
 /// What a timer is for; sinks and groups go by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,14 +6,17 @@ use haetae_plugin::Timestamp;
 
 use super::{
     StoredGroup,
-    active::{AlarmId, Views},
+    active::Views,
     notifier::Notifier,
     pending::{Pending, Timer},
     rows::{Member, MemberRow, Row, flapping_key},
     sink_groups::{Group, SinkGroups},
     start::Start,
 };
-use crate::engine::{Handling, Standing, alarm::labels::Labels};
+use crate::engine::{
+    Handling, Standing,
+    alarm::{id::AlarmId, labels::Labels},
+};
 
 impl Notifier {
     /// Nobody is told anything until these sources have spoken, or until then.

@@ -107,7 +107,7 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::notify::active::{ActiveAlarm, AlarmId};
+    use crate::engine::{alarm::id::AlarmId, notify::active::ActiveAlarm};
 
     /// In B-trees that are two thirds full: 1.5 × (40 + 24) beside the 1.5 × 64 of what fires.
     #[test]

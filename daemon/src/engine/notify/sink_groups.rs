@@ -9,11 +9,14 @@ use haetae_plugin::{Reason, Timestamp};
 
 use super::{
     GroupBy, Route, Why, Withheld,
-    active::{AlarmId, fits, label},
     pending::{Pending, Timer},
     rows::{Again, End, GroupRow, Member, MemberRow, Row, hash},
 };
-use crate::engine::{AlarmView, SYSTEM};
+use crate::engine::{
+    AlarmView, SYSTEM,
+    alarm::id::AlarmId,
+    mute::fits::{fits, label},
+};
 
 /// The most bytes of a text that makes a group.
 const LONGEST: usize = 500;

@@ -17,7 +17,8 @@ use haetae_plugin::{Series, Timestamp};
 
 use self::judging::JudgedSlot;
 use super::{
-    identity::Identity, member::Member, missed_slots::Misses, overrides::Overrides, rule::Threshold,
+    feed::Feed, identity::Identity, member::Member, missed_slots::Misses, overrides::Overrides,
+    rule::Threshold,
 };
 use crate::engine::{
     alarm::{
@@ -25,10 +26,10 @@ use crate::engine::{
         labels::Labels,
         stored::Changes,
     },
+    problem::{News, Problem},
+    progress::Progress,
     series::{slot::Slots, source::Source},
     status::EvaluatorStatus,
-    step::Progress,
-    system::Problem,
 };
 
 /// The most slots that may wait at once to be judged; older ones are missed.
@@ -67,18 +68,6 @@ pub(in crate::engine) struct Evaluator {
     /// Without its series: its inputs count them.
     status: EvaluatorStatus,
 }
-
-/// A source that it reads.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Feed {
-    pub(super) source: usize,
-    /// How many series of it are known.
-    series: usize,
-    most: usize,
-}
-
-/// What is wrong with an evaluator, or no longer if there is no more to say.
-pub(in crate::engine) type News = (Problem, Option<String>);
 
 /// A series that an evaluator has let go of.
 #[derive(Clone, Copy, Debug)]

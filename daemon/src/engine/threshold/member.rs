@@ -4,7 +4,7 @@ use std::{cmp::Ordering, time::Duration};
 
 use haetae_plugin::{Kind, Series, Timestamp};
 
-use super::{evaluator::Feed, rule::Threshold};
+use super::{feed::Feed, rule::Threshold};
 use crate::engine::series::{
     source::Source,
     window::{Asked, Reading, Window},

@@ -6,11 +6,9 @@ use proptest::{collection::vec, prelude::*};
 use super::rig::matcher;
 use crate::engine::{
     AlarmView, Condition, Evidence,
-    mute::inhibit::Inhibits,
-    notify::{
-        Inhibit,
-        active::{AlarmId, fits},
-    },
+    alarm::id::AlarmId,
+    mute::{fits::fits, inhibit::Inhibits},
+    notify::Inhibit,
     tests::properties::config,
 };
 

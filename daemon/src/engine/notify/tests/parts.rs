@@ -5,10 +5,7 @@ use haetae_plugin::Samples;
 
 use super::rig::{Plan, Rig, matcher, plan, prompt, route, series};
 use crate::engine::{
-    Effects, Input,
-    notify::Inhibit,
-    series::slot::Slots,
-    step::{PART, Step},
+    Effects, Input, notify::Inhibit, progress::PART, series::slot::Slots, step::Step,
     tests::harness::MINUTE,
 };
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Evaluator, Feed};
+use super::Evaluator;
 use crate::engine::{
     alarm::{id::Occurrences, labels::Labels},
     threshold::{
         expected::Expected,
+        feed::Feed,
         rule::{Expect, Threshold},
     },
 };

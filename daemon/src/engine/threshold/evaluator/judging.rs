@@ -9,13 +9,13 @@ use crate::engine::{
     alarm::{
         id::{Fingerprint, Occurrences},
         labels::Labels,
-        limit::{let_in, summary},
+        limit::summary,
         record::{must_record, record},
         stored::{Changes, Kept},
     },
+    problem::Problem,
+    progress::Progress,
     series::source::Source,
-    step::Progress,
-    system::Problem,
     threshold::{
         evidence::Evidence,
         identity::{Identity, Judgement},
@@ -193,4 +193,15 @@ impl Evaluator {
             self.news.push((Problem::AlarmsOverLimit, over));
         }
     }
+}
+
+/// As many of those that wait as there is room for: the worst first, then those that have waited the
+/// longest, then by their labels.
+fn let_in(
+    identities: &mut BTreeMap<Labels, Box<Identity>>,
+    free: usize,
+) -> impl Iterator<Item = (&Labels, &mut Box<Identity>)> {
+    let mut waiting: Vec<_> = identities.iter_mut().filter(|(_, one)| one.waits()).collect();
+    waiting.sort_by_key(|(_, one)| one.waiting_order());
+    waiting.into_iter().take(free)
 }

@@ -4,8 +4,7 @@ use haetae_plugin::Severity;
 
 use super::Evaluator;
 use crate::engine::{
-    alarm::{labels::Labels, view::AlarmView},
-    notify::AlarmId,
+    alarm::{id::AlarmId, labels::Labels, view::AlarmView},
     series::source::Source,
     status::EvaluatorStatus,
     threshold::identity::Identity,
