@@ -6,6 +6,7 @@
 //! nothing. No evidence is never evidence: what nobody saw neither raises nor clears.
 
 pub mod alarm;
+mod effects;
 mod input;
 pub mod log;
 pub mod mute;
@@ -28,13 +29,23 @@ use std::sync::Arc;
 
 use haetae_plugin::{Samples, Timestamp};
 
+use self::{
+    alarm::{changes::Changes, id::Occurrences},
+    log::{Found, LogEvaluator, LogRule, Records},
+    notify::{Inhibit, Notifier, Views},
+    progress::Progress,
+    series::{route::Route, source::Source},
+    system::{System, jumped},
+    threshold::{evaluator::Evaluator, rule::Threshold},
+};
 pub use self::{
     alarm::{
         handling::Handling,
-        stored::{AlarmState, Effects, Past, Standing},
+        stored::{AlarmState, Standing},
         summary::Summaries,
         view::{AlarmView, Change, Condition, Transition},
     },
+    effects::Effects,
     input::Input,
     mute::{
         matcher::{Matcher, MatcherError},
@@ -42,6 +53,7 @@ pub use self::{
     },
     problem::{Problem, SYSTEM},
     reload::Setting,
+    restore::Past,
     series::{
         slot::{last_slot, next_slot, slot_phase},
         source::{MOST_POINTS, SourceTiming},
@@ -54,15 +66,6 @@ pub use self::{
         evidence::Evidence,
         overrides::{Foreseen, Override, Preview},
     },
-};
-use self::{
-    alarm::{id::Occurrences, stored::Changes},
-    log::{Found, LogEvaluator, LogRule, Records},
-    notify::{Inhibit, Notifier, Views},
-    progress::Progress,
-    series::{route::Route, source::Source},
-    system::{System, jumped},
-    threshold::{evaluator::Evaluator, rule::Threshold},
 };
 
 /// All evaluators, what they know, and the alarms that follow from it.

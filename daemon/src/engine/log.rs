@@ -31,7 +31,7 @@ pub use self::{
     rule::{Count, Levels, LogRule, Watch},
 };
 use super::{
-    alarm::{id::Occurrences, labels::Labels, stored::Changes, view::AlarmView},
+    alarm::{changes::Changes, id::Occurrences, labels::Labels, view::AlarmView},
     problem::News,
     status::EvaluatorStatus,
     threshold::evidence::Evidence,

@@ -10,10 +10,8 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Engine,
-    alarm::{
-        stored::{Changes, Effects},
-        view::REMOVED,
-    },
+    alarm::{changes::Changes, view::REMOVED},
+    effects::Effects,
     log::LogRule,
     mute::silence::Silence,
     notify::{Inhibit, Route},

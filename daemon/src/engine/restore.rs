@@ -7,15 +7,38 @@ use haetae_plugin::Timestamp;
 use super::{
     Engine, Problem, SYSTEM,
     alarm::{
+        changes::Changes,
+        handling::Handling,
         id::Fingerprint,
         labels::Labels,
-        stored::{Changes, Effects, Past, Standing},
+        stored::Standing,
         view::{Change, INSTANCE_REMOVED, REMOVED, Transition},
     },
+    effects::Effects,
     log::LogCursor,
+    mute::silence::Silence,
     notify::{StoredGroup, Views},
     series::source::Source,
 };
+
+/// What the store knows of the time before.
+#[derive(Debug, Default)]
+pub struct Past {
+    /// Standings that have not ended.
+    pub standings: Vec<Standing>,
+    /// Fingerprints with the last occurrence that is stored of each.
+    pub occurrences: Vec<(String, u32)>,
+    /// No occurrence of any other fingerprint was greater.
+    pub floor: u32,
+    /// How alarms that have not ended are handled, those that are.
+    pub handlings: Vec<(String, Handling)>,
+    /// What of the groups of alarms goes on, by sink and key; before the alarms that are in them.
+    pub groups: Vec<StoredGroup>,
+    /// What people silence.
+    pub silences: Vec<Silence>,
+    /// Where log evaluators got to.
+    pub cursors: Vec<LogCursor>,
+}
 
 impl Engine {
     /// Goes on with what was stored; to be called before the first step. Groups and alarms may

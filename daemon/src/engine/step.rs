@@ -3,7 +3,7 @@
 
 use haetae_plugin::Timestamp;
 
-use super::{Effects, Engine, Input, alarm::stored::Changes, notify::Views, progress::Progress};
+use super::{Effects, Engine, Input, alarm::changes::Changes, notify::Views, progress::Progress};
 
 /// An input on its way through the engine.
 #[derive(Debug)]

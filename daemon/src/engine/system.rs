@@ -9,9 +9,10 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     alarm::{
+        changes::Changes,
         id::{Fingerprint, Occurrences},
         labels::Labels,
-        stored::{Changes, Standing},
+        stored::Standing,
         view::{AlarmView, Change, Condition, INSTANCE_REMOVED, Transition},
     },
     problem::{Problem, SYSTEM},

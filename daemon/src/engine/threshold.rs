@@ -11,4 +11,5 @@ pub(super) mod levels;
 pub(super) mod member;
 pub(super) mod missed_slots;
 pub(super) mod overrides;
+pub(super) mod record;
 pub mod rule;

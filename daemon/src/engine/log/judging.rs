@@ -10,9 +10,9 @@ use super::{
     rule::Watch,
 };
 use crate::engine::alarm::{
+    changes::Changes,
     id::{Fingerprint, Occurrences},
     labels::Labels,
-    stored::Changes,
     view::Transition,
 };
 

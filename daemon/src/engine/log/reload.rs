@@ -4,8 +4,8 @@ use haetae_plugin::Timestamp;
 
 use super::LogEvaluator;
 use crate::engine::alarm::{
+    changes::Changes,
     id::Occurrences,
-    stored::Changes,
     view::{CHANGED, Change, Transition},
 };
 

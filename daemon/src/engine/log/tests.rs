@@ -8,8 +8,8 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::engine::{
-    Change, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Summaries, Transition,
-    alarm::stored::{Effects, Standing},
+    Change, Effects, Engine, Input, Matcher, Past, SYSTEM, Setting, SourceTiming, Standing,
+    Summaries, Transition,
     notify::{GroupBy, Rate, Route, Why},
     threshold::rule::Threshold,
 };

@@ -22,9 +22,9 @@ use super::{
 };
 use crate::engine::{
     alarm::{
+        changes::Changes,
         id::{Fingerprint, Occurrences},
         labels::Labels,
-        stored::Changes,
     },
     problem::{News, Problem},
     progress::Progress,

@@ -7,11 +7,11 @@ use haetae_plugin::Timestamp;
 use super::{Detached, Due, Evaluator};
 use crate::engine::{
     alarm::{
+        changes::Changes,
         id::{Fingerprint, Occurrences},
         labels::Labels,
         limit::summary,
-        record::{must_record, record},
-        stored::{Changes, Kept},
+        stored::Kept,
     },
     problem::Problem,
     progress::Progress,
@@ -20,6 +20,7 @@ use crate::engine::{
         evidence::Evidence,
         identity::{Identity, Judgement},
         member::{Member, Slot},
+        record::{must_record, record},
     },
 };
 

@@ -6,7 +6,7 @@ use haetae_plugin::Timestamp;
 
 use super::{Evaluator, expected};
 use crate::engine::{
-    alarm::{id::Occurrences, labels::Labels, stored::Changes, view::CHANGED},
+    alarm::{changes::Changes, id::Occurrences, labels::Labels, view::CHANGED},
     reload::Moves,
     status::EvaluatorStatus,
     threshold::identity::Identity,

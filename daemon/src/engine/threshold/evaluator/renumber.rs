@@ -4,7 +4,7 @@ use haetae_plugin::Timestamp;
 
 use super::Evaluator;
 use crate::engine::{
-    alarm::stored::Changes,
+    alarm::changes::Changes,
     threshold::overrides::{Override, Overrides, Preview},
 };
 

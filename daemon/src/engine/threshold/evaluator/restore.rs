@@ -7,9 +7,10 @@ use haetae_plugin::Timestamp;
 use super::{Evaluator, expected};
 use crate::engine::{
     alarm::{
+        changes::Changes,
         id::Fingerprint,
         labels::Labels,
-        stored::{Changes, Kept, Standing},
+        stored::{Kept, Standing},
         view::{AlarmView, CHANGED, Change, Condition, Transition},
     },
     threshold::identity::Identity,

@@ -7,10 +7,10 @@ use haetae_plugin::{Severity, Timestamp};
 use super::{Awaited, Ending, Identity, Judgement};
 use crate::engine::{
     alarm::{
+        changes::Changes,
         flap::Flaps,
         labels::Labels,
-        record::record,
-        stored::{Changes, Kept},
+        stored::Kept,
         view::{AlarmView, Change, Transition},
     },
     threshold::{
@@ -18,6 +18,7 @@ use crate::engine::{
         levels::{Levels, levels},
         member::Member,
         overrides::Foreseen,
+        record::record,
         rule::Threshold,
     },
 };

@@ -3,18 +3,15 @@
 use haetae_plugin::Timestamp;
 
 use super::{
-    flap::Flaps,
-    labels::Labels,
-    stored::{Changes, Kept},
-    view::Transition,
-};
-use crate::engine::threshold::{
     identity::{Identity, Judgement},
     rule::Threshold,
 };
+use crate::engine::alarm::{
+    changes::Changes, flap::Flaps, labels::Labels, stored::Kept, view::Transition,
+};
 
 /// Whether there is anything to record of what a slot did to an identity that stood as `before`.
-pub(in crate::engine) fn must_record(
+pub(super) fn must_record(
     threshold: &Threshold,
     identity: &Identity,
     before: Kept,
@@ -40,7 +37,7 @@ fn must_store(before: Kept, after: Kept) -> bool {
 /// Records what a slot, or another number, changed of an identity that stood as `before`; one that
 /// ended makes way for the next occurrence. A standing is stored exactly while what is kept is not
 /// the default.
-pub(in crate::engine) fn record(
+pub(super) fn record(
     (threshold, at): (&Threshold, Timestamp),
     labels: &Labels,
     identity: &mut Identity,
