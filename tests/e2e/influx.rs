@@ -442,7 +442,7 @@ influxql = "SELECT value FROM m WHERE $window"
     }
     let cure = home.instance("paas").expect("it is there")["last_error"]["cure"].clone();
     let cure = cure.as_str().expect("a cure");
-    assert!(cure.contains("reads its credentials anew") && cure.contains("restart"), "{cure}");
+    assert!(cure.contains("reads its credentials anew") && cure.contains("reload"), "{cure}");
     assert!(daemon.stop());
 }
 
