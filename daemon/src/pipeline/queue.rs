@@ -8,9 +8,9 @@ pub mod command;
 pub mod consumer;
 pub mod dead;
 pub mod encoding;
-pub mod entry;
 pub mod file;
 pub mod ledger;
+pub mod queued_batch;
 pub mod rows;
 pub mod stats;
 pub mod wal;
@@ -37,8 +37,8 @@ use self::{
 pub use self::{
     consumer::Consumer,
     dead::Dead,
-    entry::{Place, QueuedBatch, Resumed},
     file::{Damage, Freed, OpenError},
+    queued_batch::{Place, QueuedBatch, Resumed},
     stats::{ConsumerStats, DamagedBatch, Stats},
 };
 use crate::clock::Clock;
@@ -71,7 +71,7 @@ pub struct Receipt {
 /// Why a batch was not appended. Nothing of it is in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// Hold it and wait for [`Queue::room`].
+    /// Hold it and wait for [`Queue::wait_for_space`].
     #[error("the queue is full: {bytes} bytes more do not fit")]
     Full {
         /// What it needs.

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::{
     AppendError, Closed, Freed, Limits, QueueError, Receipt,
     dead::{Dead, Item},
-    entry::{Place, QueuedBatch, Resumed},
+    queued_batch::{Place, QueuedBatch, Resumed},
     rows::Body,
 };
 

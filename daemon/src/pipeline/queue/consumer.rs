@@ -9,7 +9,7 @@ use super::{
     command::{Command, Line, Next, Write},
     dead::Item,
     encoding,
-    entry::{Place, QueuedBatch, Resumed},
+    queued_batch::{Place, QueuedBatch, Resumed},
     rows::Body,
 };
 

@@ -5,8 +5,8 @@ use crate::pipeline::queue::{
     DamagedBatch, Place, QueueError, Resumed,
     command::Next,
     dead,
-    entry::QueuedBatch,
     ledger::Weight,
+    queued_batch::QueuedBatch,
     rows::{self, disk},
 };
 
