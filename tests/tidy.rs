@@ -12,6 +12,8 @@
     reason = "a test"
 )]
 
+#[path = "tidy/circles.rs"]
+mod circles;
 #[path = "tidy/floors.rs"]
 mod floors;
 #[path = "tidy/places.rs"]
@@ -26,6 +28,7 @@ mod words;
 
 use std::fs;
 
+use circles::circles;
 use floors::floors;
 use places::places;
 use project::{File, dependencies, manifest, plugins, read, root, tree};
@@ -38,6 +41,11 @@ use words::words;
 #[test]
 fn each_module_imports_lower_floors_only() {
     tell(floors(&tree()));
+}
+
+#[test]
+fn files_do_not_import_each_other() {
+    tell(circles(&tree()));
 }
 
 #[test]
@@ -142,6 +150,16 @@ fn the_rules_find_what_they_forbid() {
     let long = format!("fn long() {{\n{}}}\n{}", "    x();\n".repeat(61), "\n".repeat(400));
     let files = [file("plugins/x/src/utils.rs", &long)];
     assert_eq!(sizes(&files).len(), 3, "{:#?}", sizes(&files));
+    // By way of what a parent offers, too.
+    let files = [
+        file("daemon/src/a.rs", "mod b;\nmod c;\npub use self::b::B;\n"),
+        file("daemon/src/a/b.rs", "use super::c::C;\nuse crate::d;\n"),
+        file("daemon/src/a/c.rs", "use crate::a::{self, B};\n"),
+        file("daemon/src/d.rs", "pub struct D;\n"),
+    ];
+    assert_eq!(circles(&files).len(), 1, "{:#?}", circles(&files));
+    let files = [file("daemon/src/a.rs", "struct Desk;\nenum Fate {}\nstruct Deskwork;\n")];
+    assert_eq!(words(&files).len(), 2, "{:#?}", words(&files));
     let files = [
         file("README.md", "`daemon/src/gone.rs` [x](gone.md)\n"),
         file("a.rs", concat!("// TO", "DO\n")),
