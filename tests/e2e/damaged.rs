@@ -228,7 +228,7 @@ fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
     let places: [Place<'_>; 8] = [
         ("handling", &of_a, "state", "7b", "a row of handling can't be read: "),
         ("silences", "ended = 0", "matchers", "7bff", "a row of silences can't be read: "),
-        ("thresholds", "removed = 0", "levels", "7bff", "a row of thresholds can't be read: "),
+        ("thresholds", "removed = 0", "levels", "7b", "a row of thresholds can't be read: "),
         (
             "log_cursors",
             "evaluator = 'failed'",

@@ -1,7 +1,7 @@
 //! Thresholds that people set, with all that ever changed of them.
 
 use haetae_plugin::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     Store, StoreError, Transaction,
@@ -114,6 +114,10 @@ impl Store {
 }
 
 pub(super) fn threshold(row: &dyn Row) -> Result<StoredThreshold, StoreError> {
+    // Texts to the store, which are read again by whoever judges: one that nobody can read is said here.
+    for column in [2, 3] {
+        row.json::<IgnoredAny>(column)?;
+    }
     Ok(StoredThreshold {
         id: row.string(0)?,
         evaluator: row.string(1)?,
