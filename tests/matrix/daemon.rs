@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{ErrorKind, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpStream},
     process::Command,
     time::{Duration, Instant},
@@ -23,6 +23,8 @@ const LONG: Duration = Duration::from_mins(1);
 /// A daemon and what is known of it.
 pub struct Watched {
     pub home: Home,
+    /// Whether others crowd its listener: who waits longest gives way, so may we, and ask again.
+    pub is_crowded: bool,
     daemon: Daemon,
     pub address: SocketAddr,
     /// Those that fire.
@@ -58,8 +60,15 @@ impl Watched {
         home.write_configuration(&text);
         home.write_values(&[("calm", 1)]);
         let daemon = home.start_with(prepare);
-        let mut watched =
-            Self { home, daemon, address, firing: Vec::new(), log: Vec::new(), threads: 0 };
+        let mut watched = Self {
+            home,
+            is_crowded: false,
+            daemon,
+            address,
+            firing: Vec::new(),
+            log: Vec::new(),
+            threads: 0,
+        };
         watched.goes_on("before");
         watched.threads = watched.threads();
         watched
@@ -186,10 +195,7 @@ impl Watched {
     fn get(&self, path: &str) -> (u16, String) {
         let since = Instant::now();
         let mut answer = get(self.address, path);
-        // Where clients crowd a listener, who waits longest gives way: so may we, and ask again.
-        while answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
-            && since.elapsed() < ANSWER
-        {
+        while answer.is_err() && self.is_crowded && since.elapsed() < ANSWER {
             answer = get(self.address, path);
         }
         let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
