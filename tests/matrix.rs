@@ -203,7 +203,6 @@ fn a_store_with(faults: &[Fault]) {
 fn a_listener_whose_clients_are_bad() {
     let home = Home::with_plugins(&["lent", "file"]);
     let mut watched = Watched::start(home, "");
-    watched.is_crowded = true;
     // A client that refuses is none.
     for fault in { Fault::ALL }.into_iter().filter(|fault| *fault != Fault::Refuses) {
         let socket = watched.home.path("state/admin.sock");

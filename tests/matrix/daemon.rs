@@ -23,8 +23,6 @@ const LONG: Duration = Duration::from_mins(1);
 /// A daemon and what is known of it.
 pub struct Watched {
     pub home: Home,
-    /// Whether others crowd its listener: who waits longest gives way, so may we, and ask again.
-    pub is_crowded: bool,
     daemon: Daemon,
     pub address: SocketAddr,
     /// Those that fire.
@@ -62,7 +60,6 @@ impl Watched {
         let daemon = home.start_with(prepare);
         let mut watched = Self {
             home,
-            is_crowded: false,
             daemon,
             address,
             firing: Vec::new(),
@@ -194,11 +191,7 @@ impl Watched {
 
     fn get(&self, path: &str) -> (u16, String) {
         let since = Instant::now();
-        let mut answer = get(self.address, path);
-        while answer.is_err() && self.is_crowded && since.elapsed() < ANSWER {
-            answer = get(self.address, path);
-        }
-        let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}"));
+        let answer = get(self.address, path).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert!(since.elapsed() < ANSWER, "{path} took {:?}", since.elapsed());
         answer
     }

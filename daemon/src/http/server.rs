@@ -1,8 +1,8 @@
 //! The server beneath both listeners: so many connections at the most, a limit of time for each step of
 //! one, and an end that comes soon.
 //!
-//! A connection waits for a request or answers one. Those that wait give way to who comes anew, and end
-//! at once when the daemon stops.
+//! A connection waits for its peer, to ask or to take what is answered, or works. Those that wait longest
+//! give way to who comes anew; those that wait for a request end at once when the daemon stops.
 
 mod connections;
 mod socket;

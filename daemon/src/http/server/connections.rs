@@ -1,9 +1,9 @@
-//! The connections of a listener, counted: at most so many, and those that wait give way.
+//! The connections of a listener, counted: at most so many, and those that wait for their peer give way.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
@@ -22,7 +22,7 @@ pub struct Connections {
     waiting: Mutex<Waiting>,
 }
 
-/// Who waits for a request, the longest first.
+/// Those that wait for their peer, the longest first.
 #[derive(Debug, Default)]
 struct Waiting {
     next: u64,
@@ -81,7 +81,7 @@ impl Connections {
             turn: Mutex::new(None),
             is_answered: AtomicBool::new(false),
         };
-        connection.wait();
+        connection.wait(Awaited::Request);
         Some(Arc::new(connection))
     }
 
@@ -94,7 +94,7 @@ impl Connections {
         true
     }
 
-    /// How many wait for a request.
+    /// How many wait for their peer.
     #[cfg(test)]
     pub(super) fn waits(&self) -> usize {
         self.waiting(|waiting| waiting.connections.len())
@@ -113,13 +113,29 @@ fn report(connections: &Connections, count: u64, what: &str) {
     }
 }
 
+/// What a connection waits for, of its peer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Awaited {
+    /// That it asks something.
+    Request,
+    /// That it takes what is answered.
+    Taking,
+}
+
+/// The place of a connection among those that wait.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    number: u64,
+    awaited: Awaited,
+}
+
 /// One connection, from when it is admitted until it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     connections: Arc<Connections>,
     gives_way: CancellationToken,
     /// Its place among those that wait, while it does.
-    turn: Mutex<Option<u64>>,
+    turn: Mutex<Option<Turn>>,
     /// Whether its answer was handed on, of which the peer has not taken all yet.
     is_answered: AtomicBool,
 }
@@ -127,10 +143,8 @@ pub(super) struct Connection {
 impl Connection {
     /// A request has come.
     pub(super) fn begin(&self) {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(turn) = turn {
-            self.connections.waiting(|waiting| waiting.connections.remove(&turn));
-        }
+        let turn = self.turn().take();
+        self.leave(turn);
     }
 
     /// All of its answer was handed on.
@@ -138,28 +152,44 @@ impl Connection {
         self.is_answered.store(true, Ordering::Relaxed);
     }
 
+    /// The peer takes nothing now: a client that only asks gives way to others, too.
+    pub(super) fn stalled(&self) {
+        self.wait(Awaited::Taking);
+    }
+
     /// What was handed on was taken: if that was an answer, the next request may come.
     pub(super) fn taken(&self) {
         if self.is_answered.swap(false, Ordering::Relaxed) {
-            self.wait();
+            self.wait(Awaited::Request);
+        } else {
+            let turn = self.turn().take_if(|turn| turn.awaited == Awaited::Taking);
+            self.leave(turn);
         }
     }
 
-    fn wait(&self) {
-        let turn = self.connections.waiting(|waiting| {
+    fn wait(&self, awaited: Awaited) {
+        let number = self.connections.waiting(|waiting| {
             waiting.next += 1;
             waiting.connections.insert(waiting.next, self.gives_way.clone());
             waiting.next
         });
-        let earlier = self.turn.lock().unwrap_or_else(PoisonError::into_inner).replace(turn);
-        if let Some(earlier) = earlier {
-            self.connections.waiting(|waiting| waiting.connections.remove(&earlier));
+        let earlier = self.turn().replace(Turn { number, awaited });
+        self.leave(earlier);
+    }
+
+    fn leave(&self, turn: Option<Turn>) {
+        if let Some(turn) = turn {
+            self.connections.waiting(|waiting| waiting.connections.remove(&turn.number));
         }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether no request runs.
     pub(super) fn is_waiting(&self) -> bool {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.turn().is_some_and(|turn| turn.awaited == Awaited::Request)
     }
 
     /// When it has to make room.

@@ -35,7 +35,10 @@ impl<S> Socket<S> {
 
     /// Nothing was taken now: an error once that has been so for too long.
     fn untaken<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let limit = self.limit.get_or_insert_with(|| Box::pin(sleep(self.taken)));
+        let limit = self.limit.get_or_insert_with(|| {
+            self.connection.stalled();
+            Box::pin(sleep(self.taken))
+        });
         limit.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -74,6 +74,7 @@ async fn heard(mut stream: TcpStream) -> String {
 }
 
 const WHOLE: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+const CLOSING: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 const HALF_BODY: &str = "POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf";
 
 #[tokio::test]
@@ -134,6 +135,23 @@ async fn who_waits_gives_way_and_who_is_answered_does_not() {
 }
 
 #[tokio::test]
+async fn who_takes_no_answer_gives_way_before_who_came_later() {
+    let server = server(PATIENT, 2).await;
+    let untaken = server.say("GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let is_stalled = |connections: &Connections| connections.open() == 1 && connections.waits() == 1;
+    server.until(is_stalled).await;
+    let later = server.say("").await;
+    server.until(|connections| connections.open() == 2).await;
+    assert!(heard(server.say(CLOSING).await).await.ends_with("here\n"));
+    assert_eq!((server.connections.closed(), server.connections.refused()), (1, 0));
+    assert!(!heard(untaken).await.is_empty(), "it had a part of its answer");
+    // The one that came later is still there.
+    server.until(|connections| connections.open() == 1 && connections.waits() == 1).await;
+    drop(later);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn at_the_stop_who_waits_is_cut_off_and_who_is_answered_has_a_moment() {
     let waiting = server(PATIENT, 100).await;
     let held = [
@@ -153,7 +171,8 @@ async fn at_the_stop_who_waits_is_cut_off_and_who_is_answered_has_a_moment() {
         answering.say(HALF_BODY).await,
         answering.say("GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await,
     ];
-    answering.until(|connections| connections.open() == 3 && connections.waits() == 0).await;
+    // The last one waits for its peer to take the rest.
+    answering.until(|connections| connections.open() == 3 && connections.waits() == 1).await;
     answering.stop().await;
     drop(held);
 }
