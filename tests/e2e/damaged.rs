@@ -225,7 +225,8 @@ fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
     let named = [&a, &b].map(|id| format!("the alarm {id} can't be read: "));
     let [of_a, is_a, is_b] =
         [("alarm", &a), ("id", &a), ("id", &b)].map(|(column, id)| format!("{column} = '{id}'"));
-    let places: [Place<'_>; 8] = [
+    let of_group = format!("#{a} of told can't be read: ");
+    let places: [Place<'_>; 10] = [
         ("handling", &of_a, "state", "7b", "a row of handling can't be read: "),
         ("silences", "ended = 0", "matchers", "7bff", "a row of silences can't be read: "),
         ("thresholds", "removed = 0", "levels", "7b", "a row of thresholds can't be read: "),
@@ -237,7 +238,9 @@ fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
             "a row of log_cursors can't be read: ",
         ),
         ("group_alarms", &of_a, "state", "7bff", "a row of group_alarms can't be read: "),
+        ("group_alarms", &of_a, "state", "7b", &of_group),
         ("groups", "sink = 'told'", "state", "7bff", "a row of groups can't be read: "),
+        ("groups", "sink = 'told'", "state", "7b7d", "of told can't be read: "),
         ("alarms", &is_a, "standing", "7bff", &named[0]),
         ("alarms", &is_b, "standing", "7b", &named[1]),
     ];
@@ -250,6 +253,9 @@ fn a_row_that_cannot_be_read_at_the_start_is_an_alarm_that_names_it() {
         let hurt = set.replace("?1", &bytes).replace("?2", "?1");
         assert!(store.execute(&hurt, [&was]).expect("SQL") > 0, "{table}");
         drop(store);
+        let (code, text) = ended(&home, &["db", "check"]);
+        assert_eq!(code, Some(1), "{table}: {text}");
+        assert!(text.contains(&format!(" of {table} can't be read: ")), "{table}: {text}");
         let daemon = home.start();
         let says = |alarm: &Value| text_of(&alarm["reason"]).contains(named);
         assert!(within(LONG, || lost(&home).filter(says)).is_some(), "{table}: {:#?}", lost(&home));

@@ -343,6 +343,36 @@ path = "HOME/aside.jsonl"
 }
 
 #[test]
+fn a_row_that_cannot_be_read_is_given_up_in_a_pause_and_told_of() {
+    let home = home(
+        r#"
+[sinks.post]
+plugin = "faulty"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+fault = "retry_after"
+inputs = ["levels"]
+give_up = "5s"
+[sinks.log]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+inputs = ["system"]
+path = "HOME/log.jsonl"
+"#,
+    );
+    let daemon = home.start();
+    home.write_values(&[("a", 95)]);
+    home.instance_when("post", |shown| shown["state"] == "failing");
+    is_named(&home, &rot(&home, "dead = 0"));
+    let calls = home.instance("post").expect("it is there")["counts"]["calls"].clone();
+    assert_eq!(calls, 1, "nothing else was tried in the pause");
+    assert!(daemon.stop(), "it ends well");
+}
+
+#[test]
 fn what_fires_on_is_told_again_until_it_ends() {
     let home = home(
         r#"

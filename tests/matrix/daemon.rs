@@ -58,14 +58,8 @@ impl Watched {
         home.write_configuration(&text);
         home.write_values(&[("calm", 1)]);
         let daemon = home.start_with(prepare);
-        let mut watched = Self {
-            home,
-            daemon,
-            address,
-            firing: Vec::new(),
-            log: Vec::new(),
-            threads: 0,
-        };
+        let mut watched =
+            Self { home, daemon, address, firing: Vec::new(), log: Vec::new(), threads: 0 };
         watched.goes_on("before");
         watched.threads = watched.threads();
         watched

@@ -79,16 +79,24 @@ async fn groups(
     let (read, mut pages) = pages();
     let clock = clock.clone();
     let take = spawn_blocking(move || {
+        let mut unreadable = Vec::new();
         while let Some(page) = pages.blocking_next() {
-            let effects = restored.engine.restore_groups(&store::groups(&page), clock.now());
+            let (effects, unread) =
+                restored.engine.restore_groups(&store::groups(&page), clock.now());
             restored.effects.extend(effects);
+            unreadable.extend(unread);
             pages.give_back(page);
         }
-        restored
+        (restored, unreadable)
     });
     let (taken, read) = tokio::join!(take, store.group_pages(read));
     read?;
-    taken.map_err(|error| StartError::Thread(error.into()))
+    let (restored, unreadable) = taken.map_err(|error| StartError::Thread(error.into()))?;
+    for group in &unreadable {
+        error!(group, "what a sink was told of by an earlier run can't be read: it is passed over");
+    }
+    store.pass_over(unreadable.into_iter().map(|group| format!("the group {group}")));
+    Ok(restored)
 }
 
 /// The engine goes on with the alarms of an earlier run; how many there are.

@@ -144,6 +144,11 @@ impl StoredGroup {
         let (_, alarm) = self.key.rsplit_once('#')?;
         AlarmId::parse(alarm).map(|_| alarm)
     }
+
+    /// Whether the engine can go on from this state.
+    pub fn check(state: &str) -> serde_json::Result<()> {
+        rows::GroupState::read(state).map(drop)
+    }
 }
 
 /// That a sink is not told of an alarm for now, or not any more withheld from it.

@@ -58,20 +58,25 @@ impl Engine {
             self.notifier.silence(silences, now);
         }
         self.recall_cursors(cursors, now);
-        let mut effects = self.restore_groups(&groups, now);
+        // Whoever gives all at once, a test or a rehearsal, wrote it a moment ago.
+        let (mut effects, _) = self.restore_groups(&groups, now);
         effects.extend(self.restore_alarms(&standings, instances, now));
         effects
     }
 
-    /// Goes on with what sinks were told together.
-    pub fn restore_groups(&mut self, groups: &[StoredGroup], now: Timestamp) -> Effects {
+    /// Goes on with what sinks were told together; beside the effects, what of it can't be read.
+    pub fn restore_groups(
+        &mut self,
+        groups: &[StoredGroup],
+        now: Timestamp,
+    ) -> (Effects, Vec<String>) {
         if !groups.is_empty() {
             self.hold(now);
         }
-        self.notifier.recall(groups);
+        let unreadable = self.notifier.recall(groups);
         let mut effects = Effects::default();
         self.notifier.drain(&mut effects);
-        effects
+        (effects, unreadable)
     }
 
     /// Goes on with alarms that have not ended.

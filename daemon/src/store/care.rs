@@ -18,6 +18,7 @@ use super::{
     thresholds,
     worker::Closing,
 };
+use crate::engine::notify::StoredGroup;
 
 /// What a row must be, so that the daemon can go on from it.
 type Readable = fn(&dyn Row) -> Result<(), StoreError>;
@@ -51,12 +52,12 @@ const TABLES: [Table; 14] = [
     Table {
         name: "groups",
         count: statements::COUNT_GROUPS,
-        rows: Some((statements::CHECK_GROUPS, json)),
+        rows: Some((statements::CHECK_GROUPS, group)),
     },
     Table {
         name: "group_alarms",
         count: statements::COUNT_GROUP_ALARMS,
-        rows: Some((statements::CHECK_GROUP_ALARMS, json)),
+        rows: Some((statements::CHECK_GROUP_ALARMS, group)),
     },
     Table {
         name: "told",
@@ -192,6 +193,6 @@ fn poll_once(connection: &mut dyn Connection) -> Result<Findings, StoreError> {
 }
 
 /// A row whose first column is JSON that only the engine reads.
-fn json(row: &dyn Row) -> Result<(), StoreError> {
-    row.json::<serde_json::Value>(0).map(drop)
+fn group(row: &dyn Row) -> Result<(), StoreError> {
+    StoredGroup::check(row.text(0)?).map_err(StoreError::unreadable)
 }

@@ -9,7 +9,7 @@ use super::{
     group_state::Scene,
     notifier::Notifier,
     pending::Pending,
-    rows::{Again, Row, flapping_key},
+    rows::{Again, GroupState, flapping_key},
     sink_groups::SinkGroups,
 };
 use crate::engine::{Change, Effects, Standing, alarm::id::AlarmId};
@@ -79,7 +79,11 @@ impl SinkGroups {
     pub(super) fn announce(&mut self, id: AlarmId, pending: &mut Pending) {
         let fingerprint = id.fingerprint();
         if self.announced.insert(fingerprint) {
-            pending.store(&self.route.sink, flapping_key(fingerprint), Row::Flapping(fingerprint));
+            pending.store(
+                &self.route.sink,
+                flapping_key(fingerprint),
+                GroupState::Flapping(fingerprint),
+            );
         }
     }
 

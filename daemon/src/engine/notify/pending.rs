@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use haetae_plugin::Timestamp;
 
-use super::{Flush, StoredGroup, Withheld, rows::Row};
+use super::{Flush, StoredGroup, Withheld, rows::GroupState};
 use crate::engine::{Effects, Handling, alarm::id::AlarmId};
 
 /// What a timer is for; sinks and groups go by their numbers.
@@ -32,7 +32,7 @@ pub(super) struct Pending {
     pub(super) handled: Vec<(String, Handling)>,
     withheld: Vec<Withheld>,
     /// By sink and key: the last one counts.
-    rows: BTreeMap<(String, String), Option<Row>>,
+    rows: BTreeMap<(String, String), Option<GroupState>>,
 }
 
 impl Pending {
@@ -46,7 +46,7 @@ impl Pending {
     }
 
     /// Replaces what is stored.
-    pub(super) fn store(&mut self, sink: &str, key: String, row: Row) {
+    pub(super) fn store(&mut self, sink: &str, key: String, row: GroupState) {
         self.rows.insert((sink.into(), key), Some(row));
     }
 

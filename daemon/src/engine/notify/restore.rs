@@ -9,7 +9,7 @@ use super::{
     active::Views,
     notifier::Notifier,
     pending::{Pending, Timer},
-    rows::{Member, MemberRow, Row, flapping_key},
+    rows::{GroupState, Member, MemberRow, flapping_key},
     sink_groups::{Group, SinkGroups},
     start::Start,
 };
@@ -31,15 +31,23 @@ impl Notifier {
     }
 
     /// Goes on with what was stored, in the order of sinks and keys; before the alarms that are in
-    /// the groups.
-    pub(in crate::engine) fn recall(&mut self, groups: &[StoredGroup]) {
+    /// the groups. What of it can't be read, in words: that is left where it is.
+    pub(in crate::engine) fn recall(&mut self, groups: &[StoredGroup]) -> Vec<String> {
+        let mut unreadable = Vec::new();
         for StoredGroup { sink, key, state } in groups {
-            let row = state.as_ref().and_then(|state| serde_json::from_str::<Row>(state).ok());
+            let row = match GroupState::read(state.as_deref().unwrap_or_default()) {
+                Ok(row) => row,
+                Err(error) => {
+                    unreadable.push(format!("{key} of {sink} can't be read: {error}"));
+                    continue;
+                }
+            };
             let found = self.sinks.iter_mut().find(|it| it.route.sink == *sink);
-            if !found.zip(row).is_some_and(|(found, row)| found.recall(key, row)) {
+            if !found.is_some_and(|found| found.recall(key, row)) {
                 self.pending.forget(sink, key.clone());
             }
         }
+        unreadable
     }
 
     /// Goes on with what people said of alarms.
@@ -141,17 +149,17 @@ impl SinkGroups {
     }
 
     /// Takes a row; whether it is of any use.
-    fn recall(&mut self, key: &str, row: Row) -> bool {
+    fn recall(&mut self, key: &str, row: GroupState) -> bool {
         match row {
-            Row::Group(row) => {
+            GroupState::Group(row) => {
                 let number = self.recall_group(&row);
                 self.groups.get(&number).is_some_and(|group| group.key() == key)
             }
-            Row::Flapping(fingerprint) => {
+            GroupState::Flapping(fingerprint) => {
                 self.announced.insert(fingerprint);
                 flapping_key(fingerprint) == key
             }
-            Row::Member(row) => self.recall_member(key, row).is_some(),
+            GroupState::Member(row) => self.recall_member(key, row).is_some(),
         }
     }
 

@@ -9,13 +9,20 @@ use crate::engine::AlarmView;
 /// A row: the state of a [`super::StoredGroup`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Row {
+pub(super) enum GroupState {
     /// A group, under its key.
     Group(GroupRow),
     /// An alarm in a group, under the key of the group, `#`, its id.
     Member(MemberRow),
     /// That the sink was told of an alarm that it comes and goes.
     Flapping(u64),
+}
+
+impl GroupState {
+    /// Reads the state of a group, or of an alarm in one.
+    pub(super) fn read(state: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(state)
+    }
 }
 
 /// A group.

@@ -10,7 +10,7 @@ use haetae_plugin::{Reason, Timestamp};
 use super::{
     GroupBy, Route, Why, Withheld,
     pending::{Pending, Timer},
-    rows::{Again, End, GroupRow, Member, MemberRow, Row, hash},
+    rows::{Again, End, GroupRow, GroupState, Member, MemberRow, hash},
 };
 use crate::engine::{
     AlarmView, SYSTEM,
@@ -327,7 +327,7 @@ impl SinkGroups {
         let Some(group) = self.groups.get(&number) else { return };
         let Group { bare, opened, notified, step, .. } = *group;
         let row = GroupRow { text: (*group.text).into(), bare, opened, notified, step };
-        pending.store(&self.route.sink, group.key(), Row::Group(row));
+        pending.store(&self.route.sink, group.key(), GroupState::Group(row));
     }
 
     /// Stores what is known of an alarm in a group, if there is something to know.
@@ -346,7 +346,7 @@ impl SinkGroups {
             return pending.forget(&self.route.sink, key);
         }
         let row = MemberRow { member: member.unwrap_or_default(), end };
-        pending.store(&self.route.sink, key, Row::Member(row));
+        pending.store(&self.route.sink, key, GroupState::Member(row));
     }
 
     /// The group with a key.

@@ -78,10 +78,10 @@ impl Connections {
         let connection = Connection {
             connections: Arc::clone(self),
             gives_way: CancellationToken::new(),
-            turn: Mutex::new(None),
+            wait: Mutex::new(None),
             is_answered: AtomicBool::new(false),
         };
-        connection.wait(Awaited::Request);
+        connection.wait_for(Awaited::Request);
         Some(Arc::new(connection))
     }
 
@@ -122,9 +122,9 @@ enum Awaited {
     Taking,
 }
 
-/// The place of a connection among those that wait.
+/// That a connection waits: those with lower numbers have waited longer.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct Wait {
     number: u64,
     awaited: Awaited,
 }
@@ -134,8 +134,8 @@ struct Turn {
 pub(super) struct Connection {
     connections: Arc<Connections>,
     gives_way: CancellationToken,
-    /// Its place among those that wait, while it does.
-    turn: Mutex<Option<Turn>>,
+    /// While it waits.
+    wait: Mutex<Option<Wait>>,
     /// Whether its answer was handed on, of which the peer has not taken all yet.
     is_answered: AtomicBool,
 }
@@ -143,8 +143,8 @@ pub(super) struct Connection {
 impl Connection {
     /// A request has come.
     pub(super) fn begin(&self) {
-        let turn = self.turn().take();
-        self.leave(turn);
+        let wait = self.wait().take();
+        self.leave(wait);
     }
 
     /// All of its answer was handed on.
@@ -154,42 +154,42 @@ impl Connection {
 
     /// The peer takes nothing now: a client that only asks gives way to others, too.
     pub(super) fn stalled(&self) {
-        self.wait(Awaited::Taking);
+        self.wait_for(Awaited::Taking);
     }
 
     /// What was handed on was taken: if that was an answer, the next request may come.
     pub(super) fn taken(&self) {
         if self.is_answered.swap(false, Ordering::Relaxed) {
-            self.wait(Awaited::Request);
+            self.wait_for(Awaited::Request);
         } else {
-            let turn = self.turn().take_if(|turn| turn.awaited == Awaited::Taking);
-            self.leave(turn);
+            let wait = self.wait().take_if(|wait| wait.awaited == Awaited::Taking);
+            self.leave(wait);
         }
     }
 
-    fn wait(&self, awaited: Awaited) {
+    fn wait_for(&self, awaited: Awaited) {
         let number = self.connections.waiting(|waiting| {
             waiting.next += 1;
             waiting.connections.insert(waiting.next, self.gives_way.clone());
             waiting.next
         });
-        let earlier = self.turn().replace(Turn { number, awaited });
+        let earlier = self.wait().replace(Wait { number, awaited });
         self.leave(earlier);
     }
 
-    fn leave(&self, turn: Option<Turn>) {
-        if let Some(turn) = turn {
-            self.connections.waiting(|waiting| waiting.connections.remove(&turn.number));
+    fn leave(&self, wait: Option<Wait>) {
+        if let Some(wait) = wait {
+            self.connections.waiting(|waiting| waiting.connections.remove(&wait.number));
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wait(&self) -> MutexGuard<'_, Option<Wait>> {
+        self.wait.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether no request runs.
     pub(super) fn is_waiting(&self) -> bool {
-        self.turn().is_some_and(|turn| turn.awaited == Awaited::Request)
+        self.wait().is_some_and(|wait| wait.awaited == Awaited::Request)
     }
 
     /// When it has to make room.

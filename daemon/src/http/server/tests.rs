@@ -138,7 +138,8 @@ async fn who_waits_gives_way_and_who_is_answered_does_not() {
 async fn who_takes_no_answer_gives_way_before_who_came_later() {
     let server = server(PATIENT, 2).await;
     let untaken = server.say("GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let is_stalled = |connections: &Connections| connections.open() == 1 && connections.waits() == 1;
+    let is_stalled =
+        |connections: &Connections| connections.open() == 1 && connections.waits() == 1;
     server.until(is_stalled).await;
     let later = server.say("").await;
     server.until(|connections| connections.open() == 2).await;
