@@ -118,12 +118,13 @@ impl Outbox {
                 }
             }
             self.recipients.borrow().wake_all();
+            // Whoever was woken goes first: what the log takes would be time that the notice waits.
+            tokio::task::yield_now().await;
             let transitions = joined.iter().flat_map(|effects| &effects.transitions);
             changes.note(transitions, monotonic());
             storm += weight;
-            // Whoever was woken goes first; without trouble, a look now and then is enough.
+            // Without trouble, a look now and then is enough.
             if trouble.is_any() || looked.elapsed() >= LOOK_AGAIN {
-                tokio::task::yield_now().await;
                 self.check_reserve(&mut trouble);
                 looked = monotonic();
             }
