@@ -6,11 +6,12 @@ mod kinds;
 use std::{path::PathBuf, time::Duration};
 
 use haetae::{
-    config::{Checked, Files, Finding, Language, Retention},
+    config::{Checked, Files, Finding, Retention},
     engine::{
         mute::silence::Span,
         notify::{GroupBy, Rate},
     },
+    language::Language,
 };
 use kinds::Offered;
 use proptest::prelude::*;

@@ -57,7 +57,7 @@ fn plan(rules: &[Rule]) -> Plan {
     let text: String = rules.iter().map(Rule::ours).collect();
     let checked = Files::from_texts(vec![("rules.toml".into(), text.clone())]).plan(&kinds::Any);
     checked.plan.unwrap_or_else(|| {
-        panic!("{}\n{text}", checked.problems[0].render(haetae::config::Language::En, false))
+        panic!("{}\n{text}", checked.problems[0].render(haetae::language::Language::En, false))
     })
 }
 

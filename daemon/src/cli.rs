@@ -33,7 +33,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use haetae_plugin::{Timestamp, options::Duration};
 
 use crate::{
-    config::{self, Files, Language, Unreadable},
+    config::{self, Files, Unreadable},
+    language::Language,
     memory,
     plugin::probe,
     telemetry,

@@ -29,11 +29,9 @@ pub use self::{
     },
     read::files::{Checked, Files, Unreadable},
     text::{
-        language::{Language, no_duration},
         notation::{Spoken, Stand, Word},
         problem::{Code, Finding, Problem, Severity},
-        speech::Speech,
-        time::moment,
+        time::{moment, no_duration},
     },
 };
 

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod fault;
 pub mod http;
 pub mod json;
+pub mod language;
 pub mod memory;
 pub mod people;
 pub mod pipeline;

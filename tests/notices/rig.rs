@@ -12,7 +12,7 @@ use std::{
 
 use haetae::{
     clock::Clock,
-    config::{Files, Language, Plan},
+    config::{Files, Plan},
     deliver::{
         commit::Outbox,
         dispatch::Dispatch,
@@ -27,6 +27,7 @@ use haetae::{
         log::Positions,
         notify::{Flush, StoredGroup},
     },
+    language::Language,
     plugin::sink::Outlet,
     store::{Location, Store, health::Health, reserve::Reserve},
 };

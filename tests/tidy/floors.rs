@@ -19,6 +19,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("stage", 2),
     ("store", 2),
     ("engine", 1),
+    ("language", 0),
     ("clock", 1),
     ("descriptors", 1),
     ("memory", 1),

@@ -10,7 +10,6 @@ use super::{
     output::{self, Style},
 };
 use crate::{
-    config::Language,
     deliver::render::{Voice, quantity},
     engine::{
         AlarmView,
@@ -18,6 +17,7 @@ use crate::{
         notify::Why,
     },
     http::{api::AlarmAnswer, outbox::ObligationsAnswer, people::AlarmsAnswer, shown::Happened},
+    language::Language,
     store::DebtState,
 };
 

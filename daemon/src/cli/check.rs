@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::{Common, exit, fit, language::Choice, output};
 use crate::{
-    config::{Finding, Language},
+    config::Finding,
+    language::Language,
     plugin::{catalog::Catalog, library::Storage},
 };
 

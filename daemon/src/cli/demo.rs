@@ -15,9 +15,10 @@ use super::{
 use crate::{
     app::{App, Options, Reloads},
     clock::Clock,
-    config::{Files, Language},
+    config::Files,
     deliver::render::{Voice, quantity},
     engine::{Change, Transition},
+    language::Language,
     plugin::image::hex,
     signal::{self, Hangup},
 };

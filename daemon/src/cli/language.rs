@@ -1,7 +1,7 @@
 //! The language of an answer: as asked, else that of the configuration.
 
 use super::Common;
-use crate::config::Language;
+use crate::language::Language;
 
 /// A language by its code.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

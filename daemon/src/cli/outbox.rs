@@ -4,9 +4,9 @@ use clap::{ArgGroup, Args, Subcommand};
 
 use super::{Common, client, output};
 use crate::{
-    config::Language,
     deliver::render::Voice,
     http::outbox::{ChangedAnswer, Chosen, OutboxAnswer},
+    language::Language,
     store::Waiting,
 };
 

@@ -5,9 +5,9 @@ use haetae_plugin::{Timestamp, options::Duration};
 
 use super::{Common, client, exit, output};
 use crate::{
-    config::Language,
     deliver::render::Voice,
     http::people::SilencesAnswer,
+    language::Language,
     people::{ShownSilence, SilenceAnswer, SilenceRequest},
     store::{StoredSilence, StoredSpan},
 };

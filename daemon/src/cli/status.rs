@@ -7,9 +7,9 @@ use super::{
     output::{self, Style},
 };
 use crate::{
-    config::Language,
     deliver::render::{Voice, quantity},
     http::{api::StatusAnswer, reload::Configuration},
+    language::Language,
     plugin::status::{InstanceStatus, State},
 };
 

@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use super::{Common, client, output};
 use crate::{
-    config::{Language, ThresholdText},
+    config::ThresholdText,
     deliver::render::{Voice, quantity},
     http::thresholds::{HistoryAnswer, ThresholdsAnswer},
+    language::Language,
     people::thresholds::{Changed, Threshold},
 };
 

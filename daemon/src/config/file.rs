@@ -25,8 +25,8 @@ pub(super) use self::{
     retention::{Keep, Retention},
     rule_test::{Expect, RuleTest, Stand},
 };
-use super::text::language::Language;
 use crate::engine::threshold::rule;
+use crate::language::Language;
 
 /// `[daemon]`.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc,
 use haetae_plugin::Secret;
 use serde_json::Value;
 
-use super::{check::rule_test::RuleTest, file::ThresholdText, text::language::Language};
+use super::{check::rule_test::RuleTest, file::ThresholdText};
 use crate::engine::{
     self, SYSTEM, SourceTiming,
     log::LogRule,
@@ -13,6 +13,7 @@ use crate::engine::{
     notify::{Escalate, GroupBy, Inhibit, Quiet, Rate, Route},
     threshold::rule::Threshold,
 };
+use crate::language::Language;
 
 /// All that runs: names are resolved, options fit their plugins, numbers make sense.
 #[derive(Clone, Debug)]

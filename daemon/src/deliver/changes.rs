@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use tracing::info;
 
 use super::render::{Voice, controls};
-use crate::{config::Language, engine::Transition};
+use crate::{engine::Transition, language::Language};
 
 /// Lines in a second at the most: who reads more, asks; and a storm is not held up by its log.
 const LINES: u32 = 100;

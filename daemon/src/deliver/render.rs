@@ -10,8 +10,8 @@ use haetae_plugin::{Alarm, Notification, Reason, Severity, Status, Timestamp};
 use jiff::tz::TimeZone;
 
 use crate::{
-    config::Language,
     engine::{AlarmView, notify::Flush},
+    language::{Catalogue, Language, Texts},
 };
 
 /// Whom it is rendered for.
@@ -88,58 +88,47 @@ impl Voice {
     }
 
     /// How it stands, in a word or two.
-    pub(super) fn state(&self, severity: Severity, reason: Reason) -> &'static str {
-        let english = self.language == Language::En;
-        let words = match reason {
-            Reason::Resolved => [("RESOLVED", "해소"); 2],
-            Reason::Closed => [("CLOSED", "종결"); 2],
-            Reason::Repeat => [("STILL CRITICAL", "심각 지속"), ("STILL WARNING", "경고 지속")],
-            Reason::Reopened => {
-                [("REOPENED, CRITICAL", "심각 재개"), ("REOPENED, WARNING", "경고 재개")]
-            }
-            Reason::Escalated => {
-                [("UNATTENDED, CRITICAL", "심각 미조치"), ("UNATTENDED, WARNING", "경고 미조치")]
-            }
-            Reason::Flapping => {
-                [("FLAPPING, CRITICAL", "심각 반복"), ("FLAPPING, WARNING", "경고 반복")]
-            }
-            Reason::Digest => [("DIGEST, CRITICAL", "심각 모음"), ("DIGEST, WARNING", "경고 모음")],
-            _ => [("CRITICAL", "심각"), ("WARNING", "경고")],
+    pub(super) fn state(&self, severity: Severity, reason: Reason) -> String {
+        let id = match reason {
+            Reason::Resolved => "state-resolved",
+            Reason::Closed => "state-closed",
+            Reason::Repeat => "state-repeat",
+            Reason::Reopened => "state-reopened",
+            Reason::Escalated => "state-escalated",
+            Reason::Flapping => "state-flapping",
+            Reason::Digest => "state-digest",
+            _ => "state-firing",
         };
-        let [critical, warning] = words;
-        let (en, ko) = if severity == Severity::Critical { critical } else { warning };
-        if english { en } else { ko }
+        self.texts().say(id, [("severity", severity.as_str())])
     }
 
     /// What else there is to say, with a word for each.
     fn facts(&self, alarm: &AlarmView, reason: Reason) -> Vec<Fact> {
-        let words = match self.language {
-            Language::En => ["value", "since", "ended", "why", "labels", "runbook", "alarm"],
-            Language::Ko if reason == Reason::Closed => {
-                ["값", "발생", "종결", "사유", "레이블", "조치 안내", "알람"]
-            }
-            Language::Ko => ["값", "발생", "해소", "사유", "레이블", "조치 안내", "알람"],
-        };
-        let texts = [
-            alarm.value.map(|value| quantity(value, &alarm.unit)),
-            Some(self.time(alarm.since)),
-            alarm.ended.map(|ended| self.time(ended)),
-            alarm.reason.clone(),
-            Some(labels(&alarm.labels)),
-            alarm.runbook.clone(),
-            Some(alarm.id.clone()),
+        let ended = if reason == Reason::Closed { "fact-closed" } else { "fact-resolved" };
+        let facts = [
+            ("fact-value", alarm.value.map(|value| quantity(value, &alarm.unit))),
+            ("fact-since", Some(self.time(alarm.since))),
+            (ended, alarm.ended.map(|ended| self.time(ended))),
+            ("fact-why", alarm.reason.clone()),
+            ("fact-labels", Some(labels(&alarm.labels))),
+            ("fact-runbook", alarm.runbook.clone()),
+            ("fact-alarm", Some(alarm.id.clone())),
         ];
-        let facts = words.into_iter().zip(texts);
-        let facts = facts.filter_map(|(word, text)| text.map(|text| Fact { word, text }));
-        let word = if self.language == Language::En { "line" } else { "로그" };
-        let lines = alarm.excerpts.iter().map(|line| Fact { word, text: line.trim_end().into() });
-        facts.chain(lines).collect()
+        let lines = alarm.excerpts.iter().map(|line| ("fact-line", Some(line.trim_end().into())));
+        let texts = self.texts();
+        let fact =
+            |(id, text): (&str, Option<String>)| Some(Fact { word: texts.word(id), text: text? });
+        facts.into_iter().chain(lines).filter_map(fact).collect()
+    }
+
+    fn texts(&self) -> &'static Texts {
+        self.language.texts(Catalogue::Notifications)
     }
 }
 
 /// One thing that is known of an alarm.
 struct Fact {
-    word: &'static str,
+    word: String,
     text: String,
 }
 
@@ -333,6 +322,35 @@ mod tests {
             for text in [&notification.text, &notification.html] {
                 assert!(text.contains(r"a\u{202e}gpj"), "{text}");
                 assert!(!text.contains(['\u{202e}', '\u{2067}', '\u{7}']), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_reason_has_its_words_in_each_language() {
+        let reasons = [
+            Reason::First,
+            Reason::NewAlarms,
+            Reason::Worse,
+            Reason::Better,
+            Reason::Resolved,
+            Reason::SomeResolved,
+            Reason::Repeat,
+            Reason::Closed,
+            Reason::Reopened,
+            Reason::Escalated,
+            Reason::Flapping,
+            Reason::Digest,
+            Reason::Other,
+        ];
+        for language in Language::ALL {
+            let voice = Voice { language, zone: TimeZone::UTC };
+            for reason in reasons {
+                assert!(!voice.why(reason).starts_with("why-"), "{reason:?} in {language:?}");
+                for severity in [Severity::Warning, Severity::Critical] {
+                    let state = voice.state(severity, reason);
+                    assert!(!state.starts_with("state-"), "{reason:?} in {language:?}");
+                }
             }
         }
     }

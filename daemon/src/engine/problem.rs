@@ -7,6 +7,7 @@ use serde::{
 };
 
 use super::alarm::summary::Summaries;
+use crate::language::{Catalogue, Language};
 
 /// The name of the built-in evaluator.
 pub const SYSTEM: &str = "system";
@@ -118,33 +119,12 @@ impl Problem {
     }
 
     pub(super) fn summaries(self) -> Summaries {
-        let (en, ko) = match self {
-            Self::SourceDown => ("does not answer", "응답하지 않습니다"),
-            Self::SinkFailing => ("cannot deliver", "전달하지 못하고 있습니다"),
-            Self::PluginPanicked => {
-                ("panicked and was restarted", "비정상 종료되어 다시 시작했습니다")
-            }
-            Self::Hung => ("hangs", "멈춰 있습니다"),
-            Self::LimitExceeded => ("exceeds a limit", "한도를 넘었습니다"),
-            Self::DeadLetters => ("gave up deliveries", "전달을 포기했습니다"),
-            Self::SlotsMissed => ("missed slots", "평가 시점을 놓쳤습니다"),
-            Self::AlarmsOverLimit => ("has more alarms than its limit", "경보가 한도보다 많습니다"),
-            Self::QueueFilling => ("has a queue that fills up", "대기열이 차오르고 있습니다"),
-            Self::QueueDamaged => ("has a damaged queue", "대기열이 손상되었습니다"),
-            Self::StoreFailing => ("cannot be written", "기록하지 못하고 있습니다"),
-            Self::StoreLost => ("has lost something", "기록의 일부를 잃었습니다"),
-            Self::StateLost => ("is not where it was", "원래 위치에 없습니다"),
-            Self::DiskFull => ("has no room left on its disk", "디스크에 남은 공간이 없습니다"),
-            Self::StageFailed => {
-                ("had to start a part of itself again", "내부 처리 단계를 다시 시작했습니다")
-            }
-            Self::ClockJumped => ("jumped", "시각이 갑자기 바뀌었습니다"),
-            Self::ReloadFailed => {
-                ("goes on as it was configured before", "이전 설정으로 계속 동작합니다")
-            }
+        let id = format!("problem-{}", self.as_str());
+        let line = |language: Language| {
+            let text = language.texts(Catalogue::Notifications).word(&id);
+            (language.code().into(), format!("{{{{instance}}}}: {text}"))
         };
-        let line = |language: &str, text| (language.into(), format!("{{{{instance}}}}: {text}"));
-        Summaries::from_iter([line("en", en), line("ko", ko)])
+        Language::ALL.into_iter().map(line).collect()
     }
 }
 
@@ -162,7 +142,9 @@ mod tests {
         for word in words {
             let problem = Problem::parse(word).unwrap();
             assert_eq!(problem.as_str(), word);
-            assert_eq!(problem.summaries().texts().count(), 2);
+            let summaries = problem.summaries();
+            assert_eq!(summaries.texts().count(), 2);
+            assert!(summaries.texts().all(|text| !text.contains(word)), "{word} has a text");
         }
         assert_eq!(Problem::parse("delivery-rejected"), None);
     }

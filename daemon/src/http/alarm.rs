@@ -8,9 +8,9 @@ use super::{
     problem::{no_answer, problem, stopping},
 };
 use crate::{
-    config::Language,
     deliver::render::Voice,
     engine::AlarmView,
+    language::Language,
     people::{CANDIDATES, Named, candidates},
     store::StoreError,
 };

@@ -5,9 +5,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    config::Language,
     deliver::render::Voice,
     engine::{AlarmView, alarm::handling::Handling},
+    language::Language,
     store::JournalEntry,
 };
 

@@ -20,8 +20,9 @@ use self::{
 };
 use crate::{
     clock::Clock,
-    config::{self, Language, ThresholdText},
+    config::{self, ThresholdText},
     engine::{Input, Override, Preview, threshold::rule::Threshold as Evaluator},
+    language::Language,
     store::{MOST_THRESHOLDS, Store, StoreError, StoredThreshold, ThresholdChange, Transaction},
 };
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    config::{Checked, Files, Language, Plan, Severity},
+    config::{Checked, Files, Plan, Severity},
+    language::Language,
     plugin::{
         catalog::{Catalog, Libraries},
         library::Storage,

@@ -3,27 +3,27 @@
 use haetae_plugin::{Reason, Timestamp};
 
 use crate::{
-    config::{Language, Speech},
     deliver::render::{Voice, quantity},
     engine::{AlarmView, Evidence, notify::Why},
     http::explain::{ExplainAnswer, ExplainedSink, WaitingNotice},
+    language::{Catalogue, Language, Texts},
     store::DebtState,
 };
 
 /// Says it in a language.
 pub(super) struct Words {
-    speech: Speech,
+    texts: &'static Texts,
     pub(super) voice: Voice,
 }
 
 impl Words {
     pub(super) fn new(language: Language) -> Self {
         let voice = Voice { language, zone: jiff::tz::TimeZone::system() };
-        Self { speech: Speech::new(language), voice }
+        Self { texts: language.texts(Catalogue::Explain), voice }
     }
 
     pub(super) fn say(&self, id: &str, variables: &[(&'static str, &str)]) -> String {
-        self.speech.say(id, variables)
+        self.texts.say(id, variables.iter().copied())
     }
 
     fn at(&self, time: Timestamp) -> String {

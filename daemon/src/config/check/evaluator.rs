@@ -12,15 +12,13 @@ use crate::{
     config::{
         file,
         read::{schema, section::Section},
-        text::{
-            language::Language,
-            problem::{Code, Problem},
-        },
+        text::problem::{Code, Problem},
     },
     engine::{
         Summaries,
         threshold::rule::{Flap, LIMIT, NoData, Over, Threshold},
     },
+    language::Language,
 };
 
 /// An evaluator as far as it could be read.

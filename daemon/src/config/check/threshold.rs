@@ -16,12 +16,10 @@ use crate::{
             schema,
             section::{Section, sections},
         },
-        text::{
-            language::Language,
-            problem::{Code, Problem, nearest},
-        },
+        text::problem::{Code, Problem, nearest},
     },
     engine::{Override, threshold::rule::Threshold},
+    language::Language,
 };
 
 /// `[[thresholds]]`.

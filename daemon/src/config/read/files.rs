@@ -14,11 +14,14 @@ use super::{
     schema,
     section::{Part, Section, sections},
 };
-use crate::config::{
-    Kinds, Language,
-    check::{evaluator, log, names, notify, retention, sink, source, wiring::Wiring, zone},
-    file, plan,
-    text::problem::{Code, Problem, Severity},
+use crate::{
+    config::{
+        Kinds,
+        check::{evaluator, log, names, notify, retention, sink, source, wiring::Wiring, zone},
+        file, plan,
+        text::problem::{Code, Problem, Severity},
+    },
+    language::Language,
 };
 
 /// `haetae.toml` and `conf.d/*.toml`, read but not judged.

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use haetae_plugin::options;
 
+use crate::language::{Catalogue, Language};
+
 /// More values than this of one series are a slip of the pen.
 const MOST_VALUES: usize = 100_000;
 
@@ -88,8 +90,7 @@ impl Spoken {
     /// Reads it outside of a configuration; the answer to what can't be read says why.
     pub fn read(text: &str) -> Result<Self, String> {
         Self::parse(text).map_err(|wrong| {
-            let texts = super::language::Texts::new(crate::config::Language::En);
-            let cause = texts.text(wrong.cause, &fluent_bundle::FluentArgs::new());
+            let cause = Language::En.texts(Catalogue::Configuration).word(wrong.cause);
             format!("`{}`: {cause}", text.get(wrong.span).unwrap_or(text))
         })
     }

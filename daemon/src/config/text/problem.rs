@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use fluent_bundle::FluentArgs;
 use serde::Serialize;
 
-use super::language::{Language, Texts};
 pub(in crate::config) use crate::config::read::place::{Place, Text};
+use crate::language::{Catalogue, Language, Texts};
 
 /// One thing that is wrong, with its place and its cure.
 #[derive(Clone, Debug)]
@@ -188,7 +188,7 @@ impl Problem {
 
     /// It told in a language.
     pub fn finding(&self, language: Language) -> Finding {
-        self.worded(&Texts::new(language))
+        self.worded(language.texts(Catalogue::Configuration))
     }
 
     pub(super) fn worded(&self, texts: &Texts) -> Finding {
@@ -460,7 +460,8 @@ mod tests {
         numbers.dedup();
         assert_eq!(numbers.len(), ALL.len());
         for language in Language::ALL {
-            let (texts, none) = (Texts::new(language), FluentArgs::new());
+            let texts = language.texts(Catalogue::Configuration);
+            let none = FluentArgs::new();
             for code in ALL {
                 assert_ne!(texts.text(code.id(), &none), code.id(), "{code:?} in {language:?}");
                 assert!(texts.attribute(code.id(), "label", &none).is_some(), "{code:?}");

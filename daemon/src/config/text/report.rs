@@ -8,11 +8,11 @@ use miette::{
     MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
-use super::{
-    language::{Language, Texts},
-    problem::{Finding, Place, Problem, Severity},
+use super::problem::{Finding, Place, Problem, Severity};
+use crate::{
+    config::read::files::Checked,
+    language::{Catalogue, Language, Texts},
 };
-use crate::config::read::files::Checked;
 
 /// More than this nobody reads at once.
 const SHOWN: usize = 20;
@@ -27,20 +27,20 @@ impl Checked {
 
     /// The same in lines that are so wide at the most, as far as words can be broken.
     pub fn report_within(&self, width: usize, language: Language, colour: bool) -> String {
-        let texts = Texts::new(language);
+        let texts = language.texts(Catalogue::Configuration);
         let marked: BTreeSet<_> =
             self.problems.iter().map(|problem| &problem.place().source.path).collect();
         let clean = self.files.iter().filter(|path| !marked.contains(path));
         let mut parts: Vec<_> = clean.map(|path| format!("{}: ok\n", path.display())).collect();
         let shown = self.problems.iter().take(SHOWN);
-        parts.extend(shown.map(|problem| worded(problem, &texts, colour, width)));
+        parts.extend(shown.map(|problem| worded(problem, texts, colour, width)));
         let more = self.problems.len().saturating_sub(SHOWN);
         if more > 0 {
             let mut arguments = FluentArgs::new();
             arguments.set("count", more);
             parts.push(texts.text("report-more", &arguments) + "\n");
         }
-        parts.push(self.summary(&texts) + "\n");
+        parts.push(self.summary(texts) + "\n");
         parts.concat()
     }
 
@@ -72,7 +72,7 @@ impl Checked {
 impl Problem {
     /// The problem under its line of text, told in a language.
     pub fn render(&self, language: Language, colour: bool) -> String {
-        worded(self, &Texts::new(language), colour, WIDTH)
+        worded(self, language.texts(Catalogue::Configuration), colour, WIDTH)
     }
 }
 

@@ -1,7 +1,10 @@
-//! Moments as people write them: with an offset, with a time zone, or as a clock shows them.
+//! Moments and lengths of time as people write them: with an offset, with a time zone, or as a clock shows them.
 
+use fluent_bundle::FluentArgs;
 use haetae_plugin::Timestamp;
 use jiff::{ZonedDateTime, civil::DateTime, tz::TimeZone};
+
+use crate::language::{Catalogue, Language};
 
 /// Reads `2026-03-01`, `2026-03-01T08:00` as the clocks of `zone` show it, `2026-03-01T08:00+09:00`
 /// or `2026-03-01T08:00[Asia/Seoul]`.
@@ -16,6 +19,15 @@ pub fn moment(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let zoned = || text.parse::<ZonedDateTime>().ok().map(|zoned| zoned.timestamp());
     let found = exact.or_else(zoned).or_else(shown)?;
     i64::try_from(found.as_nanosecond()).ok().map(Timestamp::from_nanos)
+}
+
+/// What is said of a text that is no length of time, wherever it was given.
+pub fn no_duration(text: &str, language: Language) -> String {
+    let texts = language.texts(Catalogue::Configuration);
+    let mut arguments = FluentArgs::new();
+    arguments.set("given", format!("{text:?}"));
+    let cure = texts.attribute("bad-duration", "cure", &arguments).unwrap_or_default();
+    format!("{}: {cure}", texts.text("bad-duration", &arguments))
 }
 
 #[cfg(test)]

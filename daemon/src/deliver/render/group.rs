@@ -4,8 +4,8 @@ use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 
 use super::{Voice, colour, controls, document, escaped, labels};
 use crate::{
-    config::Language,
     engine::{AlarmView, notify::Flush},
+    language::Language,
 };
 
 /// Lines that a person is shown.
@@ -49,14 +49,12 @@ impl Voice {
     /// How bad it is, how many there are, and what they have in common.
     fn title(&self, flush: &Flush, severity: Severity, firing: usize, ended: usize) -> String {
         let state = self.state(severity, flush.reason);
-        let counts = match (self.language, firing, ended) {
-            (Language::En, 0, ended) => format!("{} ended", alarms(ended)),
-            (Language::En, firing, 0) => alarms(firing),
-            (Language::En, firing, ended) => format!("{}, {ended} ended", alarms(firing)),
-            (Language::Ko, 0, ended) => format!("알람 {ended}건 종료"),
-            (Language::Ko, firing, 0) => format!("알람 {firing}건"),
-            (Language::Ko, firing, ended) => format!("알람 {firing}건, 종료 {ended}건"),
+        let counts = match (firing, ended) {
+            (0, _) => "count-ended",
+            (_, 0) => "count-firing",
+            _ => "count-both",
         };
+        let counts = self.texts().say(counts, [("firing", firing), ("ended", ended)]);
         let first = flush.alarms.first().map_or("", |alarm| &alarm.evaluator);
         let alike = flush.alarms.iter().all(|alarm| alarm.evaluator == first);
         let evaluator = if alike { format!("{first}: ") } else { String::new() };
@@ -69,10 +67,7 @@ impl Voice {
 
     /// A line an alarm, and before them why they are told.
     fn lines(&self, flush: &Flush, firing: &[&AlarmView], ended: &[&AlarmView]) -> Vec<Line> {
-        let why = match self.language {
-            Language::En => "why",
-            Language::Ko => "사유",
-        };
+        let why = self.texts().word("fact-why");
         let mut lines = vec![Line::plain(format!("{why}: {}", self.why(flush.reason)))];
         let of_firing = firing.len().min(LINES - ended.len().min(LINES / 4));
         let room = [of_firing, LINES - of_firing];
@@ -85,10 +80,7 @@ impl Voice {
                 });
             }
             if let Some(more) = views.len().checked_sub(room).filter(|more| *more > 0) {
-                lines.push(Line::plain(match self.language {
-                    Language::En => format!("… and {more} more"),
-                    Language::Ko => format!("… 외 {more}건"),
-                }));
+                lines.push(Line::plain(self.texts().say("more", [("count", more)])));
             }
         }
         lines
@@ -97,41 +89,24 @@ impl Voice {
     fn line(&self, view: &AlarmView, new: bool) -> String {
         let over = view.ended.map(|_| view.ending().reason());
         let state = self.state(view.severity, over.unwrap_or(Reason::First));
-        let (since, new) = match (self.language, view.ended.is_none() && new) {
-            (Language::En, new) => ("since", if new { ", new" } else { "" }),
-            (Language::Ko, new) => ("발생", if new { ", 신규" } else { "" }),
-        };
+        let texts = self.texts();
+        let word = texts.word(match over {
+            None => "fact-since",
+            Some(Reason::Closed) => "fact-closed",
+            Some(_) => "fact-resolved",
+        });
         let time = self.time(view.ended.unwrap_or(view.since));
-        let since = if view.ended.is_some() { self.ended_word(view) } else { since };
-        format!("[{state}] {} ({since} {time}{new}) {}", self.summary(view), view.id)
-    }
-
-    fn ended_word(&self, view: &AlarmView) -> &'static str {
-        match (self.language, view.ending().reason()) {
-            (Language::En, _) => "ended",
-            (Language::Ko, Reason::Closed) => "종결",
-            (Language::Ko, _) => "해소",
-        }
+        let new = if over.is_none() && new {
+            format!(", {}", texts.word("alarm-new"))
+        } else {
+            String::new()
+        };
+        format!("[{state}] {} ({word} {time}{new}) {}", self.summary(view), view.id)
     }
 
     /// Why it is told, in words.
-    pub fn why(&self, reason: Reason) -> &'static str {
-        let (en, ko) = match reason {
-            Reason::First => ("these are new", "새로 발생"),
-            Reason::NewAlarms => ("alarms joined", "알람 추가"),
-            Reason::Worse => ("it got worse", "악화"),
-            Reason::Better => ("it got better, and still fires", "완화, 지속 중"),
-            Reason::Resolved => ("all have ended", "모두 해소"),
-            Reason::SomeResolved => ("some have ended", "일부 해소"),
-            Reason::Repeat => ("it still fires", "지속 중"),
-            Reason::Closed => ("not watched any more", "더 이상 감시하지 않음"),
-            Reason::Reopened => ("reopened by a person", "담당자가 다시 엶"),
-            Reason::Escalated => ("nobody took it up in time", "제때 조치되지 않음"),
-            Reason::Flapping => ("it comes and goes", "발생과 해소를 반복"),
-            Reason::Digest => ("much changed at once", "한꺼번에 많이 변함"),
-            _ => ("changed", "변경"),
-        };
-        if self.language == Language::En { en } else { ko }
+    pub(super) fn why(&self, reason: Reason) -> String {
+        self.texts().word(&format!("why-{}", reason.as_str()))
     }
 }
 
@@ -145,10 +120,6 @@ impl Line {
     fn plain(text: String) -> Self {
         Self { colour: "#57606a", text }
     }
-}
-
-fn alarms(count: usize) -> String {
-    if count == 1 { "1 alarm".into() } else { format!("{count} alarms") }
 }
 
 fn text(title: &str, lines: &[Line]) -> String {

@@ -1,4 +1,4 @@
-# haetae의 한국어 문구. en.ftl과 키와 변수가 같다.
+# 설정의 문제. 다른 언어와 키와 변수가 같다.
 # 변수 바로 뒤에는 받침에 따라 바뀌는 조사를 쓰지 않는다.
 
 or = 또는
@@ -299,68 +299,3 @@ unknown-metric = 이 평가기의 소스가 내지 않는 메트릭입니다: `{
     .label = 다음 소스의 메트릭에 없음: { $inputs }
     .cure = 플러그인의 문서에서 메트릭을 보십시오
     .meant = 혹시 `{ $meant }` 아닙니까?
-
-# `haetae explain`.
-explain-critical = 심각
-explain-warning = 경고
-explain-ok = 정상
-explain-pending = 대기
-explain-firing = 발생 중
-explain-recovering = 회복 중
-explain-since = { $at }부터 { $condition }
-explain-value = 값 { $value }
-explain-ended = { $at }에 종료
-explain-until = { $at }까지
-explain-from = { $at }부터
-explain-judged = 판정: { $evaluator }{ $place }
-explain-threshold = 임계치 { $id }{ $who } 적용
-explain-late = 판정할 값이 늦고 있습니다{ $since }: 상태를 그대로 둡니다
-explain-no-data = 데이터가 없습니다{ $since }
-explain-source-down = 소스가 멈췄습니다{ $since }: 상태를 그대로 둡니다
-explain-no-number = 마지막 값이 숫자가 아닙니다: 상태를 그대로 둡니다{ $since }
-explain-no-sinks = 알람을 전달받는 싱크가 없습니다
-explain-told = { $at }에 전달함
-explain-told-end-at = 종료는 { $at }에 전달함
-explain-told-end = 종료도 전달함
-explain-end-unreachable = 종료를 전달할 수 없음: { $why }
-explain-not-yet = 아직 전달하지 않음
-explain-not-told = 전달하지 않음
-explain-waits = "{ $reason }" 통지가 { $since }부터 전달을 기다립니다
-explain-fails = "{ $reason }" 통지를 전달하지 못했습니다: { $failure }; 시도 { $tries }회, 다음 시도 { $due }
-explain-given-up = "{ $reason }" 통지를 포기했습니다: { $failure }; `haetae outbox show { $id }`로 볼 수 있습니다
-explain-next = 변화가 없으면 다음은: { $at }에 "{ $reason }"
-explain-because = 지금 전달하지 않는 이유: { $why }
-explain-not-wanted = 이 싱크의 `inputs`와 `match`에 해당하지 않는 알람입니다 ({ $place })
-explain-silenced = { $author } 님이{ $until } 무음으로 설정했습니다: { $comment } (무음 { $silence })
-explain-maintenance = 점검 중입니다{ $until } ({ $place })
-explain-inhibited = 다른 알람 { $by }에 포함됩니다 ({ $place })
-explain-source = 소스 { $source }{ $place }가 멈췄고, 그것이 별도의 알람입니다
-explain-handled-acknowledged = { $by } 님이{ $until } 확인했습니다
-explain-handled-in-progress = { $by } 님이{ $until } 처리 중입니다
-explain-handled-closed = { $by } 님이 처리를 마쳤습니다{ $until }
-explain-quiet = 야간 등 조용한 시간입니다{ $until } ({ $place })
-explain-flapping = 발생과 해소를 되풀이하고 있습니다; 안정되면 전달합니다
-explain-over = 전달하기 전에 끝났습니다
-explain-grouped = 그룹이 { $at }까지 기다립니다 ({ $place })
-explain-no-repeat = 이미 전달했고, 같은 내용은 다시 전달하지 않습니다 ({ $place })
-explain-starting = haetae가 방금 시작해 소스를 기다립니다, 늦어도 { $at }까지
-explain-reason-first = 발생
-explain-reason-new-alarms = 알람 추가
-explain-reason-worse = 악화
-explain-reason-better = 완화
-explain-reason-repeat = 발생 지속
-explain-reason-reopened = 다시 미처리
-explain-reason-escalated = 미조치
-explain-reason-some-resolved = 일부 해소
-explain-reason-resolved = 해소
-explain-reason-closed = 종결
-explain-reason-flapping = 반복
-explain-reason-other = 변경
-explain-reason-digest = 모음
-explain-then = { $sink } ({ $place }), { $at }까지
-explain-then-nothing = 그때까지 전달하거나 보류한 것이 없습니다
-explain-then-told = { $at }에 전달: { $detail }
-explain-then-withheld = { $at }에 보류: { $detail }
-explain-then-buried = { $at }에 포기: { $detail }
-explain-then-redriven = { $at }에 { $actor } 님이 다시 시도: { $detail }
-explain-then-dropped = { $at }에 { $actor } 님이 삭제: { $detail }

@@ -1,4 +1,4 @@
-# The texts of haetae in English. ko.ftl has the same keys and variables.
+# What is wrong with a configuration. The other language has the same texts and variables.
 # A problem has its sentence, `.label` under the caret, and a cure.
 
 or = or
@@ -303,68 +303,3 @@ unknown-metric = no source of this evaluator yields `{ $metric }`
     .label = not among the metrics of { $inputs }
     .cure = see the metrics in the documentation of the plugin
     .meant = did you mean `{ $meant }`?
-
-# `haetae explain`.
-explain-critical = critical
-explain-warning = warning
-explain-ok = ok
-explain-pending = pending
-explain-firing = firing
-explain-recovering = recovering
-explain-since = { $condition } since { $at }
-explain-value = at { $value }
-explain-ended = ended at { $at }
-explain-until = until { $at }
-explain-from = since { $at }
-explain-judged = judged by { $evaluator }{ $place }
-explain-threshold = with the numbers of threshold { $id }{ $who }
-explain-late = what it is judged by is late{ $since }: it stays as it is
-explain-no-data = there is no data{ $since }
-explain-source-down = its source is down{ $since }: it stays as it is
-explain-no-number = the last value is no number: it stays as it is{ $since }
-explain-no-sinks = no sink is told of alarms
-explain-told = told at { $at }
-explain-told-end-at = told of its end at { $at }
-explain-told-end = told of its end
-explain-end-unreachable = its end cannot be told: { $why }
-explain-not-yet = not told yet
-explain-not-told = not told
-explain-waits = the notice that { $reason } waits to be delivered since { $since }
-explain-fails = the notice that { $reason } cannot be delivered: { $failure }; try { $tries }, the next at { $due }
-explain-given-up = the notice that { $reason } was given up: { $failure }; see `haetae outbox show { $id }`
-explain-next = next, if nothing changes: it is told at { $at } that { $reason }
-explain-because = nothing is told now: { $why }
-explain-not-wanted = by its `inputs` and `match` the sink is not told of this alarm ({ $place })
-explain-silenced = { $author } silenced it{ $until }: { $comment } (silence { $silence })
-explain-maintenance = it is under maintenance{ $until } ({ $place })
-explain-inhibited = alarm { $by } explains it ({ $place })
-explain-source = its source { $source }{ $place } is down, which is an alarm of its own
-explain-handled-acknowledged = { $by } acknowledged it{ $until }
-explain-handled-in-progress = { $by } is working on it{ $until }
-explain-handled-closed = { $by } closed it{ $until }
-explain-quiet = these are quiet hours{ $until } ({ $place })
-explain-flapping = it comes and goes; it is told when it has settled
-explain-over = it was over before it could be told
-explain-grouped = its group waits until { $at } ({ $place })
-explain-no-repeat = it was told, and the same is not told again ({ $place })
-explain-starting = haetae has just started and waits for its sources, until { $at } at the latest
-explain-reason-first = it fires
-explain-reason-new-alarms = there are more alarms
-explain-reason-worse = it is worse
-explain-reason-better = it is better
-explain-reason-repeat = it still fires
-explain-reason-reopened = it is open again
-explain-reason-escalated = nobody has taken it up
-explain-reason-some-resolved = some alarms have ended
-explain-reason-resolved = it has ended
-explain-reason-closed = it was closed
-explain-reason-flapping = it comes and goes
-explain-reason-other = something changed
-explain-reason-digest = much has happened
-explain-then = { $sink } ({ $place }) until { $at }
-explain-then-nothing = nothing was told or withheld until then
-explain-then-told = told at { $at }: { $detail }
-explain-then-withheld = withheld at { $at }: { $detail }
-explain-then-buried = given up at { $at }: { $detail }
-explain-then-redriven = tried again at { $at } by { $actor }: { $detail }
-explain-then-dropped = dropped at { $at } by { $actor }: { $detail }
