@@ -416,6 +416,63 @@ inputs = ["high"]
 }
 
 #[test]
+fn a_window_that_a_reload_lengthens_is_refilled() {
+    let influx = Influx::start();
+    influx.execute("CREATE DATABASE cf");
+    let start = now();
+    // High for long, and low of late: no mean of what is heard from now on is ever high.
+    let points = (-180..=240).map(|at: i64| {
+        let value = if at < -5 { 97 } else { 10 };
+        format!("load,host=a value={value} {}\n", start + at * 1_000_000_000)
+    });
+    influx.write("cf", &points.collect::<String>());
+    let text = r#"
+[sources.paas]
+plugin = "influx"
+url = "URL"
+database = "cf"
+interval = "1s"
+
+[[sources.paas.query]]
+metric = "load"
+influxql = "SELECT value FROM load WHERE $window GROUP BY host"
+
+[evaluators.high]
+inputs = ["paas"]
+metric = "load"
+by = ["host"]
+over = "3s"
+critical = { above = 50 }
+
+[sinks.file]
+plugin = "file"
+group_by = "alarm"
+group_wait = "0s"
+group_interval = "0s"
+path = "PATH"
+inputs = ["high"]
+"#;
+    let home = home(text, &influx);
+    let daemon = home.start();
+    let judged = |home: &Home| {
+        let status = home.json(&["status"])?;
+        status["evaluators"][0]["judged"].as_u64().filter(|judged| *judged > 2)
+    };
+    assert!(within(LONG, || judged(&home)).is_some(), "{:#?}", home.json(&["status"]));
+    assert_eq!(lines(&home), Vec::<Value>::new());
+    let file = home.path("haetae.toml");
+    let before = fs::read_to_string(&file).expect("its own file");
+    fs::write(&file, before.replace("\"3s\"", "\"2m\"")).expect("its own file");
+    let reloaded = home.output(&["reload"]);
+    assert!(reloaded.status.success(), "{reloaded:?}");
+    let fired = within(LONG, || lines(&home).into_iter().next());
+    let fired = fired.unwrap_or_else(|| panic!("{:#?}", home.json(&["status"])));
+    assert_eq!(fired["alarms"][0]["labels"]["host"], "a");
+    assert!(daemon.lines().iter().any(|line| line.contains("windows were refilled")));
+    assert!(daemon.stop());
+}
+
+#[test]
 fn an_unknown_database_shows_as_a_fault_of_the_configuration() {
     let influx = Influx::start();
     let reading = r#"

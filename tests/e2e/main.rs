@@ -36,6 +36,7 @@ mod own_log;
 mod pauses;
 mod people;
 mod pipeline;
+mod reload_faults;
 mod restart;
 mod rules;
 mod scenarios;

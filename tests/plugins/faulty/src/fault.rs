@@ -155,7 +155,14 @@ impl Drop for Instance {
     fn drop(&mut self) {
         match self.options.fault {
             Fault::PanicDrop if !thread::panicking() => panics("drop"),
-            Fault::SleepDrop => sleeps(&self.options),
+            Fault::SleepDrop => {
+                // For a test that waits for it.
+                #[expect(clippy::print_stderr, reason = "nothing else is lent any more")]
+                {
+                    eprintln!("faulty: its drop begins");
+                }
+                sleeps(&self.options);
+            }
             _ => {}
         }
     }
