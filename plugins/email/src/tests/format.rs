@@ -4,7 +4,7 @@ use haetae_plugin::{Notification, Reason, Severity, Status, Timestamp};
 use lettre::message::Mailbox;
 
 use super::{decode::Decoded, notification};
-use crate::message::message;
+use crate::mail::message;
 
 fn written(notification: &Notification) -> String {
     let from: Mailbox = "\"해태, 감시\" <alarm@haetae.example>".parse().unwrap();
