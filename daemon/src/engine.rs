@@ -3,7 +3,8 @@
 //! It is handed inputs and the time, and answers with transitions and with what the store is to
 //! keep of its alarms. A slot is judged as soon as
 //! every source of an evaluator has said everything about it; too late, it changes and counts
-//! nothing. No evidence is never evidence: what nobody saw neither raises nor clears.
+//! nothing. No evidence is never evidence: what nobody saw neither raises nor clears. What an
+//! input leads to comes in parts, so that of a storm the first is handed on while the rest is judged.
 
 pub mod alarm;
 mod effects;
@@ -18,7 +19,6 @@ mod reload;
 mod restore;
 mod series;
 mod status;
-mod step;
 mod system;
 pub mod threshold;
 
@@ -59,7 +59,6 @@ pub use self::{
         source::{MOST_POINTS, SourceTiming},
     },
     status::EvaluatorStatus,
-    step::Step,
     system::{CLOCK, time_in_words},
     threshold::{
         condition::MOST_SLOTS,
@@ -78,6 +77,23 @@ pub struct Engine {
     occurrences: Occurrences,
     notifier: Notifier,
     now: Timestamp,
+}
+
+/// An input on its way through the engine.
+#[derive(Debug)]
+pub struct Step {
+    now: Timestamp,
+    /// Until what was due before it is told.
+    input: Option<Input>,
+    is_judged: bool,
+    is_over: bool,
+}
+
+impl Step {
+    /// What an input at a time leads to.
+    pub fn new(input: Input, now: Timestamp) -> Self {
+        Self { now, input: Some(input), is_judged: false, is_over: false }
+    }
 }
 
 impl Engine {
@@ -132,6 +148,64 @@ impl Engine {
             effects.extend(part);
         }
         effects
+    }
+
+    /// Goes on with a step; the answer is what this part of it led to, `None` once it is over. The
+    /// parts are to be written in this order, and no other step may begin between them.
+    pub fn advance(&mut self, step: &mut Step) -> Option<Effects> {
+        if step.is_over {
+            return None;
+        }
+        let now = step.now;
+        let mut changes = Changes::default();
+        // What comes in this moment changes nothing of what was due before.
+        if step.input.is_some() && self.flush_due(now) == Progress::More {
+            return Some(self.effects(changes, now));
+        }
+        if let Some(input) = step.input.take() {
+            self.take_input(input, now, &mut changes);
+            self.system.settle_clock(now, &mut changes);
+        }
+        if !step.is_judged && self.judge_due(now, &mut changes) == Progress::Done {
+            self.settle_logs(now, false, &mut changes);
+            step.is_judged = true;
+        }
+        let mut effects = self.effects(changes, now);
+        let flushed = self.flush_prompt(now, step.is_judged, &mut effects);
+        step.is_over = step.is_judged && flushed == Progress::Done;
+        Some(effects)
+    }
+
+    /// Tells what was due before this moment; to be asked again while there is more.
+    fn flush_due(&mut self, now: Timestamp) -> Progress {
+        self.follow_clock(now);
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        notifier.settle(now);
+        notifier.due(now, Views { evaluators, sources, system, logs })
+    }
+
+    /// What changes lead to, all of it.
+    fn finish(&mut self, changes: Changes, now: Timestamp) -> Effects {
+        let mut effects = self.effects(changes, now);
+        while self.flush_prompt(now, true, &mut effects) == Progress::More {}
+        effects
+    }
+
+    /// Changes, with what the groups of sinks keep of them.
+    fn effects(&mut self, changes: Changes, now: Timestamp) -> Effects {
+        let mut effects = changes.into_effects();
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        notifier.take(&effects, now, Views { evaluators, sources, system, logs });
+        notifier.drain(&mut effects);
+        effects
+    }
+
+    /// Tells what waits for nothing; while the moment is not `whole`, what nothing else can change.
+    fn flush_prompt(&mut self, now: Timestamp, whole: bool, effects: &mut Effects) -> Progress {
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let flushed = notifier.prompt(now, whole, Views { evaluators, sources, system, logs });
+        notifier.drain(effects);
+        flushed
     }
 
     fn take_input(&mut self, input: Input, now: Timestamp, changes: &mut Changes) {
@@ -266,12 +340,6 @@ impl Engine {
         for log in &mut self.logs {
             log.take(records, &mut self.occurrences, changes);
         }
-    }
-
-    /// Since when any source of a log evaluator is down.
-    fn outage(&self, log: &LogEvaluator) -> Option<Timestamp> {
-        let source = |name: &str| self.sources.iter().find(|source| source.timing.name == name);
-        log.inputs().filter_map(|name| source(name)?.down).min()
     }
 
     fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {

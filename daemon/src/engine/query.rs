@@ -72,4 +72,10 @@ impl Engine {
         let logs = self.logs.iter().map(LogEvaluator::status);
         self.evaluators.iter().map(Evaluator::status).chain(logs).collect()
     }
+
+    /// Since when any source of a log evaluator is down.
+    fn outage(&self, log: &LogEvaluator) -> Option<Timestamp> {
+        let source = |name: &str| self.sources.iter().find(|source| source.timing.name == name);
+        log.inputs().filter_map(|name| source(name)?.down).min()
+    }
 }

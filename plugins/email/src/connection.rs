@@ -101,20 +101,12 @@ impl Connection {
     }
 
     /// Says a command and hears the reply.
-    fn ask(
-        &mut self,
-        command: impl Display,
-        budget: &Budget<'_>,
-    ) -> Result<Response, Failure> {
+    fn ask(&mut self, command: impl Display, budget: &Budget<'_>) -> Result<Response, Failure> {
         budget.wait(budget.of(1), self.smtp.command(command))
     }
 
     /// Sends the content and hears the reply.
-    fn content(
-        &mut self,
-        message: &[u8],
-        budget: &Budget<'_>,
-    ) -> Result<Response, Failure> {
+    fn content(&mut self, message: &[u8], budget: &Budget<'_>) -> Result<Response, Failure> {
         budget.wait(budget.of(1), self.smtp.message(message))
     }
 

@@ -5,7 +5,7 @@ use haetae_plugin::Samples;
 
 use super::rig::{Plan, Rig, matcher, plan, prompt, route, series};
 use crate::engine::{
-    Effects, Input, notify::Inhibit, progress::PART, series::slot::Slots, step::Step,
+    Effects, Input, Step, notify::Inhibit, progress::PART, series::slot::Slots,
     tests::harness::MINUTE,
 };
 
