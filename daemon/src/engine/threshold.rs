@@ -11,5 +11,4 @@ pub(super) mod levels;
 pub(super) mod member;
 pub(super) mod missed_slots;
 pub(super) mod overrides;
-pub(super) mod record;
 pub mod rule;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haetae_plugin::Timestamp;
 
-use super::{Evaluator, expected};
+use super::{Evaluator, expected, renumber::renumber};
 use crate::engine::{
     alarm::{changes::Changes, id::Occurrences, labels::Labels, view::CHANGED},
     reload::Moves,
@@ -56,7 +56,7 @@ impl Evaluator {
             let was = std::mem::replace(&mut identity.numbers, numbers.clone());
             let was = was.as_deref().unwrap_or(&before.threshold);
             let is = numbers.as_deref().unwrap_or(&self.threshold);
-            identity.renumber((was, is), stored, &labels, now, changes);
+            renumber((was, is), &labels, &mut identity, stored, now, changes);
             self.identities.insert(labels, identity);
         }
         attached

@@ -2,10 +2,14 @@
 
 use haetae_plugin::Timestamp;
 
-use super::Evaluator;
+use super::{Evaluator, judging::record};
 use crate::engine::{
-    alarm::changes::Changes,
-    threshold::overrides::{Override, Overrides, Preview},
+    alarm::{changes::Changes, labels::Labels, stored::Kept},
+    threshold::{
+        identity::Identity,
+        overrides::{Override, Overrides, Preview},
+        rule::Threshold,
+    },
 };
 
 impl Evaluator {
@@ -26,7 +30,7 @@ impl Evaluator {
             if (&before.judged_by, before.warning, before.critical)
                 != (&after.judged_by, after.warning, after.critical)
             {
-                identity.renumber((before, after), stored, labels, now, changes);
+                renumber((before, after), labels, identity, stored, now, changes);
             }
         }
     }
@@ -41,5 +45,22 @@ impl Evaluator {
             let both = (identity.under(&self.threshold), after);
             preview.changes.extend(identity.foreseen(both, labels));
         }
+    }
+}
+
+/// An identity that stands as `stored` goes on under other numbers; what that changes is recorded.
+pub(super) fn renumber(
+    (before, after): (&Threshold, &Threshold),
+    labels: &Labels,
+    identity: &mut Identity,
+    stored: Kept,
+    now: Timestamp,
+    changes: &mut Changes,
+) {
+    let judgement = identity.renumber((before, after), now);
+    record((after, now), labels, identity, stored, judgement, changes);
+    // Which numbers an alarm is judged by is a part of what is known of it.
+    if before.judged_by != after.judged_by && identity.kept(after) != Kept::default() {
+        changes.store(identity.standing(after, labels));
     }
 }

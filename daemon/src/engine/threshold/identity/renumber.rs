@@ -18,7 +18,6 @@ use crate::engine::{
         levels::{Levels, levels},
         member::Member,
         overrides::Foreseen,
-        record::record,
         rule::Threshold,
     },
 };
@@ -29,11 +28,8 @@ impl Identity {
     pub(in crate::engine) fn renumber(
         &mut self,
         (before, after): (&Threshold, &Threshold),
-        stored: Kept,
-        labels: &Labels,
         now: Timestamp,
-        changes: &mut Changes,
-    ) {
+    ) -> Judgement {
         let was = self.severity();
         self.levels = self.levels.kept(before).kept(after);
         self.waits &= self.levels.severity().is_some();
@@ -49,12 +45,7 @@ impl Identity {
         if turned.is_some() {
             (self.updated, self.ending) = (now, Ending::RuleChanged);
         }
-        let judgement = Judgement { changed: turned, flapping: None };
-        record((after, now), labels, self, stored, judgement, changes);
-        // Which numbers an alarm is judged by is a part of what is known of it.
-        if before.judged_by != after.judged_by && self.kept(after) != Kept::default() {
-            changes.store(self.standing(after, labels));
-        }
+        Judgement { changed: turned, flapping: None }
     }
 
     /// Exchanges its series for what `keep` makes of them; how many are lost. What is lost because
