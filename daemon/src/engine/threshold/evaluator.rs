@@ -23,8 +23,9 @@ use super::{
 use crate::engine::{
     alarm::{
         changes::Changes,
-        id::{Fingerprint, Occurrences},
+        id::{AlarmId, Fingerprint, Occurrences},
         labels::Labels,
+        view::AlarmView,
     },
     problem::{News, Problem},
     progress::Progress,
@@ -244,6 +245,47 @@ impl Evaluator {
         let mut detached = Vec::new();
         self.let_go(&gone, &mut detached);
         (detached, progress)
+    }
+
+    /// The alarm that these labels identify, if it is not ok.
+    pub(in crate::engine) fn alarm(
+        &self,
+        labels: &Labels,
+        sources: &[Source],
+    ) -> Option<AlarmView> {
+        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
+        let identity = self.identities.get(labels)?;
+        let view = identity.view(identity.under(&self.threshold), labels)?;
+        Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
+    }
+
+    /// The identity of these labels, if its alarm fires under this id.
+    fn firing_as(&self, labels: &Labels, id: AlarmId) -> Option<&Identity> {
+        let identity = self.identities.get(labels)?;
+        let is = AlarmId::new(identity.fingerprint.number(), identity.occurrence) == id;
+        (is && identity.severity().is_some()).then_some(&**identity)
+    }
+
+    /// Whether the alarm that these labels identify fires under this id.
+    pub(in crate::engine) fn fires(&self, labels: &Labels, id: AlarmId) -> bool {
+        self.firing_as(labels, id).is_some()
+    }
+
+    /// Whether it does so as it was stored: with the same severity and the same labels.
+    pub(in crate::engine) fn fires_as_stored(
+        &self,
+        stored: &AlarmView,
+        labels: &Labels,
+        id: AlarmId,
+    ) -> bool {
+        let Some(identity) = self.firing_as(labels, id) else { return false };
+        let own = &identity.under(&self.threshold).labels;
+        let others = || labels.iter().filter(|(name, _)| !own.contains_key(*name));
+        let has = |name: &str, value: &str| stored.labels.get(name).is_some_and(|it| it == value);
+        identity.severity() == Some(stored.severity)
+            && stored.labels.len() == own.len() + others().count()
+            && own.iter().all(|(name, value)| has(name, value))
+            && others().all(|(name, value)| has(name, value))
     }
 
     /// When it wants to be asked again at the latest.

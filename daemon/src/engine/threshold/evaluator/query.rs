@@ -1,14 +1,9 @@
-//! Query: what an evaluator says of itself and of its alarms.
+//! Query: what an evaluator says of itself and of all its alarms.
 
 use haetae_plugin::Severity;
 
 use super::Evaluator;
-use crate::engine::{
-    alarm::{id::AlarmId, labels::Labels, view::AlarmView},
-    series::source::Source,
-    status::EvaluatorStatus,
-    threshold::identity::Identity,
-};
+use crate::engine::{alarm::view::AlarmView, series::source::Source, status::EvaluatorStatus};
 
 impl Evaluator {
     /// All alarms that are not ok.
@@ -24,47 +19,6 @@ impl Evaluator {
     ) -> impl Iterator<Item = AlarmView> + 'a {
         let found = self.identities.iter().filter(move |(_, identity)| identity.id_starts_with(id));
         found.filter_map(move |(labels, _)| self.alarm(labels, sources))
-    }
-
-    /// The alarm that these labels identify, if it is not ok.
-    pub(in crate::engine) fn alarm(
-        &self,
-        labels: &Labels,
-        sources: &[Source],
-    ) -> Option<AlarmView> {
-        let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
-        let identity = self.identities.get(labels)?;
-        let view = identity.view(identity.under(&self.threshold), labels)?;
-        Some(AlarmView { evidence: view.evidence.beside(down, self.late), ..view })
-    }
-
-    /// The identity of these labels, if its alarm fires under this id.
-    fn firing_as(&self, labels: &Labels, id: AlarmId) -> Option<&Identity> {
-        let identity = self.identities.get(labels)?;
-        let is = AlarmId::new(identity.fingerprint.number(), identity.occurrence) == id;
-        (is && identity.severity().is_some()).then_some(&**identity)
-    }
-
-    /// Whether the alarm that these labels identify fires under this id.
-    pub(in crate::engine) fn fires(&self, labels: &Labels, id: AlarmId) -> bool {
-        self.firing_as(labels, id).is_some()
-    }
-
-    /// Whether it does so as it was stored: with the same severity and the same labels.
-    pub(in crate::engine) fn fires_as_stored(
-        &self,
-        stored: &AlarmView,
-        labels: &Labels,
-        id: AlarmId,
-    ) -> bool {
-        let Some(identity) = self.firing_as(labels, id) else { return false };
-        let own = &identity.under(&self.threshold).labels;
-        let others = || labels.iter().filter(|(name, _)| !own.contains_key(*name));
-        let has = |name: &str, value: &str| stored.labels.get(name).is_some_and(|it| it == value);
-        identity.severity() == Some(stored.severity)
-            && stored.labels.len() == own.len() + others().count()
-            && own.iter().all(|(name, value)| has(name, value))
-            && others().all(|(name, value)| has(name, value))
     }
 
     /// The severities of all alarms that fire.
