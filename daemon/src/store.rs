@@ -1,7 +1,8 @@
 //! The store: alarms, their history and the outbox, in SQLite or PostgreSQL.
 //!
 //! What is committed here is what the daemon promises. One thread writes, and a transaction is one
-//! message to it and one back; a few others read for pages and the command line.
+//! message to it and one back, durable wholly or not at all; a few others read for pages and the
+//! command line.
 
 mod adopt;
 mod alarms;
@@ -32,7 +33,6 @@ mod statements;
 mod structure;
 mod target;
 mod thresholds;
-mod transaction;
 mod worker;
 
 use std::{
@@ -41,6 +41,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use haetae_plugin::Timestamp;
+use ulid::Ulid;
 
 use self::{
     database::{Connection, Parameters, Row, parameters},
@@ -65,7 +68,6 @@ pub use self::{
     retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
-    transaction::Transaction,
 };
 
 /// Every statement with its name, for the test that prepares each on both databases.
@@ -91,6 +93,15 @@ pub struct Store {
     passed_over: Arc<Mutex<Vec<String>>>,
     /// What was pruned since it was opened.
     pruned: Arc<Mutex<Pruned>>,
+}
+
+/// A transaction on the thread that writes.
+pub struct Transaction<'a> {
+    connection: &'a mut dyn Connection,
+    ids: &'a Ids,
+    owner: &'a str,
+    /// Nothing of it is to be durable, though nothing went wrong.
+    abandoned: bool,
 }
 
 /// What can go wrong with the store.
@@ -258,6 +269,62 @@ impl Store {
     }
 }
 
+impl<'a> Transaction<'a> {
+    /// Begins one, does the work and ends it.
+    fn run<T, E: From<StoreError>>(
+        connection: &'a mut dyn Connection,
+        ids: &'a Ids,
+        owner: &'a str,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        connection.begin()?;
+        let mut transaction = Transaction { connection, ids, owner, abandoned: false };
+        let done = work(&mut transaction);
+        let Transaction { connection, abandoned, .. } = transaction;
+        let done = match done {
+            Ok(done) if !abandoned => connection.commit().map(|()| done).map_err(E::from),
+            done => {
+                connection.rollback();
+                return done;
+            }
+        };
+        if done.is_err() {
+            connection.rollback();
+        }
+        done
+    }
+
+    /// Ends it, when its work is done, as if it had not been.
+    pub fn abandon(&mut self) {
+        self.abandoned = true;
+    }
+
+    /// A name for a new row; it is greater than all before.
+    fn name(&self, now: Timestamp) -> Ulid {
+        self.ids.next(now)
+    }
+
+    /// The same as a text.
+    fn id(&self, now: Timestamp) -> String {
+        self.name(now).to_string()
+    }
+
+    /// Who holds what this daemon claims.
+    fn owner(&self) -> &'a str {
+        self.owner
+    }
+
+    /// Executes a statement for each row; its answer is not waited for.
+    fn queue(&mut self, sql: &'static str, rows: &[Parameters<'_>]) -> Result<(), StoreError> {
+        self.connection.queue(sql, rows)
+    }
+
+    /// Executes a statement and says how many rows it changed.
+    fn execute(&mut self, sql: &'static str, row: Parameters<'_>) -> Result<u64, StoreError> {
+        self.connection.execute(sql, row)
+    }
+}
+
 impl StoreError {
     fn failed(location: impl Display, cause: impl Display) -> Self {
         Self::Failed { location: location.to_string(), cause: cause.to_string() }
@@ -270,8 +337,6 @@ impl StoreError {
 
 #[cfg(test)]
 mod tests {
-    use haetae_plugin::Timestamp;
-
     use super::*;
 
     #[tokio::test]

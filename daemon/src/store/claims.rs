@@ -4,11 +4,10 @@ use haetae_plugin::Timestamp;
 
 use super::{
     Store, StoreError, Transaction,
-    database::{Row, parameters},
+    database::{Row, parameters, plain},
     notice::About,
     outbox::{Claimed, claimed},
     statements,
-    transaction::plain,
 };
 
 /// How often a claim goes on behind rows that can't be read.

@@ -167,3 +167,9 @@ impl dyn Connection + '_ {
         Ok(self.all(sql, row, read)?.into_iter().next())
     }
 }
+
+/// A text of others as both databases take it: PostgreSQL has no NUL in a text, and what can't be
+/// written would be tried for ever.
+pub(super) fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}

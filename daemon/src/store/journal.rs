@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store, StoreError, Transaction,
     alarms::day,
-    database::{Row, parameters},
+    database::{Row, parameters, plain},
     statements,
-    transaction::plain,
 };
 
 /// A row of the journal.

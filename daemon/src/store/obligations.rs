@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError, Transaction,
-    database::{Parameters, Row, parameters},
+    database::{Parameters, Row, parameters, plain},
     statements,
-    transaction::plain,
 };
 use crate::engine::AlarmView;
 

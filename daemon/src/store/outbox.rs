@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError, Transaction,
-    database::{Parameters, Row, parameters},
+    database::{Parameters, Row, parameters, plain},
     obligations::{pair, pair_rows},
     statements,
-    transaction::plain,
 };
 
 /// Why a row was written.
