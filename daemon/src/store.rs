@@ -19,7 +19,6 @@ mod location;
 mod logs;
 mod mark;
 mod migrations;
-mod notice;
 mod obligations;
 mod open;
 mod outbox;
@@ -33,6 +32,7 @@ mod statements;
 mod structure;
 mod target;
 mod thresholds;
+mod waiting;
 mod worker;
 
 use std::{
@@ -60,14 +60,14 @@ pub use self::{
     handling::Handled,
     journal::{Act, AuditEntry, HAETAE, JournalEntry, Record},
     location::Location,
-    notice::{About, Notice, Roots},
     obligations::{Debt, DebtState, Notified},
     open::{Loss, Opened},
-    outbox::{Claimed, Count, Held, Kind, Waiting},
+    outbox::{About, Claimed, Held, Kind, Notice, Roots},
     pages::{Page, PageReceiver, PageSender, pages},
     retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
+    waiting::{Count, Waiting},
 };
 
 /// Every statement with its name, for the test that prepares each on both databases.

@@ -9,13 +9,13 @@ use super::{
     Location, StoreError,
     alarms::standing,
     database::{Connection, Row, parameters},
-    handling, integrity, logs, mark, obligations, outbox,
+    handling, integrity, logs, mark, obligations,
     postgres::Postgres,
     silences,
     sqlite::Sqlite,
     statements,
     target::Target,
-    thresholds,
+    thresholds, waiting,
     worker::Closing,
 };
 use crate::engine::notify::StoredGroup;
@@ -46,7 +46,7 @@ const TABLES: [Table; 14] = [
     Table {
         name: "outbox",
         count: statements::COUNT_OUTBOX,
-        rows: Some((statements::CHECK_OUTBOX, outbox::readable)),
+        rows: Some((statements::CHECK_OUTBOX, waiting::readable)),
     },
     Table { name: "notice_alarms", count: statements::COUNT_NOTICE_ALARMS, rows: None },
     Table {

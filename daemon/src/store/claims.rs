@@ -5,8 +5,7 @@ use haetae_plugin::Timestamp;
 use super::{
     Store, StoreError, Transaction,
     database::{Row, parameters, plain},
-    notice::About,
-    outbox::{Claimed, claimed},
+    outbox::{About, Claimed, claimed},
     statements,
 };
 

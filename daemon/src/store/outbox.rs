@@ -1,8 +1,12 @@
-//! The outbox: notifications that wait for their sink, and those that were given up.
+//! The outbox: notices that wait for their sink, the alarms that they are about, and those that were
+//! given up.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
+use haetae_plugin::{Alarm, Notification, Status, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,6 +30,35 @@ pub enum Kind {
     Forwarded,
 }
 
+/// A row to write.
+#[derive(Clone, Debug)]
+pub struct Notice<'a> {
+    /// The sink.
+    pub sink: &'a str,
+    /// The alarms that it is about, the worst first; at least one.
+    pub alarms: Vec<About>,
+    /// Why.
+    pub kind: Kind,
+    /// What is sent, word for word.
+    pub notification: Notification,
+    /// For how long it is tried.
+    pub give_up: Duration,
+    /// Until when it is this daemon's, from the beginning; none: whoever claims it.
+    pub lease: Option<Timestamp>,
+}
+
+/// What began the telling of the alarms of rows: by row, idempotency keys with numbers of alarms.
+pub type Roots = HashMap<String, Vec<(String, i64)>>;
+
+/// What a notice says of an alarm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The alarm.
+    pub alarm: String,
+    /// That it is over; else, that it fires.
+    pub ends: bool,
+}
+
 /// A row that this daemon holds.
 #[derive(Clone, Debug)]
 pub struct Claimed {
@@ -43,7 +76,7 @@ pub struct Claimed {
     pub expires: Timestamp,
     /// Until when it is this daemon's.
     pub lease: Timestamp,
-    pub(super) fence: i64,
+    fence: i64,
 }
 
 /// A row that this daemon holds, by its name and by what shows that it still does.
@@ -54,46 +87,8 @@ pub struct Held {
     fence: i64,
 }
 
-/// A row as people see it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Waiting {
-    /// Its name.
-    pub id: String,
-    /// The sink.
-    pub sink: String,
-    /// The worst alarm that it is about.
-    pub alarm: String,
-    /// Why it was written.
-    pub kind: Kind,
-    /// When it was written.
-    pub created: Timestamp,
-    /// When it is tried next.
-    pub due: Timestamp,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// Whether it was given up or rejected.
-    pub dead: bool,
-    /// Why it is still here.
-    pub reason: String,
-    /// What is sent.
-    pub notification: Notification,
-}
-
-/// How much of one sink waits, or is dead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
-    /// The sink.
-    pub sink: String,
-    /// Whether these are dead letters.
-    pub dead: bool,
-    /// How many.
-    pub count: i64,
-    /// Since when the oldest waits.
-    pub oldest: Timestamp,
-}
-
 impl Kind {
-    pub(super) const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
             Self::Repeat => "repeat",
@@ -109,7 +104,100 @@ impl Kind {
     }
 }
 
+impl Notice<'_> {
+    /// The alarm that stands for all.
+    fn worst(&self) -> &str {
+        self.alarms.first().map_or("", |about| &about.alarm)
+    }
+
+    /// The row as its holder has it, if it was written for this daemon.
+    fn claimed(self, id: String, expires: Timestamp) -> Option<Claimed> {
+        let lease = self.lease?;
+        let (sink, alarm) = (self.sink.to_owned(), self.worst().to_owned());
+        let Self { kind, mut notification, .. } = self;
+        notification.attempt = 1;
+        Some(Claimed { id, sink, alarm, kind, notification, expires, lease, fence: 1 })
+    }
+}
+
 impl Transaction<'_> {
+    /// Writes rows that are due now; the answer is those that were written for this daemon, as their
+    /// holder has them.
+    pub fn enqueue(
+        &mut self,
+        notices: Vec<Notice<'_>>,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let mut held = Vec::new();
+        for notice in notices {
+            let id = self.id(now);
+            let payload = written(&notice.notification)?;
+            let expires = now.after(notice.give_up);
+            let lease = notice.lease.map_or(0, Timestamp::millis);
+            let owner = if notice.lease.is_some() { self.owner() } else { "" };
+            let (key, kind) = (notice.notification.key.as_str(), notice.kind.as_str());
+            let mut row = parameters![&id, notice.sink, key, notice.worst(), kind, &payload, now];
+            row.extend(parameters![expires, notice.lease.is_some(), lease, owner]);
+            self.queue(statements::ENQUEUE, &[row])?;
+            for About { alarm, ends } in &notice.alarms {
+                let row = parameters![&id, notice.sink, alarm, *ends];
+                self.queue(statements::NAME_ALARM, &[row])?;
+            }
+            held.extend(notice.claimed(id, expires));
+        }
+        Ok(held)
+    }
+
+    /// The alarms that a row is about: its text has them all, but for very many.
+    pub fn alarms_of(
+        &mut self,
+        id: &str,
+        notification: &Notification,
+    ) -> Result<Vec<About>, StoreError> {
+        if notification.more == 0 && !notification.alarms.is_empty() {
+            let about = |alarm: &Alarm| About {
+                alarm: alarm.id.clone(),
+                ends: alarm.status == Status::Resolved,
+            };
+            return Ok(notification.alarms.iter().map(about).collect());
+        }
+        self.alarms_named(id)
+    }
+
+    /// The alarms that a row is about, as they stand beside its text.
+    pub(super) fn alarms_named(&mut self, id: &str) -> Result<Vec<About>, StoreError> {
+        self.connection.all(statements::ALARMS_OF_NOTICE, parameters![id], |row| {
+            Ok(About { alarm: row.string(0)?, ends: row.integer(1)? != 0 })
+        })
+    }
+
+    /// A new row is about what another one is about.
+    fn name_the_same(&mut self, id: &str, sink: &str, other: &str) -> Result<(), StoreError> {
+        self.queue(statements::NAME_THE_SAME, &[parameters![id, sink, other]])
+    }
+
+    /// Rows are gone, and what they were about with them.
+    pub(super) fn forget_names(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        let rows: Vec<Parameters<'_>> = ids.iter().map(|id| parameters![id]).collect();
+        self.queue(statements::FORGET_NAMES, &rows)
+    }
+
+    /// What began the telling of the alarms that rows are about, to the sink of each: by row, the
+    /// idempotency keys, with how many of its alarms; the empty one of those that it is told first.
+    pub fn roots<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Roots, StoreError> {
+        let rows: Vec<Parameters<'_>> = ids.into_iter().map(|id| parameters![id]).collect();
+        let mut roots = Roots::new();
+        self.connection.query(statements::ROOTS, &rows, &mut |row| {
+            let root = (row.string(1)?, row.integer(2)?);
+            roots.entry(row.string(0)?).or_default().push(root);
+            Ok(())
+        })?;
+        Ok(roots)
+    }
+
     /// The sink has them; the answer is the names of those that were still this daemon's.
     pub fn delivered(&mut self, rows: &[&Claimed]) -> Result<HashSet<String>, StoreError> {
         let rows: Vec<Parameters<'_>> =
@@ -229,46 +317,6 @@ impl Store {
         let due = due.await?.filter(|due| *due > 0);
         Ok(due.map(Timestamp::from_millis))
     }
-
-    /// Rows after the one named `after`, oldest first.
-    pub async fn waiting(&self, after: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
-        let after = after.to_owned();
-        self.read(move |connection| {
-            connection.all(statements::WAITING, parameters![&after, most], waiting)
-        })
-        .await
-    }
-
-    /// One row.
-    pub async fn one_waiting(&self, id: &str) -> Result<Option<Waiting>, StoreError> {
-        let id = id.to_owned();
-        self.read(move |connection| {
-            connection.first(statements::ONE_WAITING, parameters![&id], waiting)
-        })
-        .await
-    }
-
-    /// Rows about an alarm, oldest first.
-    pub async fn waiting_about(&self, alarm: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
-        let alarm = alarm.to_owned();
-        self.read(move |connection| {
-            connection.all(statements::WAITING_ABOUT, parameters![&alarm, most], waiting)
-        })
-        .await
-    }
-
-    /// How much waits and is dead, by sink.
-    pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
-        self.read(|connection| {
-            let mut counts = connection
-                .all(statements::COUNT_WAITING, parameters![], |row| count(row, false))?;
-            let dead = |row: &dyn Row| count(row, true);
-            counts.extend(connection.all(statements::COUNT_DEAD, parameters![], dead)?);
-            counts.sort_by(|a, b| (&a.sink, a.dead).cmp(&(&b.sink, b.dead)));
-            Ok(counts)
-        })
-        .await
-    }
 }
 
 impl Claimed {
@@ -279,7 +327,7 @@ impl Claimed {
 }
 
 /// The text of a row.
-pub(super) fn written(notification: &Notification) -> Result<String, StoreError> {
+fn written(notification: &Notification) -> Result<String, StoreError> {
     serde_json::to_string(notification).map_err(StoreError::unreadable)
 }
 
@@ -296,46 +344,4 @@ pub(super) fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Cla
         lease,
         fence: row.integer(6)?,
     })
-}
-
-/// A row as people see it, also one of which something can't be read: people are to be able to drop
-/// it, and its title says why.
-fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
-    let alarm = row.string(2).unwrap_or_else(|error| error.to_string());
-    let created = row.time(4).unwrap_or_default();
-    let kind = row.text(3).and_then(Kind::parse).unwrap_or(Kind::Problem);
-    let notification = row.json(9).unwrap_or_else(|error| {
-        let unread = Alarm::firing(alarm.clone(), String::new(), Severity::Critical, created);
-        let mut unread = Notification::of(unread, Reason::First, created);
-        // What it is about is known beside it.
-        unread.alarms.clear();
-        unread.title = error.to_string();
-        unread
-    });
-    Ok(Waiting {
-        id: row.string(0)?,
-        sink: row.string(1)?,
-        alarm,
-        kind,
-        created,
-        due: row.time(5).unwrap_or(created),
-        attempts: row.integer(6).unwrap_or_default(),
-        dead: row.integer(7)? != 0,
-        reason: row.string(8).unwrap_or_default(),
-        notification,
-    })
-}
-
-/// What a check of the whole store asks of each row.
-pub(super) fn readable(row: &dyn Row) -> Result<(), StoreError> {
-    let id = row.string(0)?;
-    let read = row.text(3).and_then(Kind::parse).and_then(|_| row.json::<Notification>(9));
-    read.map(drop).map_err(|error| match error {
-        StoreError::Unreadable(why) => StoreError::Unreadable(format!("the notice {id}: {why}")),
-        error => error,
-    })
-}
-
-fn count(row: &dyn Row, dead: bool) -> Result<Count, StoreError> {
-    Ok(Count { sink: row.string(0)?, dead, count: row.integer(1)?, oldest: row.time(2)? })
 }
