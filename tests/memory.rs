@@ -13,7 +13,7 @@ use std::{
 };
 
 use haetae::{
-    config::{Limits, Queue, Source},
+    config::{Queue, Source, SourceLimits},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::rule::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
@@ -53,10 +53,10 @@ fn source() -> Source {
     Source {
         name: "paas".into(),
         kind: "demo".into(),
-        options: haetae::config::Options(serde_json::Value::Null),
+        options: haetae::config::PluginOptions(serde_json::Value::Null),
         interval: INTERVAL,
         deadline: DEADLINE,
-        limits: Limits {
+        limits: SourceLimits {
             max_series: ALARMS,
             max_labels: 64,
             max_label_name: 128,

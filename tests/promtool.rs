@@ -184,8 +184,8 @@ fn values(notation: &str) -> Vec<Option<f64>> {
     let plan = Files::from_texts(vec![("n.toml".into(), text)]).plan(&kinds::Any).plan;
     let plan = plan.unwrap_or_else(|| panic!("`{notation}` is refused"));
     let words = plan.tests[0].series[0].words.iter();
-    let value = |word: &haetae::config::Word| match word {
-        haetae::config::Word::Value(value) => Some(*value),
+    let value = |word: &haetae::config::SeriesWord| match word {
+        haetae::config::SeriesWord::Value(value) => Some(*value),
         _ => None,
     };
     words.map(value).collect()

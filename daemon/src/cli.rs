@@ -33,7 +33,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use haetae_plugin::{Timestamp, options::Duration};
 
 use crate::{
-    config::{self, Files, Unreadable},
+    config::{self, Files, UnreadableFile},
     language::Language,
     memory,
     plugin::probe,
@@ -271,9 +271,9 @@ impl Common {
 
     /// A configuration that somebody names is there, also for verbs that could do without one:
     /// else they would ask another daemon than the one that is meant.
-    fn named_config(&self) -> Result<(), Unreadable> {
+    fn named_config(&self) -> Result<(), UnreadableFile> {
         let Some(path) = &self.config else { return Ok(()) };
-        let unreadable = |source| Unreadable { path: path.clone(), source };
+        let unreadable = |source| UnreadableFile { path: path.clone(), source };
         fs::File::open(path).map(drop).map_err(unreadable)
     }
 

@@ -24,12 +24,12 @@ pub use self::{
     },
     file::ThresholdText,
     plan::{
-        Daemon, Http, Limits, Notify, Options, Override, Plan, Plugins, Queue, Retention, Server,
-        Sink, Source,
+        Daemon, Http, Notify, Override, Plan, PluginOptions, Plugins, Queue, Retention, Server,
+        Sink, Source, SourceLimits,
     },
-    read::files::{Checked, Files, Unreadable},
+    read::files::{Checked, Files, UnreadableFile},
     text::{
-        notation::{Spoken, Stand, Word},
+        notation::{SeriesWord, Spoken, Stand},
         problem::{Code, Finding, Problem, Severity},
         time::{moment, no_duration},
     },

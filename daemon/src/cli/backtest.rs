@@ -159,7 +159,7 @@ fn proposed(common: &Common, arguments: &Arguments) -> Result<Files, Early> {
     let mut files = read(common)?;
     if let Some(path) = &arguments.proposed {
         let unreadable =
-            |error: config::Unreadable| (format!("{error}: {}", error.source), exit::CONFIG);
+            |error: config::UnreadableFile| (format!("{error}: {}", error.source), exit::CONFIG);
         files.overlay(path).map_err(unreadable)?;
     }
     for one in &arguments.set {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{exit, fit};
-use crate::{config::Unreadable, json, telemetry};
+use crate::{config::UnreadableFile, json, telemetry};
 
 /// Prints a line of data.
 pub(super) fn line(text: impl AsRef<str>) {
@@ -69,7 +69,7 @@ pub(super) fn plain_answer(answer: Value) -> Value {
 }
 
 /// Says why the configuration can't be read, and what to do; the exit code of it.
-pub(super) fn unreadable(error: &Unreadable) -> u8 {
+pub(super) fn unreadable(error: &UnreadableFile) -> u8 {
     say(format!("{error}: {}", error.source));
     say("  give another file with --config FILE, or try `haetae run --demo`, which needs none");
     exit::CONFIG

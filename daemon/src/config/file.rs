@@ -21,9 +21,9 @@ pub use self::threshold::ThresholdText;
 pub(super) use self::{
     log::{LogEvaluator, LogLevel, Pattern},
     matcher::Matcher,
-    notify::{Escalate, GroupBy, Inhibit, Maintenance, Quiet, Rate, Repeat, Word},
-    retention::{Keep, Retention},
-    rule_test::{Expect, RuleTest, Stand},
+    notify::{Escalate, GroupBy, GroupWord, Inhibit, Maintenance, Quiet, Rate, Repeat},
+    retention::{Keep, RetentionSection},
+    rule_test::{ExpectEntry, RuleTest, Stand},
 };
 use crate::engine::threshold::rule;
 use crate::language::Language;
@@ -62,11 +62,11 @@ impl Default for Daemon {
 /// `[http]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Http {
+pub(super) struct HttpSection {
     pub(super) listen: String,
 }
 
-impl Default for Http {
+impl Default for HttpSection {
     fn default() -> Self {
         Self { listen: "127.0.0.1:9870".into() }
     }
@@ -85,7 +85,7 @@ pub(super) struct Plugins {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["plugin"]))]
-pub(super) struct Source {
+pub(super) struct SourceSection {
     pub(super) plugin: String,
     pub(super) interval: Duration,
     /// As long as the interval, 20 s at most.
@@ -100,19 +100,19 @@ pub(super) struct Source {
     pub(super) max_label_value: usize,
     pub(super) max_record: Size,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) queue: Queue,
+    pub(super) queue: QueueSection,
 }
 
 /// `queue` of a source.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Queue {
+pub(super) struct QueueSection {
     pub(super) max: Size,
     /// Logs wait, samples drop the oldest.
     pub(super) when_full: Option<WhenFull>,
 }
 
-impl Default for Queue {
+impl Default for QueueSection {
     fn default() -> Self {
         Self { max: Size::of_bytes(1 << 30), when_full: None }
     }
@@ -126,7 +126,7 @@ pub(super) enum WhenFull {
     DropOldest,
 }
 
-impl Default for Source {
+impl Default for SourceSection {
     fn default() -> Self {
         Self {
             plugin: String::new(),
@@ -138,7 +138,7 @@ impl Default for Source {
             max_label_value: 1024,
             max_record: Size::of_bytes(64 << 10),
             labels: BTreeMap::new(),
-            queue: Queue::default(),
+            queue: QueueSection::default(),
         }
     }
 }
@@ -148,7 +148,7 @@ impl Default for Source {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["inputs", "metric"]))]
 pub(super) struct Evaluator {
-    pub(super) kind: Kind,
+    pub(super) kind: EvaluatorKind,
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub(super) inputs: Vec<String>,
     #[schemars(length(min = 1))]
@@ -159,8 +159,8 @@ pub(super) struct Evaluator {
     pub(super) by: Option<Vec<String>>,
     pub(super) across: Across,
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) warning: Option<Level>,
-    pub(super) critical: Option<Level>,
+    pub(super) warning: Option<LevelSection>,
+    pub(super) critical: Option<LevelSection>,
     pub(super) no_data: NoData,
     pub(super) expect: Option<expect::Expect>,
     pub(super) over: Option<Duration>,
@@ -179,7 +179,7 @@ pub(super) struct Evaluator {
 /// The kinds of evaluators.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum EvaluatorKind {
     #[default]
     Threshold,
     Log,
@@ -188,7 +188,7 @@ pub(super) enum Kind {
 /// `warning` and `critical`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Level {
+pub(super) struct LevelSection {
     pub(super) above: Option<f64>,
     pub(super) below: Option<f64>,
     /// The number that raises.
@@ -296,7 +296,7 @@ pub(super) struct Each {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["plugin"]))]
-pub(super) struct Sink {
+pub(super) struct SinkSection {
     pub(super) plugin: String,
     #[schemars(extend("uniqueItems" = true))]
     pub(super) inputs: Vec<String>,
@@ -318,7 +318,7 @@ pub(super) struct Sink {
     pub(super) escalate: Option<Escalate>,
 }
 
-impl Default for Sink {
+impl Default for SinkSection {
     fn default() -> Self {
         Self {
             plugin: String::new(),

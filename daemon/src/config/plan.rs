@@ -110,9 +110,9 @@ pub struct Retention {
 
 /// The plugin's own keys. Their values are shown to nobody: a URL may have a password.
 #[derive(Clone, PartialEq)]
-pub struct Options(pub Value);
+pub struct PluginOptions(pub Value);
 
-impl fmt::Debug for Options {
+impl fmt::Debug for PluginOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.0.as_object().into_iter().flat_map(|options| options.keys());
         f.debug_set().entries(keys).finish()
@@ -127,13 +127,13 @@ pub struct Source {
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
-    pub options: Options,
+    pub options: PluginOptions,
     /// How often it is asked.
     pub interval: Duration,
     /// How long one call may take.
     pub deadline: Duration,
     /// What is too much.
-    pub limits: Limits,
+    pub limits: SourceLimits,
     /// Labels added to all that it yields.
     pub labels: BTreeMap<String, String>,
     /// The queue before its sinks.
@@ -163,7 +163,7 @@ pub struct Queue {
 
 /// What a source may yield at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SourceLimits {
     /// Series.
     pub max_series: usize,
     /// Labels of a series.
@@ -186,7 +186,7 @@ pub struct Sink {
     /// Its kind, as in `plugin = "…"`.
     pub kind: String,
     /// The plugin's own keys.
-    pub options: Options,
+    pub options: PluginOptions,
     /// Whether it takes notifications.
     pub notifies: bool,
     /// The sources and evaluators that it reads, and `system`; empty: a fallback only.

@@ -21,7 +21,7 @@ const AHEAD: Duration = Duration::from_hours(1);
 
 /// The intake of one source.
 pub struct Intake {
-    limits: config::Limits,
+    limits: config::SourceLimits,
     labels: BTreeMap<String, String>,
     /// How long a series may be silent before it makes room for another.
     idle: Duration,
@@ -180,7 +180,7 @@ fn is_labelled(labelled: &Series, series: &Series, labels: &BTreeMap<String, Str
 }
 
 /// Why a series is not taken, for a person.
-fn misshapen(series: &Series, limits: &config::Limits) -> Option<String> {
+fn misshapen(series: &Series, limits: &config::SourceLimits) -> Option<String> {
     let name: String = series.name().chars().take(40).collect();
     if series.name().is_empty() {
         return Some("a series has no name".into());
@@ -220,7 +220,7 @@ impl Late {
 }
 
 impl Dropped {
-    fn complaint(self, limits: &config::Limits) -> Option<Complaint> {
+    fn complaint(self, limits: &config::SourceLimits) -> Option<Complaint> {
         let mut causes = Vec::new();
         let mut cure = "report it to the plugin's author";
         if self.index > 0 {
@@ -260,10 +260,10 @@ mod tests {
         Intake::new(&config::Source {
             name: "s".into(),
             kind: "k".into(),
-            options: config::Options(serde_json::Value::Null),
+            options: config::PluginOptions(serde_json::Value::Null),
             interval: Duration::from_secs(30),
             deadline: Duration::from_secs(20),
-            limits: config::Limits {
+            limits: config::SourceLimits {
                 max_series,
                 max_labels: 3,
                 max_label_name: 8,

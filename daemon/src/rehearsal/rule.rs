@@ -11,7 +11,7 @@ use super::{
     verdict::{Outcome, judge},
 };
 use crate::{
-    config::{Plan, RuleTest, Stand, Word},
+    config::{Plan, RuleTest, SeriesWord, Stand},
     deliver::render::Voice,
     engine::{
         AlarmView, Condition, Engine, Input, SourceTiming, Transition, next_slot,
@@ -50,7 +50,7 @@ struct RuleRun<'a> {
     engine: Engine,
     evaluator: &'a str,
     sources: Vec<String>,
-    series: Vec<(Series, &'a [Word])>,
+    series: Vec<(Series, &'a [SeriesWord])>,
     start: Timestamp,
     every: Duration,
     voice: Voice,
@@ -123,9 +123,9 @@ impl<'a> RuleRun<'a> {
             let mut samples = Samples::at(now);
             for (series, words) in self.series.iter().filter(|_| index == 0) {
                 match spoken.and_then(|spoken| words.get(spoken)) {
-                    Some(Word::Value(value)) => samples.push_at(series, *value, now),
-                    Some(Word::End) => samples.end(series, now),
-                    Some(Word::Nothing) | None => {}
+                    Some(SeriesWord::Value(value)) => samples.push_at(series, *value, now),
+                    Some(SeriesWord::End) => samples.end(series, now),
+                    Some(SeriesWord::Nothing) | None => {}
                 }
             }
             let effects = self.engine.step(Input::Samples { source, samples }, now);

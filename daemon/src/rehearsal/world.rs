@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Plan, Word},
+    config::{Plan, SeriesWord},
     engine::{
         AlarmView, Effects, Input, alarm::handling::Handling, mute::silence::Silence, next_slot,
     },
@@ -55,7 +55,7 @@ pub(super) struct Speaker {
     /// How many times it was due.
     pub(super) due: u32,
     pub(super) up: bool,
-    pub(super) series: Vec<(Series, Vec<Word>)>,
+    pub(super) series: Vec<(Series, Vec<SeriesWord>)>,
 }
 
 impl Speaker {
@@ -212,9 +212,9 @@ impl World {
             let mut samples = Samples::at(clock);
             for (series, words) in &speaker.series {
                 match usize::try_from(speaker.due).ok().and_then(|due| words.get(due)) {
-                    Some(Word::Value(value)) => samples.push_at(series, *value, clock),
-                    Some(Word::End) => samples.end(series, clock),
-                    Some(Word::Nothing) | None => {}
+                    Some(SeriesWord::Value(value)) => samples.push_at(series, *value, clock),
+                    Some(SeriesWord::End) => samples.end(series, clock),
+                    Some(SeriesWord::Nothing) | None => {}
                 }
             }
             speaker.due += 1;

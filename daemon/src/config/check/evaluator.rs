@@ -6,7 +6,7 @@ use super::{
     expect,
     length::too_short,
     level::{check_order, level, nearly_none},
-    rule_test,
+    rule_test::{self, TestDraft},
 };
 use crate::{
     config::{
@@ -22,14 +22,17 @@ use crate::{
 };
 
 /// An evaluator as far as it could be read.
-pub(in crate::config) struct Draft<'a> {
+pub(in crate::config) struct EvaluatorDraft<'a> {
     pub(super) section: Section<'a>,
     pub(in crate::config) threshold: Threshold,
-    pub(super) tests: Vec<rule_test::Draft>,
+    pub(super) tests: Vec<TestDraft>,
 }
 
 /// Reads an evaluator.
-pub(in crate::config) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Draft<'a> {
+pub(in crate::config) fn read<'a>(
+    section: Section<'a>,
+    problems: &mut Vec<Problem>,
+) -> EvaluatorDraft<'a> {
     let judged = schema::own::<file::Evaluator>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
@@ -75,7 +78,7 @@ pub(in crate::config) fn read<'a>(section: Section<'a>, problems: &mut Vec<Probl
         judged_by: None,
     };
     let tests = rule_test::read(&section, file.tests, &threshold, problems);
-    Draft { section, threshold, tests }
+    EvaluatorDraft { section, threshold, tests }
 }
 
 fn flap(

@@ -6,7 +6,7 @@ use crate::{
     config::{
         file::{
             self,
-            expect::{Expect, Named, Word},
+            expect::{Expect, ExpectWord, IdentityLabels},
         },
         read::section::Section,
         text::problem::{Code, Problem},
@@ -23,7 +23,7 @@ pub(super) fn read(
     file: &file::Evaluator,
     problems: &mut Vec<Problem>,
 ) -> rule::Expect {
-    let learned = matches!(file.expect, Some(Expect::Word(Word::Learned)));
+    let learned = matches!(file.expect, Some(Expect::Word(ExpectWord::Learned)));
     if file.no_data.forget.is_some() && !learned {
         let place = section.key("/no_data/forget");
         problems.push(Problem::new(Code::ForgetWithoutLearned, place));
@@ -33,7 +33,7 @@ pub(super) fn read(
     }
     match &file.expect {
         None => rule::Expect::Nobody,
-        Some(Expect::Word(Word::Learned)) => {
+        Some(Expect::Word(ExpectWord::Learned)) => {
             let forget = file.no_data.forget.map_or(FORGET, |forget| *forget);
             rule::Expect::Learned { forget }
         }
@@ -45,8 +45,8 @@ pub(super) fn read(
             let mut named = Vec::new();
             for (at, one) in all.iter().enumerate() {
                 let matchers = match one {
-                    Named::One(one) => std::slice::from_ref(one),
-                    Named::Several(several) => several,
+                    IdentityLabels::One(one) => std::slice::from_ref(one),
+                    IdentityLabels::Several(several) => several,
                 };
                 let matchers: Vec<_> = matchers.iter().map(|matcher| &matcher.0).collect();
                 if let Some(labels) = identity(&matchers, by) {

@@ -92,8 +92,8 @@ fn list(paths: &[PathBuf]) -> String {
 
 fn own_keys(part: Part) -> Vec<String> {
     match part {
-        Part::Sources => schema::keys::<file::Source>(),
-        _ => schema::keys::<file::Sink>(),
+        Part::Sources => schema::keys::<file::SourceSection>(),
+        _ => schema::keys::<file::SinkSection>(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 pub(super) fn level(
     section: &Section<'_>,
     pointer: &str,
-    file: &file::Level,
+    file: &file::LevelSection,
     problems: &mut Vec<Problem>,
 ) -> Option<Level> {
     let at = |key: &str| format!("{pointer}/{key}");

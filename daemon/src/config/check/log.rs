@@ -23,7 +23,7 @@ const LEARN: Duration = Duration::from_hours(1);
 const FORGET: Duration = Duration::from_hours(30 * 24);
 
 /// A log evaluator as far as it could be read.
-pub(in crate::config) struct Draft<'a> {
+pub(in crate::config) struct LogDraft<'a> {
     pub(super) section: Section<'a>,
     pub(in crate::config) rule: LogRule,
 }
@@ -34,7 +34,10 @@ pub(in crate::config) fn is_log(section: &Section<'_>) -> bool {
 }
 
 /// Reads a log evaluator.
-pub(in crate::config) fn read<'a>(section: Section<'a>, problems: &mut Vec<Problem>) -> Draft<'a> {
+pub(in crate::config) fn read<'a>(
+    section: Section<'a>,
+    problems: &mut Vec<Problem>,
+) -> LogDraft<'a> {
     let judged = schema::own::<file::LogEvaluator>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
@@ -66,7 +69,7 @@ pub(in crate::config) fn read<'a>(section: Section<'a>, problems: &mut Vec<Probl
         summary: summary(file.summary),
         runbook: file.runbook,
     };
-    Draft { section, rule }
+    LogDraft { section, rule }
 }
 
 /// What a level looks for.

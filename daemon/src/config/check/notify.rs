@@ -25,7 +25,7 @@ use crate::{
 /// Reads what a sink says of groups and times; `zone` is the daemon's.
 pub(super) fn read(
     section: &Section<'_>,
-    file: &file::Sink,
+    file: &file::SinkSection,
     zone: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> plan::Notify {
@@ -43,7 +43,7 @@ pub(super) fn read(
             all.iter().map(|again| **again).collect()
         }
     };
-    let alone = matches!(file.group_by, file::GroupBy::Word(file::Word::Alarm));
+    let alone = matches!(file.group_by, file::GroupBy::Word(file::GroupWord::Alarm));
     let rate = file.rate.as_ref().map_or_else(
         || {
             let file::Rate { most, per } = file::Rate::default();
@@ -57,7 +57,7 @@ pub(super) fn read(
     }
     plan::Notify {
         group_by: match &file.group_by {
-            file::GroupBy::Word(file::Word::Alarm) => GroupBy::Alarm,
+            file::GroupBy::Word(file::GroupWord::Alarm) => GroupBy::Alarm,
             file::GroupBy::Labels(labels) => GroupBy::Labels(labels.clone()),
         },
         group_wait: *file.group_wait,

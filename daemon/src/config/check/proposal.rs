@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::{
     read::{
         document::Document,
-        files::{Files, Unreadable},
+        files::{Files, UnreadableFile},
     },
     text::problem::nearest,
 };
@@ -36,9 +36,9 @@ pub enum Misplaced {
 
 impl Files {
     /// Takes a file over these: each of its tables replaces the one of its name.
-    pub fn overlay(&mut self, path: &Path) -> Result<(), Unreadable> {
-        let text =
-            fs::read_to_string(path).map_err(|source| Unreadable { path: path.into(), source })?;
+    pub fn overlay(&mut self, path: &Path) -> Result<(), UnreadableFile> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| UnreadableFile { path: path.into(), source })?;
         let (document, problems) = Document::parse(path.into(), text);
         for (part, value) in &document.table {
             for known in &mut self.documents {

@@ -17,9 +17,9 @@ pub(in crate::config) fn read(
     section: Option<Section<'_>>,
     problems: &mut Vec<Problem>,
 ) -> plan::Retention {
-    let mut file = file::Retention::default();
+    let mut file = file::RetentionSection::default();
     if let Some(section) = section {
-        let judged = schema::own::<file::Retention>(&section);
+        let judged = schema::own::<file::RetentionSection>(&section);
         problems.extend(judged.problems);
         file = judged.accepted;
     }

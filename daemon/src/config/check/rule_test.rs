@@ -8,7 +8,7 @@ use crate::{
         file,
         read::section::Section,
         text::{
-            notation::{Expected, Spoken, Stand, Wrong},
+            notation::{Expected, NotationError, Spoken, Stand},
             problem::{Code, Place, Problem},
         },
     },
@@ -57,7 +57,7 @@ pub struct Expectation {
 }
 
 /// A test as far as it could be read.
-pub(in crate::config) struct Draft {
+pub(in crate::config) struct TestDraft {
     test: RuleTest,
     /// Its place among the evaluator's tests.
     index: usize,
@@ -71,7 +71,7 @@ pub(super) fn read(
     files: Vec<file::RuleTest>,
     threshold: &Threshold,
     problems: &mut Vec<Problem>,
-) -> Vec<Draft> {
+) -> Vec<TestDraft> {
     let files = files.into_iter().enumerate();
     files.map(|(index, file)| draft(section, index, file, threshold, problems)).collect()
 }
@@ -82,7 +82,7 @@ fn draft(
     file: file::RuleTest,
     threshold: &Threshold,
     problems: &mut Vec<Problem>,
-) -> Draft {
+) -> TestDraft {
     let at = |rest: String| format!("/test/{index}{rest}");
     if let Some(interval) = file.interval {
         too_short(section, &at("/interval".into()), *interval, problems);
@@ -118,13 +118,13 @@ fn draft(
         series,
         expectations,
     };
-    Draft { test, index, interval: file.interval.map(|interval| *interval) }
+    TestDraft { test, index, interval: file.interval.map(|interval| *interval) }
 }
 
-fn expectation(file: file::Expect, place: &Place) -> Result<Expectation, Problem> {
+fn expectation(file: file::ExpectEntry, place: &Place) -> Result<Expectation, Problem> {
     let line = place.line();
     match file {
-        file::Expect::Short(text) => match Expected::parse(&text) {
+        file::ExpectEntry::Short(text) => match Expected::parse(&text) {
             Ok(Expected { stand, at, labels }) => Ok(Expectation {
                 place: line,
                 at,
@@ -136,7 +136,7 @@ fn expectation(file: file::Expect, place: &Place) -> Result<Expectation, Problem
             }),
             Err(wrong) => Err(unreadable(Code::BadExpectation, place, &text, &wrong)),
         },
-        file::Expect::Long(file) => Ok(Expectation {
+        file::ExpectEntry::Long(file) => Ok(Expectation {
             place: line,
             at: *file.at,
             stand: file.is.into(),
@@ -148,7 +148,7 @@ fn expectation(file: file::Expect, place: &Place) -> Result<Expectation, Problem
     }
 }
 
-fn unreadable(code: Code, place: &Place, text: &str, wrong: &Wrong) -> Problem {
+fn unreadable(code: Code, place: &Place, text: &str, wrong: &NotationError) -> Problem {
     let problem = Problem::new(code, place.within(text, &wrong.span)).with("given", text);
     problem.with_words("cause", vec![wrong.cause]).meant(wrong.meant)
 }
@@ -188,7 +188,7 @@ fn no_such_level(
     }
 }
 
-impl Draft {
+impl TestDraft {
     /// The test, once the interval of its evaluator's slowest source is known. What is expected
     /// between two slots can't happen.
     pub(super) fn finish(

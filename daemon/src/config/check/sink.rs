@@ -10,7 +10,7 @@ use crate::config::{
 };
 
 /// A sink as far as it could be read.
-pub(in crate::config) struct Draft<'a> {
+pub(in crate::config) struct SinkDraft<'a> {
     pub(super) section: Section<'a>,
     pub(in crate::config) sink: plan::Sink,
     /// What it takes, if that is known.
@@ -23,8 +23,8 @@ pub(in crate::config) fn read<'a>(
     kinds: &dyn Kinds,
     zone: Option<&str>,
     problems: &mut Vec<Problem>,
-) -> Draft<'a> {
-    let (judged, rest) = schema::shared::<file::Sink>(&section);
+) -> SinkDraft<'a> {
+    let (judged, rest) = schema::shared::<file::SinkSection>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
     let offer = kind::offer(&section, &file.plugin, rest, kinds);
@@ -40,7 +40,7 @@ pub(in crate::config) fn read<'a>(
         place: section.head().short(),
         notifies,
         kind: file.plugin,
-        options: plan::Options(offer.options),
+        options: plan::PluginOptions(offer.options),
         inputs: file.inputs,
         matchers: file.matchers.into_iter().map(|matcher| matcher.0).collect(),
         resolved: file.resolved,
@@ -51,5 +51,5 @@ pub(in crate::config) fn read<'a>(
         give_up: *file.give_up,
         notify,
     };
-    Draft { section, sink, takes }
+    SinkDraft { section, sink, takes }
 }

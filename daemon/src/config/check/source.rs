@@ -15,7 +15,7 @@ use crate::config::{
 const LONGEST_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A source as far as it could be read.
-pub(in crate::config) struct Draft<'a> {
+pub(in crate::config) struct SourceDraft<'a> {
     pub(super) section: Section<'a>,
     pub(in crate::config) source: plan::Source,
     /// What it yields, if that is known.
@@ -29,8 +29,8 @@ pub(in crate::config) fn read<'a>(
     section: Section<'a>,
     kinds: &dyn Kinds,
     problems: &mut Vec<Problem>,
-) -> Draft<'a> {
-    let (judged, rest) = schema::shared::<file::Source>(&section);
+) -> SourceDraft<'a> {
+    let (judged, rest) = schema::shared::<file::SourceSection>(&section);
     problems.extend(judged.problems);
     let file = judged.accepted;
     let offer = kind::offer(&section, &file.plugin, rest, kinds);
@@ -65,10 +65,10 @@ pub(in crate::config) fn read<'a>(
     let source = plan::Source {
         name: section.name.into(),
         kind: file.plugin,
-        options: plan::Options(offer.options),
+        options: plan::PluginOptions(offer.options),
         interval,
         deadline,
-        limits: plan::Limits {
+        limits: plan::SourceLimits {
             max_series: file.max_series,
             max_labels: file.max_labels,
             max_label_name: file.max_label_name,
@@ -78,11 +78,11 @@ pub(in crate::config) fn read<'a>(
         labels: file.labels,
         queue: queue(&file.queue, yields.as_deref()),
     };
-    Draft { section, source, yields, metrics }
+    SourceDraft { section, source, yields, metrics }
 }
 
 /// Logs wait where samples would rather drop the oldest.
-fn queue(file: &file::Queue, yields: Option<&[Records]>) -> plan::Queue {
+fn queue(file: &file::QueueSection, yields: Option<&[Records]>) -> plan::Queue {
     let logs = yields.is_some_and(|yields| yields.contains(&Records::Logs));
     let wait = file.when_full.map_or(logs, |when_full| matches!(when_full, file::WhenFull::Wait));
     plan::Queue { max: file.max.bytes(), wait }

@@ -30,8 +30,8 @@ struct File {
     evaluator: String,
     #[serde(rename = "match")]
     matchers: Vec<file::Matcher>,
-    warning: Option<file::Level>,
-    critical: Option<file::Level>,
+    warning: Option<file::LevelSection>,
+    critical: Option<file::LevelSection>,
     reason: String,
 }
 

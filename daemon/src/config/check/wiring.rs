@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use haetae_plugin::{Metric, Records, options::Duration};
 
-use super::{evaluator, log, names, rule_test::RuleTest, sink, source, threshold};
+use super::{
+    evaluator::EvaluatorDraft, log::LogDraft, names, rule_test::RuleTest, sink::SinkDraft,
+    source::SourceDraft, threshold,
+};
 use crate::{
     config::{
         plan,
@@ -16,10 +19,10 @@ use crate::{
 
 /// All instances, as far as they could be read.
 pub(in crate::config) struct Wiring<'a> {
-    pub(in crate::config) sources: Vec<source::Draft<'a>>,
-    pub(in crate::config) evaluators: Vec<evaluator::Draft<'a>>,
-    pub(in crate::config) logs: Vec<log::Draft<'a>>,
-    pub(in crate::config) sinks: Vec<sink::Draft<'a>>,
+    pub(in crate::config) sources: Vec<SourceDraft<'a>>,
+    pub(in crate::config) evaluators: Vec<EvaluatorDraft<'a>>,
+    pub(in crate::config) logs: Vec<LogDraft<'a>>,
+    pub(in crate::config) sinks: Vec<SinkDraft<'a>>,
     /// Whether no instance can be missing because its file is broken.
     pub(in crate::config) complete: bool,
 }
@@ -122,7 +125,7 @@ impl Wiring<'_> {
     fn sink_input(
         &self,
         input: &Input<'_>,
-        draft: &sink::Draft<'_>,
+        draft: &SinkDraft<'_>,
         problems: &mut Vec<Problem>,
     ) -> Option<String> {
         let source = self.sources.iter().find(|one| one.section.name == input.name);
@@ -168,7 +171,7 @@ impl Wiring<'_> {
         meant.map(str::to_owned)
     }
 
-    fn metric(&self, draft: &evaluator::Draft<'_>, problems: &mut Vec<Problem>) {
+    fn metric(&self, draft: &EvaluatorDraft<'_>, problems: &mut Vec<Problem>) {
         let Some(known) = self.metrics(&draft.threshold.inputs) else {
             return;
         };
@@ -188,7 +191,7 @@ impl Wiring<'_> {
     }
 
     /// A window of which the engine would keep a part only.
-    fn window(&self, draft: &evaluator::Draft<'_>, problems: &mut Vec<Problem>) {
+    fn window(&self, draft: &EvaluatorDraft<'_>, problems: &mut Vec<Problem>) {
         let Some(over) = &draft.threshold.over else { return };
         let read = read_by(&draft.threshold, &self.sources);
         let Some(fastest) = read.min_by_key(|one| one.source.interval) else { return };
@@ -212,9 +215,9 @@ impl Wiring<'_> {
         Some(all).filter(|all| !all.is_empty())
     }
 
-    fn fallback(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
+    fn fallback(&self, draft: &SinkDraft<'_>, problems: &mut Vec<Problem>) {
         let section = &draft.section;
-        let stands_in = |one: &sink::Draft<'_>| {
+        let stands_in = |one: &SinkDraft<'_>| {
             [fallback(one), escalate(one)].into_iter().flatten().any(|name| name == section.name)
         };
         if self.complete && !section.has("/inputs") && !self.sinks.iter().any(stands_in) {
@@ -242,7 +245,7 @@ impl Wiring<'_> {
         }
     }
 
-    fn escalate(&self, draft: &sink::Draft<'_>, problems: &mut Vec<Problem>) {
+    fn escalate(&self, draft: &SinkDraft<'_>, problems: &mut Vec<Problem>) {
         let Some(name) = escalate(draft).filter(|name| !name.is_empty()) else {
             return;
         };
@@ -263,11 +266,11 @@ impl Wiring<'_> {
     /// The sink that another one names.
     fn other(
         &self,
-        draft: &sink::Draft<'_>,
+        draft: &SinkDraft<'_>,
         name: &str,
         place: &Place,
         problems: &mut Vec<Problem>,
-    ) -> Option<&sink::Draft<'_>> {
+    ) -> Option<&SinkDraft<'_>> {
         let found = self.sink(name);
         if found.is_none() && self.complete {
             let problem = Problem::new(Code::UnknownFallback, place.clone()).with("name", name);
@@ -283,7 +286,7 @@ impl Wiring<'_> {
         &self,
         start: &str,
         next: &str,
-        follow: impl for<'a> Fn(&'a sink::Draft<'_>) -> Option<&'a str>,
+        follow: impl for<'a> Fn(&'a SinkDraft<'_>) -> Option<&'a str>,
     ) -> Option<String> {
         let mut path = vec![start];
         let mut next = next;
@@ -300,7 +303,7 @@ impl Wiring<'_> {
         (first.section.name == start).then(|| path.join(" → "))
     }
 
-    fn sink(&self, name: &str) -> Option<&sink::Draft<'_>> {
+    fn sink(&self, name: &str) -> Option<&SinkDraft<'_>> {
         self.sinks.iter().find(|one| one.section.name == name)
     }
 
@@ -323,18 +326,18 @@ impl Wiring<'_> {
 /// The sources that an evaluator reads.
 fn read_by<'a, 'b>(
     threshold: &Threshold,
-    sources: &'a [source::Draft<'b>],
-) -> impl Iterator<Item = &'a source::Draft<'b>> {
+    sources: &'a [SourceDraft<'b>],
+) -> impl Iterator<Item = &'a SourceDraft<'b>> {
     sources.iter().filter(|one| threshold.inputs.iter().any(|name| name == one.section.name))
 }
 
 /// The sink that gets what this one gave up.
-fn fallback<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+fn fallback<'a>(draft: &'a SinkDraft<'_>) -> Option<&'a str> {
     draft.sink.fallback.as_deref()
 }
 
 /// The sink that is told what nobody took up.
-fn escalate<'a>(draft: &'a sink::Draft<'_>) -> Option<&'a str> {
+fn escalate<'a>(draft: &'a SinkDraft<'_>) -> Option<&'a str> {
     Some(draft.sink.notify.escalate.as_ref()?.to.as_str())
 }
 

@@ -9,21 +9,21 @@ use super::Matcher;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::config) enum Expect {
-    Word(Word),
-    Named(Vec<Named>),
+    Word(ExpectWord),
+    Named(Vec<IdentityLabels>),
 }
 
 /// `expect` without names.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Word {
+pub(in crate::config) enum ExpectWord {
     Learned,
 }
 
 /// An identity: its label, or its labels.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(in crate::config) enum Named {
+pub(in crate::config) enum IdentityLabels {
     One(Matcher),
     Several(Vec<Matcher>),
 }

@@ -7,14 +7,14 @@ use regex::bytes::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Kind, Matcher, Summary};
+use super::{EvaluatorKind, Matcher, Summary};
 
 /// `[evaluators.NAME]` with `kind = "log"`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["inputs"]))]
 pub(in crate::config) struct LogEvaluator {
-    pub(in crate::config) kind: Kind,
+    pub(in crate::config) kind: EvaluatorKind,
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub(in crate::config) inputs: Vec<String>,
     #[serde(rename = "match")]

@@ -12,7 +12,7 @@ use super::Matcher;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::config) enum GroupBy {
-    Word(Word),
+    Word(GroupWord),
     #[schemars(extend("uniqueItems" = true))]
     Labels(Vec<String>),
 }
@@ -20,7 +20,7 @@ pub(in crate::config) enum GroupBy {
 /// What `group_by` may be but labels.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::config) enum Word {
+pub(in crate::config) enum GroupWord {
     Alarm,
 }
 

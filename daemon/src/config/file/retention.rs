@@ -9,14 +9,14 @@ use serde::{Deserialize, Deserializer, de};
 /// `[retention]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(in crate::config) struct Retention {
+pub(in crate::config) struct RetentionSection {
     pub(in crate::config) alarms: Keep,
     pub(in crate::config) journal: Keep,
     pub(in crate::config) notices: Keep,
     pub(in crate::config) dead_letters: Keep,
 }
 
-impl Default for Retention {
+impl Default for RetentionSection {
     fn default() -> Self {
         let days = |days: u64| Keep::For(Std::from_hours(24 * days));
         Self { alarms: days(400), journal: days(400), notices: days(90), dead_letters: days(90) }

@@ -19,13 +19,13 @@ pub(in crate::config) struct RuleTest {
     pub(in crate::config) interval: Option<Duration>,
     pub(in crate::config) unit: String,
     /// All that happens, and nothing else.
-    pub(in crate::config) expect: Vec<Expect>,
+    pub(in crate::config) expect: Vec<ExpectEntry>,
 }
 
 /// An element of `expect`: `"critical@2m"`, or more exactly.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(in crate::config) enum Expect {
+pub(in crate::config) enum ExpectEntry {
     Short(String),
     Long(Exact),
 }

@@ -45,7 +45,7 @@ pub struct Checked {
 /// A file of the configuration can't be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}")]
-pub struct Unreadable {
+pub struct UnreadableFile {
     /// The file or directory.
     pub path: PathBuf,
     /// Why.
@@ -54,10 +54,10 @@ pub struct Unreadable {
 
 impl Files {
     /// Reads a file, and those in `conf.d` beside it in the order of their names.
-    pub fn read(main: &Path) -> Result<Self, Unreadable> {
+    pub fn read(main: &Path) -> Result<Self, UnreadableFile> {
         let mut paths = vec![main.to_owned()];
         let beside = main.with_file_name("conf.d");
-        let unreadable = |source| Unreadable { path: beside.clone(), source };
+        let unreadable = |source| UnreadableFile { path: beside.clone(), source };
         match fs::read_dir(&beside) {
             Ok(entries) => {
                 for entry in entries {
@@ -76,7 +76,7 @@ impl Files {
         paths.get_mut(1..).unwrap_or_default().sort();
         let read = |path: PathBuf| match fs::read_to_string(&path) {
             Ok(text) => Ok((path, text)),
-            Err(source) => Err(Unreadable { path, source }),
+            Err(source) => Err(UnreadableFile { path, source }),
         };
         Ok(Self::from_texts(paths.into_iter().map(read).collect::<Result<_, _>>()?))
     }
@@ -260,8 +260,10 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
             let at = section.value("/store/url");
             problems.push(match wrong {
                 // Its text is masked wherever it is shown.
-                Wrong::Password => Problem::new(Code::BadSecret, at).with("key", "store.password"),
-                Wrong::Url(cause) => {
+                UrlError::Password => {
+                    Problem::new(Code::BadSecret, at).with("key", "store.password")
+                }
+                UrlError::Url(cause) => {
                     let problem = Problem::new(Code::BadStore, at).with("given", &store.url);
                     problem.with("cause", cause)
                 }
@@ -274,27 +276,29 @@ fn daemon(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> plan::Da
 }
 
 /// What is wrong with the URL of a PostgreSQL server.
-enum Wrong {
+enum UrlError {
     Password,
     Url(&'static str),
 }
 
-fn not_a_server(url: &str) -> Option<Wrong> {
+fn not_a_server(url: &str) -> Option<UrlError> {
     match url::Url::parse(url) {
-        Ok(url) if url.password().is_some() => Some(Wrong::Password),
+        Ok(url) if url.password().is_some() => Some(UrlError::Password),
         Ok(url) if !matches!(url.scheme(), "postgres" | "postgresql") => {
-            Some(Wrong::Url("expected postgres://…"))
+            Some(UrlError::Url("expected postgres://…"))
         }
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => Some(Wrong::Url("it names no host")),
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => {
+            Some(UrlError::Url("it names no host"))
+        }
         Ok(_) => None,
-        Err(_) => Some(Wrong::Url("it is no URL")),
+        Err(_) => Some(UrlError::Url("it is no URL")),
     }
 }
 
 fn http(section: Option<Section<'_>>, problems: &mut Vec<Problem>) -> Option<plan::Http> {
-    let mut file = file::Http::default();
+    let mut file = file::HttpSection::default();
     if let Some(section) = section {
-        let judged = schema::own::<file::Http>(&section);
+        let judged = schema::own::<file::HttpSection>(&section);
         problems.extend(judged.problems);
         file = judged.accepted;
     }

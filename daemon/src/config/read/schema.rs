@@ -21,7 +21,7 @@ pub(in crate::config) struct Schema {
 }
 
 /// The part of a section that its schema accepts, and what it doesn't.
-pub(in crate::config) struct Judged<T> {
+pub(in crate::config) struct Validated<T> {
     pub(in crate::config) accepted: T,
     pub(in crate::config) problems: Vec<Problem>,
 }
@@ -62,7 +62,7 @@ impl Schema {
         table: Map<String, Value>,
         section: &Section<'_>,
         known: &[&str],
-    ) -> Judged<Value> {
+    ) -> Validated<Value> {
         let mut value = Value::Object(table);
         let mut faults = Vec::new();
         for error in self.validator.iter_errors(&value) {
@@ -87,12 +87,12 @@ impl Schema {
                 problems.push(fault.problem.clone());
             }
         }
-        Judged { accepted: value, problems }
+        Validated { accepted: value, problems }
     }
 }
 
 /// Judges a section of the daemon's own keys alone.
-pub(in crate::config) fn own<T>(section: &Section<'_>) -> Judged<T>
+pub(in crate::config) fn own<T>(section: &Section<'_>) -> Validated<T>
 where
     T: JsonSchema + DeserializeOwned + Default,
 {
@@ -100,7 +100,7 @@ where
 }
 
 /// Judges a section that the daemon shares with a plugin: its own keys, and the rest as it is.
-pub(in crate::config) fn shared<T>(section: &Section<'_>) -> (Judged<T>, Map<String, Value>)
+pub(in crate::config) fn shared<T>(section: &Section<'_>) -> (Validated<T>, Map<String, Value>)
 where
     T: JsonSchema + DeserializeOwned + Default,
 {
@@ -116,13 +116,13 @@ pub(in crate::config) fn keys<T: JsonSchema>() -> Vec<String> {
     properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect()
 }
 
-fn typed<T>(section: &Section<'_>, table: Map<String, Value>, known: &[&str]) -> Judged<T>
+fn typed<T>(section: &Section<'_>, table: Map<String, Value>, known: &[&str]) -> Validated<T>
 where
     T: JsonSchema + DeserializeOwned + Default,
 {
     let refused = |cause: String| {
         let problem = Problem::new(Code::Refused, section.head());
-        Judged {
+        Validated {
             accepted: T::default(),
             problems: vec![problem.with("given", section).with("cause", cause)],
         }
@@ -131,11 +131,11 @@ where
         Ok(schema) => schema,
         Err(cause) => return refused(cause),
     };
-    let Judged { accepted, problems } = schema.judge(table, section, known);
+    let Validated { accepted, problems } = schema.judge(table, section, known);
     match serde_json::from_value(accepted) {
-        Ok(accepted) => Judged { accepted, problems },
+        Ok(accepted) => Validated { accepted, problems },
         // A problem that is known says it better.
-        Err(_) if !problems.is_empty() => Judged { accepted: T::default(), problems },
+        Err(_) if !problems.is_empty() => Validated { accepted: T::default(), problems },
         Err(error) => refused(error.to_string()),
     }
 }

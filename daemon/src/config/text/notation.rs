@@ -17,12 +17,12 @@ pub struct Spoken {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// What it says.
-    pub words: Vec<Word>,
+    pub words: Vec<SeriesWord>,
 }
 
 /// What a series says at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Word {
+pub enum SeriesWord {
     /// A value.
     Value(f64),
     /// Nothing: `_`.
@@ -56,7 +56,7 @@ pub(in crate::config) struct Expected {
 
 /// What can't be read, and where in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Wrong {
+pub(in crate::config) struct NotationError {
     pub(in crate::config) span: Range<usize>,
     /// The id of a word in the catalogue of texts.
     pub(in crate::config) cause: &'static str,
@@ -96,7 +96,7 @@ impl Spoken {
     }
 
     /// Reads `cpu{ip="a"} 95x12 85+1x4 _x3 stale`.
-    pub(in crate::config) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, NotationError> {
         let mut rest = Rest::of(text);
         rest.skip_spaces();
         let name = rest.take(|c| c.is_alphanumeric() || matches!(c, '_' | ':' | '.' | '-' | '/'));
@@ -117,9 +117,9 @@ impl Spoken {
             }
             let span = start..rest.at;
             let (first, step, more) =
-                values(word).ok_or_else(|| Wrong::at(&span, "series-value"))?;
+                values(word).ok_or_else(|| NotationError::at(&span, "series-value"))?;
             if words.len() + more >= MOST_VALUES {
-                return Err(Wrong::at(&span, "series-many"));
+                return Err(NotationError::at(&span, "series-many"));
             }
             words.extend(spread(first, step, more));
         }
@@ -133,7 +133,7 @@ impl Spoken {
 
 impl Expected {
     /// Reads `critical@2m` or `critical@2m{ip="a"}`.
-    pub(in crate::config) fn parse(text: &str) -> Result<Self, Wrong> {
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, NotationError> {
         let mut rest = Rest::of(text);
         rest.skip_spaces();
         let start = rest.at;
@@ -143,7 +143,7 @@ impl Expected {
             let meant = super::problem::nearest(word, known);
             let span = start..rest.at.max(start + 1).min(text.len());
             let meant = known.into_iter().find(|one| Some(*one) == meant);
-            return Err(Wrong { span, cause: "expected-word", meant });
+            return Err(NotationError { span, cause: "expected-word", meant });
         };
         if rest.take(|c| c == '@') != "@" {
             return Err(rest.wrong("expected-time"));
@@ -151,7 +151,8 @@ impl Expected {
         let start = rest.at;
         let time = rest.take(|c| c != '{').trim_end();
         let at = time.parse::<options::Duration>();
-        let at = at.map_err(|_| Wrong::at(&(start..start + time.len()), "expected-time"))?;
+        let at =
+            at.map_err(|_| NotationError::at(&(start..start + time.len()), "expected-time"))?;
         let labels = labels(&mut rest)?.unwrap_or_default();
         rest.skip_spaces();
         if !rest.text().is_empty() {
@@ -161,7 +162,7 @@ impl Expected {
     }
 }
 
-impl Wrong {
+impl NotationError {
     fn at(span: &Range<usize>, cause: &'static str) -> Self {
         Self { span: span.clone(), cause, meant: None }
     }
@@ -194,14 +195,14 @@ impl<'a> Rest<'a> {
     }
 
     /// The character that is wrong, or the end of the text.
-    fn wrong(&self, cause: &'static str) -> Wrong {
+    fn wrong(&self, cause: &'static str) -> NotationError {
         let end = self.text().chars().next().map_or(self.at, |c| self.at + c.len_utf8());
-        Wrong::at(&(self.at..end), cause)
+        NotationError::at(&(self.at..end), cause)
     }
 }
 
 /// Reads `{a="b", c='d'}` if there is a brace.
-fn labels(rest: &mut Rest<'_>) -> Result<Option<BTreeMap<String, String>>, Wrong> {
+fn labels(rest: &mut Rest<'_>) -> Result<Option<BTreeMap<String, String>>, NotationError> {
     if !rest.text().starts_with('{') {
         return Ok(None);
     }
@@ -224,7 +225,7 @@ fn labels(rest: &mut Rest<'_>) -> Result<Option<BTreeMap<String, String>>, Wrong
         rest.skip_spaces();
         let value = quoted(rest).ok_or_else(|| rest.wrong("series-label"))?;
         if labels.insert(name.to_owned(), value).is_some() {
-            return Err(Wrong::at(&(start..start + name.len()), "series-twice"));
+            return Err(NotationError::at(&(start..start + name.len()), "series-twice"));
         }
         rest.skip_spaces();
         match rest.text().chars().next() {
@@ -256,17 +257,17 @@ fn quoted(rest: &mut Rest<'_>) -> Option<String> {
 }
 
 /// The first word, what is added each time, and how many more there are: `a+bxn` is n + 1 values.
-fn values(word: &str) -> Option<(Word, f64, usize)> {
+fn values(word: &str) -> Option<(SeriesWord, f64, usize)> {
     if word == "stale" {
-        return Some((Word::End, 0.0, 0));
+        return Some((SeriesWord::End, 0.0, 0));
     }
     if let Some(rest) = word.strip_prefix('_') {
         let times = if rest.is_empty() { 1 } else { times(rest)? };
         // `_x3` is three gaps, not four.
-        return Some((Word::Nothing, 0.0, times.checked_sub(1)?));
+        return Some((SeriesWord::Nothing, 0.0, times.checked_sub(1)?));
     }
     let (first, rest) = number(word)?;
-    let first = Word::Value(first);
+    let first = SeriesWord::Value(first);
     if rest.is_empty() {
         return Some((first, 0.0, 0));
     }
@@ -278,12 +279,12 @@ fn values(word: &str) -> Option<(Word, f64, usize)> {
     Some((first, step, times(rest)?))
 }
 
-fn spread(first: Word, step: f64, more: usize) -> impl Iterator<Item = Word> {
+fn spread(first: SeriesWord, step: f64, more: usize) -> impl Iterator<Item = SeriesWord> {
     let mut next = first;
     (0..=more).map(move |_| {
         let word = next;
         // Added up, not multiplied: the last bit is promtool's.
-        if let Word::Value(value) = &mut next {
+        if let SeriesWord::Value(value) = &mut next {
             *value += step;
         }
         word
@@ -342,9 +343,9 @@ mod tests {
         for (text, expected) in cases {
             let spoken = Spoken::parse(&format!("m {text}")).unwrap();
             let shown = spoken.words.iter().map(|word| match word {
-                Word::Value(value) => value.to_string(),
-                Word::Nothing => "_".into(),
-                Word::End => "e".into(),
+                SeriesWord::Value(value) => value.to_string(),
+                SeriesWord::Nothing => "_".into(),
+                SeriesWord::End => "e".into(),
             });
             assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{text}");
         }

@@ -3,7 +3,7 @@
 use haetae_plugin::{LogRecord, Logs};
 
 use super::{Intake, POINTS};
-use crate::{config::Limits, plugin::event::Complaint};
+use crate::{config::SourceLimits, plugin::event::Complaint};
 
 /// What was over a limit in one batch.
 #[derive(Default)]
@@ -61,7 +61,7 @@ impl Over {
 }
 
 /// The limit that a record is over, for a person.
-fn excess(record: &LogRecord<'_>, limits: &Limits) -> Option<String> {
+fn excess(record: &LogRecord<'_>, limits: &SourceLimits) -> Option<String> {
     let texts = [("line", record.raw), ("message", record.message), ("JSON", record.json)];
     for (what, text) in texts {
         if text.len() > limits.max_record {
@@ -83,7 +83,7 @@ fn excess(record: &LogRecord<'_>, limits: &Limits) -> Option<String> {
 }
 
 /// The record, with as much of it as the limits allow, and marked.
-fn cut<'a>(mut record: LogRecord<'a>, limits: &Limits) -> LogRecord<'a> {
+fn cut<'a>(mut record: LogRecord<'a>, limits: &SourceLimits) -> LogRecord<'a> {
     let (whole, line) = (record.raw, begin(record.raw, limits.max_record));
     record.message = match range_in(whole, record.message) {
         // It stays a part of the line, which holds it once.
