@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use haetae::{
     config::{Checked, Files, Finding, Retention},
     engine::{
-        mute::silence::Span,
+        mute::silence::SilenceSpan,
         notify::{GroupBy, Rate},
     },
     language::Language,
@@ -280,9 +280,9 @@ fn each_part_of_who_is_told_when_has_its_place() {
     let [night, work] = &plan.maintenance[..] else { panic!("{:?}", plan.maintenance) };
     assert_eq!((night.id.as_str(), night.author.as_str()), ("patch-night", "mail.toml:20"));
     assert!(
-        matches!(&night.span, Span::Recurring(every) if every.to_string() == "Sun 02:00-05:00")
+        matches!(&night.span, SilenceSpan::Recurring(every) if every.to_string() == "Sun 02:00-05:00")
     );
-    let Span::Between(from, until) = work.span else { panic!("{:?}", work.span) };
+    let SilenceSpan::Between(from, until) = work.span else { panic!("{:?}", work.span) };
     // 22:00 in Seoul is 13:00 in Greenwich.
     assert_eq!((from.seconds(), until.seconds()), (1_796_130_000, 1_796_137_200));
 }

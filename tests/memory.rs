@@ -16,7 +16,9 @@ use haetae::{
     config::{Queue, Source, SourceLimits},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::rule::{Across, Debounce, Expect, Flap, Level, NoData, Side, Then, Threshold},
+        threshold::rule::{
+            Across, Debounce, ExpectedIdentities, Flap, Level, NoData, Side, Then, Threshold,
+        },
     },
     pipeline::intake::Intake,
 };
@@ -99,7 +101,7 @@ fn engine(now: Timestamp) -> Engine {
         every: None,
         summary: <_>::default(),
         runbook: None,
-        expect: Expect::Nobody,
+        expect: ExpectedIdentities::Nobody,
         judged_by: None,
     };
     Engine::new(vec![timing], vec![threshold], now)

@@ -18,11 +18,11 @@ use haetae_plugin::Timestamp;
 use tokio::{runtime::Handle, sync::mpsc, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use self::{ask::Asker, feed::Feed, need::Needs, recording::Recording};
+use self::{ask::Asker, feed::Replay, need::Needs, recording::Recording};
 pub use self::{
     ask::Unanswered,
     counts::{Counts, Side},
-    need::{Unreadable, readable},
+    need::{UnreadableSource, readable},
     recording::{Head, RecordingError},
 };
 use crate::{config::Plan, plugin::catalog::Catalog};
@@ -60,7 +60,7 @@ pub struct Progress {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct BacktestResult {
     /// Each plan's counts, in their order.
     pub sides: Vec<Side>,
     /// How far it came.
@@ -73,10 +73,10 @@ pub struct Outcome {
 
 /// Why there is no outcome.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum BacktestError {
     /// A source can't be asked about its past.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Unreadable(#[from] UnreadableSource),
     /// A reader does not answer.
     #[error(transparent)]
     Unanswered(#[from] Unanswered),
@@ -89,7 +89,7 @@ pub enum Failure {
 }
 
 /// What tells the questions of these plans from others, but for their range.
-pub fn asks(plans: &[Plan], catalog: &Catalog) -> Result<String, Unreadable> {
+pub fn asks(plans: &[Plan], catalog: &Catalog) -> Result<String, UnreadableSource> {
     let (from, to) = (Timestamp::default(), Timestamp::default());
     Ok(Needs::of(plans, catalog, from, to)?.fingerprint())
 }
@@ -99,11 +99,11 @@ pub fn asks(plans: &[Plan], catalog: &Catalog) -> Result<String, Unreadable> {
 pub async fn run(
     job: Job,
     report: impl FnMut(Progress) + Send + 'static,
-) -> Result<Outcome, Failure> {
+) -> Result<BacktestResult, BacktestError> {
     let Job { plans, catalog, head, state, stop } = job;
     let needs = Needs::of(&plans, &catalog, head.from, head.to)?;
     let recording = Recording::open(&state, &head)?;
-    let mut feed = Feed::new(&plans, &needs);
+    let mut feed = Replay::new(&plans, &needs);
     let asker = Asker::new(&needs, &catalog, recording, stop, Handle::current())?;
     let (chunks, mut inbox) = mpsc::channel(CHUNKS);
     let mut report = report;

@@ -31,10 +31,10 @@ use haetae_plugin::{Samples, Timestamp};
 
 use self::{
     alarm::{changes::Changes, id::Occurrences},
-    log::{Found, LogEvaluator, LogRule, Records},
+    log::{Found, LogBatch, LogEvaluator, LogRule},
     notify::{Inhibit, Notifier, Views},
     progress::Progress,
-    series::{route::Route, source::Source},
+    series::{route::Route, source::SourceState},
     system::{System, jumped},
     threshold::{evaluator::Evaluator, rule::Threshold},
 };
@@ -70,7 +70,7 @@ pub use self::{
 /// All evaluators, what they know, and the alarms that follow from it.
 #[derive(Debug)]
 pub struct Engine {
-    sources: Vec<Source>,
+    sources: Vec<SourceState>,
     evaluators: Vec<Evaluator>,
     logs: Vec<LogEvaluator>,
     system: System,
@@ -103,7 +103,7 @@ impl Engine {
         evaluators: Vec<impl Into<Arc<Threshold>>>,
         now: Timestamp,
     ) -> Self {
-        let mut sources: Vec<_> = sources.into_iter().map(Source::new).collect();
+        let mut sources: Vec<_> = sources.into_iter().map(SourceState::new).collect();
         let make = |threshold| Evaluator::new(threshold, &sources, now);
         let evaluators: Vec<_> = evaluators.into_iter().map(Into::into).map(make).collect();
         for (index, evaluator) in evaluators.iter().enumerate() {
@@ -336,7 +336,7 @@ impl Engine {
         }
     }
 
-    fn take_records(&mut self, records: &Records, changes: &mut Changes) {
+    fn take_records(&mut self, records: &LogBatch, changes: &mut Changes) {
         for log in &mut self.logs {
             log.take(records, &mut self.occurrences, changes);
         }
@@ -381,7 +381,7 @@ impl Engine {
         }
     }
 
-    fn source(&mut self, name: &str) -> Option<&mut Source> {
+    fn source(&mut self, name: &str) -> Option<&mut SourceState> {
         self.sources.iter_mut().find(|source| source.timing.name == name)
     }
 }

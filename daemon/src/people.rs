@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 pub use self::{
     acts::{ActAnswer, ActRequest, BulkAnswer, BulkRequest, RefusedAct, Said},
     filter::Filter,
-    named::{CANDIDATES, Named, candidates},
+    named::{CANDIDATES, IdMatch, candidates},
     silences::{ShownSilence, SilenceAnswer, SilenceRequest, SilenceState, load},
 };
 use crate::{

@@ -21,9 +21,9 @@ mod world;
 pub use self::{
     error::RunError,
     happened::Happened,
-    notified::{Line, RunReport},
+    notified::{ReportLine, RunReport},
     rule::rehearse,
     run::run_scenario,
     timeline::Timeline,
-    verdict::{Compared, Outcome},
+    verdict::{Compared, TestResult},
 };

@@ -9,7 +9,7 @@ use haetae::{
     engine::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
         threshold::rule::{
-            Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
+            Across, Debounce, ExpectedIdentities, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
         },
     },
     store::{Location, Standings, Store, pages},
@@ -174,7 +174,7 @@ pub(super) fn engine(rule: Rule, now: Timestamp) -> Engine {
         every: None,
         summary: <_>::default(),
         runbook: None,
-        expect: Expect::Nobody,
+        expect: ExpectedIdentities::Nobody,
         judged_by: None,
     });
     Engine::new(vec![timing], thresholds.into_iter().collect(), now)

@@ -7,11 +7,11 @@ use tokio::{runtime::Handle, sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    need::{Asked, Needs, Stream},
+    need::{NeededMetric, Needs, Stream},
     recording::{Chunk, Packed, Recording, RecordingError},
 };
 use crate::{
-    backtest::Failure,
+    backtest::BacktestError,
     clock::{self, Clock},
     plugin::{
         catalog::Catalog,
@@ -96,7 +96,7 @@ impl Asker {
         mut self,
         needs: &Needs,
         chunks: mpsc::Sender<Chunk>,
-    ) -> Result<Recording, Failure> {
+    ) -> Result<Recording, BacktestError> {
         let mut since = needs.start();
         while let Some(chunk) = self.recording.next()? {
             since = chunk.until;
@@ -204,7 +204,7 @@ impl Asker {
     }
 }
 
-impl Asked {
+impl NeededMetric {
     /// What is asked about the time after `since` up to `until`; none if no slot is in it.
     fn question(
         &self,

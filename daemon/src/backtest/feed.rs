@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use haetae_plugin::{Kind, Point, Samples, Series, Timestamp};
 
 use super::{
-    Outcome, Progress,
+    BacktestResult, Progress,
     counts::Counter,
     need::{Needs, Stream},
     recording::{Chunk, Packed},
@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// The engines and how far they are.
-pub(super) struct Feed {
-    sides: Vec<Judged>,
+pub(super) struct Replay {
+    sides: Vec<JudgedPlan>,
     voices: Vec<Voice>,
     /// Slots after this time are judged.
     from: Timestamp,
@@ -28,7 +28,7 @@ pub(super) struct Feed {
 }
 
 /// One plan's engine and what it did.
-struct Judged {
+struct JudgedPlan {
     engine: Engine,
     counter: Counter,
     now: Timestamp,
@@ -42,7 +42,7 @@ struct Voice {
     last: Timestamp,
 }
 
-impl Feed {
+impl Replay {
     /// Engines that know nothing yet.
     pub(super) fn new(plans: &[Plan], needs: &Needs) -> Self {
         let judged = |plan: &Plan| {
@@ -53,7 +53,7 @@ impl Feed {
             let (inhibits, maintenance) = (plan.inhibits.clone(), plan.maintenance.clone());
             let mut engine = engine.with_routes(plan.routes(), inhibits, maintenance);
             engine.step(Input::Overrides(plan.numbers()), needs.from);
-            Judged { engine, counter: Counter::new(evaluators, sinks), now: needs.from }
+            JudgedPlan { engine, counter: Counter::new(evaluators, sinks), now: needs.from }
         };
         let voice = |stream: &Stream| Voice {
             intake: Intake::new(&stream.source),
@@ -108,13 +108,13 @@ impl Feed {
     }
 
     /// What came of it.
-    pub(super) fn finish(self) -> Outcome {
+    pub(super) fn finish(self) -> BacktestResult {
         let (until, finished) = (self.progress.until, self.progress.until >= self.to);
         let sides = self.sides.into_iter().map(|mut judged| {
             judged.tick(until);
             judged.counter.finish(judged.engine.evaluators(), until)
         });
-        Outcome {
+        BacktestResult {
             sides: sides.collect(),
             progress: self.progress,
             complaints: self.complaints.into_iter().collect(),
@@ -123,7 +123,7 @@ impl Feed {
     }
 }
 
-fn step(judged: Option<&mut Judged>, input: Input, now: Timestamp) {
+fn step(judged: Option<&mut JudgedPlan>, input: Input, now: Timestamp) {
     if let Some(judged) = judged {
         judged.tick(now);
         let effects = judged.engine.step(input, now);
@@ -131,7 +131,7 @@ fn step(judged: Option<&mut Judged>, input: Input, now: Timestamp) {
     }
 }
 
-impl Judged {
+impl JudgedPlan {
     /// Lets time pass up to `now`, with all that falls due on the way.
     fn tick(&mut self, now: Timestamp) {
         while let Some(due) = self.engine.next_due().filter(|due| *due > self.now && *due < now) {

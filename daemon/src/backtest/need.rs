@@ -16,7 +16,7 @@ use crate::{
 #[error(
     "source `{source_name}` (plugin `{kind}`) has no reader, so nobody knows its past; evaluators that read it: {evaluators}"
 )]
-pub struct Unreadable {
+pub struct UnreadableSource {
     source_name: String,
     kind: String,
     evaluators: String,
@@ -36,14 +36,14 @@ pub(super) struct Stream {
     pub(super) source: Source,
     /// The plans whose engines hear it, by their places.
     pub(super) sides: Vec<usize>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) asked: Vec<NeededMetric>,
     /// What the source says of its metrics.
     pub(super) metrics: Vec<Metric>,
 }
 
 /// A metric that is asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct NeededMetric {
     pub(super) metric: String,
     /// How long before the range its points fill windows.
     pub(super) before: Duration,
@@ -64,7 +64,7 @@ impl Needs {
         catalog: &Catalog,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Self, Unreadable> {
+    ) -> Result<Self, UnreadableSource> {
         let mut needs = Self { streams: Vec::new(), from, to };
         for (side, plan) in plans.iter().enumerate() {
             for source in &plan.sources {
@@ -80,7 +80,7 @@ impl Needs {
         source: &Source,
         thresholds: &[Arc<Threshold>],
         catalog: &Catalog,
-    ) -> Result<(), Unreadable> {
+    ) -> Result<(), UnreadableSource> {
         let reading = thresholds.iter().filter(|one| one.inputs.contains(&source.name));
         let reading: Vec<_> = reading.collect();
         if reading.is_empty() {
@@ -88,7 +88,7 @@ impl Needs {
         }
         if !catalog.kind(&source.kind).is_ok_and(|facts| facts.reader) {
             let names: BTreeSet<&str> = reading.iter().map(|one| one.name.as_str()).collect();
-            return Err(Unreadable {
+            return Err(UnreadableSource {
                 source_name: source.name.clone(),
                 kind: source.kind.clone(),
                 evaluators: names.into_iter().collect::<Vec<_>>().join(", "),
@@ -159,7 +159,7 @@ impl Stream {
         } else {
             let mut windows = self.metrics.iter().filter(|one| one.window.is_some());
             let at_slots = windows.any(|one| one.name == *metric);
-            self.asked.push(Asked { metric: metric.clone(), before, at_slots });
+            self.asked.push(NeededMetric { metric: metric.clone(), before, at_slots });
         }
     }
 }

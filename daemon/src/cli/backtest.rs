@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::{gate::Gate, progress_line::ProgressLine, range::Range, report::Report};
 use super::{Common, exit, fit, output};
 use crate::{
-    backtest::{self, Failure, Head, Job},
+    backtest::{self, BacktestError, Head, Job},
     clock::Clock,
     config::{self, Files, Plan},
     plugin::{catalog::Catalog, library::Storage},
@@ -262,9 +262,9 @@ fn head(arguments: &Arguments, asks: String, range: String, state: &Path) -> Res
     Ok(Head { asks, from, to, range })
 }
 
-fn failed(failure: &Failure, state: &Path) -> Early {
+fn failed(failure: &BacktestError, state: &Path) -> Early {
     let text = match failure {
-        Failure::Unanswered(_) => format!(
+        BacktestError::Unanswered(_) => format!(
             "{failure}\n  what was answered before is kept in {}: the same command goes on from there",
             state.display()
         ),

@@ -8,7 +8,7 @@ use super::{Common, exit, output};
 use crate::{
     config::{Files, Plan},
     rehearsal::{
-        Line, RunError, RunReport, kinds, run_scenario,
+        ReportLine, RunError, RunReport, kinds, run_scenario,
         scenario::{Scenario, read},
     },
 };
@@ -91,11 +91,11 @@ fn shown(file: &Path, scenario: &Scenario, report: &RunReport, style: output::St
     }
     for line in &report.lines {
         output::line(match line {
-            Line::Met(text) => format!("          {text}"),
-            Line::Missing(text, place) => {
+            ReportLine::Met(text) => format!("          {text}"),
+            ReportLine::Missing(text, place) => {
                 format!("        {}  {}", style.bad(&format!("- {text}")), style.dim(place))
             }
-            Line::Unexpected(text) => format!("        {}", style.bad(&format!("+ {text}"))),
+            ReportLine::Unexpected(text) => format!("        {}", style.bad(&format!("+ {text}"))),
         });
     }
     for text in report.withheld.iter().take(SHOWN) {
@@ -107,10 +107,12 @@ fn shown(file: &Path, scenario: &Scenario, report: &RunReport, style: output::St
 }
 
 fn as_json(file: &Path, scenario: &Scenario, report: &RunReport) -> Value {
-    let line = |line: &Line| match line {
-        Line::Met(text) => json!({ "is": "met", "text": text }),
-        Line::Missing(text, place) => json!({ "is": "missing", "text": text, "place": place }),
-        Line::Unexpected(text) => json!({ "is": "unexpected", "text": text }),
+    let line = |line: &ReportLine| match line {
+        ReportLine::Met(text) => json!({ "is": "met", "text": text }),
+        ReportLine::Missing(text, place) => {
+            json!({ "is": "missing", "text": text, "place": place })
+        }
+        ReportLine::Unexpected(text) => json!({ "is": "unexpected", "text": text }),
     };
     json!({
         "file": file, "name": scenario.name, "ok": report.passed(),

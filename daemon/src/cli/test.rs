@@ -10,7 +10,7 @@ use super::{Common, exit, fit, output, scenario};
 use crate::{
     clock,
     config::{Expectation, Plan, RuleTest},
-    rehearsal::{Compared, Happened, Outcome, kinds, rehearse},
+    rehearsal::{Compared, Happened, TestResult, kinds, rehearse},
 };
 
 /// After how long a person wants to see that it goes on.
@@ -126,7 +126,7 @@ fn rehearsed<'a>(
     plan: &Plan,
     tests: &[&'a RuleTest],
     common: &Common,
-) -> Vec<(&'a RuleTest, Outcome)> {
+) -> Vec<(&'a RuleTest, TestResult)> {
     let talks = !common.quiet && std::io::stderr().is_terminal();
     let mut shown = clock::monotonic();
     let mut ran = Vec::new();
@@ -166,7 +166,7 @@ fn none(plan: &Plan, arguments: &Arguments) {
     ));
 }
 
-fn shown(ran: &[(&RuleTest, Outcome)], style: output::Style) {
+fn shown(ran: &[(&RuleTest, TestResult)], style: output::Style) {
     let mut evaluator = "";
     for (test, outcome) in ran {
         if test.evaluator != evaluator {
@@ -249,7 +249,7 @@ fn time(at: Duration) -> String {
     options::Duration::from(at).to_string().replace(' ', "")
 }
 
-fn as_json(test: &RuleTest, outcome: &Outcome) -> Value {
+fn as_json(test: &RuleTest, outcome: &TestResult) -> Value {
     let happened = |one: &Happened| {
         json!({
             "is": one.stand.as_str(), "at": time(one.at), "seconds": one.at.as_secs_f64(),

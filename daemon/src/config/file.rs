@@ -354,7 +354,7 @@ impl From<Across> for rule::Across {
     }
 }
 
-impl From<Value> for rule::Value {
+impl From<Value> for rule::Aggregation {
     fn from(value: Value) -> Self {
         match value {
             Value::Mean => Self::Mean,

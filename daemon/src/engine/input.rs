@@ -4,7 +4,7 @@ use haetae_plugin::{Samples, Timestamp};
 
 use super::{
     Handling, Override, Problem, Setting, Silence,
-    log::Records,
+    log::LogBatch,
     notify::{Inhibit, Route},
 };
 
@@ -27,7 +27,7 @@ pub enum Input {
         samples: Samples,
     },
     /// A batch of a source's queue, for its log evaluators.
-    Records(Records),
+    Records(LogBatch),
     /// A source of logs has spoken, and its log evaluators have had all that it had said before.
     Heard {
         /// The source.

@@ -25,10 +25,10 @@ use haetae_plugin::{Severity, Timestamp};
 
 use self::{alarm::LogAlarm, cursor::Cursor, limit::Limit};
 pub use self::{
-    cursor::{CursorState, LogCursor, Positions, Records},
+    cursor::{CursorState, LogBatch, LogCursor, Positions},
     matches::{EXCERPTS, Matches},
     matching::{EXCERPT, Found, Matching, label},
-    rule::{Count, Levels, LogRule, Watch},
+    rule::{Count, Levels, LogCondition, LogRule},
 };
 use super::{
     alarm::{changes::Changes, id::Occurrences, labels::Labels, view::AlarmView},
@@ -101,7 +101,7 @@ impl LogEvaluator {
     /// Judges a batch.
     pub(super) fn take(
         &mut self,
-        records: &Records,
+        records: &LogBatch,
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) {

@@ -18,7 +18,7 @@ use super::{
     log::LogCursor,
     mute::silence::Silence,
     notify::{StoredGroup, Views},
-    series::source::Source,
+    series::source::SourceState,
 };
 
 /// What the store knows of the time before.
@@ -146,7 +146,7 @@ impl Engine {
 
     /// Nobody is told anything before every source has spoken.
     fn hold(&mut self, now: Timestamp) {
-        let patience = self.sources.iter().map(Source::patience).max().unwrap_or_default();
+        let patience = self.sources.iter().map(SourceState::patience).max().unwrap_or_default();
         let names = self.sources.iter().map(|source| source.timing.name.clone());
         self.notifier.hold(names.collect(), patience, now);
     }

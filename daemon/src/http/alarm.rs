@@ -11,27 +11,27 @@ use crate::{
     deliver::render::Voice,
     engine::AlarmView,
     language::Language,
-    people::{CANDIDATES, Named, candidates},
+    people::{CANDIDATES, IdMatch, candidates},
     store::StoreError,
 };
 
 /// The alarm whose id starts so; the answer if there is not just one.
 pub(super) async fn find(view: &View, id: &str) -> Result<AlarmView, Response> {
     let Some(live) = view.find(id).await else { return Err(stopping()) };
-    let mut named = Named::among(live, id, |alarm: &AlarmView| &alarm.id);
-    if named == Named::Nothing {
+    let mut named = IdMatch::among(live, id, |alarm: &AlarmView| &alarm.id);
+    if named == IdMatch::Nothing {
         let ended = view.soon(ended(view, id)).await.map_err(|error| no_answer(&error))?;
-        named = Named::among(ended, id, |alarm: &AlarmView| &alarm.id);
+        named = IdMatch::among(ended, id, |alarm: &AlarmView| &alarm.id);
     }
     match named {
-        Named::One(alarm) => Ok(alarm),
-        Named::Several(all) => {
+        IdMatch::One(alarm) => Ok(alarm),
+        IdMatch::Several(all) => {
             let voice = Voice { language: Language::En, zone: TimeZone::UTC };
             let words = |alarm: &AlarmView| (alarm.id.clone(), voice.summary(alarm));
             let title = "more than one alarm starts so";
             Err(problem(StatusCode::CONFLICT, title, &candidates(&all, words)))
         }
-        Named::Nothing => {
+        IdMatch::Nothing => {
             Err(problem(StatusCode::NOT_FOUND, "no such alarm", "see `haetae alarm list --all`"))
         }
     }

@@ -15,7 +15,7 @@ use super::{
     answer::Json,
     peer::Peer,
     problem::problem,
-    request::{Body, Parameters},
+    request::{JsonBody, Parameters},
 };
 use crate::{
     deliver::commit::report_dead_letters,
@@ -180,7 +180,7 @@ async fn obligations(State(view): State<View>, Parameters(which): Parameters<Whi
 async fn redrive(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Body(chosen): Body<Chosen>,
+    JsonBody(chosen): JsonBody<Chosen>,
 ) -> Response {
     answer(&chosen, change(&view, &chosen, Act::Redriven, peer).await)
 }
@@ -188,7 +188,7 @@ async fn redrive(
 async fn drop_rows(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Body(chosen): Body<Chosen>,
+    JsonBody(chosen): JsonBody<Chosen>,
 ) -> Response {
     answer(&chosen, change(&view, &chosen, Act::Dropped, peer).await)
 }

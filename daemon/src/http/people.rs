@@ -19,7 +19,7 @@ use super::{
     answer::Json,
     peer::Peer,
     problem::{problem, stopping},
-    request::Body,
+    request::JsonBody,
     shown,
 };
 use crate::{
@@ -183,7 +183,7 @@ async fn act(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Path(id): Path<String>,
-    Body(request): Body<ActRequest>,
+    JsonBody(request): JsonBody<ActRequest>,
 ) -> Response {
     let alarm = match find(&view, &id).await {
         Ok(alarm) => alarm,
@@ -195,7 +195,7 @@ async fn act(
 async fn act_on_all(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Body(request): Body<BulkRequest>,
+    JsonBody(request): JsonBody<BulkRequest>,
 ) -> Response {
     if request.matchers.is_empty() {
         let text = "give at least one matcher, like severity=\"warning\"";
@@ -232,7 +232,7 @@ async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Respon
 async fn silence(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Body(request): Body<SilenceRequest>,
+    JsonBody(request): JsonBody<SilenceRequest>,
 ) -> Response {
     let Some(overview) = view.overview().await else { return stopping() };
     answer(view.parts().people.silence(&request, &overview.alarms, &peer.name().await).await)

@@ -18,7 +18,7 @@ use super::{
     View,
     answer::Json,
     problem::{problem, stopping},
-    request::Body,
+    request::JsonBody,
 };
 use crate::config::Plan;
 
@@ -125,7 +125,7 @@ pub(super) fn router() -> Router<View> {
     Router::new().route("/api/v1/reload", post(reload))
 }
 
-async fn reload(State(view): State<View>, Body(asked): Body<ReloadRequest>) -> Response {
+async fn reload(State(view): State<View>, JsonBody(asked): JsonBody<ReloadRequest>) -> Response {
     let (reply, answer) = oneshot::channel();
     if view.parts().reloads.try_send(Request { colour: asked.colour, reply }).is_err() {
         return stopping();

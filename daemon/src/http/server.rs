@@ -36,7 +36,7 @@ use tracing::warn;
 pub use self::connections::Connections;
 use self::{
     connections::Connection,
-    socket::{Answer, Socket},
+    socket::{AnswerBody, Socket},
 };
 use super::peer::Peer;
 use crate::fault;
@@ -205,7 +205,7 @@ impl Answering {
             async move {
                 let answer = timeout(limits.answer, answer).await;
                 let answer = answer.map_or_else(|_| late(), |Ok(answer)| answer);
-                Ok::<_, Infallible>(answer.map(|body| Answer::new(body, connection)))
+                Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, connection)))
             }
         });
         let socket = Socket::new(stream, limits.taken, Arc::clone(&connection));

@@ -14,11 +14,11 @@ use super::{
     answer::Json,
     peer::Peer,
     problem::{ProblemAnswer, problem},
-    request::{Body, Parameters},
+    request::{JsonBody, Parameters},
 };
 use crate::{
     config::ThresholdText,
-    people::thresholds::{Asked, Change, Changed, Refused, Threshold},
+    people::thresholds::{ChangeRequest, ChangeView, Changed, Refused, Threshold},
 };
 
 /// The answer of `GET /api/v1/thresholds`.
@@ -32,7 +32,7 @@ pub struct ThresholdsAnswer {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct HistoryAnswer {
     /// Oldest first.
-    pub history: Vec<Change>,
+    pub history: Vec<ChangeView>,
 }
 
 /// The answer to a change of what was changed meanwhile.
@@ -92,9 +92,9 @@ async fn add(
     State(view): State<View>,
     ConnectInfo(peer): ConnectInfo<Peer>,
     Parameters(how): Parameters<How>,
-    Body(text): Body<ThresholdText>,
+    JsonBody(text): JsonBody<ThresholdText>,
 ) -> Response {
-    let asked = Asked { actor: &peer.name().await, seen: None, dry_run: how.dry_run };
+    let asked = ChangeRequest { actor: &peer.name().await, seen: None, dry_run: how.dry_run };
     let status = if how.dry_run { StatusCode::OK } else { StatusCode::CREATED };
     answer(status, view.parts().thresholds.set(None, &text, asked).await)
 }
@@ -105,9 +105,10 @@ async fn change(
     Path(id): Path<String>,
     Parameters(how): Parameters<How>,
     headers: HeaderMap,
-    Body(text): Body<ThresholdText>,
+    JsonBody(text): JsonBody<ThresholdText>,
 ) -> Response {
-    let asked = Asked { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
+    let asked =
+        ChangeRequest { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
     let thresholds = &view.parts().thresholds;
     let set = async { thresholds.set(Some(&thresholds.id(&id).await?), &text, asked).await };
     answer(StatusCode::OK, set.await)
@@ -120,7 +121,8 @@ async fn remove(
     Parameters(how): Parameters<How>,
     headers: HeaderMap,
 ) -> Response {
-    let asked = Asked { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
+    let asked =
+        ChangeRequest { actor: &peer.name().await, seen: seen(&headers), dry_run: how.dry_run };
     let thresholds = &view.parts().thresholds;
     let removed = async { thresholds.remove(&thresholds.id(&id).await?, asked).await };
     answer(StatusCode::OK, removed.await)

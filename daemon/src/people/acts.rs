@@ -9,7 +9,7 @@ use super::{People, PeopleError};
 use crate::{
     engine::{
         AlarmView, Input,
-        alarm::handling::{Act, CloseCode, Phase, Refusal},
+        alarm::handling::{Action, CloseCode, Phase, Refusal},
     },
     store::{AuditEntry, Handled, StoreError, Transaction},
 };
@@ -130,7 +130,7 @@ pub struct RefusedAct {
 /// What is done to some alarms.
 #[derive(Clone)]
 struct Plan {
-    act: Act,
+    act: Action,
     comment: String,
     by: String,
     /// The version that all of them must have.
@@ -140,7 +140,7 @@ struct Plan {
 
 /// What came of it.
 #[derive(Default)]
-struct Outcome {
+struct ActionResult {
     changed: BTreeMap<String, (Handled, Handled)>,
     refused: Vec<(String, PeopleError)>,
     /// Whether nothing was changed.
@@ -148,24 +148,24 @@ struct Outcome {
 }
 
 impl Said {
-    fn act(&self, now: Timestamp) -> Result<Act, PeopleError> {
+    fn act(&self, now: Timestamp) -> Result<Action, PeopleError> {
         Ok(match self {
             Self::Acknowledge { lasts: Some(_), until: Some(_), .. } => {
                 return Err(PeopleError::senseless("say either `for` or `until`"));
             }
             Self::Acknowledge { lasts, until, sticky } => {
                 let until = lasts.map(|lasts| now.after(*lasts)).or(*until);
-                Act::Acknowledge { until, sticky: *sticky }
+                Action::Acknowledge { until, sticky: *sticky }
             }
             Self::Assign { owner } => {
                 let owner = owner.as_deref().map(str::trim).filter(|owner| !owner.is_empty());
-                Act::Assign { owner: owner.map(Into::into) }
+                Action::Assign { owner: owner.map(Into::into) }
             }
-            Self::Note {} => Act::Note,
-            Self::Progress {} => Act::Progress,
-            Self::Close { code } => Act::Close { code: *code },
-            Self::Reopen {} => Act::Reopen,
-            Self::Seen {} => Act::Seen,
+            Self::Note {} => Action::Note,
+            Self::Progress {} => Action::Progress,
+            Self::Close { code } => Action::Close { code: *code },
+            Self::Reopen {} => Action::Reopen,
+            Self::Seen {} => Action::Seen,
         })
     }
 }
@@ -201,7 +201,7 @@ impl People {
         let (comment, dry_run) = (request.comment.trim().into(), request.dry_run);
         let plan = Plan { act, comment, by: by.into(), version: None, dry_run };
         let (now, later) = alarms.split_at(alarms.len().min(MOST));
-        let mut outcome = Outcome::default();
+        let mut outcome = ActionResult::default();
         // In portions, between which others write; the filter chose each by itself.
         for portion in now.chunks(PORTION) {
             let one = self.carry_out(portion, &plan).await?;
@@ -221,7 +221,11 @@ impl People {
     }
 
     /// One transaction; then the engine hears of each.
-    async fn carry_out(&self, alarms: &[AlarmView], plan: &Plan) -> Result<Outcome, PeopleError> {
+    async fn carry_out(
+        &self,
+        alarms: &[AlarmView],
+        plan: &Plan,
+    ) -> Result<ActionResult, PeopleError> {
         let _ordered = self.order.lock().await;
         let (now, plan, alarms) = (self.now(), plan.clone(), alarms.to_vec());
         let outcome =
@@ -245,10 +249,10 @@ impl Plan {
         transaction: &mut Transaction<'_>,
         alarms: &[AlarmView],
         now: Timestamp,
-    ) -> Result<Outcome, PeopleError> {
+    ) -> Result<ActionResult, PeopleError> {
         let ids: Vec<_> = alarms.iter().map(|alarm| alarm.id.clone()).collect();
         let mut before = transaction.handled(&ids)?;
-        let mut outcome = Outcome { dry_run: self.dry_run, ..Outcome::default() };
+        let mut outcome = ActionResult { dry_run: self.dry_run, ..ActionResult::default() };
         for alarm in alarms {
             let before = before.remove(&alarm.id).unwrap_or_default();
             match self.after(alarm, &before, now) {
@@ -317,7 +321,7 @@ impl Plan {
 }
 
 /// The act that is meant, if it is one.
-fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Act, PeopleError> {
+fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Action, PeopleError> {
     if comment.len() > COMMENT {
         let text = format!("the comment has {} bytes, at most {COMMENT} are kept", comment.len());
         return Err(PeopleError::Senseless(text));
@@ -328,7 +332,7 @@ fn sensible(said: &Said, comment: &str, now: Timestamp) -> Result<Act, PeopleErr
     let act = said.act(now)?;
     match act {
         // Before anything is looked up: it fits no alarm.
-        Act::Acknowledge { until: Some(until), .. } if until <= now => {
+        Action::Acknowledge { until: Some(until), .. } if until <= now => {
             Err(PeopleError::Senseless(Refusal::Past.to_string()))
         }
         act => Ok(act),

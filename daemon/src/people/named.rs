@@ -5,7 +5,7 @@ pub const CANDIDATES: usize = 10;
 
 /// What an id, or the start of one, means.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Named<T> {
+pub enum IdMatch<T> {
     /// This one.
     One(T),
     /// Nothing.
@@ -14,7 +14,7 @@ pub enum Named<T> {
     Several(Vec<T>),
 }
 
-impl<T> Named<T> {
+impl<T> IdMatch<T> {
     /// What `start` means among `all`; a whole id means itself, though others may start so.
     pub fn among(all: impl IntoIterator<Item = T>, start: &str, id: impl Fn(&T) -> &str) -> Self {
         let mut found = Vec::new();
@@ -48,11 +48,11 @@ mod tests {
 
     #[test]
     fn a_start_means_the_only_one_that_starts_so() {
-        let named = |start: &str| Named::among(["ab-1", "ab-12", "c-1"], start, |id| id);
-        assert_eq!(named("c"), Named::One("c-1"));
-        assert_eq!(named("ab"), Named::Several(vec!["ab-1", "ab-12"]));
-        assert_eq!(named("ab-1"), Named::One("ab-1"));
-        assert_eq!(named("d"), Named::Nothing);
+        let named = |start: &str| IdMatch::among(["ab-1", "ab-12", "c-1"], start, |id| id);
+        assert_eq!(named("c"), IdMatch::One("c-1"));
+        assert_eq!(named("ab"), IdMatch::Several(vec!["ab-1", "ab-12"]));
+        assert_eq!(named("ab-1"), IdMatch::One("ab-1"));
+        assert_eq!(named("d"), IdMatch::Nothing);
         let many: Vec<_> = (0..11).collect();
         let told = candidates(&many, |number| (number.to_string(), "x".into()));
         assert!(told.starts_with("give more of the id, one of\n  0  x\n  1  x\n"), "{told}");

@@ -8,12 +8,12 @@ use tracing::warn;
 use super::{
     People, PeopleError,
     filter::fits,
-    named::{Named, candidates},
+    named::{IdMatch, candidates},
 };
 use crate::{
     engine::{
         AlarmView, Input, Matcher, Silence,
-        mute::{calendar::Recurring, silence::Span},
+        mute::{calendar::Recurring, silence::SilenceSpan},
     },
     store::{AuditEntry, HAETAE, Store, StoreError, StoredSilence, StoredSpan, Transaction},
 };
@@ -189,17 +189,17 @@ impl People {
             return Ok(silence);
         }
         let open = self.store.open_silences(self.now(), MOST).await?;
-        let mut named = Named::among(open, id, |silence| &silence.id);
-        if named == Named::Nothing {
+        let mut named = IdMatch::among(open, id, |silence| &silence.id);
+        if named == IdMatch::Nothing {
             let all = self.store.silences(LISTED).await?;
-            named = Named::among(all, id, |silence| &silence.id);
+            named = IdMatch::among(all, id, |silence| &silence.id);
         }
         match named {
-            Named::One(silence) => Ok(silence),
-            Named::Nothing => Err(PeopleError::Unknown(format!(
+            IdMatch::One(silence) => Ok(silence),
+            IdMatch::Nothing => Err(PeopleError::Unknown(format!(
                 "no silence `{given}`; see `haetae silence list`"
             ))),
-            Named::Several(all) => Err(PeopleError::Several(candidates(&all, |one| {
+            IdMatch::Several(all) => Err(PeopleError::Several(candidates(&all, |one| {
                 (
                     one.id.clone(),
                     format!("{} ({}: {})", one.matchers.join(" "), one.author, one.reason),
@@ -340,9 +340,9 @@ fn resolve(stored: &StoredSilence) -> Result<Silence, PeopleError> {
     let read =
         |text: &String| Matcher::parse(text).map_err(|error| PeopleError::matcher(text, &error));
     let span = match &stored.span {
-        StoredSpan::Between { from, until } => Span::Between(*from, *until),
+        StoredSpan::Between { from, until } => SilenceSpan::Between(*from, *until),
         StoredSpan::UntilResolved { from, alarms } => {
-            Span::UntilResolved { from: *from, alarms: alarms.clone() }
+            SilenceSpan::UntilResolved { from: *from, alarms: alarms.clone() }
         }
         StoredSpan::Recurring { every, zone, from, until } => {
             let zone = TimeZone::get(zone).map_err(|_| {
@@ -350,7 +350,7 @@ fn resolve(stored: &StoredSilence) -> Result<Silence, PeopleError> {
             })?;
             let every = Recurring::parse(every, zone);
             let every = every.map_err(|error| PeopleError::Senseless(error.to_string()))?;
-            Span::Recurring(every.between(Some(*from), *until))
+            SilenceSpan::Recurring(every.between(Some(*from), *until))
         }
     };
     Ok(Silence {

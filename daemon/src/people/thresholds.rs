@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use self::{
     row::{text, written},
-    setting::{Setting, Written},
+    setting::{Setting, WrittenThreshold},
 };
 use crate::{
     clock::Clock,
@@ -47,11 +47,11 @@ struct Inner {
 /// Whoever knows what other overrides would do now.
 pub trait Previews: Send + Sync {
     /// What they would do; `id` is the one in question. None: nobody answers any more.
-    fn preview(&self, overrides: Vec<Override>, id: String) -> Answer<'_>;
+    fn preview(&self, overrides: Vec<Override>, id: String) -> PreviewFuture<'_>;
 }
 
 /// A preview that is on its way.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Option<Preview>> + Send + 'a>>;
+pub type PreviewFuture<'a> = Pin<Box<dyn Future<Output = Option<Preview>> + Send + 'a>>;
 
 /// What it goes by of the configuration.
 struct Configured {
@@ -97,7 +97,7 @@ pub struct Threshold {
 
 /// A change as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct ChangeView {
     /// When.
     pub at: Timestamp,
     /// Who.
@@ -121,7 +121,7 @@ pub struct Changed {
 
 /// Who changes what.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct ChangeRequest<'a> {
     /// Who.
     pub actor: &'a str,
     /// The version that was seen; none of a new one.
@@ -209,14 +209,14 @@ impl Registry {
     }
 
     /// What was changed of one, oldest first; also when it was removed since.
-    pub async fn history(&self, id: &str) -> Result<Vec<Change>, Refused> {
+    pub async fn history(&self, id: &str) -> Result<Vec<ChangeView>, Refused> {
         let rows = self.0.store.threshold_history(id, MOST_THRESHOLDS).await?;
         if rows.is_empty() {
             // One of the configuration has no history here.
             return self.one(id).await.map(|_| Vec::new());
         }
         let text = |json: &str| serde_json::from_str(json).ok();
-        let shown = |row: ThresholdChange| Change {
+        let shown = |row: ThresholdChange| ChangeView {
             at: row.at,
             before: text(&row.before),
             after: text(&row.after),
@@ -231,7 +231,7 @@ impl Registry {
         &self,
         id: Option<&str>,
         text: &ThresholdText,
-        asked: Asked<'_>,
+        asked: ChangeRequest<'_>,
     ) -> Result<Changed, Refused> {
         let _changing = self.0.changing.lock().await;
         let configured = self.configured();
@@ -253,7 +253,7 @@ impl Registry {
     }
 
     /// Removes one.
-    pub async fn remove(&self, id: &str, asked: Asked<'_>) -> Result<Changed, Refused> {
+    pub async fn remove(&self, id: &str, asked: ChangeRequest<'_>) -> Result<Changed, Refused> {
         let now = self.0.clock.now();
         let _changing = self.0.changing.lock().await;
         let (registry, id, actor) = (self.clone(), id.to_owned(), asked.actor.to_owned());
@@ -272,21 +272,21 @@ impl Registry {
                 after: String::new(),
             };
             if dry_run {
-                return Ok(Written { threshold, overrides, previews: Some(id) });
+                return Ok(WrittenThreshold { threshold, overrides, previews: Some(id) });
             }
             if !transaction.remove_threshold(&id, row.version, now)? {
                 return Err(Refused::NoSuch);
             }
             transaction.note_threshold(&id, &change)?;
-            Ok(Written { threshold, overrides, previews: None })
+            Ok(WrittenThreshold { threshold, overrides, previews: None })
         };
         let removed = self.0.store.write(remove).await?;
         self.done(removed).await
     }
 
     /// The engine hears of what was written, or is asked what it would do.
-    async fn done(&self, written: Written) -> Result<Changed, Refused> {
-        let Written { threshold, overrides, previews } = written;
+    async fn done(&self, written: WrittenThreshold) -> Result<Changed, Refused> {
+        let WrittenThreshold { threshold, overrides, previews } = written;
         let Some(id) = previews else {
             self.report(overrides).await;
             return Ok(Changed { threshold, preview: None });

@@ -28,7 +28,7 @@ use crate::{
         time_in_words as words,
     },
     fault,
-    people::thresholds::{Answer, Previews},
+    people::thresholds::{PreviewFuture, Previews},
 };
 
 /// Inputs that wait for the engine. Full: whoever sends waits, and so do the sources.
@@ -255,7 +255,7 @@ impl Channels {
 
 /// Whoever asked may have gone.
 impl Previews for mpsc::Sender<Question> {
-    fn preview(&self, overrides: Vec<Override>, id: String) -> Answer<'_> {
+    fn preview(&self, overrides: Vec<Override>, id: String) -> PreviewFuture<'_> {
         Box::pin(async move {
             let (reply, preview) = oneshot::channel();
             self.send(Question::Preview { overrides, id, reply }).await.ok()?;

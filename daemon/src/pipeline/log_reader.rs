@@ -25,7 +25,7 @@ use super::queue::{Consumer, Place, Queue, QueueError, QueuedBatch, Resumed};
 use crate::{
     engine::{
         Input,
-        log::{Found, LogCursor, Matching, Positions, Records},
+        log::{Found, LogBatch, LogCursor, Matching, Positions},
     },
     fault,
     retry::Backoff,
@@ -169,7 +169,7 @@ impl LogReader {
             _ => Found::default(),
         };
         let found = spawn_blocking(find).await.ok()?;
-        let records = Records {
+        let records = LogBatch {
             source: self.source.clone(),
             queue: self.queue.id().to_string(),
             position: sequence,

@@ -8,7 +8,7 @@ use crate::config::Spoken;
 
 /// `mail first@12m{ip="a"}`, or `mail withheld silenced@12m`; a span is `12m..15m`.
 #[derive(Clone, Debug)]
-pub struct Expected {
+pub struct ExpectedNotice {
     /// The line of the file.
     pub place: String,
     sink: String,
@@ -34,7 +34,7 @@ pub(super) struct Notified {
 
 /// One line of how a scenario went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum ReportLine {
     /// It was expected and happened.
     Met(String),
     /// It was expected here and did not happen.
@@ -47,7 +47,7 @@ pub enum Line {
 #[derive(Clone, Debug)]
 pub struct RunReport {
     /// In the order of time; what was withheld is among it only if it was expected.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ReportLine>,
     /// What was withheld and asked for by nobody, for whoever looks for a cause.
     pub withheld: Vec<String>,
 }
@@ -55,11 +55,11 @@ pub struct RunReport {
 impl RunReport {
     /// Whether all that was expected happened, and no sink was told anything else.
     pub fn passed(&self) -> bool {
-        self.lines.iter().all(|line| matches!(line, Line::Met(_)))
+        self.lines.iter().all(|line| matches!(line, ReportLine::Met(_)))
     }
 }
 
-impl Expected {
+impl ExpectedNotice {
     /// Reads it.
     pub(super) fn read(text: &str, place: &str) -> Result<Self, String> {
         let how = || {
@@ -122,7 +122,7 @@ impl Notified {
 }
 
 /// Compares. Each notice needs an expectation of its own; the narrower ones choose first.
-pub(super) fn judge(expected: &[Expected], heard: &[Notified]) -> RunReport {
+pub(super) fn judge(expected: &[ExpectedNotice], heard: &[Notified]) -> RunReport {
     let mut order: Vec<_> = expected.iter().collect();
     order.sort_by_key(|one| (one.until.saturating_sub(one.from), usize::MAX - one.labels.len()));
     let mut free: Vec<_> = heard.iter().collect();
@@ -131,13 +131,13 @@ pub(super) fn judge(expected: &[Expected], heard: &[Notified]) -> RunReport {
         match free.iter().position(|heard| one.fits(heard)) {
             Some(at) => {
                 let heard = free.remove(at);
-                lines.push((heard.at, Line::Met(heard.shown())));
+                lines.push((heard.at, ReportLine::Met(heard.shown())));
             }
-            None => lines.push((one.from, Line::Missing(one.shown(), one.place.clone()))),
+            None => lines.push((one.from, ReportLine::Missing(one.shown(), one.place.clone()))),
         }
     }
     let (withheld, told): (Vec<_>, Vec<_>) = free.into_iter().partition(|heard| heard.withheld);
-    lines.extend(told.into_iter().map(|heard| (heard.at, Line::Unexpected(heard.shown()))));
+    lines.extend(told.into_iter().map(|heard| (heard.at, ReportLine::Unexpected(heard.shown()))));
     lines.sort_by_key(|(at, _)| *at);
     RunReport {
         lines: lines.into_iter().map(|(_, line)| line).collect(),

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::{
     happened::Happened,
     timeline::Timeline,
-    verdict::{Outcome, judge},
+    verdict::{TestResult, judge},
 };
 use crate::{
     config::{Plan, RuleTest, SeriesWord, Stand},
@@ -23,7 +23,7 @@ use crate::{
 const EPOCH: i64 = 946_684_800;
 
 /// Runs a test; `None` if the plan has no such evaluator.
-pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<Outcome> {
+pub fn rehearse(plan: &Plan, test: &RuleTest) -> Option<TestResult> {
     let threshold = plan.thresholds.iter().find(|one| one.name == test.evaluator)?;
     let mut run = RuleRun::new(plan, threshold, test);
     let last = run.last(test);

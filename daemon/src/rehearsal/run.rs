@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     error::RunError,
-    notified::{Line, RunReport, judge},
+    notified::{ReportLine, RunReport, judge},
     scenario::{Left, Scenario},
     world::World,
 };
@@ -64,9 +64,12 @@ impl World {
             for (name, wanted, is) in left {
                 report.lines.extend(wanted.map(|wanted| {
                     if wanted == is {
-                        return Line::Met(format!("left: {name} = {is}"));
+                        return ReportLine::Met(format!("left: {name} = {is}"));
                     }
-                    Line::Missing(format!("left: {name} = {wanted}"), format!("there are {is}"))
+                    ReportLine::Missing(
+                        format!("left: {name} = {wanted}"),
+                        format!("there are {is}"),
+                    )
                 }));
             }
         }

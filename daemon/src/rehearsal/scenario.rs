@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::{config::Spoken, engine::Matcher};
 
-use super::notified::Expected;
+use super::notified::ExpectedNotice;
 
 /// A story that is played in virtual time.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Scenario {
     /// What happens meanwhile, in the order of time.
     pub steps: Vec<Step>,
     /// All that sinks are told, and some of what is withheld from them.
-    pub expected: Vec<Expected>,
+    pub expected: Vec<ExpectedNotice>,
     /// What is left at the end.
     pub left: Left,
 }
@@ -54,12 +54,12 @@ pub struct Step {
     /// When.
     pub at: std::time::Duration,
     /// What.
-    pub act: Act,
+    pub act: ScenarioEvent,
 }
 
 /// What can happen.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub enum ScenarioEvent {
     /// The daemon ends at once and starts again after a while.
     Restart(std::time::Duration),
     /// Another configuration takes over while the daemon runs: its plan is replaced.
@@ -138,7 +138,7 @@ struct FileScenario {
 struct FileStep {
     at: Duration,
     #[serde(rename = "do")]
-    act: Word,
+    act: EventWord,
     sink: Option<String>,
     source: Option<String>,
     config: Option<PathBuf>,
@@ -153,7 +153,7 @@ struct FileStep {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Word {
+enum EventWord {
     Restart,
     Reload,
     ClockJump,
@@ -198,7 +198,7 @@ impl Reading<'_> {
         });
         let expected = file.expect.iter().map(|text| {
             let place = self.place(text.span().start);
-            let read = Expected::read(text.get_ref(), &place);
+            let read = ExpectedNotice::read(text.get_ref(), &place);
             read.map_err(|why| ScenarioError::Wrong(place, why))
         });
         Ok(Scenario {
@@ -214,7 +214,7 @@ impl Reading<'_> {
         })
     }
 
-    fn act(&self, step: FileStep) -> Result<Act, String> {
+    fn act(&self, step: FileStep) -> Result<ScenarioEvent, String> {
         let needs = |key: &str| format!("this step needs `{key}`");
         let sink = step.sink.ok_or_else(|| needs("sink"));
         let source = step.source.ok_or_else(|| needs("source"));
@@ -230,20 +230,22 @@ impl Reading<'_> {
                 .collect::<Result<Vec<_>, _>>()
         };
         Ok(match step.act {
-            Word::Restart => Act::Restart(length.unwrap_or_default()),
-            Word::Reload => Act::Reload(self.beside(&step.config.ok_or_else(|| needs("config"))?)),
-            Word::ClockJump => match (length, step.back) {
-                (_, Some(back)) => Act::ClockJump(-seconds(*back)),
-                (length, None) => Act::ClockJump(seconds(length?)),
+            EventWord::Restart => ScenarioEvent::Restart(length.unwrap_or_default()),
+            EventWord::Reload => {
+                ScenarioEvent::Reload(self.beside(&step.config.ok_or_else(|| needs("config"))?))
+            }
+            EventWord::ClockJump => match (length, step.back) {
+                (_, Some(back)) => ScenarioEvent::ClockJump(-seconds(*back)),
+                (length, None) => ScenarioEvent::ClockJump(seconds(length?)),
             },
-            Word::SinkDown => Act::Sink(sink?, Mood::Down),
-            Word::SinkUp => Act::Sink(sink?, Mood::Takes),
-            Word::SinkRejects => Act::Sink(sink?, Mood::Rejects),
-            Word::SinkSlow => Act::Sink(sink?, Mood::Slow(length?)),
-            Word::SourceDown => Act::Source(source?, false),
-            Word::SourceUp => Act::Source(source?, true),
-            Word::Silence => Act::Silence(matchers()?, person(), length?),
-            Word::Ack => Act::Acknowledge(matchers()?, person()),
+            EventWord::SinkDown => ScenarioEvent::Sink(sink?, Mood::Down),
+            EventWord::SinkUp => ScenarioEvent::Sink(sink?, Mood::Takes),
+            EventWord::SinkRejects => ScenarioEvent::Sink(sink?, Mood::Rejects),
+            EventWord::SinkSlow => ScenarioEvent::Sink(sink?, Mood::Slow(length?)),
+            EventWord::SourceDown => ScenarioEvent::Source(source?, false),
+            EventWord::SourceUp => ScenarioEvent::Source(source?, true),
+            EventWord::Silence => ScenarioEvent::Silence(matchers()?, person(), length?),
+            EventWord::Ack => ScenarioEvent::Acknowledge(matchers()?, person()),
         })
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     error::RunError,
-    scenario::{Act, Mood, Person},
+    scenario::{Mood, Person, ScenarioEvent},
     world::World,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     engine::{
         AlarmView, Input, Matcher, SYSTEM,
         alarm::handling::{self, Phase},
-        mute::silence::{Silence, Span},
+        mute::silence::{Silence, SilenceSpan},
     },
 };
 
@@ -20,11 +20,11 @@ impl World {
     /// Does a step.
     pub(super) async fn act(
         &mut self,
-        act: &Act,
+        act: &ScenarioEvent,
         load: &impl Fn(&PathBuf) -> Result<Plan, String>,
     ) -> Result<(), RunError> {
         match act {
-            Act::Restart(length) => {
+            ScenarioEvent::Restart(length) => {
                 self.sleep().await;
                 self.now = self.now.saturating_add(*length);
                 // Nobody hears what the sources say meanwhile.
@@ -36,19 +36,19 @@ impl World {
                 self.set();
                 self.wake().await
             }
-            Act::Reload(path) => {
+            ScenarioEvent::Reload(path) => {
                 let plan = load(path).map_err(RunError::Nothing)?;
                 self.reload(plan).await
             }
-            Act::ClockJump(seconds) => {
+            ScenarioEvent::ClockJump(seconds) => {
                 let from = self.clock.now();
                 self.ahead = self.ahead.saturating_add(*seconds);
                 self.set();
                 // As the engine's thread tells it, which compares with a clock that does not jump.
                 self.input(Input::Jumped { from }).await
             }
-            Act::Sink(name, mood) => self.mood(name, *mood),
-            Act::Source(name, up) => {
+            ScenarioEvent::Sink(name, mood) => self.mood(name, *mood),
+            ScenarioEvent::Source(name, up) => {
                 let Some(speaker) = self.sources.get_mut(name) else {
                     return Err(RunError::Nothing(format!("there is no source `{name}`")));
                 };
@@ -60,18 +60,20 @@ impl World {
                 })
                 .await
             }
-            Act::Silence(matchers, person, length) => {
+            ScenarioEvent::Silence(matchers, person, length) => {
                 let now = self.clock.now();
                 self.silences.push(Silence {
                     id: format!("silence-{}", self.silences.len() + 1),
                     matchers: matchers.clone(),
                     author: person.by.clone(),
                     reason: person.reason.clone(),
-                    span: Span::Between(now, now.after(*length)),
+                    span: SilenceSpan::Between(now, now.after(*length)),
                 });
                 self.input(Input::Silences(self.silences.clone())).await
             }
-            Act::Acknowledge(matchers, person) => self.acknowledge(matchers, person).await,
+            ScenarioEvent::Acknowledge(matchers, person) => {
+                self.acknowledge(matchers, person).await
+            }
         }
     }
 
@@ -85,7 +87,7 @@ impl World {
 
     async fn acknowledge(&mut self, matchers: &[Matcher], person: &Person) -> Result<(), RunError> {
         let alarms = self.rig.as_ref().map(|rig| rig.engine.alarms()).unwrap_or_default();
-        let act = handling::Act::Acknowledge { until: None, sticky: false };
+        let act = handling::Action::Acknowledge { until: None, sticky: false };
         for alarm in alarms.iter().filter(|alarm| alarm.is_firing() && alarm.evaluator != SYSTEM) {
             if !matchers.iter().all(|one| one.matches(label(alarm, one.label()))) {
                 continue;

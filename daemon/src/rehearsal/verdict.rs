@@ -5,7 +5,7 @@ use crate::config::{Expectation, RuleTest, Stand};
 
 /// How a test went.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct TestResult {
     /// What was expected and what happened, in the order of time.
     pub entries: Vec<Compared>,
     /// Where the alarms stood.
@@ -23,7 +23,7 @@ pub enum Compared {
     Unexpected(Happened),
 }
 
-impl Outcome {
+impl TestResult {
     /// Whether all that was expected happened, and nothing else.
     pub fn passed(&self) -> bool {
         self.entries.iter().all(|entry| matches!(entry, Compared::Met(..)))
@@ -41,7 +41,7 @@ impl Compared {
 }
 
 /// Compares: each expectation needs a change of its own, and each change an expectation.
-pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, timeline: Timeline) -> Outcome {
+pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, timeline: Timeline) -> TestResult {
     let mut taken: Vec<Option<usize>> = vec![None; happened.len()];
     for expected in 0..test.expectations.len() {
         let mut tried = vec![false; happened.len()];
@@ -59,7 +59,7 @@ pub(super) fn judge(test: &RuleTest, happened: Vec<Happened>, timeline: Timeline
         happened.into_iter().zip(taken).filter(|(one, by)| by.is_none() && one.stand.is_change());
     entries.extend(free.map(|(happened, _)| Compared::Unexpected(happened)));
     entries.sort_by_key(|entry| entry.key().0);
-    Outcome { entries, timeline }
+    TestResult { entries, timeline }
 }
 
 /// Finds a change for an expectation; one that another has taken is handed over if that one finds

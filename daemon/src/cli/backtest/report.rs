@@ -14,7 +14,7 @@ use super::{
     total::{What, total},
 };
 use crate::{
-    backtest::{Counts, Outcome, Side},
+    backtest::{BacktestResult, Counts, Side},
     cli::{
         Common,
         output::{self, Style},
@@ -25,7 +25,7 @@ use crate::{
 /// What was counted.
 pub(super) struct Report<'a> {
     range: Range,
-    outcome: &'a Outcome,
+    outcome: &'a BacktestResult,
 }
 
 /// How many more, or fewer.
@@ -38,7 +38,7 @@ struct Change {
 }
 
 impl<'a> Report<'a> {
-    pub(super) const fn new(range: Range, outcome: &'a Outcome) -> Self {
+    pub(super) const fn new(range: Range, outcome: &'a BacktestResult) -> Self {
         Self { range, outcome }
     }
 

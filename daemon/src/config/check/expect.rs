@@ -22,7 +22,7 @@ pub(super) fn read(
     section: &Section<'_>,
     file: &file::Evaluator,
     problems: &mut Vec<Problem>,
-) -> rule::Expect {
+) -> rule::ExpectedIdentities {
     let learned = matches!(file.expect, Some(Expect::Word(ExpectWord::Learned)));
     if file.no_data.forget.is_some() && !learned {
         let place = section.key("/no_data/forget");
@@ -32,15 +32,15 @@ pub(super) fn read(
         problems.push(Problem::new(Code::ExpectHolds, section.key("/expect")));
     }
     match &file.expect {
-        None => rule::Expect::Nobody,
+        None => rule::ExpectedIdentities::Nobody,
         Some(Expect::Word(ExpectWord::Learned)) => {
             let forget = file.no_data.forget.map_or(FORGET, |forget| *forget);
-            rule::Expect::Learned { forget }
+            rule::ExpectedIdentities::Learned { forget }
         }
         Some(Expect::Named(all)) => {
             let Some(by) = &file.by else {
                 problems.push(Problem::new(Code::ExpectWithoutBy, section.key("/expect")));
-                return rule::Expect::Nobody;
+                return rule::ExpectedIdentities::Nobody;
             };
             let mut named = Vec::new();
             for (at, one) in all.iter().enumerate() {
@@ -59,7 +59,7 @@ pub(super) fn read(
                         .push(problem.with("given", given.join(", ")).with("by", by.join(", ")));
                 }
             }
-            rule::Expect::Named(named)
+            rule::ExpectedIdentities::Named(named)
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         text::problem::{Code, Problem},
     },
     engine::{
-        log::{Count, Levels, LogRule, Watch},
+        log::{Count, Levels, LogCondition, LogRule},
         threshold::rule::LIMIT,
     },
 };
@@ -80,7 +80,11 @@ enum Mode {
     New,
 }
 
-fn watch(section: &Section<'_>, file: &file::LogEvaluator, problems: &mut Vec<Problem>) -> Watch {
+fn watch(
+    section: &Section<'_>,
+    file: &file::LogEvaluator,
+    problems: &mut Vec<Problem>,
+) -> LogCondition {
     let levels = [("/warning", &file.warning), ("/critical", &file.critical)];
     let mut mode = section.has("/new").then_some(Mode::New);
     for (pointer, level) in levels {
@@ -93,7 +97,7 @@ fn watch(section: &Section<'_>, file: &file::LogEvaluator, problems: &mut Vec<Pr
         Some(Count { at_least: level.at_least? as usize, within: within(level)? })
     };
     match mode {
-        Some(Mode::New) => Watch::New {
+        Some(Mode::New) => LogCondition::New {
             label: file.new.clone().unwrap_or_default(),
             learn: file.learn.map_or(LEARN, |learn| *learn),
             forget: file.forget.map_or(FORGET, |forget| *forget),
@@ -110,7 +114,7 @@ fn watch(section: &Section<'_>, file: &file::LogEvaluator, problems: &mut Vec<Pr
                 let problem = problem.with("warning", shown(warning));
                 problems.push(problem.with("critical", shown(critical)));
             }
-            Watch::Absence(levels)
+            LogCondition::Absence(levels)
         }
         Some(Mode::Count) | None => {
             let levels = both(file, count);
@@ -123,7 +127,7 @@ fn watch(section: &Section<'_>, file: &file::LogEvaluator, problems: &mut Vec<Pr
                 let problem = problem.with("warning", warning.at_least);
                 problems.push(problem.with("critical", critical.at_least));
             }
-            Watch::Count(levels)
+            LogCondition::Count(levels)
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     engine::{
         mute::{
             calendar::{Days, Hours, Recurring},
-            silence::{Silence, Span},
+            silence::{Silence, SilenceSpan},
         },
         notify::{Escalate, GroupBy, Inhibit, Quiet, Rate},
     },
@@ -125,9 +125,9 @@ pub(in crate::config) fn maintenance(
     let span = if section.has("/hours") || section.has("/days") {
         let (days, hours) = (file.days.as_deref(), file.hours.as_deref());
         let window = recurring(section, "", days, hours, zone, problems)?;
-        Span::Recurring(window.between(from, until))
+        SilenceSpan::Recurring(window.between(from, until))
     } else if section.has("/until") {
-        Span::Between(from.unwrap_or_default(), until?)
+        SilenceSpan::Between(from.unwrap_or_default(), until?)
     } else {
         if sound {
             problems.push(Problem::new(Code::NoSpan, section.head()).with("name", &file.name));

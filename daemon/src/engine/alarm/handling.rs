@@ -71,7 +71,7 @@ pub enum CloseCode {
 
 /// What a person does about an alarm.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum Action {
     /// Says that they know.
     Acknowledge {
         /// Until when; none: until it changes.
@@ -144,12 +144,12 @@ impl Handling {
     /// What it is after an act, or why the act does not fit.
     pub fn after(
         &self,
-        act: &Act,
+        act: &Action,
         by: &str,
         phase: Phase,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        if let Act::Acknowledge { until: Some(until), .. } = act
+        if let Action::Acknowledge { until: Some(until), .. } = act
             && *until <= now
         {
             return Err(Refusal::Past);
@@ -160,9 +160,9 @@ impl Handling {
             Some(_) => act.leads_to(by),
         };
         let owner = match act {
-            Act::Assign { owner } => owner.clone(),
+            Action::Assign { owner } => owner.clone(),
             // Whoever works on it sees to it, unless somebody else was asked to.
-            Act::Progress => self.owner.clone().or_else(|| Some(by.into())),
+            Action::Progress => self.owner.clone().or_else(|| Some(by.into())),
             _ => self.owner.clone(),
         };
         Ok(Self { state, owner })
@@ -234,13 +234,13 @@ impl HandlingState {
         }
     }
 
-    const fn kind(&self) -> table::State {
+    const fn kind(&self) -> table::StateKind {
         match self {
-            Self::Unhandled => table::State::Unhandled,
-            Self::Acknowledged { .. } => table::State::Acknowledged,
-            Self::InProgress { .. } => table::State::InProgress,
-            Self::Closed { .. } => table::State::Closed,
-            Self::Seen { .. } => table::State::Seen,
+            Self::Unhandled => table::StateKind::Unhandled,
+            Self::Acknowledged { .. } => table::StateKind::Acknowledged,
+            Self::InProgress { .. } => table::StateKind::InProgress,
+            Self::Closed { .. } => table::StateKind::Closed,
+            Self::Seen { .. } => table::StateKind::Seen,
         }
     }
 }
@@ -257,7 +257,7 @@ impl CloseCode {
     }
 }
 
-impl Act {
+impl Action {
     /// What the journal calls it.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -271,15 +271,15 @@ impl Act {
         }
     }
 
-    const fn kind(&self) -> table::Act {
+    const fn kind(&self) -> table::ActionKind {
         match self {
-            Self::Acknowledge { .. } => table::Act::Acknowledge,
-            Self::Assign { .. } => table::Act::Assign,
-            Self::Note => table::Act::Note,
-            Self::Progress => table::Act::Progress,
-            Self::Close { .. } => table::Act::Close,
-            Self::Reopen => table::Act::Reopen,
-            Self::Seen => table::Act::Seen,
+            Self::Acknowledge { .. } => table::ActionKind::Acknowledge,
+            Self::Assign { .. } => table::ActionKind::Assign,
+            Self::Note => table::ActionKind::Note,
+            Self::Progress => table::ActionKind::Progress,
+            Self::Close { .. } => table::ActionKind::Close,
+            Self::Reopen => table::ActionKind::Reopen,
+            Self::Seen => table::ActionKind::Seen,
         }
     }
 
@@ -327,15 +327,15 @@ mod tests {
         ]
     }
 
-    fn acts() -> [Act; 7] {
+    fn acts() -> [Action; 7] {
         [
-            Act::Acknowledge { until: None, sticky: false },
-            Act::Assign { owner: Some("lee".into()) },
-            Act::Note,
-            Act::Progress,
-            Act::Close { code: CloseCode::Real },
-            Act::Reopen,
-            Act::Seen,
+            Action::Acknowledge { until: None, sticky: false },
+            Action::Assign { owner: Some("lee".into()) },
+            Action::Note,
+            Action::Progress,
+            Action::Close { code: CloseCode::Real },
+            Action::Reopen,
+            Action::Seen,
         ]
     }
 
@@ -386,13 +386,13 @@ mod tests {
     fn an_act_says_who_and_an_owner_stays() {
         let open = Handling::default();
         let act = |before: &Handling, act| before.after(&act, "kim", Phase::Firing, NOW).unwrap();
-        let owned = act(&open, Act::Assign { owner: Some("lee".into()) });
+        let owned = act(&open, Action::Assign { owner: Some("lee".into()) });
         assert_eq!(owned, Handling { state: HandlingState::Unhandled, owner: Some("lee".into()) });
-        let works = act(&owned, Act::Progress);
+        let works = act(&owned, Action::Progress);
         assert_eq!((works.state.by(), works.owner.as_deref()), (Some("kim"), Some("lee")));
-        assert_eq!(act(&open, Act::Progress).owner.as_deref(), Some("kim"));
-        assert_eq!(act(&works, Act::Assign { owner: None }).owner, None);
-        let ack = Act::Acknowledge { until: Some(at(60)), sticky: true };
+        assert_eq!(act(&open, Action::Progress).owner.as_deref(), Some("kim"));
+        assert_eq!(act(&works, Action::Assign { owner: None }).owner, None);
+        let ack = Action::Acknowledge { until: Some(at(60)), sticky: true };
         let wanted =
             HandlingState::Acknowledged { by: "kim".into(), until: Some(at(60)), sticky: true };
         assert_eq!(act(&owned, ack), Handling { state: wanted, owner: Some("lee".into()) });
@@ -461,13 +461,13 @@ mod tests {
     #[test]
     fn alerta_returns_to_the_state_before_ours_to_unhandled() {
         let works = &states()[2];
-        let after = works.after(&Act::Reopen, "lee", Phase::Firing, NOW).unwrap();
+        let after = works.after(&Action::Reopen, "lee", Phase::Firing, NOW).unwrap();
         assert_eq!(after.state, HandlingState::Unhandled);
     }
 
     #[test]
     fn alerta_ends_an_acknowledgement_by_default_ours_only_if_asked_and_never_in_the_past() {
-        let ack = |until| Act::Acknowledge { until, sticky: false };
+        let ack = |until| Action::Acknowledge { until, sticky: false };
         let open = Handling::default();
         let done = open.after(&ack(None), "kim", Phase::Firing, NOW).unwrap();
         assert_eq!(done.expires(), None);

@@ -6,7 +6,7 @@ use haetae_plugin::{Severity, Timestamp};
 
 use super::{
     matches::Matches,
-    rule::{LogRule, Watch},
+    rule::{LogCondition, LogRule},
 };
 use crate::engine::{
     alarm::{
@@ -111,7 +111,7 @@ impl LogAlarm {
         self.occurrence = self.occurrence.saturating_add(1);
         self.stored = false;
         self.matches.count = 0;
-        if !matches!(rule.watch, Watch::Absence(_)) {
+        if !matches!(rule.watch, LogCondition::Absence(_)) {
             self.matches.excerpts.clear();
         }
         alarm
@@ -153,7 +153,7 @@ impl LogAlarm {
     fn blank(&self, rule: &LogRule, labels: &Labels, severity: Severity) -> AlarmView {
         let mut labels: BTreeMap<_, _> = labels.to_map();
         labels.extend(rule.labels.clone());
-        let counts = matches!(rule.watch, Watch::Count(_));
+        let counts = matches!(rule.watch, LogCondition::Count(_));
         #[expect(clippy::cast_precision_loss, reason = "below 2^53 matches")]
         let value = (counts && self.matches.count > 0).then_some(self.matches.count as f64);
         AlarmView {

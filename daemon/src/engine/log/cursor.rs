@@ -9,7 +9,7 @@ use super::{matching::Found, rule::RuleIdentity};
 
 /// A batch of a source's queue, as far as log evaluators want it.
 #[derive(Clone, Debug)]
-pub struct Records {
+pub struct LogBatch {
     /// The source.
     pub source: String,
     /// The id of its queue.

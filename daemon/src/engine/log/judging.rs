@@ -7,7 +7,7 @@ use super::{
     alarm::LogAlarm,
     matches::Matches,
     matching::{Found, Hit},
-    rule::Watch,
+    rule::LogCondition,
 };
 use crate::engine::alarm::{
     changes::Changes,
@@ -23,7 +23,7 @@ impl LogEvaluator {
         let Some(first) = found.span.map(|(first, _)| first).or(found.vouched) else { return };
         self.begun.get_or_insert(first);
         let none = Labels::default();
-        if matches!(self.rule.watch, Watch::Absence(_))
+        if matches!(self.rule.watch, LogCondition::Absence(_))
             && self.rule.by.is_empty()
             && !self.alarms.contains_key(&none)
         {
@@ -35,7 +35,9 @@ impl LogEvaluator {
     /// What nobody listened to was not absent. What several sources missed at a time is one gap.
     pub(super) fn close_gap(&mut self, cursor: usize, found: &Found) {
         let gap = self.cursors.get_mut(cursor).and_then(|cursor| cursor.gap(found));
-        let (Some((from, until)), Watch::Absence(_)) = (gap, &self.rule.watch) else { return };
+        let (Some((from, until)), LogCondition::Absence(_)) = (gap, &self.rule.watch) else {
+            return;
+        };
         let from = from.max(self.left_out);
         if from >= until {
             return;
@@ -53,7 +55,7 @@ impl LogEvaluator {
         let mut heard = self.cursors.iter().map(|cursor| cursor.state.heard);
         let clock = match self.rule.watch {
             // Of several sources any may say what is expected.
-            Watch::Absence(_) => heard.min(),
+            LogCondition::Absence(_) => heard.min(),
             _ => heard.next().map(|first| heard.fold(first, Option::max)),
         };
         let Some(clock) = clock.flatten() else { return };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     matching::Hit,
-    rule::{Levels, LogRule, Watch},
+    rule::{Levels, LogCondition, LogRule},
 };
 
 /// Lines that an alarm shows: the newest ones.
@@ -46,7 +46,7 @@ impl Matches {
     /// One of a label set that is seen for the first time; `begun` is when its evaluator began.
     pub(super) fn of(rule: &LogRule, hit: &Hit, begun: Timestamp) -> Self {
         let learned =
-            matches!(rule.watch, Watch::New { learn, .. } if hit.time < begun.after(learn));
+            matches!(rule.watch, LogCondition::New { learn, .. } if hit.time < begun.after(learn));
         Self { learned, ..Self::since(hit.time) }
     }
 
@@ -54,7 +54,7 @@ impl Matches {
     pub(super) fn add(&mut self, rule: &LogRule, hit: Hit, fires: bool) -> bool {
         let before = self.last;
         self.last = self.last.max(hit.time);
-        if let Watch::New { forget, .. } = rule.watch {
+        if let LogCondition::New { forget, .. } = rule.watch {
             // A value that is seen all the time is not written all the time.
             let step = forget / STEPS;
             let moved = self.times.is_empty() || self.last.since(before) >= step;
@@ -94,7 +94,7 @@ impl Matches {
 
     /// How many of the matches that are known lie in the widest window.
     pub(super) fn within(&self, rule: &LogRule, at: Timestamp) -> u64 {
-        let Watch::Count(levels) = &rule.watch else { return 1 };
+        let LogCondition::Count(levels) = &rule.watch else { return 1 };
         let widest = levels.each().map(|(level, _)| level.within).max().unwrap_or_default();
         self.times.iter().filter(|time| **time <= at && time.after(widest) > at).count() as u64
     }
@@ -114,13 +114,13 @@ impl Matches {
     /// When nothing of it can matter any more, if no match comes.
     fn end(&self, rule: &LogRule) -> Option<Timestamp> {
         match &rule.watch {
-            Watch::Count(levels) => {
+            LogCondition::Count(levels) => {
                 let widest = levels.each().map(|(level, _)| level.within).max()?;
                 Some(self.times.last().map_or(self.last, |newest| newest.after(widest)))
             }
             // What was expected once is expected.
-            Watch::Absence(_) => None,
-            Watch::New { forget, levels, .. } => {
+            LogCondition::Absence(_) => None,
+            LogCondition::New { forget, levels, .. } => {
                 let longest = levels.each().map(|(level, _)| level).max().unwrap_or_default();
                 Some(self.last.after(*forget).max(self.first.after(longest)))
             }
@@ -128,26 +128,26 @@ impl Matches {
     }
 
     /// Each severity with the time in which it is on, the worse first.
-    fn spans(&self, rule: &LogRule) -> impl Iterator<Item = Span> {
+    fn spans(&self, rule: &LogRule) -> impl Iterator<Item = SeveritySpan> {
         let (count, absence, new) = match &rule.watch {
-            Watch::Count(levels) => (Some(levels), None, None),
-            Watch::Absence(levels) => (None, Some(levels), None),
-            Watch::New { levels, .. } => (None, None, (!self.learned).then_some(levels)),
+            LogCondition::Count(levels) => (Some(levels), None, None),
+            LogCondition::Absence(levels) => (None, Some(levels), None),
+            LogCondition::New { levels, .. } => (None, None, (!self.learned).then_some(levels)),
         };
         let count = count.into_iter().flat_map(Levels::each);
         let count = count.filter_map(|(level, severity)| {
             let deciding = self.times.len().checked_sub(level.at_least.max(1))?;
             let until = self.times.get(deciding)?.after(level.within);
-            Some(Span { severity, from: None, until: Some(until) })
+            Some(SeveritySpan { severity, from: None, until: Some(until) })
         });
         let absence = absence.into_iter().flat_map(Levels::each);
-        let absence = absence.map(|(longest, severity)| Span {
+        let absence = absence.map(|(longest, severity)| SeveritySpan {
             severity,
             from: Some(self.last.after(longest)),
             until: None,
         });
         let new = new.into_iter().flat_map(Levels::each);
-        let new = new.map(|(told, severity)| Span {
+        let new = new.map(|(told, severity)| SeveritySpan {
             severity,
             from: None,
             until: Some(self.first.after(told)),
@@ -157,13 +157,13 @@ impl Matches {
 }
 
 /// From when and until when a severity is on.
-struct Span {
+struct SeveritySpan {
     severity: Severity,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
 }
 
-impl Span {
+impl SeveritySpan {
     fn is_on(&self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at < until)
     }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use haetae_plugin::{LogRecord, Logs, Timestamp};
 use regex::bytes::{Captures, RegexSet, RegexSetBuilder};
 
-use super::rule::{LogRule, Watch};
+use super::rule::{LogCondition, LogRule};
 use crate::engine::{alarm::labels::Labels, mute::matcher::Matcher};
 
 /// Bytes of a line that are shown.
@@ -47,12 +47,12 @@ pub struct Found {
     /// Up to when its source has said everything, if it says so: what is older comes again.
     pub(super) vouched: Option<Timestamp>,
     /// The records that rules want, of rules that want any.
-    pub(super) wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<WantedRecords>,
 }
 
 /// The records that a rule wants.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedRecords {
     /// The rule as it was when they were matched: by now the plan may be another one.
     pub(super) rule: Arc<LogRule>,
     /// In the order of the records.
@@ -135,7 +135,7 @@ impl Matching {
         }
         let by_rule = self.rules.iter().zip(hits).filter(|(_, hits)| !hits.is_empty());
         found.wanted =
-            by_rule.map(|(rule, hits)| Wanted { rule: Arc::clone(rule), hits }).collect();
+            by_rule.map(|(rule, hits)| WantedRecords { rule: Arc::clone(rule), hits }).collect();
         found
     }
 
@@ -149,14 +149,14 @@ impl Matching {
                 continue;
             }
             let captures = rule.pattern.as_ref().and_then(|pattern| pattern.captures(text));
-            let line = Line { matching: self, record, captures };
+            let line = CapturedRecord { matching: self, record, captures };
             let wanted =
                 |matcher: &Matcher| matcher.matches(line.label(matcher.label()).as_deref());
             if !rule.matchers.iter().all(wanted) {
                 continue;
             }
             let new = match &rule.watch {
-                Watch::New { label, .. } => Some(label.as_str()),
+                LogCondition::New { label, .. } => Some(label.as_str()),
                 _ => None,
             };
             let identifying: Vec<_> = rule.by.iter().map(String::as_str).chain(new).collect();
@@ -181,13 +181,13 @@ impl Matching {
 }
 
 /// A record, and what an expression has captured of it.
-struct Line<'a> {
+struct CapturedRecord<'a> {
     matching: &'a Matching,
     record: &'a LogRecord<'a>,
     captures: Option<Captures<'a>>,
 }
 
-impl Line<'_> {
+impl CapturedRecord<'_> {
     /// The value of a label: a named group, a field, a pair of the structured data, a label of
     /// the source. What is empty is missing.
     fn label(&self, name: &str) -> Option<Cow<'_, str>> {

@@ -27,7 +27,7 @@ pub struct LogRule {
     /// Labels added to its alarms.
     pub labels: BTreeMap<String, String>,
     /// What it watches for.
-    pub watch: Watch,
+    pub watch: LogCondition,
     /// How many of its alarms may fire at once; what would be more waits, and one alarm says how
     /// much.
     pub limit: usize,
@@ -39,7 +39,7 @@ pub struct LogRule {
 
 /// What a log evaluator watches for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Watch {
+pub enum LogCondition {
     /// Many matches within a window.
     Count(Levels<Count>),
     /// No match for as long as this.
@@ -97,16 +97,16 @@ impl LogRule {
     /// What tells its alarms apart.
     pub(super) fn identity(&self) -> RuleIdentity {
         let (kind, label) = match &self.watch {
-            Watch::Count(_) => ("count", None),
-            Watch::Absence(_) => ("absence", None),
-            Watch::New { label, .. } => ("new", Some(label.clone())),
+            LogCondition::Count(_) => ("count", None),
+            LogCondition::Absence(_) => ("absence", None),
+            LogCondition::New { label, .. } => ("new", Some(label.clone())),
         };
         RuleIdentity { kind: kind.into(), by: self.by.iter().cloned().collect(), label }
     }
 
     /// Whether a label is part of what identifies its alarms.
     pub(super) fn identifies(&self, name: &str) -> bool {
-        let new = matches!(&self.watch, Watch::New { label, .. } if label == name);
+        let new = matches!(&self.watch, LogCondition::New { label, .. } if label == name);
         new || self.by.iter().any(|by| by == name)
     }
 
@@ -121,7 +121,7 @@ impl LogRule {
     /// How many of the newest matches decide.
     pub(super) fn newest(&self) -> usize {
         match &self.watch {
-            Watch::Count(levels) => levels.each().map(|(level, _)| level.at_least).max(),
+            LogCondition::Count(levels) => levels.each().map(|(level, _)| level.at_least).max(),
             _ => None,
         }
         .unwrap_or(0)

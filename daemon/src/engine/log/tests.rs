@@ -20,7 +20,7 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + millis)
 }
 
-fn rule(name: &str, pattern: &str, by: &[&str], watch: Watch) -> LogRule {
+fn rule(name: &str, pattern: &str, by: &[&str], watch: LogCondition) -> LogRule {
     LogRule {
         name: name.into(),
         inputs: vec!["s".into()],
@@ -43,9 +43,14 @@ fn levels<T>(warning: Option<T>, critical: Option<T>) -> Levels<T> {
     Levels { warning, critical }
 }
 
-fn new(learn: u32, forget: u32, told: u32) -> Watch {
+fn new(learn: u32, forget: u32, told: u32) -> LogCondition {
     let (learn, forget) = (SECOND * learn, SECOND * forget);
-    Watch::New { label: "v".into(), learn, forget, levels: levels(Some(SECOND * told), None) }
+    LogCondition::New {
+        label: "v".into(),
+        learn,
+        forget,
+        levels: levels(Some(SECOND * told), None),
+    }
 }
 
 fn rules() -> Vec<LogRule> {
@@ -54,15 +59,15 @@ fn rules() -> Vec<LogRule> {
             "count",
             r"kill (?P<pid>\d+)",
             &["host"],
-            Watch::Count(levels(Some(count(2, 3)), Some(count(4, 5)))),
+            LogCondition::Count(levels(Some(count(2, 3)), Some(count(4, 5)))),
         ),
         rule(
             "quiet",
             "beat",
             &["host"],
-            Watch::Absence(levels(Some(SECOND * 3), Some(SECOND * 6))),
+            LogCondition::Absence(levels(Some(SECOND * 3), Some(SECOND * 6))),
         ),
-        rule("none", "beat", &[], Watch::Absence(levels(None, Some(SECOND * 4)))),
+        rule("none", "beat", &[], LogCondition::Absence(levels(None, Some(SECOND * 4)))),
         rule("new", r"v=(?P<v>\w+)", &[], new(2, 8, 2)),
         LogRule { limit: 1, ..rule("few", r"v=(?P<v>\w+)", &[], new(0, 3, 2)) },
         LogRule {
@@ -71,7 +76,7 @@ fn rules() -> Vec<LogRule> {
                 "some",
                 r"v=(?P<v>\w+)",
                 &["v", "host"],
-                Watch::Count(levels(Some(count(1, 3)), Some(count(2, 2)))),
+                LogCondition::Count(levels(Some(count(1, 3)), Some(count(2, 2)))),
             )
         },
     ]
@@ -152,7 +157,7 @@ impl Harness {
     fn input(&mut self, sequence: usize) -> Input {
         let found = self.matching.find(&self.batches[sequence], at(i64::from(u32::MAX)));
         let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(sequence).unwrap());
-        Input::Records(Records { source, queue, position, found })
+        Input::Records(LogBatch { source, queue, position, found })
     }
 
     fn say(&mut self, lines: &[Said], vouched: Option<i64>, now: Timestamp) {
@@ -541,7 +546,7 @@ fn what_is_expected_is_expected_also_where_another_rule_had_begun_under_the_name
         "none",
         "beat",
         &["host"],
-        Watch::Count(levels(None, Some(count(9, 1)))),
+        LogCondition::Count(levels(None, Some(count(9, 1)))),
     )]);
     harness.say(&[(0, "a", "beat".into())], None, at(0));
     harness.rules = rules()[2..3].to_vec();
@@ -615,7 +620,7 @@ fn label_sets_are_capped_and_what_is_over_is_counted() {
         "n",
         r"v=(?P<v>\w+)",
         &["v"],
-        Watch::Absence(levels(None, Some(SECOND))),
+        LogCondition::Absence(levels(None, Some(SECOND))),
     )]);
     let lines: Vec<_> = (0..MOST_SETS + 5).map(|number| (0, "a", format!("v={number}"))).collect();
     harness.say(&lines, None, at(0));
@@ -631,7 +636,7 @@ fn matchers_read_fields_pairs_and_words() {
         "m",
         "x",
         &["severity", "facility", "x@1.k", "source", "plane"],
-        Watch::Count(levels(None, Some(count(1, 1)))),
+        LogCondition::Count(levels(None, Some(count(1, 1)))),
     );
     one.matchers =
         [r#"severity=~"crit|err""#, "host!=b"].map(|text| Matcher::parse(text).unwrap()).into();
@@ -702,7 +707,7 @@ fn stream() -> impl Strategy<Value = Vec<Said>> {
 
 #[test]
 fn what_was_matched_before_a_reload_counts_for_the_rule_of_its_name() {
-    let once = || Watch::Count(levels(Some(count(1, 3)), None));
+    let once = || LogCondition::Count(levels(Some(count(1, 3)), None));
     let (kill, beat) =
         (rule("kill", "kill", &["host"], once()), rule("beat", "beat", &["host"], once()));
     let other = rule("kill", "kill", &["process"], once());
@@ -767,10 +772,10 @@ fn others(choice: usize) -> Vec<LogRule> {
     let mut all = rules();
     match choice {
         0 => all.truncate(2),
-        1 => all[0].watch = Watch::Count(levels(None, Some(count(1, 2)))),
+        1 => all[0].watch = LogCondition::Count(levels(None, Some(count(1, 2)))),
         2 => all.iter_mut().for_each(|rule| rule.by.clear()),
         3 => all[1].labels = BTreeMap::from([("team".into(), "x".into())]),
-        4 => all[3].watch = Watch::Absence(levels(Some(SECOND), None)),
+        4 => all[3].watch = LogCondition::Absence(levels(Some(SECOND), None)),
         5 => all.clear(),
         _ => {}
     }

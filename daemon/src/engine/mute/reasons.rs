@@ -74,8 +74,10 @@ impl Mutes {
 
     /// Whether some silence ends with alarms.
     pub(in crate::engine) fn ends_with_alarms(&self) -> bool {
-        use super::silence::Span;
-        self.silences.iter().any(|silence| matches!(silence.span, Span::UntilResolved { .. }))
+        use super::silence::SilenceSpan;
+        self.silences
+            .iter()
+            .any(|silence| matches!(silence.span, SilenceSpan::UntilResolved { .. }))
     }
 
     /// All that stands against telling of it now, in the order in which it is asked.

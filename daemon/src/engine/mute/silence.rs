@@ -16,12 +16,12 @@ pub struct Silence {
     /// Why.
     pub reason: String,
     /// When it holds.
-    pub span: Span,
+    pub span: SilenceSpan,
 }
 
 /// When a silence holds.
 #[derive(Clone, Debug)]
-pub enum Span {
+pub enum SilenceSpan {
     /// From and until; the end is not part of it.
     Between(Timestamp, Timestamp),
     /// From then until each of these alarms has ended: those that fired when it was made.
@@ -40,20 +40,24 @@ impl Silence {
     /// this id has not ended: one that mutes until then mutes all that match until the last has.
     pub fn holds(&self, at: Timestamp, lives: impl Fn(&str) -> bool) -> Option<Option<Timestamp>> {
         match &self.span {
-            Span::Between(from, until) => (*from <= at && at < *until).then_some(Some(*until)),
-            Span::UntilResolved { from, alarms } => {
+            SilenceSpan::Between(from, until) => {
+                (*from <= at && at < *until).then_some(Some(*until))
+            }
+            SilenceSpan::UntilResolved { from, alarms } => {
                 (*from <= at && alarms.iter().any(|alarm| lives(alarm))).then_some(None)
             }
-            Span::Recurring(every) => every.holds(at),
+            SilenceSpan::Recurring(every) => every.holds(at),
         }
     }
 
     /// When it begins or ceases to hold next by the clock alone, if ever.
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         match &self.span {
-            Span::Between(from, until) => [*from, *until].into_iter().filter(|it| *it > at).min(),
-            Span::UntilResolved { from, .. } => Some(*from).filter(|from| *from > at),
-            Span::Recurring(every) => every.next_change(at),
+            SilenceSpan::Between(from, until) => {
+                [*from, *until].into_iter().filter(|it| *it > at).min()
+            }
+            SilenceSpan::UntilResolved { from, .. } => Some(*from).filter(|from| *from > at),
+            SilenceSpan::Recurring(every) => every.next_change(at),
         }
     }
 }
@@ -68,14 +72,14 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
-    fn silence(span: Span) -> Silence {
+    fn silence(span: SilenceSpan) -> Silence {
         let (author, reason) = ("kim".into(), "work".into());
         Silence { id: "s".into(), matchers: Vec::new(), author, reason, span }
     }
 
     #[test]
     fn a_silence_holds_from_its_start_until_before_its_end() {
-        let silence = silence(Span::Between(at(10), at(20)));
+        let silence = silence(SilenceSpan::Between(at(10), at(20)));
         for (time, holds, change) in [
             (9, None, Some(at(10))),
             (10, Some(Some(at(20))), Some(at(20))),
@@ -90,7 +94,7 @@ mod tests {
     #[test]
     fn one_until_resolved_holds_while_one_of_its_alarms_lives() {
         let alarms = vec!["A".into(), "B".into()];
-        let silence = silence(Span::UntilResolved { from: at(10), alarms });
+        let silence = silence(SilenceSpan::UntilResolved { from: at(10), alarms });
         assert_eq!(silence.holds(at(9), |_| true), None);
         assert_eq!(silence.holds(at(10), |id| id == "B"), Some(None));
         assert_eq!(silence.holds(at(10), |_| false), None);
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn one_that_comes_again_holds_in_its_windows() {
         let every = Recurring::parse("00:01-00:02", TimeZone::UTC).unwrap();
-        let silence = silence(Span::Recurring(every));
+        let silence = silence(SilenceSpan::Recurring(every));
         assert_eq!(silence.holds(at(60), |_| false), Some(Some(at(120))));
         assert_eq!(silence.next_change(at(120)), Some(at(86460)));
     }

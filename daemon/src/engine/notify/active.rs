@@ -8,7 +8,7 @@ use crate::engine::{
     SYSTEM,
     alarm::{id::AlarmId, labels::Labels, view::AlarmView},
     log::LogEvaluator,
-    series::source::Source,
+    series::source::SourceState,
     system::System,
     threshold::evaluator::Evaluator,
 };
@@ -36,7 +36,7 @@ impl ActiveAlarm {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Views<'a> {
     pub(in crate::engine) evaluators: &'a [Evaluator],
-    pub(in crate::engine) sources: &'a [Source],
+    pub(in crate::engine) sources: &'a [SourceState],
     pub(in crate::engine) system: &'a System,
     pub(in crate::engine) logs: &'a [LogEvaluator],
 }

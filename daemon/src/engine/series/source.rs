@@ -30,7 +30,7 @@ pub struct SourceTiming {
 
 /// A source's watermark and the windows of its series.
 #[derive(Debug)]
-pub(in crate::engine) struct Source {
+pub(in crate::engine) struct SourceState {
     pub(in crate::engine) timing: SourceTiming,
     /// Up to when it has said everything, as far as the clock has come.
     pub(super) watermark: Option<Timestamp>,
@@ -49,18 +49,18 @@ pub(in crate::engine) struct Source {
     /// Until when series of which only the past is known are kept.
     recalled: Option<Timestamp>,
     /// Where the series of a batch are; kept for its room.
-    places: Vec<Place>,
+    places: Vec<Tracking>,
 }
 
 /// Where a series of a batch is tracked.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Tracking {
     Unasked,
     Nowhere,
     At(usize),
 }
 
-impl Source {
+impl SourceState {
     /// A source that has said nothing yet.
     pub(in crate::engine) fn new(timing: SourceTiming) -> Self {
         Self {
@@ -219,7 +219,7 @@ impl Source {
     ) {
         let mut places = std::mem::take(&mut self.places);
         places.clear();
-        places.resize(samples.series().len(), Place::Unasked);
+        places.resize(samples.series().len(), Tracking::Unasked);
         for point in samples.points() {
             let Ok(index) = usize::try_from(point.series) else { continue };
             let (Some(series), Some(place)) = (samples.series().get(index), places.get_mut(index))
@@ -229,10 +229,10 @@ impl Source {
             if offers.is_none() && point.time > now {
                 continue;
             }
-            if matches!(place, Place::Unasked) {
-                *place = self.resolve(series, &wanted).map_or(Place::Nowhere, Place::At);
+            if matches!(place, Tracking::Unasked) {
+                *place = self.resolve(series, &wanted).map_or(Tracking::Nowhere, Tracking::At);
             }
-            if let Place::At(place) = *place {
+            if let Tracking::At(place) = *place {
                 self.push(place, point, now, offers.as_deref_mut());
             }
         }
@@ -356,10 +356,10 @@ mod tests {
     use super::*;
 
     /// One that speaks each ten seconds, and whose `cpu` somebody reads.
-    fn source() -> Source {
+    fn source() -> SourceState {
         let (interval, deadline) = (Duration::from_secs(10), Duration::ZERO);
         let timing = SourceTiming { name: "s".into(), interval, deadline, max_series: 10 };
-        let mut source = Source::new(timing);
+        let mut source = SourceState::new(timing);
         source.route("cpu", Route { evaluator: 0, keep: Duration::from_secs(30) });
         source
     }
@@ -371,7 +371,8 @@ mod tests {
         source.outage(at(3700));
         source.follow_clock(at(100));
         source.recover(at(120));
-        let down = |source: &Source| [80, 90, 110, 130, 140].map(|slot| source.was_down(at(slot)));
+        let down =
+            |source: &SourceState| [80, 90, 110, 130, 140].map(|slot| source.was_down(at(slot)));
         assert_eq!(down(&source), [false, true, true, true, false]);
         // What is over before the clock is put right is over.
         source.outage(at(3700));

@@ -14,7 +14,7 @@ pub(super) struct Tracked {
     pub(super) window: Window,
     /// For how long an evaluator needs a point.
     pub(super) keep: Duration,
-    readers: SmallVec<[Reader; 1]>,
+    readers: SmallVec<[SeriesReader; 1]>,
     /// How many of its readers do not have it: never took it, or have let go of it.
     unread: usize,
     /// Whether it waits to be offered to those.
@@ -22,7 +22,7 @@ pub(super) struct Tracked {
 }
 
 #[derive(Debug)]
-struct Reader {
+struct SeriesReader {
     evaluator: usize,
     attached: bool,
 }
@@ -30,7 +30,7 @@ struct Reader {
 impl Tracked {
     /// A series without points, which nobody has.
     pub(super) fn new(series: Series, routes: &[Route]) -> Self {
-        let reader = |route: &Route| Reader { evaluator: route.evaluator, attached: false };
+        let reader = |route: &Route| SeriesReader { evaluator: route.evaluator, attached: false };
         Self {
             series,
             window: Window::default(),

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, ops::Range, time::Duration};
 
 use haetae_plugin::{Point, Timestamp};
 
-use crate::engine::threshold::rule::{Over, Value};
+use crate::engine::threshold::rule::{Aggregation, Over};
 
 /// The recent points of one series; bounded by time and number.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(in crate::engine) enum Reading {
 
 /// What a window is asked at a slot.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Asked {
+pub(in crate::engine) struct WindowQuery {
     /// The slot.
     pub(in crate::engine) at: Timestamp,
     /// How old the newest point may be.
@@ -98,7 +98,7 @@ impl Window {
     }
 
     /// What it says at a slot: its newest point, or what `over` makes of its points.
-    pub(in crate::engine) fn read(&self, asked: Asked, over: Option<Over>) -> Reading {
+    pub(in crate::engine) fn read(&self, asked: WindowQuery, over: Option<Over>) -> Reading {
         let Some(last) = self.last_word(asked.at) else { return Reading::Absent };
         if last.is(Point::END) {
             return Reading::Ended;
@@ -124,7 +124,7 @@ impl Window {
     }
 
     /// Counts over the points of the window, and where those are that it counted.
-    fn aggregate(&self, asked: Asked, length: Duration) -> (Aggregate, Range<usize>) {
+    fn aggregate(&self, asked: WindowQuery, length: Duration) -> (Aggregate, Range<usize>) {
         let start = asked.at.before(length);
         let end = self.points.partition_point(|point| point.time <= asked.at);
         let mut from = self.points.partition_point(|point| point.time <= start).min(end);
@@ -213,16 +213,16 @@ impl Aggregate {
             return Reading::Absent;
         }
         match over.value {
-            Value::Mean => Reading::of(self.sum / f64::from(self.count)),
-            Value::Min => Reading::of(self.min),
-            Value::Max => Reading::of(self.max),
-            Value::Sum => Reading::of(self.sum),
-            Value::Count => Reading::of(f64::from(self.count)),
-            Value::Last => Reading::of(newest),
-            Value::P95 => percentile(),
-            Value::Rate => self.change(|passed, _| self.growth / passed.as_secs_f64()),
-            Value::Delta if counter => self.change(|_, _| self.growth),
-            Value::Delta => self.change(|_, difference| difference),
+            Aggregation::Mean => Reading::of(self.sum / f64::from(self.count)),
+            Aggregation::Min => Reading::of(self.min),
+            Aggregation::Max => Reading::of(self.max),
+            Aggregation::Sum => Reading::of(self.sum),
+            Aggregation::Count => Reading::of(f64::from(self.count)),
+            Aggregation::Last => Reading::of(newest),
+            Aggregation::P95 => percentile(),
+            Aggregation::Rate => self.change(|passed, _| self.growth / passed.as_secs_f64()),
+            Aggregation::Delta if counter => self.change(|_, _| self.growth),
+            Aggregation::Delta => self.change(|_, difference| difference),
         }
     }
 
@@ -276,9 +276,9 @@ mod tests {
         window
     }
 
-    fn asked(at: i64, recent: u64) -> Asked {
+    fn asked(at: i64, recent: u64) -> WindowQuery {
         let (at, recent) = (Timestamp::from_seconds(at), Duration::from_secs(recent));
-        Asked { at, recent, interval: INTERVAL, counter: false }
+        WindowQuery { at, recent, interval: INTERVAL, counter: false }
     }
 
     #[test]
@@ -306,37 +306,37 @@ mod tests {
     fn with_over_the_points_of_the_window_are_read() {
         let all = "10=9 20=1 30=2 40=6";
         let cases = [
-            (all, Value::Mean, Reading::Value(3.0)),
-            (all, Value::Min, Reading::Value(1.0)),
-            (all, Value::Max, Reading::Value(6.0)),
-            (all, Value::Sum, Reading::Value(9.0)),
-            (all, Value::Count, Reading::Value(3.0)),
-            (all, Value::Last, Reading::Value(6.0)),
-            (all, Value::Rate, Reading::Value(0.25)),
-            ("20=5 30=7 40=1", Value::Rate, Reading::Value(0.15)),
-            ("40=1", Value::Rate, Reading::Absent),
-            (all, Value::Delta, Reading::Value(5.0)),
-            ("20=5 30=7 40=1", Value::Delta, Reading::Value(-4.0)),
-            ("40=1", Value::Delta, Reading::Absent),
-            ("20=90 25=end 30=2 40=6", Value::Delta, Reading::Value(4.0)),
-            (all, Value::P95, Reading::Value(6.0)),
-            ("20=90 25=end 30=2 40=6", Value::P95, Reading::Value(6.0)),
-            ("20=1 30=NaN 40=6", Value::P95, Reading::Error),
+            (all, Aggregation::Mean, Reading::Value(3.0)),
+            (all, Aggregation::Min, Reading::Value(1.0)),
+            (all, Aggregation::Max, Reading::Value(6.0)),
+            (all, Aggregation::Sum, Reading::Value(9.0)),
+            (all, Aggregation::Count, Reading::Value(3.0)),
+            (all, Aggregation::Last, Reading::Value(6.0)),
+            (all, Aggregation::Rate, Reading::Value(0.25)),
+            ("20=5 30=7 40=1", Aggregation::Rate, Reading::Value(0.15)),
+            ("40=1", Aggregation::Rate, Reading::Absent),
+            (all, Aggregation::Delta, Reading::Value(5.0)),
+            ("20=5 30=7 40=1", Aggregation::Delta, Reading::Value(-4.0)),
+            ("40=1", Aggregation::Delta, Reading::Absent),
+            ("20=90 25=end 30=2 40=6", Aggregation::Delta, Reading::Value(4.0)),
+            (all, Aggregation::P95, Reading::Value(6.0)),
+            ("20=90 25=end 30=2 40=6", Aggregation::P95, Reading::Value(6.0)),
+            ("20=1 30=NaN 40=6", Aggregation::P95, Reading::Error),
             // Half of 30 s must be covered; a point stands for one interval at most.
-            ("40=6", Value::Mean, Reading::Absent),
-            ("39=2 40=4", Value::Mean, Reading::Absent),
-            ("35=2 40=4", Value::Mean, Reading::Value(3.0)),
-            ("20=1 40=3", Value::Mean, Reading::Value(2.0)),
-            ("20=1d 30=2d 40=6", Value::Mean, Reading::Value(3.0)),
-            ("20=1 30=2 40=6d", Value::Last, Reading::Absent),
-            ("20=1d 30=2d 40=6d", Value::Mean, Reading::Absent),
-            ("20=1 30=NaN 40=6", Value::Mean, Reading::Error),
-            ("20=1 30=NaN 40=6", Value::Max, Reading::Error),
-            ("20=NaN 25=end 30=2 40=6", Value::Mean, Reading::Value(4.0)),
-            ("20=1 30=2 40=end", Value::Mean, Reading::Ended),
-            ("20=90 25=end 30=2 40=6", Value::Mean, Reading::Value(4.0)),
+            ("40=6", Aggregation::Mean, Reading::Absent),
+            ("39=2 40=4", Aggregation::Mean, Reading::Absent),
+            ("35=2 40=4", Aggregation::Mean, Reading::Value(3.0)),
+            ("20=1 40=3", Aggregation::Mean, Reading::Value(2.0)),
+            ("20=1d 30=2d 40=6", Aggregation::Mean, Reading::Value(3.0)),
+            ("20=1 30=2 40=6d", Aggregation::Last, Reading::Absent),
+            ("20=1d 30=2d 40=6d", Aggregation::Mean, Reading::Absent),
+            ("20=1 30=NaN 40=6", Aggregation::Mean, Reading::Error),
+            ("20=1 30=NaN 40=6", Aggregation::Max, Reading::Error),
+            ("20=NaN 25=end 30=2 40=6", Aggregation::Mean, Reading::Value(4.0)),
+            ("20=1 30=2 40=end", Aggregation::Mean, Reading::Ended),
+            ("20=90 25=end 30=2 40=6", Aggregation::Mean, Reading::Value(4.0)),
             // It stopped: what is left of the window is no evidence.
-            ("10=9 20=1 30=2", Value::Mean, Reading::Absent),
+            ("10=9 20=1 30=2", Aggregation::Mean, Reading::Absent),
         ];
         for (points, value, reading) in cases {
             let over = Over { length: Duration::from_secs(30), value };
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn the_delta_of_a_counter_is_its_increase_with_resets_recognised() {
-        let over = Over { length: Duration::from_secs(30), value: Value::Delta };
+        let over = Over { length: Duration::from_secs(30), value: Aggregation::Delta };
         for (points, gauge, counter) in [
             ("10=9 20=1 30=2 40=6", 5.0, 5.0),
             ("20=5 30=7 40=1", -4.0, 3.0),
@@ -359,7 +359,7 @@ mod tests {
             ("15=5 20=9 25=end 30=2 40=6", 4.0, 4.0),
         ] {
             for (counter, delta) in [(false, gauge), (true, counter)] {
-                let asked = Asked { counter, ..asked(40, 10) };
+                let asked = WindowQuery { counter, ..asked(40, 10) };
                 let reading = window(points).read(asked, Some(over));
                 assert_eq!(reading, Reading::Value(delta), "{points} {counter}");
             }
@@ -371,13 +371,13 @@ mod tests {
         let read = |points: &str, value, interval, length| {
             let interval = Duration::from_secs(interval);
             let over = Over { length: Duration::from_secs(length), value };
-            window(points).read(Asked { interval, ..asked(40, 10) }, Some(over))
+            window(points).read(WindowQuery { interval, ..asked(40, 10) }, Some(over))
         };
-        assert_eq!(read("40=1", Value::Last, 20, 30), Reading::Value(1.0));
-        assert_eq!(read("40=1", Value::Delta, 20, 30), Reading::Absent);
-        assert_eq!(read("40=1", Value::Rate, 20, 30), Reading::Absent);
-        assert_eq!(read("5=1 40=3", Value::Delta, 10, 40), Reading::Value(2.0));
-        assert_eq!(read("5=1 40=3", Value::Delta, 10, 42), Reading::Absent);
+        assert_eq!(read("40=1", Aggregation::Last, 20, 30), Reading::Value(1.0));
+        assert_eq!(read("40=1", Aggregation::Delta, 20, 30), Reading::Absent);
+        assert_eq!(read("40=1", Aggregation::Rate, 20, 30), Reading::Absent);
+        assert_eq!(read("5=1 40=3", Aggregation::Delta, 10, 40), Reading::Value(2.0));
+        assert_eq!(read("5=1 40=3", Aggregation::Delta, 10, 42), Reading::Absent);
     }
 
     #[test]
@@ -399,8 +399,8 @@ mod tests {
             }
             let length = Duration::from_secs(values.len() as u64);
             let at = i64::try_from(values.len()).unwrap() - 1;
-            let asked = Asked { interval: length, ..asked(at, 10) };
-            let seen = window.read(asked, Some(Over { length, value: Value::P95 }));
+            let asked = WindowQuery { interval: length, ..asked(at, 10) };
+            let seen = window.read(asked, Some(Over { length, value: Aggregation::P95 }));
             let below = |one: i32| values.iter().filter(|other| **other <= one).count();
             let enough = |one: &&i32| below(**one) * 100 >= values.len() * 95;
             let expected = f64::from(*values.iter().filter(enough).min().unwrap());

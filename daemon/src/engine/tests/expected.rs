@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::harness::{Harness, MINUTE, threshold};
 use crate::engine::{
     Evidence,
-    threshold::rule::{Expect, NoData, Then, Threshold},
+    threshold::rule::{ExpectedIdentities, NoData, Then, Threshold},
 };
 
 fn labels(id: &str) -> BTreeMap<String, String> {
@@ -13,7 +13,7 @@ fn labels(id: &str) -> BTreeMap<String, String> {
 }
 
 /// Silent after two minutes.
-fn expecting(expect: Expect, then: Then) -> Threshold {
+fn expecting(expect: ExpectedIdentities, then: Then) -> Threshold {
     let no_data = NoData { after: Some(MINUTE * 2), then };
     // Without flapping, so that a row that is left is one of what is expected.
     let by = Some(vec!["id".into()]);
@@ -21,11 +21,11 @@ fn expecting(expect: Expect, then: Then) -> Threshold {
 }
 
 fn named(ids: &[&str], then: Then) -> Threshold {
-    expecting(Expect::Named(ids.iter().map(|id| labels(id)).collect()), then)
+    expecting(ExpectedIdentities::Named(ids.iter().map(|id| labels(id)).collect()), then)
 }
 
 fn learned(minutes: u32, then: Then) -> Threshold {
-    expecting(Expect::Learned { forget: MINUTE * minutes }, then)
+    expecting(ExpectedIdentities::Learned { forget: MINUTE * minutes }, then)
 }
 
 /// A word a slot as in `Trial`; `|` restarts with the same evaluator, with `_` that many slots
@@ -134,7 +134,7 @@ fn what_was_learned_is_expected_also_after_restarts() {
     assert_eq!((harness.stored.0.len(), harness.alarms().len()), (2, 0));
     check(&own, "1x % xx % xx % 1x", "-%-%F%-", &[FIRED, CLEARED]);
     // Without learning, a restart forgets what was well.
-    let forgetful = expecting(Expect::Nobody, Then::Alarm);
+    let forgetful = expecting(ExpectedIdentities::Nobody, Then::Alarm);
     check(&forgetful, "1x |_____ xx xx xx", "-|---", &[]);
 }
 
@@ -169,7 +169,7 @@ fn no_more_are_learned_than_there_may_be_series() {
     }
     assert_eq!(harness.stored.0.len(), 1, "{:?}", harness.stored.0);
     // Switched off, what was learned is not kept.
-    harness.reload(vec![expecting(Expect::Nobody, Then::Alarm)]);
+    harness.reload(vec![expecting(ExpectedIdentities::Nobody, Then::Alarm)]);
     assert_eq!(harness.stored.0.len(), 0, "{:?}", harness.stored.0);
 }
 
@@ -179,7 +179,7 @@ fn a_series_of_what_is_no_longer_expected_is_offered_again() {
     // All that the series has said is delayed: it fires for want of a fresh word.
     harness.slots("xxxxd");
     assert_eq!(harness.changes(), [FIRED]);
-    harness.reload(vec![expecting(Expect::Nobody, Then::Alarm)]);
+    harness.reload(vec![expecting(ExpectedIdentities::Nobody, Then::Alarm)]);
     assert_eq!(harness.changes(), [FIRED, "Closed: rule changed"]);
     assert_eq!(harness.engine.evaluators()[0].series, 0);
     harness.slot("#");

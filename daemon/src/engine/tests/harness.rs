@@ -9,7 +9,7 @@ use crate::engine::{
     Setting, SourceTiming, Standing, Transition,
     series::slot::Slots,
     threshold::rule::{
-        Across, Debounce, Expect, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
+        Across, Debounce, ExpectedIdentities, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
     },
 };
 
@@ -87,7 +87,7 @@ pub(in crate::engine) fn threshold(minutes: u32) -> Threshold {
         every: None,
         summary: <_>::default(),
         runbook: None,
-        expect: Expect::Nobody,
+        expect: ExpectedIdentities::Nobody,
         judged_by: None,
     }
 }
@@ -467,11 +467,11 @@ fn a_silent_series_is_forgotten_so_that_the_others_are_judged() {
 
 #[test]
 fn with_over_nothing_is_judged_before_half_of_it_is_covered() {
-    use crate::engine::threshold::rule::{Over, Value};
+    use crate::engine::threshold::rule::{Aggregation, Over};
     let over = |value| Threshold { over: Some(Over { length: MINUTE * 4, value }), ..threshold(0) };
-    check(over(Value::Mean), "####", "-FFF", &["Fired"]);
-    check(over(Value::Min), "##.##", "-F---", &["Fired", "Resolved: cleared"]);
-    check(over(Value::Max), "##xx.", "-FFFF", &["Fired"]);
+    check(over(Aggregation::Mean), "####", "-FFF", &["Fired"]);
+    check(over(Aggregation::Min), "##.##", "-F---", &["Fired", "Resolved: cleared"]);
+    check(over(Aggregation::Max), "##xx.", "-FFFF", &["Fired"]);
 }
 
 #[test]

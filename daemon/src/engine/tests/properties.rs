@@ -9,7 +9,7 @@ use super::harness::{Harness, MINUTE, level, run_words, series, threshold, timin
 use crate::engine::{
     AlarmView, CLOCK, Change, Condition, Engine, Input, SYSTEM, Transition,
     series::slot::Slots,
-    threshold::rule::{Across, Debounce, Level, NoData, Over, Side, Then, Threshold, Value},
+    threshold::rule::{Across, Aggregation, Debounce, Level, NoData, Over, Side, Then, Threshold},
 };
 
 const ACROSS: [Across; 6] =
@@ -50,8 +50,8 @@ prop_compose! {
         across in select(ACROSS.to_vec()),
         one in any::<bool>(),
         over in proptest::option::of((1_u32..5, select(vec![
-            Value::Mean, Value::Min, Value::Max, Value::Sum, Value::Count, Value::Last, Value::Rate,
-            Value::Delta, Value::P95,
+            Aggregation::Mean, Aggregation::Min, Aggregation::Max, Aggregation::Sum, Aggregation::Count, Aggregation::Last, Aggregation::Rate,
+            Aggregation::Delta, Aggregation::P95,
         ]))),
         (after, double) in (proptest::option::of(1_u32..5), any::<bool>()),
     ) -> Threshold {

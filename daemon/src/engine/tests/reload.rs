@@ -11,7 +11,9 @@ use super::{
 use crate::engine::{
     Effects, EvaluatorStatus, Input, Matcher, SourceTiming,
     series::slot::Slots,
-    threshold::rule::{Across, Debounce, Expect, Level, NoData, Over, Then, Threshold, Value},
+    threshold::rule::{
+        Across, Aggregation, Debounce, ExpectedIdentities, Level, NoData, Over, Then, Threshold,
+    },
 };
 
 /// One series, a character a slot as in `Trial`; at `|` the plan is replaced by the second
@@ -146,7 +148,7 @@ fn another_metric_is_waited_for() {
 #[test]
 fn windows_are_moved() {
     let mean = |minutes: u32, raise| Threshold {
-        over: Some(Over { length: MINUTE * minutes, value: Value::Mean }),
+        over: Some(Over { length: MINUTE * minutes, value: Aggregation::Mean }),
         ..critical(level(raise, raise - 1.0, 0))
     };
     // Without the window, the first slot after it would cover less than half.
@@ -159,7 +161,7 @@ fn windows_are_moved() {
     for _ in 0..3 {
         harness.slot("#");
     }
-    let over = Some(Over { length: MINUTE * 2, value: Value::Mean });
+    let over = Some(Over { length: MINUTE * 2, value: Aggregation::Mean });
     harness.reload(vec![threshold(0), Threshold { name: "new".into(), over, ..threshold(0) }]);
     harness.slot("#");
     assert_eq!(harness.alarms().len(), 2);
@@ -214,12 +216,13 @@ fn another_interval_misses_no_slot() {
 fn any_plan() -> impl Strategy<Value = Threshold> {
     let then = select(vec![Then::Hold, Then::Alarm, Then::Ok]);
     let named = vec![[("id".to_owned(), "0".to_owned())].into()];
-    let learned = Expect::Learned { forget: MINUTE * 5 };
-    let expect = select(vec![Expect::Nobody, Expect::Named(named), learned]);
+    let learned = ExpectedIdentities::Learned { forget: MINUTE * 5 };
+    let expect =
+        select(vec![ExpectedIdentities::Nobody, ExpectedIdentities::Named(named), learned]);
     (any_threshold(), then, expect).prop_map(|(threshold, then, expect)| {
         let no_data = NoData { then, ..threshold.no_data };
         let by = match &expect {
-            Expect::Named(_) => Some(vec!["id".into()]),
+            ExpectedIdentities::Named(_) => Some(vec!["id".into()]),
             _ => threshold.by.clone(),
         };
         Threshold { by, no_data, expect, ..threshold }

@@ -12,7 +12,7 @@ use super::{
 use crate::engine::{
     AlarmView, Change, Condition, Engine, Evidence, Input, Matcher, Past, Problem, SYSTEM,
     SourceTiming, Standing, Transition,
-    threshold::rule::{Across, Debounce, Flap, Level, NoData, Over, Then, Threshold, Value},
+    threshold::rule::{Across, Aggregation, Debounce, Flap, Level, NoData, Over, Then, Threshold},
 };
 
 /// One series, a character a slot as in `Trial`; at `|` the engine is killed and started with
@@ -326,7 +326,7 @@ fn no_occurrence_is_given_again_after_a_restart() {
 
 #[test]
 fn history_fills_windows_and_is_no_evidence_by_itself() {
-    let over = Over { length: MINUTE * 4, value: Value::Mean };
+    let over = Over { length: MINUTE * 4, value: Aggregation::Mean };
     let mean = Threshold { over: Some(over), ..threshold(0) };
     // Without history the window is too empty: what fires holds, what does not is late.
     let run = |refilled: bool, slots: &str| {

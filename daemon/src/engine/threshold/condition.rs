@@ -17,7 +17,7 @@ pub const MOST_SLOTS: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Machine {
-    state: State,
+    state: LevelState,
     /// How long it has held (pending) or been clear (recovering), gaps left out.
     held: Duration,
     /// The slot that was judged last.
@@ -28,7 +28,7 @@ pub(super) struct Machine {
 /// The states of a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(super) enum LevelState {
     #[default]
     Ok,
     /// It holds since then, not yet long or often enough.
@@ -40,7 +40,7 @@ pub(super) enum State {
 
 /// A value beside a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judged {
+pub(super) enum Comparison {
     /// Beyond `raise`.
     Holds,
     /// In the band between: neither.
@@ -73,9 +73,9 @@ const NEXT: [[Move; 3]; 4] = [
     [Move::Fire, Move::Fire, Move::Count],   // recovering
 ];
 
-impl State {
+impl LevelState {
     /// What a value does to it.
-    const fn after(self, judged: Judged) -> Move {
+    const fn after(self, judged: Comparison) -> Move {
         let [ok, pending, firing, recovering] = NEXT;
         let [holds, between, clear] = match self {
             Self::Ok => ok,
@@ -84,9 +84,9 @@ impl State {
             Self::Recovering => recovering,
         };
         match judged {
-            Judged::Holds => holds,
-            Judged::Between => between,
-            Judged::Clear => clear,
+            Comparison::Holds => holds,
+            Comparison::Between => between,
+            Comparison::Clear => clear,
         }
     }
 }
@@ -95,7 +95,7 @@ impl Machine {
     /// Judges the slot `at`. `stride` is how far apart two slots are that follow each other.
     pub(super) fn step(
         self,
-        judged: Judged,
+        judged: Comparison,
         at: Timestamp,
         level: &Level,
         stride: Duration,
@@ -103,31 +103,31 @@ impl Machine {
         let counted = self.held.saturating_add(self.gap(at, stride));
         let recent = self.recent.with(judged);
         let (state, held) = match self.state.after(judged) {
-            Move::Rest => (State::Ok, Duration::ZERO),
-            Move::Begin => (State::Pending(at), Duration::ZERO),
+            Move::Rest => (LevelState::Ok, Duration::ZERO),
+            Move::Begin => (LevelState::Pending(at), Duration::ZERO),
             Move::Count => (self.state, counted),
-            Move::Fire => (State::Firing, Duration::ZERO),
-            Move::Recover => (State::Recovering, Duration::ZERO),
+            Move::Fire => (LevelState::Firing, Duration::ZERO),
+            Move::Recover => (LevelState::Recovering, Duration::ZERO),
         };
         let judged = Some(at);
         match state {
-            State::Pending(_) if recent.suffices(level.debounce, held) => {
-                Self { state: State::Firing, held: Duration::ZERO, judged, recent }
+            LevelState::Pending(_) if recent.suffices(level.debounce, held) => {
+                Self { state: LevelState::Firing, held: Duration::ZERO, judged, recent }
             }
             // What is over is over: the next one starts to count anew.
-            State::Recovering if held >= level.clear_for => Self { judged, ..Self::default() },
+            LevelState::Recovering if held >= level.clear_for => Self { judged, ..Self::default() },
             _ => Self { state, held, judged, recent },
         }
     }
 
     /// Fires without a value: `no_data.then = "alarm"`.
     pub(super) fn raised(self) -> Self {
-        Self { state: State::Firing, held: Duration::ZERO, ..self }
+        Self { state: LevelState::Firing, held: Duration::ZERO, ..self }
     }
 
     /// Pending since then, of which nothing counts yet.
     pub(super) fn pending(since: Timestamp) -> Self {
-        Self { state: State::Pending(since), ..Self::default() }
+        Self { state: LevelState::Pending(since), ..Self::default() }
     }
 
     /// What of it a later slot can depend on: it is stored when this changes.
@@ -135,21 +135,21 @@ impl Machine {
         let Self { state, held, judged, recent } = self;
         let recent = recent.kept(debounce);
         match state {
-            State::Ok => Self { recent, ..Self::default() },
-            State::Pending(_) => Self { state, held, judged, recent },
-            State::Firing => Self { state, ..Self::default() },
-            State::Recovering => Self { state, held, judged, ..Self::default() },
+            LevelState::Ok => Self { recent, ..Self::default() },
+            LevelState::Pending(_) => Self { state, held, judged, recent },
+            LevelState::Firing => Self { state, ..Self::default() },
+            LevelState::Recovering => Self { state, held, judged, ..Self::default() },
         }
     }
 
     /// Where it stands.
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> LevelState {
         self.state
     }
 
     /// Whether its alarm is on: firing, or recovering.
     pub(super) fn is_on(&self) -> bool {
-        matches!(self.state, State::Firing | State::Recovering)
+        matches!(self.state, LevelState::Firing | LevelState::Recovering)
     }
 
     /// The time since the slot before, if this one follows it.
@@ -159,7 +159,7 @@ impl Machine {
     }
 }
 
-impl Judged {
+impl Comparison {
     /// Compares; equal to `raise` does not hold, equal to `clear` is clear.
     pub(super) fn of(value: f64, level: &Level) -> Self {
         let (beyond, clear) = match level.side {
@@ -181,8 +181,8 @@ impl Judged {
 struct Recent(u64);
 
 impl Recent {
-    fn with(self, judged: Judged) -> Self {
-        Self(self.0 << 1 | u64::from(judged == Judged::Holds))
+    fn with(self, judged: Comparison) -> Self {
+        Self(self.0 << 1 | u64::from(judged == Comparison::Holds))
     }
 
     /// The slots that the next one is still counted with.
@@ -242,7 +242,7 @@ mod tests {
             };
             if let Some(value) = value {
                 let at = Timestamp::from_seconds(minute * 60);
-                machine = machine.step(Judged::of(value, &level), at, &level, MINUTE);
+                machine = machine.step(Comparison::of(value, &level), at, &level, MINUTE);
             }
             seen.push(shown(machine.state));
         }
@@ -278,13 +278,13 @@ mod tests {
             let at = before.after(MINUTE * if follows { 1 } else { 2 });
             let recent = |held| Recent(u64::from(held));
             let states = [
-                (State::Ok, recent(false)),
-                (State::Pending(before), recent(true)),
-                (State::Firing, recent(true)),
-                (State::Recovering, recent(false)),
+                (LevelState::Ok, recent(false)),
+                (LevelState::Pending(before), recent(true)),
+                (LevelState::Firing, recent(true)),
+                (LevelState::Recovering, recent(false)),
             ];
             for ((state, recent), expected) in states.into_iter().zip(&words[1..]) {
-                let judged = [Judged::Holds, Judged::Between, Judged::Clear];
+                let judged = [Comparison::Holds, Comparison::Between, Comparison::Clear];
                 assert_eq!(expected.len(), judged.len());
                 for (judged, expected) in judged.into_iter().zip(expected.chars()) {
                     let held = Duration::ZERO;
@@ -293,8 +293,8 @@ mod tests {
                     let why = format!("{} {state:?} {judged:?}", words[0]);
                     assert_eq!(shown(after.state), expected, "{why}");
                     // Pending since the slot that began it; what is over counts anew.
-                    let since = if state == State::Ok { at } else { before };
-                    assert!(expected != 'p' || after.state == State::Pending(since), "{why}");
+                    let since = if state == LevelState::Ok { at } else { before };
+                    assert!(expected != 'p' || after.state == LevelState::Pending(since), "{why}");
                     let stays = shown(state) == shown(after.state);
                     let counts = stays && matches!(expected, 'p' | 'R') && follows;
                     assert_eq!(after.held, if counts { MINUTE } else { held }, "{why}");
@@ -305,12 +305,12 @@ mod tests {
         assert_eq!(cells, 10 * 4 * 3);
     }
 
-    fn shown(state: State) -> char {
+    fn shown(state: LevelState) -> char {
         match state {
-            State::Ok => '-',
-            State::Pending(_) => 'p',
-            State::Firing => 'F',
-            State::Recovering => 'R',
+            LevelState::Ok => '-',
+            LevelState::Pending(_) => 'p',
+            LevelState::Firing => 'F',
+            LevelState::Recovering => 'R',
         }
     }
 
@@ -359,7 +359,7 @@ mod tests {
             for (minute, slot) in (0..).zip(slots.chars()) {
                 if slot == '#' {
                     let at = Timestamp::from_seconds(minute * 60);
-                    machine = machine.step(Judged::Holds, at, &level, MINUTE);
+                    machine = machine.step(Comparison::Holds, at, &level, MINUTE);
                 }
                 if machine.is_on() {
                     return minute;
@@ -389,19 +389,20 @@ mod tests {
     fn a_clock_that_goes_back_adds_nothing() {
         let level = level("for 1");
         let step = |machine: Machine, second| {
-            machine.step(Judged::Holds, Timestamp::from_seconds(second), &level, MINUTE)
+            machine.step(Comparison::Holds, Timestamp::from_seconds(second), &level, MINUTE)
         };
         let machine = step(step(Machine::default(), 6000), 60);
-        assert!(matches!(machine.state, State::Pending(_)));
+        assert!(matches!(machine.state, LevelState::Pending(_)));
         assert!(step(machine, 120).is_on());
     }
 
     #[test]
     fn below_is_the_mirror_of_above() {
         let level = Level { side: Side::Below, raise: 10.0, clear: 20.0, ..level("for 0") };
-        let cases = [(9.9, Judged::Holds), (10.0, Judged::Between), (20.0, Judged::Clear)];
+        let cases =
+            [(9.9, Comparison::Holds), (10.0, Comparison::Between), (20.0, Comparison::Clear)];
         for (value, judged) in cases {
-            assert_eq!(Judged::of(value, &level), judged, "{value}");
+            assert_eq!(Comparison::of(value, &level), judged, "{value}");
         }
     }
 }

@@ -17,8 +17,8 @@ use haetae_plugin::{Series, Timestamp};
 
 use self::judging::JudgedSlot;
 use super::{
-    feed::Feed, identity::Identity, member::Member, missed_slots::Misses, overrides::Overrides,
-    rule::Threshold,
+    feed::EvaluatorInput, identity::Identity, member::Member, missed_slots::Misses,
+    overrides::Overrides, rule::Threshold,
 };
 use crate::engine::{
     alarm::{
@@ -29,7 +29,7 @@ use crate::engine::{
     },
     problem::{News, Problem},
     progress::Progress,
-    series::{slot::Slots, source::Source},
+    series::{slot::Slots, source::SourceState},
     status::EvaluatorStatus,
 };
 
@@ -45,7 +45,7 @@ pub(in crate::engine) struct Evaluator {
     named: BTreeSet<Labels>,
     /// Those of them that may not be there yet.
     unmet: BTreeSet<Labels>,
-    inputs: Vec<Feed>,
+    inputs: Vec<EvaluatorInput>,
     slots: Slots,
     /// The interval of its slowest source.
     interval: Duration,
@@ -82,13 +82,17 @@ impl Evaluator {
     /// passed over; without any, it never judges.
     pub(in crate::engine) fn new(
         threshold: Arc<Threshold>,
-        sources: &[Source],
+        sources: &[SourceState],
         now: Timestamp,
     ) -> Self {
-        let reads = |source: &Source| threshold.inputs.contains(&source.timing.name);
+        let reads = |source: &SourceState| threshold.inputs.contains(&source.timing.name);
         let inputs = sources.iter().enumerate().filter(|(_, source)| reads(source));
         let inputs: Vec<_> = inputs
-            .map(|(at, source)| Feed { source: at, series: 0, most: source.timing.max_series })
+            .map(|(at, source)| EvaluatorInput {
+                source: at,
+                series: 0,
+                most: source.timing.max_series,
+            })
             .collect();
         let timings = sources.iter().filter(|source| reads(source)).map(|source| &source.timing);
         // Of two that are as slow, the name decides.
@@ -141,7 +145,7 @@ impl Evaluator {
     }
 
     /// For how long it needs a point: its window, and as long as a slot may wait.
-    pub(in crate::engine) fn keep(&self, sources: &[Source]) -> Duration {
+    pub(in crate::engine) fn keep(&self, sources: &[SourceState]) -> Duration {
         let every = self.slots.interval();
         let over = self.threshold.over.map_or(every, |over| over.length);
         over.saturating_add(every).saturating_add(self.patience(sources))
@@ -234,7 +238,7 @@ impl Evaluator {
     pub(in crate::engine) fn judge_due(
         &mut self,
         now: Timestamp,
-        sources: &[Source],
+        sources: &[SourceState],
         occurrences: &mut Occurrences,
         changes: &mut Changes,
     ) -> (Vec<Detached>, Progress) {
@@ -251,7 +255,7 @@ impl Evaluator {
     pub(in crate::engine) fn alarm(
         &self,
         labels: &Labels,
-        sources: &[Source],
+        sources: &[SourceState],
     ) -> Option<AlarmView> {
         let down = self.inputs().filter_map(|source| sources.get(source)?.down).min();
         let identity = self.identities.get(labels)?;
@@ -289,7 +293,7 @@ impl Evaluator {
     }
 
     /// When it wants to be asked again at the latest.
-    pub(in crate::engine) fn next_due(&self, sources: &[Source]) -> Option<Timestamp> {
+    pub(in crate::engine) fn next_due(&self, sources: &[SourceState]) -> Option<Timestamp> {
         let at = self.done.after(self.slots.interval());
         let due = match self.due(at, sources) {
             Due::Now => at,
@@ -299,7 +303,7 @@ impl Evaluator {
     }
 
     /// Passes over slots that nobody asked about while they could be judged.
-    fn skip_missed(&mut self, now: Timestamp, sources: &[Source]) {
+    fn skip_missed(&mut self, now: Timestamp, sources: &[SourceState]) {
         let every = self.slots.interval();
         let waiting = self.patience(sources).as_nanos() / every.as_nanos();
         let most = u64::try_from(waiting).unwrap_or(u64::MAX).min(MOST_WAITING) + 2;
@@ -318,10 +322,10 @@ impl Evaluator {
         self.status.missed = self.status.missed.saturating_add(slots);
     }
 
-    fn due(&self, at: Timestamp, sources: &[Source]) -> Due {
+    fn due(&self, at: Timestamp, sources: &[SourceState]) -> Due {
         let inputs = self.inputs().filter_map(|source| sources.get(source));
         let late = inputs.filter(|source| !source.has_reached(at));
-        match late.map(Source::patience).max() {
+        match late.map(SourceState::patience).max() {
             None => Due::Now,
             Some(patience) => Due::LateAt(at.after(patience)),
         }
@@ -335,9 +339,9 @@ impl Evaluator {
         Arc::clone(&self.unit)
     }
 
-    fn patience(&self, sources: &[Source]) -> Duration {
+    fn patience(&self, sources: &[SourceState]) -> Duration {
         let inputs = self.inputs().filter_map(|source| sources.get(source));
-        inputs.map(Source::patience).max().unwrap_or_default()
+        inputs.map(SourceState::patience).max().unwrap_or_default()
     }
 }
 

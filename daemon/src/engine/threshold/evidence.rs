@@ -65,20 +65,20 @@ pub(super) enum Effect {
 }
 
 /// What evidence is shown, and what follows for the condition under each `no_data.then`.
-const WEIGHT: [(Kind, [Effect; 3]); 7] = [
+const WEIGHT: [(EvidenceKind, [Effect; 3]); 7] = [
     // what is shown; then = hold, alarm, ok
-    (Kind::Fresh, [Effect::End; 3]),        // ended
-    (Kind::Error, [Effect::Hold; 3]),       // error
-    (Kind::Fresh, [Effect::Judge; 3]),      // all
-    (Kind::NoData, [Effect::JudgePart; 3]), // some silent
-    (Kind::Late, [Effect::JudgePart; 3]),   // some late
-    (Kind::Late, [Effect::Hold; 3]),        // late
-    (Kind::NoData, [Effect::Hold, Effect::Raise, Effect::EndSilent]), // silent
+    (EvidenceKind::Fresh, [Effect::End; 3]),        // ended
+    (EvidenceKind::Error, [Effect::Hold; 3]),       // error
+    (EvidenceKind::Fresh, [Effect::Judge; 3]),      // all
+    (EvidenceKind::NoData, [Effect::JudgePart; 3]), // some silent
+    (EvidenceKind::Late, [Effect::JudgePart; 3]),   // some late
+    (EvidenceKind::Late, [Effect::Hold; 3]),        // late
+    (EvidenceKind::NoData, [Effect::Hold, Effect::Raise, Effect::EndSilent]), // silent
 ];
 
 /// The evidence that an identity can have by itself.
 #[derive(Clone, Copy)]
-enum Kind {
+enum EvidenceKind {
     Fresh,
     Late,
     NoData,
@@ -116,10 +116,10 @@ impl Heard {
             Self::Silent => silent,
         };
         let evidence = match kind {
-            Kind::Fresh => Evidence::Fresh,
-            Kind::Late => Evidence::Late,
-            Kind::NoData => Evidence::NoData { since },
-            Kind::Error => Evidence::EvaluationError,
+            EvidenceKind::Fresh => Evidence::Fresh,
+            EvidenceKind::Late => Evidence::Late,
+            EvidenceKind::NoData => Evidence::NoData { since },
+            EvidenceKind::Error => Evidence::EvaluationError,
         };
         let effect = match then {
             Then::Hold => hold,

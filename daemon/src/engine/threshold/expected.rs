@@ -8,7 +8,7 @@ const PARTS: u128 = 24;
 
 /// That an identity must be there.
 #[derive(Clone, Debug)]
-pub(super) struct Expected {
+pub(super) struct ExpectedIdentity {
     /// How long it is remembered while it is silent; `None`: for good, it is named.
     forget: Option<Duration>,
     /// For how long it has been silent, as judged slots tell.
@@ -17,7 +17,7 @@ pub(super) struct Expected {
     heard: bool,
 }
 
-impl Expected {
+impl ExpectedIdentity {
     /// One that the evaluator names.
     pub(super) fn named() -> Self {
         Self { forget: None, silent: Duration::ZERO, heard: false }

@@ -2,7 +2,7 @@
 
 /// A source that an evaluator reads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Feed {
+pub(super) struct EvaluatorInput {
     pub(super) source: usize,
     /// How many series of it are known.
     pub(super) series: usize,

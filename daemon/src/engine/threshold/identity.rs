@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     evidence::Evidence,
-    expected::Expected,
+    expected::ExpectedIdentity,
     levels::{Levels, top},
     member::{Member, Slot},
     rule::Threshold,
@@ -50,7 +50,7 @@ pub(in crate::engine) struct Identity {
     /// Its evaluator with other numbers, if it is not judged by the evaluator's own.
     pub(super) numbers: Option<Arc<Threshold>>,
     /// That it must be there, if it must.
-    pub(super) expected: Option<Box<Expected>>,
+    pub(super) expected: Option<Box<ExpectedIdentity>>,
     /// What stands in for its series until they speak again after a restart.
     awaited: Option<Box<Awaited>>,
 }

@@ -4,7 +4,7 @@ use haetae_plugin::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    condition::{Machine, State},
+    condition::{LevelState, Machine},
     rule::{Level, Threshold},
 };
 use crate::engine::alarm::view::Condition;
@@ -52,13 +52,13 @@ impl Levels {
         let levels = [(&self.critical, Severity::Critical), (&self.warning, Severity::Warning)];
         for (machine, severity) in levels {
             match machine.state() {
-                State::Firing => return Some((Condition::Firing, severity, since)),
-                State::Recovering => return Some((Condition::Recovering, severity, since)),
-                State::Ok | State::Pending(_) => {}
+                LevelState::Firing => return Some((Condition::Firing, severity, since)),
+                LevelState::Recovering => return Some((Condition::Recovering, severity, since)),
+                LevelState::Ok | LevelState::Pending(_) => {}
             }
         }
         levels.into_iter().find_map(|(machine, severity)| match machine.state() {
-            State::Pending(since) => Some((Condition::Pending, severity, since)),
+            LevelState::Pending(since) => Some((Condition::Pending, severity, since)),
             _ => None,
         })
     }

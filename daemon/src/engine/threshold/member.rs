@@ -4,10 +4,10 @@ use std::{cmp::Ordering, time::Duration};
 
 use haetae_plugin::{Kind, Series, Timestamp};
 
-use super::{feed::Feed, rule::Threshold};
+use super::{feed::EvaluatorInput, rule::Threshold};
 use crate::engine::series::{
-    source::Source,
-    window::{Asked, Reading, Window},
+    source::SourceState,
+    window::{Reading, Window, WindowQuery},
 };
 
 /// After how many intervals of its source a series counts as silent by default.
@@ -35,7 +35,7 @@ pub(super) struct Slot<'a> {
     /// The evaluator.
     pub(super) threshold: &'a Threshold,
     /// All sources.
-    pub(super) sources: &'a [Source],
+    pub(super) sources: &'a [SourceState],
     /// The slot's time.
     pub(super) at: Timestamp,
     /// The time between two slots.
@@ -43,7 +43,7 @@ pub(super) struct Slot<'a> {
     /// The interval of its slowest source.
     pub(super) interval: Duration,
     /// The sources that its evaluator reads.
-    pub(super) inputs: &'a [Feed],
+    pub(super) inputs: &'a [EvaluatorInput],
     /// How far apart two values are that follow each other.
     pub(super) stride: Duration,
     /// The time since the slot before; zero if that one was not judged.
@@ -106,7 +106,7 @@ impl Member {
         let counter = self.series.kind() == Kind::COUNTER;
         // With a window, a fresh point must lie in it: else what drains from it would be evidence.
         let recent = over.map_or(slot.every, |over| slot.every.max(interval).min(over.length));
-        self.reading = window.read(Asked { at: slot.at, recent, interval, counter }, over);
+        self.reading = window.read(WindowQuery { at: slot.at, recent, interval, counter }, over);
         let newest = window.newest(slot.at);
         if newest.is_some() && newest != self.seen {
             self.seen = newest;
@@ -142,7 +142,7 @@ impl Member {
             && !self.window(slot).is_some_and(|(_, window)| window.goes_on())
     }
 
-    fn window<'a>(&self, slot: &Slot<'a>) -> Option<(&'a Source, &'a Window)> {
+    fn window<'a>(&self, slot: &Slot<'a>) -> Option<(&'a SourceState, &'a Window)> {
         let source = slot.sources.get(self.source)?;
         Some((source, source.window(self.place)?))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use haetae_plugin::Severity;
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Expect, Level, Threshold};
+use super::rule::{ExpectedIdentities, Level, Threshold};
 use crate::engine::{alarm::labels::Labels, mute::matcher::Matcher};
 
 /// Numbers for some of an evaluator's alarms.
@@ -93,7 +93,7 @@ impl Override {
             critical: self.critical.or(own.critical),
             judged_by: Some(self.id.clone()),
             // Whom it expects is asked of the evaluator itself, and may be thousands.
-            expect: Expect::Nobody,
+            expect: ExpectedIdentities::Nobody,
             ..own.clone()
         }
     }

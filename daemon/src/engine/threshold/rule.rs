@@ -46,7 +46,7 @@ pub struct Threshold {
     /// Where it says what to do.
     pub runbook: Option<String>,
     /// Which identities must be there.
-    pub expect: Expect,
+    pub expect: ExpectedIdentities,
     /// The id or place of the override that its numbers are of; `None`: they are its own.
     pub judged_by: Option<String>,
 }
@@ -68,7 +68,7 @@ impl Threshold {
 
 /// Which identities must be there: what is silent of them is no data, also if it never spoke.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Expect {
+pub enum ExpectedIdentities {
     /// None: what stops is no data, and is then forgotten unless it is an alarm.
     #[default]
     Nobody,
@@ -162,12 +162,12 @@ pub struct Over {
     /// Its length.
     pub length: Duration,
     /// What is judged of the points in it.
-    pub value: Value,
+    pub value: Aggregation,
 }
 
 /// What is judged of the points of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum Aggregation {
     /// Their mean.
     Mean,
     /// The smallest.

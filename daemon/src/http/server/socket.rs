@@ -99,18 +99,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
 }
 
 /// The body of an answer, that says when all of it was handed on.
-pub(super) struct Answer {
+pub(super) struct AnswerBody {
     body: Body,
     connection: Arc<Connection>,
 }
 
-impl Answer {
+impl AnswerBody {
     pub(super) fn new(body: Body, connection: Arc<Connection>) -> Self {
         Self { body, connection }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -130,7 +130,7 @@ impl HttpBody for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for AnswerBody {
     fn drop(&mut self) {
         self.connection.answered();
     }

@@ -25,7 +25,7 @@ pub(super) struct Setting {
 }
 
 /// What was written, or would be.
-pub(super) struct Written {
+pub(super) struct WrittenThreshold {
     pub(super) threshold: Threshold,
     /// All that are in force then.
     pub(super) overrides: Vec<Override>,
@@ -38,7 +38,7 @@ impl Setting {
         self,
         transaction: &mut Transaction<'_>,
         now: Timestamp,
-    ) -> Result<Written, Refused> {
+    ) -> Result<WrittenThreshold, Refused> {
         let Self { registry, id, text, numbers, actor, seen, dry_run } = self;
         let rows = transaction.thresholds()?;
         let before = registry.seen(&rows, id.as_deref(), seen)?;
@@ -53,7 +53,7 @@ impl Setting {
                 Some(known) => *known = numbers,
                 None => overrides.push(numbers),
             }
-            return Ok(Written { threshold: registry.shown(&row), overrides, previews });
+            return Ok(WrittenThreshold { threshold: registry.shown(&row), overrides, previews });
         }
         if before.is_none() {
             row.id = transaction.add_threshold(&row)?;
@@ -70,6 +70,6 @@ impl Setting {
         };
         transaction.note_threshold(&row.id, &change)?;
         let overrides = registry.overrides(&transaction.thresholds()?);
-        Ok(Written { threshold: registry.shown(&row), overrides, previews: None })
+        Ok(WrittenThreshold { threshold: registry.shown(&row), overrides, previews: None })
     }
 }

@@ -4,7 +4,7 @@ use super::{Phase, Refusal};
 
 /// A state without who and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum StateKind {
     Unhandled,
     Acknowledged,
     InProgress,
@@ -14,7 +14,7 @@ pub(super) enum State {
 
 /// An act without what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum ActionKind {
     Acknowledge,
     Assign,
     Note,
@@ -25,42 +25,42 @@ pub(super) enum Act {
 }
 
 /// What an act does: the state stays, another one comes, or it is refused.
-type Outcome = Result<Option<State>, Refusal>;
+type ActionEffect = Result<Option<StateKind>, Refusal>;
 
-const STAYS: Outcome = Ok(None);
-const OPEN: Outcome = Ok(Some(State::Unhandled));
-const ACKED: Outcome = Ok(Some(State::Acknowledged));
-const WORKS: Outcome = Ok(Some(State::InProgress));
-const DONE: Outcome = Ok(Some(State::Closed));
-const LOOKED: Outcome = Ok(Some(State::Seen));
-const ENDED: Outcome = Err(Refusal::Ended);
-const FIRES: Outcome = Err(Refusal::Fires);
-const CLOSED: Outcome = Err(Refusal::Closed);
-const BUSY: Outcome = Err(Refusal::InProgress);
-const NOTHING: Outcome = Err(Refusal::Unhandled);
-const SEEN: Outcome = Err(Refusal::Seen);
+const STAYS: ActionEffect = Ok(None);
+const OPEN: ActionEffect = Ok(Some(StateKind::Unhandled));
+const ACKED: ActionEffect = Ok(Some(StateKind::Acknowledged));
+const WORKS: ActionEffect = Ok(Some(StateKind::InProgress));
+const DONE: ActionEffect = Ok(Some(StateKind::Closed));
+const LOOKED: ActionEffect = Ok(Some(StateKind::Seen));
+const ENDED: ActionEffect = Err(Refusal::Ended);
+const FIRES: ActionEffect = Err(Refusal::Fires);
+const CLOSED: ActionEffect = Err(Refusal::Closed);
+const BUSY: ActionEffect = Err(Refusal::InProgress);
+const NOTHING: ActionEffect = Err(Refusal::Unhandled);
+const SEEN: ActionEffect = Err(Refusal::Seen);
 
 /// (act, whether the alarm fires, what it does to unhandled, acknowledged, in progress, closed,
 /// seen). None that was seen fires: the next occurrence is another one.
-const TABLE: [(Act, bool, [Outcome; 5]); 14] = [
-    (Act::Acknowledge, true, [ACKED, ACKED, BUSY, CLOSED, ENDED]),
-    (Act::Acknowledge, false, [ENDED, ENDED, ENDED, ENDED, ENDED]),
-    (Act::Assign, true, [STAYS, STAYS, STAYS, CLOSED, ENDED]),
-    (Act::Assign, false, [STAYS, STAYS, STAYS, CLOSED, STAYS]),
-    (Act::Note, true, [STAYS, STAYS, STAYS, STAYS, ENDED]),
-    (Act::Note, false, [STAYS, STAYS, STAYS, STAYS, STAYS]),
-    (Act::Progress, true, [WORKS, WORKS, WORKS, CLOSED, ENDED]),
-    (Act::Progress, false, [WORKS, WORKS, WORKS, CLOSED, WORKS]),
-    (Act::Close, true, [DONE, DONE, DONE, CLOSED, ENDED]),
-    (Act::Close, false, [DONE, DONE, DONE, CLOSED, DONE]),
-    (Act::Reopen, true, [NOTHING, OPEN, OPEN, OPEN, ENDED]),
-    (Act::Reopen, false, [NOTHING, OPEN, OPEN, OPEN, OPEN]),
-    (Act::Seen, true, [FIRES, FIRES, FIRES, FIRES, FIRES]),
-    (Act::Seen, false, [LOOKED, SEEN, SEEN, SEEN, SEEN]),
+const TABLE: [(ActionKind, bool, [ActionEffect; 5]); 14] = [
+    (ActionKind::Acknowledge, true, [ACKED, ACKED, BUSY, CLOSED, ENDED]),
+    (ActionKind::Acknowledge, false, [ENDED, ENDED, ENDED, ENDED, ENDED]),
+    (ActionKind::Assign, true, [STAYS, STAYS, STAYS, CLOSED, ENDED]),
+    (ActionKind::Assign, false, [STAYS, STAYS, STAYS, CLOSED, STAYS]),
+    (ActionKind::Note, true, [STAYS, STAYS, STAYS, STAYS, ENDED]),
+    (ActionKind::Note, false, [STAYS, STAYS, STAYS, STAYS, STAYS]),
+    (ActionKind::Progress, true, [WORKS, WORKS, WORKS, CLOSED, ENDED]),
+    (ActionKind::Progress, false, [WORKS, WORKS, WORKS, CLOSED, WORKS]),
+    (ActionKind::Close, true, [DONE, DONE, DONE, CLOSED, ENDED]),
+    (ActionKind::Close, false, [DONE, DONE, DONE, CLOSED, DONE]),
+    (ActionKind::Reopen, true, [NOTHING, OPEN, OPEN, OPEN, ENDED]),
+    (ActionKind::Reopen, false, [NOTHING, OPEN, OPEN, OPEN, OPEN]),
+    (ActionKind::Seen, true, [FIRES, FIRES, FIRES, FIRES, FIRES]),
+    (ActionKind::Seen, false, [LOOKED, SEEN, SEEN, SEEN, SEEN]),
 ];
 
 /// What an act does in a state; `None`: the state stays as it is.
-pub(super) fn outcome(state: State, act: Act, phase: Phase) -> Outcome {
+pub(super) fn outcome(state: StateKind, act: ActionKind, phase: Phase) -> ActionEffect {
     let fires = match phase {
         Phase::Pending => return Err(Refusal::Pending),
         Phase::Firing => true,

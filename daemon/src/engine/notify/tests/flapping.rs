@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::{
     Input,
-    mute::silence::Span,
+    mute::silence::SilenceSpan,
     notify::{GroupBy, Route},
     tests::harness::MINUTE,
     threshold::rule::Threshold,
@@ -208,7 +208,7 @@ fn a_rule_that_counts_no_changes_any_more_settles_it() {
 fn what_is_muted_is_not_told_to_flap_until_nothing_else_stands_against_it() {
     let mut rig = at_once();
     let until = rig.start.after(MINUTE * 8);
-    rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
+    rig.silence(vec![silence("host=a", SilenceSpan::Between(rig.start, until))]);
     assert_eq!(run(&mut rig, AT_AN_END), [""; 0]);
     assert_eq!(run(&mut rig, "##"), [""; 0]);
     rig.wait(Duration::from_secs(1));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine::{
     Input, Problem,
-    mute::silence::Span,
+    mute::silence::SilenceSpan,
     notify::{Escalate, GroupBy, Rate, Route},
     tests::harness::MINUTE,
 };
@@ -142,7 +142,7 @@ fn what_is_silenced_when_it_is_to_be_handed_on_is_handed_on_when_the_silence_end
     let mut rig = Rig::new(plan(vec![Route { escalate: Some(escalate), ..prompt("page") }, boss]));
     rig.slot("#..");
     let until = rig.start.after(MINUTE * 7);
-    rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
+    rig.silence(vec![silence("host=a", SilenceSpan::Between(rig.start, until))]);
     rig.wait(MINUTE * 9);
     assert_eq!(rig.notified(), ["60 page first +0", "420 boss escalated +0"]);
 }
@@ -227,7 +227,7 @@ fn what_is_silenced_while_it_waits_for_the_rate_is_told_when_the_silence_ends() 
     rig.slot("~..");
     fails(&mut rig, "x", 70);
     let until = rig.start.after(Duration::from_secs(200));
-    rig.silence(vec![silence("problem=hung", Span::Between(rig.start, until))]);
+    rig.silence(vec![silence("problem=hung", SilenceSpan::Between(rig.start, until))]);
     // In the very moment in which it may be told again.
     rig.slot("~~.");
     rig.wait(MINUTE * 5);
@@ -248,7 +248,7 @@ fn a_clock_that_goes_back_delays_nothing() {
 fn a_silence_that_was_over_before_the_clock_went_back_ends_again() {
     let mut rig = Rig::new(plan(vec![prompt("mail")]));
     let (from, until) = (rig.start.after(MINUTE * 10), rig.start.after(MINUTE * 11));
-    rig.silence(vec![silence("evaluator!=none", Span::Between(from, until))]);
+    rig.silence(vec![silence("evaluator!=none", SilenceSpan::Between(from, until))]);
     rig.wait(MINUTE * 12);
     fails(&mut rig, "x", 630);
     rig.wait(MINUTE);

@@ -12,7 +12,7 @@ use super::{
 use crate::engine::{
     Handling, Input,
     alarm::handling::{CloseCode, HandlingState},
-    mute::{calendar::Recurring, silence::Span},
+    mute::{calendar::Recurring, silence::SilenceSpan},
     notify::{Inhibit, Quiet, Route, Why},
     series::slot::Slots,
     tests::harness::MINUTE,
@@ -38,7 +38,7 @@ fn a_silence_holds_back_what_is_new_but_not_the_end_of_what_was_told() {
     let mut rig = Rig::new(plan(vec![prompt("mail")]));
     rig.slot("~..");
     let until = rig.start.after(MINUTE * 10);
-    rig.silence(vec![silence("host=a", Span::Between(rig.start, until))]);
+    rig.silence(vec![silence("host=a", SilenceSpan::Between(rig.start, until))]);
     rig.slot("~~#");
     assert_eq!(rig.notified(), ["60 mail first +0", "120 mail first +2"]);
     assert_eq!(rig.held(), ["mail silenced S1 kim work"]);
@@ -56,7 +56,7 @@ fn a_silence_until_resolved_lasts_as_long_as_its_alarms() {
     let mut rig = Rig::new(plan(vec![prompt("mail")]));
     rig.slot("~..");
     let (from, alarms) = (rig.now, vec![rig.id(0)]);
-    rig.silence(vec![silence("host=a", Span::UntilResolved { from, alarms })]);
+    rig.silence(vec![silence("host=a", SilenceSpan::UntilResolved { from, alarms })]);
     rig.slot("#~.");
     assert_eq!(rig.notified(), ["60 mail first +0"]);
     rig.slot(".~.");
@@ -68,7 +68,7 @@ fn a_silence_that_is_taken_back_lets_everything_through() {
     let mut rig = Rig::new(plan(vec![prompt("mail")]));
     rig.silence(vec![silence(
         "evaluator=cpu",
-        Span::Between(rig.start, rig.start.after(MINUTE * 99)),
+        SilenceSpan::Between(rig.start, rig.start.after(MINUTE * 99)),
     )]);
     rig.slot("~..");
     assert_eq!(rig.notified(), [""; 0]);
@@ -79,7 +79,7 @@ fn a_silence_that_is_taken_back_lets_everything_through() {
 #[test]
 fn maintenance_is_a_silence_of_the_configuration() {
     let every = Recurring::parse("00:00-23:59", TimeZone::UTC).unwrap();
-    let mut works = silence("severity=warning", Span::Recurring(every));
+    let mut works = silence("severity=warning", SilenceSpan::Recurring(every));
     works.author = "haetae.toml:7".into();
     let mut rig =
         Rig::new(super::rig::Plan { maintenance: vec![works], ..plan(vec![prompt("mail")]) });
@@ -289,10 +289,10 @@ fn it_says_what_stands_against_telling_and_what_comes_next() {
     rig.handle(0, acknowledged(Some(day), false));
     assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
     rig.handle(0, acknowledged(Some(hour), false));
-    rig.silence(vec![silence("host=a", Span::Between(rig.start, day))]);
+    rig.silence(vec![silence("host=a", SilenceSpan::Between(rig.start, day))]);
     assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
     rig.handle(0, acknowledged(Some(day), false));
-    rig.silence(vec![silence("host=a", Span::Between(rig.start, hour))]);
+    rig.silence(vec![silence("host=a", SilenceSpan::Between(rig.start, hour))]);
     assert_eq!(next(&rig, 0).as_deref(), Some("86400 repeat"));
 }
 

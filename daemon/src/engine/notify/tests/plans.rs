@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::rig::{Plan, Rig, cpu, matcher, plan, prompt, route, silence};
 use crate::engine::{
     Summaries,
-    log::{Count, Levels, LogRule, Watch},
-    mute::silence::Span,
+    log::{Count, Levels, LogCondition, LogRule},
+    mute::silence::SilenceSpan,
     notify::{Escalate, GroupBy, Inhibit, Rate, Route},
     tests::harness::MINUTE,
     threshold::rule::Threshold,
@@ -125,8 +125,9 @@ fn rules(choice: usize) -> Vec<Threshold> {
 /// A line a minute of any host is an alarm; what a reload may make of that.
 pub(super) fn logs(choice: usize) -> Vec<LogRule> {
     let count = Count { at_least: 1, within: MINUTE };
-    let count = Watch::Count(Levels { warning: Some(count), critical: None });
-    let absence = Watch::Absence(Levels { warning: Some(MINUTE), critical: Some(MINUTE * 3) });
+    let count = LogCondition::Count(Levels { warning: Some(count), critical: None });
+    let absence =
+        LogCondition::Absence(Levels { warning: Some(MINUTE), critical: Some(MINUTE * 3) });
     let rule = LogRule {
         name: "kills".into(),
         inputs: vec!["s".into()],
@@ -167,7 +168,7 @@ fn inhibits(choice: usize) -> Vec<Inhibit> {
 
 pub(super) fn replaced(rig: &Rig, choice: Choice) -> Plan {
     let until = rig.start.after(MINUTE * 15);
-    let maintenance = vec![silence("host=b", Span::Between(rig.start, until))];
+    let maintenance = vec![silence("host=b", SilenceSpan::Between(rig.start, until))];
     Plan {
         thresholds: rules(choice.rules),
         logs: logs(choice.logs),

@@ -13,7 +13,7 @@ use super::{
 use crate::engine::{
     Handling, Input,
     alarm::handling::{CloseCode, HandlingState},
-    mute::{calendar::Recurring, silence::Span},
+    mute::{calendar::Recurring, silence::SilenceSpan},
     notify::{Quiet, Rate, Route},
     series::slot::Slots,
     tests::{harness::MINUTE, properties::config},
@@ -81,11 +81,14 @@ fn apply(rig: &mut Rig, event: &Event) {
         Event::Silence(all, minutes) => {
             let text = if *all { "evaluator!=none" } else { "host=a" };
             let until = rig.now.after(MINUTE * *minutes);
-            rig.silence(vec![silence(text, Span::Between(rig.now, until))]);
+            rig.silence(vec![silence(text, SilenceSpan::Between(rig.now, until))]);
         }
         Event::Until(index) if fires(rig, *index) => {
             let (from, alarms) = (rig.now, vec![rig.id(*index)]);
-            rig.silence(vec![silence("evaluator!=none", Span::UntilResolved { from, alarms })]);
+            rig.silence(vec![silence(
+                "evaluator!=none",
+                SilenceSpan::UntilResolved { from, alarms },
+            )]);
         }
         Event::Back(seconds) => {
             let back = rig.now.before(Duration::from_secs((*seconds).into()));

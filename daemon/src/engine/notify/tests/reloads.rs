@@ -8,7 +8,7 @@ use super::{
 };
 use crate::engine::{
     Input,
-    log::{Count, Levels, LogRule, Watch},
+    log::{Count, Levels, LogCondition, LogRule},
     notify::{Inhibit, Route},
     tests::harness::MINUTE,
 };
@@ -28,7 +28,7 @@ fn a_label_of_a_rule_that_changes_changes_whom_its_alarm_mutes() {
     };
     // Of a log evaluator, told apart by host: without labels, with the label `team`.
     let count = Count { at_least: 1, within: MINUTE * 4 };
-    let watch = Watch::Count(Levels { warning: Some(count), critical: None });
+    let watch = LogCondition::Count(Levels { warning: Some(count), critical: None });
     let [alike, apart] = [logs(4), logs(1)]
         .map(|rules| rules.into_iter().map(|rule| LogRule { watch: watch.clone(), ..rule }))
         .map(Vec::from_iter);

@@ -10,8 +10,8 @@ use haetae_plugin::{LogRecord, Logs, Samples, Series, Timestamp};
 use crate::engine::{
     AlarmView, Effects, Engine, Handling, Input, Past, Setting, Silence, Standing,
     alarm::handling::HandlingState,
-    log::{Found, LogCursor, LogRule, Matching, Records},
-    mute::{matcher::Matcher, silence::Span},
+    log::{Found, LogBatch, LogCursor, LogRule, Matching},
+    mute::{matcher::Matcher, silence::SilenceSpan},
     notify::{Flush, GroupBy, Inhibit, Rate, Route, StoredGroup, Withheld},
     series::slot::Slots,
     tests::harness::{MINUTE, level, threshold, timing},
@@ -105,7 +105,7 @@ pub(super) fn acknowledged(until: Option<Timestamp>, sticky: bool) -> Handling {
     Handling { state, owner: None }
 }
 
-pub(super) fn silence(text: &str, span: Span) -> Silence {
+pub(super) fn silence(text: &str, span: SilenceSpan) -> Silence {
     let (author, reason) = ("kim".into(), "work".into());
     Silence { id: "S1".into(), matchers: matcher(text), author, reason, span }
 }
@@ -196,7 +196,7 @@ impl Rig {
             Err(_) => Found::default(),
         };
         let (source, queue, position) = ("s".into(), "q".into(), i64::try_from(place).unwrap());
-        self.input(Input::Records(Records { source, queue, position, found }));
+        self.input(Input::Records(LogBatch { source, queue, position, found }));
     }
 
     /// Steps, after the ticks that the engine wanted until then.

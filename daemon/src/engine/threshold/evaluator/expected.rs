@@ -6,17 +6,17 @@ use super::Evaluator;
 use crate::engine::{
     alarm::{id::Occurrences, labels::Labels},
     threshold::{
-        expected::Expected,
-        feed::Feed,
-        rule::{Expect, Threshold},
+        expected::ExpectedIdentity,
+        feed::EvaluatorInput,
+        rule::{ExpectedIdentities, Threshold},
     },
 };
 
 /// The identities that an evaluator names.
 pub(super) fn named(threshold: &Threshold) -> BTreeSet<Labels> {
     match &threshold.expect {
-        Expect::Named(named) => named.iter().map(Labels::from).collect(),
-        Expect::Nobody | Expect::Learned { .. } => BTreeSet::new(),
+        ExpectedIdentities::Named(named) => named.iter().map(Labels::from).collect(),
+        ExpectedIdentities::Nobody | ExpectedIdentities::Learned { .. } => BTreeSet::new(),
     }
 }
 
@@ -25,15 +25,17 @@ pub(super) fn named(threshold: &Threshold) -> BTreeSet<Labels> {
 pub(super) fn of(
     threshold: &Threshold,
     named: &BTreeSet<Labels>,
-    inputs: &[Feed],
+    inputs: &[EvaluatorInput],
     (labels, known): (&Labels, usize),
-) -> Option<Box<Expected>> {
+) -> Option<Box<ExpectedIdentity>> {
     match threshold.expect {
-        Expect::Nobody => None,
-        Expect::Named(_) => named.contains(labels).then(|| Box::new(Expected::named())),
-        Expect::Learned { forget } => {
+        ExpectedIdentities::Nobody => None,
+        ExpectedIdentities::Named(_) => {
+            named.contains(labels).then(|| Box::new(ExpectedIdentity::named()))
+        }
+        ExpectedIdentities::Learned { forget } => {
             let most = inputs.iter().fold(0_usize, |sum, input| sum.saturating_add(input.most));
-            (known < most).then(|| Box::new(Expected::learned(forget)))
+            (known < most).then(|| Box::new(ExpectedIdentity::learned(forget)))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::engine::{
     },
     problem::Problem,
     progress::Progress,
-    series::source::Source,
+    series::source::SourceState,
     threshold::{
         evidence::Evidence,
         identity::{Identity, Judgement},
@@ -51,7 +51,7 @@ impl Evaluator {
     pub(super) fn judge_slots(
         &mut self,
         now: Timestamp,
-        sources: &[Source],
+        sources: &[SourceState],
         occurrences: &mut Occurrences,
         changes: &mut Changes,
         gone: &mut Vec<Member>,
@@ -87,7 +87,7 @@ impl Evaluator {
     fn judge(
         &mut self,
         at: Timestamp,
-        sources: &[Source],
+        sources: &[SourceState],
         occurrences: &Occurrences,
         gone: &mut Vec<Member>,
     ) -> JudgedSlot {

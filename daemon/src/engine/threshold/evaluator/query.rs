@@ -3,11 +3,14 @@
 use haetae_plugin::Severity;
 
 use super::Evaluator;
-use crate::engine::{alarm::view::AlarmView, series::source::Source, status::EvaluatorStatus};
+use crate::engine::{alarm::view::AlarmView, series::source::SourceState, status::EvaluatorStatus};
 
 impl Evaluator {
     /// All alarms that are not ok.
-    pub(in crate::engine) fn alarms(&self, sources: &[Source]) -> impl Iterator<Item = AlarmView> {
+    pub(in crate::engine) fn alarms(
+        &self,
+        sources: &[SourceState],
+    ) -> impl Iterator<Item = AlarmView> {
         self.identities.keys().filter_map(|labels| self.alarm(labels, sources))
     }
 
@@ -15,7 +18,7 @@ impl Evaluator {
     pub(in crate::engine) fn find<'a>(
         &'a self,
         id: &'a str,
-        sources: &'a [Source],
+        sources: &'a [SourceState],
     ) -> impl Iterator<Item = AlarmView> + 'a {
         let found = self.identities.iter().filter(move |(_, identity)| identity.id_starts_with(id));
         found.filter_map(move |(labels, _)| self.alarm(labels, sources))

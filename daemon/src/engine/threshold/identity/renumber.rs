@@ -14,7 +14,7 @@ use crate::engine::{
         view::{AlarmView, Change, Transition},
     },
     threshold::{
-        condition::Judged,
+        condition::Comparison,
         levels::{Levels, levels},
         member::Member,
         overrides::Foreseen,
@@ -98,11 +98,12 @@ impl Identity {
     /// What its last value leads to under these numbers, once it has been so for long enough.
     pub(in crate::engine) fn foresee(&self, threshold: &Threshold) -> Option<Severity> {
         let (value, mut now) = (self.value?, self.levels);
-        let on = levels(threshold).rev().find(|(level, severity)| match Judged::of(value, level) {
-            Judged::Holds => true,
-            Judged::Between => now.machine(*severity).is_on(),
-            Judged::Clear => false,
-        });
+        let on =
+            levels(threshold).rev().find(|(level, severity)| match Comparison::of(value, level) {
+                Comparison::Holds => true,
+                Comparison::Between => now.machine(*severity).is_on(),
+                Comparison::Clear => false,
+            });
         on.map(|(_, severity)| severity)
     }
 

@@ -8,7 +8,7 @@ use super::{Awaited, Ending, Identity};
 use crate::engine::{
     series::window::Reading,
     threshold::{
-        condition::Judged,
+        condition::Comparison,
         evidence::{Effect, Evidence, Heard},
         levels::{Levels, levels, top},
         member::{Member, Slot},
@@ -126,8 +126,8 @@ impl Identity {
                 self.evidence = Evidence::EvaluationError;
                 return;
             }
-            let mut judged = Judged::of(value, level);
-            let suffices = judged == Judged::Holds && across.only_worsens(level.side);
+            let mut judged = Comparison::of(value, level);
+            let suffices = judged == Comparison::Holds && across.only_worsens(level.side);
             if extent == Extent::Partial && !suffices {
                 continue;
             }
@@ -143,10 +143,10 @@ impl Identity {
 
     /// What fires for want of data has no value above `raise` to come back from: in the band
     /// it is clear.
-    fn without_absence(&mut self, judged: Judged) -> Judged {
+    fn without_absence(&mut self, judged: Comparison) -> Comparison {
         match judged {
-            Judged::Between if self.levels.by_absence => Judged::Clear,
-            Judged::Holds => {
+            Comparison::Between if self.levels.by_absence => Comparison::Clear,
+            Comparison::Holds => {
                 self.levels.by_absence = false;
                 judged
             }
