@@ -1,19 +1,13 @@
 //! `haetae backtest` on a real InfluxDB: 7 days of 1 000 series, counted by it and by hand;
 //! interrupted, killed and gone on with, it counts the same.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test, its shared parts in part; an index into JSON that is missing reads as null"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
 #[path = "backtest/by_hand.rs"]
 mod by_hand;
-#[path = "kills/chance.rs"]
 mod chance;
 mod servers;
 mod support;
@@ -116,8 +110,8 @@ fn values(points: usize) -> Vec<Vec<Option<u32>>> {
                 high = 1 + chance.below(30);
             }
             let value = if high > 0 { 78 + chance.below(22) } else { 30 + chance.below(52) };
-            high = u64::saturating_sub(high, 1);
-            (chance.below(100) > 0).then(|| u32::try_from(value).expect("small"))
+            high = u32::saturating_sub(high, 1);
+            (chance.below(100) > 0).then_some(value)
         };
         (0..points).map(&mut value).collect()
     };

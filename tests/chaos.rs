@@ -2,20 +2,14 @@
 //! of the daemon finds no breach missed, none that was not, and every one that was told answered.
 //!
 //! `HAETAE_TEST_MINUTES` is how long; `make soak` takes an hour.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints its seed and what it saw"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
 #[path = "chaos/answers.rs"]
 mod answers;
-#[path = "kills/chance.rs"]
 mod chance;
 #[path = "chaos/controls.rs"]
 mod controls;

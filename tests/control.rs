@@ -1,12 +1,7 @@
 //! The other end of the source `scripted`: what tests and benches let it say.
-#![allow(
-    dead_code,
-    missing_docs,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "each user uses a part of it; here is where they touch the real time"
-)]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, reason = "a test fails so")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     io::Write,

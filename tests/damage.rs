@@ -1,15 +1,10 @@
 //! A damaged store: the daemon refuses it and says what cures it, or it tells all but what was in the
 //! row that is hurt. It never starts empty in silence, and no sink stays stuck.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    unreachable_pub,
-    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
-)]
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
-#[path = "records/chance.rs"]
 mod chance;
 mod control;
 #[path = "damage/desk.rs"]
@@ -33,7 +28,7 @@ use std::{
 };
 
 use chance::{Chance, rounds};
-use hurt::{Hurt, LOG, MARK, STORE, below, of_log, of_store, used};
+use hurt::{Hurt, LOG, MARK, STORE, of_log, of_store, used};
 use lane::{Fate, Lane};
 use origin::{Origin, kept};
 
@@ -115,7 +110,7 @@ fn a_bit_that_flips_is_refused_with_the_cure_or_costs_its_own_row_alone() {
 fn a_log_that_is_torn_or_gone_is_refused_with_the_cure() {
     let (mut chance, origin) = (Chance::new(), Origin::new());
     let last = *wal::ends(&origin.killed().join(LOG)).last().expect("a commit");
-    let cuts = (0..CUTS).map(|_| Hurt::Cut(below(last, &mut chance)));
+    let cuts = (0..CUTS).map(|_| Hurt::Cut(chance.index(last)));
     let others =
         [Hurt::Gone(LOG), Hurt::Empty(LOG), Hurt::Earlier, Hurt::Gone(STORE), Hurt::Empty(STORE)];
     let case = |hurt| Case { store: origin.killed(), hurt };

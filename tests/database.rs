@@ -2,23 +2,17 @@
 //! alarm and no obligation is lost, nothing is told twice, and the daemon says that its store fails.
 //!
 //! `HAETAE_TEST_SOAK` makes outages longer and faults more; `HAETAE_TEST_CASE` chooses one case.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::format_push_string,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test with the real time; JSON that is missing reads as null; it prints what it measures"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
+#![allow(clippy::format_push_string, reason = "a test")]
 
 #[path = "database/by_network.rs"]
 mod by_network;
 #[path = "database/by_server.rs"]
 mod by_server;
-#[path = "records/chance.rs"]
 mod chance;
 #[path = "database/checker.rs"]
 mod checker;

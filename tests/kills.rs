@@ -1,17 +1,11 @@
 //! kill -9 at random instants between firing and sending, and during sending: no alarm, no notice and
 //! no obligation is lost, and what arrives twice is the same mail, sent again because of a kill.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
-#[path = "kills/chance.rs"]
 mod chance;
 #[path = "kills/checker.rs"]
 mod checker;

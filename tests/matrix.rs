@@ -1,14 +1,10 @@
 //! Each kind of peer does each bad thing: it is named soon, the others go on, nothing is lost, and it is
 //! over soon after its end. `HAETAE_TEST_SOAK` has the deadlines that a user has.
-#![allow(
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints what it saw"
-)]
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
 #[path = "matrix/daemon.rs"]
 mod daemon;

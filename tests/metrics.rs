@@ -1,13 +1,9 @@
 //! `/metrics` as others read it: promtool, the parser of `prometheus_client`, a real Prometheus.
-#![allow(
-    clippy::cast_precision_loss,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
+#![allow(dead_code, unreachable_pub, reason = "its servers are shared")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::cast_precision_loss, reason = "its numbers are small")]
 
 #[path = "servers/prometheus.rs"]
 mod prometheus;

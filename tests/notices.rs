@@ -1,12 +1,8 @@
 //! Notices: from what the engine wants told to what sinks get, step by step, with a clock of the test's.
-#![allow(
-    clippy::cast_possible_wrap,
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::cast_possible_wrap, reason = "its numbers are small")]
 
 #[path = "check/kinds.rs"]
 mod kinds;

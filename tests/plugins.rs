@@ -1,15 +1,8 @@
 //! Loading plugins: of other versions, replaced under way, from outside, and what they are lent.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_debug_formatting,
-    reason = "tests"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::needless_pass_by_value, clippy::unnecessary_debug_formatting, reason = "a test")]
 
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 #[path = "plugins/earlier.rs"]

@@ -1,14 +1,9 @@
 //! Records through kill -9: what a source's batches were acknowledged for is in InfluxDB.
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; its figures are printed"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
 #[path = "records/book.rs"]
 mod book;
-#[path = "records/chance.rs"]
 mod chance;
 #[path = "records/pipeline.rs"]
 mod pipeline;

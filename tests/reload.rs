@@ -1,16 +1,10 @@
 //! Reload: the whole configuration or nothing, while what did not change goes on.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    clippy::format_push_string,
-    clippy::unnecessary_debug_formatting,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
+#![allow(clippy::format_push_string, clippy::unnecessary_debug_formatting, reason = "a test")]
 
-#[path = "records/chance.rs"]
 mod chance;
 #[path = "reload/load.rs"]
 mod load;

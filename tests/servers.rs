@@ -1,5 +1,7 @@
 //! Real servers of a test's own, load, and proxies that fail; each test uses some of them.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
 
 #[path = "servers/busy.rs"]
 pub mod busy;

@@ -1,18 +1,12 @@
 //! The store of alarms through what a power failure leaves: the state is on an image that is copied
 //! right after each kill and mounted again at the copy, so that only what was synced is there: no
 //! alarm, no notice and no obligation is lost. As root. A daemon that does not sync must lose.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test; an index into JSON that is missing reads as null; it prints its seed"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
 
-#[path = "kills/chance.rs"]
 mod chance;
 #[path = "kills/checker.rs"]
 mod checker;

@@ -1,16 +1,9 @@
 //! What the end-to-end tests share: a daemon of their own in a directory of their own.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::format_push_string,
-    clippy::indexing_slicing,
-    clippy::unnecessary_debug_formatting,
-    reason = "each test uses a part of it; here is where tests touch the real time"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
+#![allow(clippy::format_push_string, clippy::unnecessary_debug_formatting, reason = "a test")]
 
 use std::{
     collections::HashSet,

@@ -1,14 +1,11 @@
 //! The rules of the house, as tests: each failure names the file, the rule and the cure.
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "a wrong index fails the test")]
 #![allow(
     clippy::case_sensitive_file_extension_comparisons,
-    clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::needless_pass_by_value,
-    clippy::panic,
     clippy::regex_creation_in_loops,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    unreachable_pub,
     reason = "a test"
 )]
 

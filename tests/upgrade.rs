@@ -1,13 +1,8 @@
 //! A store that an earlier version wrote opens and goes on, on both databases.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test; an index into JSON that is missing reads as null"
-)]
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 #[path = "upgrade/earlier.rs"]
 mod earlier;

@@ -6,18 +6,12 @@
 //! `cargo bench -p haetae --bench alerts`; `RUNS=1` for one run of each, `ALONE=1` without
 //! Alertmanager, `ROWS=TEXT` for the groupings with a row that has the text in its name, and no
 //! other rows; `INTERVAL=1s` for another interval of the forty groups on both sides.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::cast_precision_loss,
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "a benchmark: it prints, may fall over and measures time"
-)]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fall over")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
+#![allow(clippy::cast_precision_loss, reason = "its numbers are small")]
 
 #[path = "rig/alertmanager.rs"]
 mod alertmanager;

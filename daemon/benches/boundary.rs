@@ -3,13 +3,10 @@
 //!
 //! Both sides run in turns and the best of many rounds counts, so that a busy machine shifts
 //! both alike. `cargo bench -p haetae --bench boundary`; it fails if the boundary got expensive.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    clippy::needless_pass_by_value,
-    reason = "a benchmark: it prints, may fall over and measures time"
-)]
+#![allow(clippy::expect_used, reason = "a benchmark may fall over")]
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
+#![allow(clippy::needless_pass_by_value, reason = "a benchmark")]
 
 #[path = "../../tests/plugins/lent/src/flood.rs"]
 mod flood;

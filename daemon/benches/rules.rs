@@ -6,19 +6,13 @@
 //! and a daemon runs for months. `cargo bench -p haetae --bench rules`; `AGE=75` to measure when each
 //! alert has just fired and ended once, `RUNS=1` for one measurement, `SECONDS=20` for short ones,
 //! `ALONE=1` without Prometheus.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    clippy::cast_precision_loss,
-    clippy::format_push_string,
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "a benchmark: it prints, may fall over and measures time"
-)]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fall over")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
+#![allow(clippy::print_stdout, reason = "it prints what it measured")]
+#![allow(clippy::cast_precision_loss, reason = "its numbers are small")]
+#![allow(clippy::format_push_string, reason = "a benchmark")]
 
 #[path = "rig/exporter.rs"]
 mod exporter;

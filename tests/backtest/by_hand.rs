@@ -1,12 +1,8 @@
 //! By hand: what evaluators count, from the values that were written, in as few lines as it takes.
-#![allow(
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_wrap,
-    clippy::cast_precision_loss,
-    reason = "a test's own"
-)]
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "a wrong index fails the test")]
+#![allow(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "its numbers are small")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -155,21 +155,17 @@ impl Events {
 
     /// One peer that is bad, or two.
     fn draw(&mut self) -> Vec<(Peer, Fault)> {
-        let (first, two) = (self.below(3), self.below(3) == 0);
-        let second = (first + 1 + self.below(2)) % 3;
+        let (first, two) = (self.chance.index(3), self.chance.below(3) == 0);
+        let second = (first + 1 + self.chance.index(2)) % 3;
         let bad: Vec<_> = [first, second]
             .into_iter()
             .take(if two { 2 } else { 1 })
-            .map(|peer| (Peer::ALL[peer], Fault::ALL[self.below(Fault::ALL.len())]))
+            .map(|peer| (Peer::ALL[peer], Fault::ALL[self.chance.index(Fault::ALL.len())]))
             .collect();
         for one in &bad {
             *self.faults.entry(*one).or_default() += 1;
         }
         bad
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.chance.below(end as u64)).expect("small")
     }
 }
 

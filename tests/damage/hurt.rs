@@ -125,17 +125,12 @@ fn uncommitted(store: &Path, log: &Path) {
 /// A bit of a log, of what is committed there.
 pub fn of_log(folder: &Path, chance: &mut Chance) -> Hurt {
     let end = *wal::ends(&folder.join(LOG)).last().expect("a commit");
-    Hurt::Bit { file: LOG, at: below(end, chance), bit: chance.below(8) }
+    Hurt::Bit { file: LOG, at: chance.index(end), bit: chance.below(8) }
 }
 
 /// A bit of a store, where something is.
 pub fn of_store(used: &[usize], chance: &mut Chance) -> Hurt {
-    Hurt::Bit { file: STORE, at: used[below(used.len(), chance)], bit: chance.below(8) }
-}
-
-/// A number below `end`.
-pub fn below(end: usize, chance: &mut Chance) -> usize {
-    chance.below(u32::try_from(end).expect("a small file")) as usize
+    Hurt::Bit { file: STORE, at: used[chance.index(used.len())], bit: chance.below(8) }
 }
 
 /// The places of a store where something is: not in its free pages, nor between the cells of a page

@@ -100,10 +100,10 @@ fn begun(seed: u64) -> Home {
 
 /// As a kill between the queue's commit and the acknowledgement leaves it: the source is asked
 /// again for what is in the queue.
-fn say_again(home: &Home, seconds: u64) -> bool {
+fn say_again(home: &Home, seconds: u32) -> bool {
     let mark = home.path("state/instances/stream/acked");
     let before: i64 = fs::read_to_string(&mark).expect("a mark").parse().expect("a number");
-    let nanos = i64::try_from(seconds).expect("few") * 1_000_000_000;
+    let nanos = i64::from(seconds) * 1_000_000_000;
     fs::write(mark, (before - nanos).to_string()).is_ok()
 }
 

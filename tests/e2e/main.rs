@@ -1,17 +1,11 @@
 //! End to end: what needs the built program, a script and at most a light server is one binary, a file a subject.
-#![allow(
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::format_push_string,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "tests; an index into JSON that is missing reads as null; some print what they saw"
-)]
+#![allow(unreachable_pub, reason = "a test exports to itself")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "what JSON lacks reads as null")]
+#![allow(clippy::print_stdout, reason = "it says what it saw")]
+#![allow(clippy::format_push_string, reason = "a test")]
 
-#[path = "../kills/chance.rs"]
+#[path = "../chance.rs"]
 mod chance;
 mod clock;
 mod connections;

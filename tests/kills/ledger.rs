@@ -60,7 +60,7 @@ impl Ledger {
             if chance.below(6) < of_six {
                 let others: Vec<_> =
                     Level::ALL.into_iter().filter(|level| *level != self.now[&id]).collect();
-                self.set(&id, others[usize::try_from(chance.below(2)).expect("small")]);
+                self.set(&id, others[chance.index(2)]);
                 changed += 1;
             }
         }

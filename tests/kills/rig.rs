@@ -133,10 +133,7 @@ path = "HOME/aside.jsonl"
             Moment::Sending => {
                 let changed = self.change(&mut daemon);
                 let before = self.sink.length();
-                let more =
-                    usize::try_from(self.chance.below((changed as u64).saturating_sub(2).max(1)))
-                        .expect("few")
-                        + 1;
+                let more = self.chance.index(changed.saturating_sub(2).max(1)) + 1;
                 let arrived = || (self.sink.arrived_after(before) >= more).then_some(());
                 let some = every(Duration::from_millis(1), LONG, arrived);
                 assert!(some.is_some(), "no mail arrives: {:#?}", daemon.lines());

@@ -46,14 +46,14 @@ impl Rule {
         let critical = (levels != 1).then(|| level(high));
         let across =
             [None, None, Some("max"), Some("min"), Some("sum"), Some("count"), Some("mean")];
-        let across = across[chance.below(7) as usize];
+        let across = across[chance.index(7)];
         let series = (0..=chance.below(5)).map(|at| {
             let label = |name: &str, value: u32| (name.to_owned(), format!("{name}{value}"));
             let labels = BTreeMap::from([label("id", at), label("zone", at % 2)]);
             (labels, values(chance, samples, ends))
         });
         let series = series.collect();
-        let (interval, stride) = ([10, 30, 60][chance.below(3) as usize], 1 + chance.below(2));
+        let (interval, stride) = ([10, 30, 60][chance.index(3)], 1 + chance.below(2));
         let name = format!("rule-{index}");
         Self { name, interval, stride, above, warning, critical, across, series, samples }
     }

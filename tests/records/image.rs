@@ -1,12 +1,7 @@
 //! Places that are mounted: an ext4 image that can be copied at an instant, a tmpfs with a size.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "each test uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::print_stderr, reason = "it says what it saw")]
 
 use std::{
     fs::{self, File},

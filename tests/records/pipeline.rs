@@ -1,12 +1,7 @@
 //! The pipeline that is killed: the source `numbers` to InfluxDB by the sink `history`.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "each test uses a part of it; JSON that is missing reads as null"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
 
 use std::{fs, path::PathBuf, process::Stdio, thread, time::Duration};
 

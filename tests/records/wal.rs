@@ -1,11 +1,7 @@
 //! A write-ahead log, as far as it takes to tear commits off its end.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "for tests; each uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(clippy::expect_used, reason = "a test fails so")]
+#![allow(clippy::indexing_slicing, reason = "a wrong index fails the test")]
 
 use std::{
     fs::{self, OpenOptions},

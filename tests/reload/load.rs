@@ -56,8 +56,8 @@ fn always(home: &Home, chance: &mut Chance) -> String {
     let taken =
         format!("[sinks.lines-kept]\nplugin = \"lines\"\npath = {taken:?}\ninputs = [\"lines\"]\n");
     let label = ["", "labels = { plane = \"x\" }", "labels = { plane = \"y\" }"];
-    let label = label[chance.below(3) as usize];
-    let deadline = ["", "deadline = \"25s\"\n", "deadline = \"15s\"\n"][chance.below(3) as usize];
+    let label = label[chance.index(3)];
+    let deadline = ["", "deadline = \"25s\"\n", "deadline = \"15s\"\n"][chance.index(3)];
     let number = 85 + chance.below(9);
     levels(home, "").replace("above = 90", &format!("above = {number}"))
         + slow

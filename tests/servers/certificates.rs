@@ -1,5 +1,4 @@
 //! An authority of the test's own, made by openssl, and certificates by it.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "each test uses a part of it")]
 
 use std::{
     fs,

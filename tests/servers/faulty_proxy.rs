@@ -1,11 +1,4 @@
 //! A proxy before any server over TCP that, when told to, does what bad peers do.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "each test uses a part of it"
-)]
 
 use std::{
     io::{ErrorKind, Read, Write},

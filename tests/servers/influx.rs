@@ -1,12 +1,4 @@
 //! A real InfluxDB 1.x of a test's own, on loopback, in a directory of its own.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "each test uses a part of it"
-)]
 
 use std::{
     fs,

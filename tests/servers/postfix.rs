@@ -1,11 +1,4 @@
 //! Postfix with configuration, queue and Maildirs in a folder of the test's own.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "each test uses a part of it"
-)]
 
 use std::{
     fs,

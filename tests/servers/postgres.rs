@@ -1,5 +1,4 @@
 //! A PostgreSQL of the test's own: durable as a real one, on a free port, in a temporary directory.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "each test uses a part of it")]
 
 use std::{
     fs::{self, File},

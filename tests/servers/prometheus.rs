@@ -1,12 +1,4 @@
 //! A real Prometheus of a test's own, on loopback, that scrapes one address.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "each test uses a part of it; an index into JSON that is missing reads as null"
-)]
 
 use std::{
     fs,

@@ -1,11 +1,4 @@
 //! A server that a test started: its own child, stopped by its id.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "each test uses a part of it"
-)]
 
 use std::{
     fs::File,

@@ -1,11 +1,4 @@
 //! aiosmtpd as a server that keeps every mail and logs, durably, what it said that it has.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "each test uses a part of it"
-)]
 
 use std::{
     fs::{self, File},
