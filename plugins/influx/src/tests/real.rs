@@ -1,5 +1,6 @@
 //! The roles on a real InfluxDB: what each line became, as it stands in the database.
 
+#[expect(dead_code, unreachable_pub, reason = "others use the rest of it")]
 #[path = "../../../../tests/servers/influx.rs"]
 mod influx;
 
