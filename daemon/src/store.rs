@@ -9,7 +9,6 @@ mod alarms;
 mod care;
 mod claims;
 mod database;
-mod groups;
 mod handling;
 pub mod health;
 mod ids;
@@ -53,10 +52,9 @@ use self::{
 };
 
 pub use self::{
-    alarms::{Occurrences, Standings},
+    alarms::{Occurrences, Standings, groups},
     care::{Findings, Unreadable},
     claims::{Claims, Unread},
-    groups::groups,
     handling::Handled,
     journal::{Act, AuditEntry, HAETAE, JournalEntry, Record},
     location::Location,
