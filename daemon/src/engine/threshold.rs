@@ -8,7 +8,6 @@ pub(super) mod expected;
 pub(super) mod feed;
 pub(super) mod identity;
 pub(super) mod levels;
-pub(super) mod member;
 pub(super) mod missed_slots;
 pub(super) mod overrides;
 pub mod rule;

@@ -17,8 +17,11 @@ use haetae_plugin::{Series, Timestamp};
 
 use self::judging::JudgedSlot;
 use super::{
-    feed::EvaluatorInput, identity::Identity, member::Member, missed_slots::Misses,
-    overrides::Overrides, rule::Threshold,
+    feed::EvaluatorInput,
+    identity::{Identity, verdict::Member},
+    missed_slots::Misses,
+    overrides::Overrides,
+    rule::Threshold,
 };
 use crate::engine::{
     alarm::{

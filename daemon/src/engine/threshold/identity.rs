@@ -1,18 +1,18 @@
 //! An identity: the series that one alarm is about, and where that alarm stands.
 
 mod renumber;
-mod verdict;
+pub(super) mod verdict;
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use haetae_plugin::{Severity, Timestamp};
 use smallvec::SmallVec;
 
+use self::verdict::{Member, Slot};
 use super::{
     evidence::Evidence,
     expected::ExpectedIdentity,
     levels::{Levels, top},
-    member::{Member, Slot},
     rule::Threshold,
 };
 use crate::engine::alarm::{

@@ -21,8 +21,10 @@ use crate::engine::{
     series::source::SourceState,
     threshold::{
         evidence::Evidence,
-        identity::{Identity, Judgement},
-        member::{Member, Slot},
+        identity::{
+            Identity, Judgement,
+            verdict::{Member, Slot},
+        },
         rule::Threshold,
     },
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use haetae_plugin::{Severity, Timestamp};
 
-use super::{Awaited, Ending, Identity, Judgement};
+use super::{Awaited, Ending, Identity, Judgement, verdict::Member};
 use crate::engine::{
     alarm::{
         changes::Changes,
@@ -16,7 +16,6 @@ use crate::engine::{
     threshold::{
         condition::Comparison,
         levels::{Levels, levels},
-        member::Member,
         overrides::Foreseen,
         rule::Threshold,
     },
