@@ -32,9 +32,9 @@ use tracing::{error, info, warn};
 
 pub use self::{bound::location as store_location, refusal::StartError};
 use self::{
-    judging::{Ends, Judging, Running},
+    judging::{Ends, EngineThread, Judging},
     opening::Meanwhile,
-    records::Records,
+    records::RecordQueues,
     reload::Prepared,
     restore::Restored,
     running::RunningPlan,
@@ -49,7 +49,7 @@ use crate::{
         self, View,
         reload::{REQUESTS, Request},
     },
-    pipeline::evaluation::Counts,
+    pipeline::evaluation::EngineCounts,
     plugin::{
         catalog::{Catalog, Libraries},
         event::Event,
@@ -57,7 +57,7 @@ use crate::{
         refusal::Refusal,
     },
     stage::Stages,
-    store::{Loss, Opened, Store, health::Health, reserve::Reserve},
+    store::{Loss, OpenedStore, Store, health::Health, reserve::Reserve},
     systemd,
 };
 
@@ -70,7 +70,7 @@ const STOP: Duration = Duration::from_secs(20);
 const UNANSWERED: Duration = Duration::from_secs(3);
 
 /// How the daemon is run.
-pub struct Options {
+pub struct RunOptions {
     /// What to run.
     pub plan: Plan,
     /// Where it was read from, and is read again when it is reloaded.
@@ -151,7 +151,7 @@ pub struct App {
     stop: CancellationToken,
     stages: Stages,
     tasks: Tasks,
-    records: Records,
+    records: RecordQueues,
     store: Store,
     engine: Option<std::thread::JoinHandle<()>>,
     socket: PathBuf,
@@ -160,19 +160,21 @@ pub struct App {
 
 impl App {
     /// Starts everything that the plan says.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { plan, file, catalog, clock, socket, token, if_lost, reloads, stop } = options;
+    pub async fn start(options: RunOptions) -> Result<Self, StartError> {
+        let RunOptions { plan, file, catalog, clock, socket, token, if_lost, reloads, stop } =
+            options;
         let state = plan.daemon.state.clone();
         let bound = bound::bind(&plan, socket).await?;
         let reserve = Reserve::in_state(&state);
         let location = bound::location(&plan.daemon)?;
         let meanwhile = Meanwhile::begin(&bound.listeners, &location, &stop)?;
-        let Opened { store, lost } = opening::store(location, &state, if_lost, &meanwhile).await?;
+        let OpenedStore { store, lost } =
+            opening::store(location, &state, if_lost, &meanwhile).await?;
         let (restored, cursors) = opening::engine(&store, &plan, &clock, &meanwhile).await?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let shared = shared(&clock, &state);
         let (judging, ends) = Judging::new();
-        let records = Records::new(&state, &clock, cursors);
+        let records = RecordQueues::new(&state, &clock, cursors);
         let stages = Stages::new(clock.clone(), stop.clone());
         let recipients = watch::Sender::new(Recipients::default());
         let wiring =
@@ -248,8 +250,8 @@ impl App {
     ) -> Result<mpsc::Receiver<Effects>, StartError> {
         let (plan, clock) = (&self.plan, &self.shared.clock);
         let restored = opening::alarms(&self.store, plan, clock, restored, meanwhile).await?;
-        self.view.parts().counted.begin(Counts::of(&restored.engine));
-        let Running { thread, ended, effects } = ends.start(restored, clock)?;
+        self.view.parts().counted.begin(EngineCounts::of(&restored.engine));
+        let EngineThread { thread, ended, effects } = ends.start(restored, clock)?;
         self.engine = Some(thread);
         self.guard(ended);
         Ok(effects)

@@ -55,12 +55,12 @@ const DRIFT: Duration = Duration::from_secs(2);
 /// Two clocks side by side: the wall's jumps when it is set, the other one stands still while the
 /// machine is suspended, and either is seen as one running ahead of the other.
 #[derive(Clone, Copy, Debug)]
-pub struct Watch {
+pub struct ClockPair {
     wall: Timestamp,
     monotonic: Instant,
 }
 
-impl Watch {
+impl ClockPair {
     /// Begins to watch.
     pub fn new(wall: Timestamp, monotonic: Instant) -> Self {
         Self { wall, monotonic }
@@ -108,7 +108,7 @@ mod tests {
             (&[(6, 5), (12, 10), (18, 15), (24, 20)], None),
         ];
         for (looks, expected) in cases {
-            let mut watch = Watch::new(start, begun);
+            let mut watch = ClockPair::new(start, begun);
             let mut seen = None;
             for (wall, passed) in looks {
                 let wall = Timestamp::from_seconds(start.seconds() + wall);

@@ -50,7 +50,7 @@ use crate::{
     },
     people::{CANDIDATES, People},
     pipeline::{
-        evaluation::{Heartbeat, Overview, Question},
+        evaluation::{EngineQuery, Heartbeat, Overview},
         queue::Queue,
     },
     plugin::{
@@ -84,7 +84,7 @@ pub struct Parts {
     /// What is shown of the plan.
     pub shown: watch::Sender<Arc<Shown>>,
     /// The engine.
-    pub engine: mpsc::Sender<Question>,
+    pub engine: mpsc::Sender<EngineQuery>,
     /// That the engine gets on.
     pub heartbeat: Heartbeat,
     /// The daemon's tasks.
@@ -148,28 +148,28 @@ impl View {
     /// What the engine knows; `None` while it stops.
     pub async fn overview(&self) -> Option<Overview> {
         let (reply, overview) = oneshot::channel();
-        self.parts.engine.send(Question::Overview(reply)).await.ok()?;
+        self.parts.engine.send(EngineQuery::Overview(reply)).await.ok()?;
         overview.await.ok()
     }
 
     /// The alarms whose ids start so, one more than are named at the most; `None` while it stops.
     pub async fn find(&self, id: &str) -> Option<Vec<AlarmView>> {
         let (reply, found) = oneshot::channel();
-        self.parts.engine.send(Question::Find(id.into(), CANDIDATES + 1, reply)).await.ok()?;
+        self.parts.engine.send(EngineQuery::Find(id.into(), CANDIDATES + 1, reply)).await.ok()?;
         found.await.ok()
     }
 
     /// What mutes each of these alarms for every sink, but for how it is handled; `None` while it stops.
     pub async fn muted(&self, alarms: Vec<AlarmView>) -> Option<Vec<Vec<Why>>> {
         let (reply, muted) = oneshot::channel();
-        self.parts.engine.send(Question::Muted(alarms, reply)).await.ok()?;
+        self.parts.engine.send(EngineQuery::Muted(alarms, reply)).await.ok()?;
         muted.await.ok()
     }
 
     /// Why each sink is told of an alarm or not; `None` while it stops.
     pub async fn explain(&self, alarm: &str) -> Option<Vec<Explanation>> {
         let (reply, explanations) = oneshot::channel();
-        self.parts.engine.send(Question::Explain(alarm.into(), reply)).await.ok()?;
+        self.parts.engine.send(EngineQuery::Explain(alarm.into(), reply)).await.ok()?;
         explanations.await.ok()
     }
 

@@ -53,13 +53,13 @@ use self::{
 
 pub use self::{
     alarms::{Occurrences, Standings, groups},
-    care::{Findings, Unreadable},
+    care::{Findings, UnreadableRow},
     claims::{Claims, Unread},
     handling::Handled,
     journal::{Act, AuditEntry, HAETAE, JournalEntry, Record},
     location::Location,
     obligations::{Debt, DebtState, Notified},
-    open::{Loss, Opened},
+    open::{Loss, OpenedStore},
     outbox::{About, Claimed, Held, Kind, Notice, Roots},
     pages::{Page, PageReceiver, PageSender, pages},
     retention::{History, Pruned},

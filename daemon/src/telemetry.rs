@@ -120,17 +120,17 @@ fn write_all(entries: impl IntoIterator<Item = LogLine>, stderr: &mut impl Write
 struct Lines;
 
 /// One line, entered when it is whole.
-struct Line(Vec<u8>);
+struct LineWriter(Vec<u8>);
 
 impl MakeWriter<'_> for Lines {
-    type Writer = Line;
+    type Writer = LineWriter;
 
-    fn make_writer(&self) -> Line {
-        Line(Vec::new())
+    fn make_writer(&self) -> LineWriter {
+        LineWriter(Vec::new())
     }
 }
 
-impl Write for Line {
+impl Write for LineWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -141,7 +141,7 @@ impl Write for Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for LineWriter {
     fn drop(&mut self) {
         enter(std::mem::take(&mut self.0));
     }

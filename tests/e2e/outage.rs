@@ -15,7 +15,7 @@ use std::{
 use crate::servers::{influx::Influx, smtp_sink::SmtpSink};
 use crate::support::{Home, within};
 use haetae::{
-    app::{App, Options, Reloads},
+    app::{App, Reloads, RunOptions},
     clock::Clock,
     config::Files,
     plugin::{catalog::Catalog, library::Storage},
@@ -250,7 +250,7 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     let start = now();
     let time = Arc::new(AtomicI64::new(start));
     let stop = CancellationToken::new();
-    let app = App::start(Options {
+    let app = App::start(RunOptions {
         file: None,
         reloads: Reloads::default(),
         if_lost: haetae::store::Loss::default(),

@@ -12,7 +12,7 @@ use std::{
 use haetae::{
     clock::Clock,
     config,
-    deliver::retention::Retention,
+    deliver::retention::Pruner,
     engine::{Problem, last_slot},
     stage::Stage,
     store::{
@@ -351,7 +351,7 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
     let clock = Arc::new(AtomicI64::new(on(100).nanos()));
     let stop = CancellationToken::new();
     let days = |days: u32| Some(DAY * days);
-    let retention = |keep| Retention {
+    let retention = |keep| Pruner {
         keep,
         store: store.clone(),
         clock: Clock::Set(Arc::clone(&clock)),
@@ -390,5 +390,5 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
     // A store that does not answer is no reason to end.
     store.close().await;
     let stop = CancellationToken::new();
-    assert_eq!(Retention { stop, ..retention(all) }.prune_some().await, Pruned::default());
+    assert_eq!(Pruner { stop, ..retention(all) }.prune_some().await, Pruned::default());
 }

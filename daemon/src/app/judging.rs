@@ -15,14 +15,14 @@ use crate::{
     config::Plan,
     engine::{Effects, Input},
     people::thresholds::Registry,
-    pipeline::evaluation::{self, Channels, Heartbeat, Question},
+    pipeline::evaluation::{self, Channels, EngineQuery, Heartbeat},
     store::Store,
 };
 
 /// What leads to the engine and from it.
 pub(super) struct Judging {
     pub(super) inputs: mpsc::Sender<Input>,
-    pub(super) questions: mpsc::Sender<Question>,
+    pub(super) questions: mpsc::Sender<EngineQuery>,
     pub(super) heartbeat: Heartbeat,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Ends {
 }
 
 /// The engine on its thread.
-pub(super) struct Running {
+pub(super) struct EngineThread {
     pub(super) thread: JoinHandle<()>,
     /// Closed when the thread has ended.
     pub(super) ended: oneshot::Receiver<()>,
@@ -69,11 +69,15 @@ impl Judging {
 
 impl Ends {
     /// Starts an engine; what its restoring led to goes first.
-    pub(super) fn start(self, restored: Restored, clock: &Clock) -> Result<Running, StartError> {
+    pub(super) fn start(
+        self,
+        restored: Restored,
+        clock: &Clock,
+    ) -> Result<EngineThread, StartError> {
         let Restored { engine, effects } = restored;
         let thread =
             evaluation::start(engine, effects, clock.clone(), self.channels, Handle::current());
         let thread = thread.map_err(StartError::Thread)?;
-        Ok(Running { thread, ended: self.ended, effects: self.effects })
+        Ok(EngineThread { thread, ended: self.ended, effects: self.effects })
     }
 }

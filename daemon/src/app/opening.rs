@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::{
     StartError, bound,
     restore::{self, Restored},
-    serving::{Listeners, Server, Waiting},
+    serving::{Listeners, Server, StartupStatus},
 };
 use crate::{
     clock::Clock,
@@ -27,7 +27,7 @@ use crate::{
     http::Connections,
     retry::Backoff,
     stage::Stage,
-    store::{Location, Loss, Opened, Store, StoreError},
+    store::{Location, Loss, OpenedStore, Store, StoreError},
 };
 
 /// The pauses before a server that can't be used is tried again.
@@ -45,7 +45,7 @@ pub(super) async fn store(
     state: &Path,
     if_lost: Loss,
     meanwhile: &Meanwhile,
-) -> Result<Opened, StartError> {
+) -> Result<OpenedStore, StartError> {
     let owner = bound::owner(state)?;
     let open = async || Ok(Store::open_with(location.clone(), &owner, if_lost).await?);
     waited_for(open, |error| meanwhile.is_server && passes(error), meanwhile).await
@@ -140,7 +140,7 @@ async fn waited_for<T>(
 
 /// What is served until the daemon has started.
 pub(super) struct Meanwhile {
-    waiting: Waiting,
+    waiting: StartupStatus,
     /// Whether the store is a server's: only that may be back.
     is_server: bool,
     /// The daemon is asked to stop.
@@ -158,7 +158,7 @@ impl Meanwhile {
         asked: &CancellationToken,
     ) -> Result<Self, StartError> {
         let (waiting, stop, servers) =
-            (Waiting::default(), CancellationToken::new(), TaskTracker::new());
+            (StartupStatus::default(), CancellationToken::new(), TaskTracker::new());
         waiting.say("it opens its store".into());
         for (name, listener) in [("tcp", &listeners.tcp), ("socket", &listeners.admin)] {
             let mut server = Server {

@@ -25,7 +25,7 @@ use crate::{
     pipeline::{
         feed::{Outputs, QueueWatch},
         log_reader::{LOG_EVALUATORS, LogReader, Said},
-        queue::{Damage, Freed, Limits, Queue, WhenFull},
+        queue::{Damage, Freed, Queue, QueueLimits, WhenFull},
     },
     plugin::event::Event,
     store::reserve::Reserve,
@@ -35,7 +35,7 @@ use crate::{
 const KEPT: &str = "its queue keeps what nobody reads until the next reload or start";
 
 /// The queues, by source.
-pub(super) struct Records {
+pub(super) struct RecordQueues {
     directory: PathBuf,
     clock: Clock,
     queues: BTreeMap<String, Queue>,
@@ -66,7 +66,7 @@ pub(super) struct OpenedQueues {
     enrolled: BTreeMap<String, Queue>,
 }
 
-impl Records {
+impl RecordQueues {
     /// No queue yet.
     pub(super) fn new(state: &Path, clock: &Clock, cursors: Vec<LogCursor>) -> Self {
         let positions = cursors.iter().map(|cursor| (cursor.of(), cursor.position));
@@ -311,9 +311,9 @@ fn is_read(plan: &Plan, source: &str) -> bool {
     is_there && plan.logs.iter().any(|rule| rule.inputs.iter().any(|input| input == source))
 }
 
-fn limits(source: &Source) -> Limits {
+fn limits(source: &Source) -> QueueLimits {
     let when_full = if source.queue.wait { WhenFull::Wait } else { WhenFull::DropOldest };
-    Limits { max_bytes: source.queue.max, when_full }
+    QueueLimits { max_bytes: source.queue.max, when_full }
 }
 
 fn warn_of_freed<'a>(source: &str, freed: impl IntoIterator<Item = &'a Freed>) {
@@ -343,7 +343,7 @@ fn unread(directory: &Path, queues: &BTreeMap<String, Queue>) -> Vec<PathBuf> {
 async fn opened(
     directory: &Path,
     source: &str,
-    limits: Limits,
+    limits: QueueLimits,
     consumers: Vec<String>,
     clock: &Clock,
 ) -> Result<(Queue, Option<Damage>), String> {

@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::{
     config::{Sink, Source},
     deliver::{handoff::Handoff, metrics::DeliveryMetrics},
-    pipeline::{feed::Outputs, part::Wanted, refill::Refill},
+    pipeline::{feed::Outputs, part::RecordFilter, refill::Refill},
     plugin::{lend::Cells, sink::Outlet, status::Status},
     stage::{Stage, Stages},
 };
@@ -27,10 +27,10 @@ pub(super) struct RunningPlan {
     /// By source and sink.
     pub(super) pumps: BTreeMap<(String, String), RunningPump>,
     /// What reads queues for log evaluators, by source.
-    pub(super) log_readers: BTreeMap<String, Running>,
+    pub(super) log_readers: BTreeMap<String, RunningStage>,
     /// What sees to queues, by source.
     pub(super) queues: BTreeMap<String, RunningQueue>,
-    pub(super) retention: Option<Running>,
+    pub(super) retention: Option<RunningStage>,
 }
 
 /// A source that runs.
@@ -40,8 +40,8 @@ pub(super) struct RunningSource {
     /// Where its batches go.
     pub(super) outputs: watch::Sender<Outputs>,
     pub(super) refills: mpsc::Sender<Refill>,
-    pub(super) caller: Running,
-    pub(super) feed: Running,
+    pub(super) caller: RunningStage,
+    pub(super) feed: RunningStage,
     /// A batch that waits for room in its feed is left.
     pub(super) feed_stop: CancellationToken,
 }
@@ -55,32 +55,32 @@ pub(super) struct RunningSink {
     pub(super) handoff: Arc<Handoff>,
     pub(super) wake: Arc<Notify>,
     pub(super) metrics: DeliveryMetrics,
-    pub(super) deliverer: Option<Running>,
+    pub(super) deliverer: Option<RunningStage>,
     /// One that takes no notifications has none.
-    pub(super) dispatcher: Option<Running>,
+    pub(super) dispatcher: Option<RunningStage>,
 }
 
 /// What leads from a queue to a sink.
 pub(super) struct RunningPump {
-    pub(super) wanted: Wanted,
-    pub(super) running: Running,
+    pub(super) wanted: RecordFilter,
+    pub(super) running: RunningStage,
 }
 
 /// What tells of a queue, and of its end.
 pub(super) struct RunningQueue {
-    pub(super) watch: Running,
-    pub(super) end: Running,
+    pub(super) watch: RunningStage,
+    pub(super) end: RunningStage,
 }
 
 /// A stage that can be stopped alone.
-pub(super) struct Running {
+pub(super) struct RunningStage {
     name: String,
     stages: Stages,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
-impl Running {
+impl RunningStage {
     /// Runs a stage until `stop`.
     pub(super) fn spawn(
         stages: &Stages,

@@ -80,9 +80,9 @@ impl Stage for Server {
 
 /// What the daemon waits for before it can show anything, in words.
 #[derive(Clone, Default)]
-pub(super) struct Waiting(Arc<Mutex<String>>);
+pub(super) struct StartupStatus(Arc<Mutex<String>>);
 
-impl Waiting {
+impl StartupStatus {
     pub(super) fn say(&self, words: String) {
         systemd::status(&format!("starting: {words}"));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;

@@ -7,15 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     App, Channels,
-    running::{Running, RunningPump, RunningQueue, RunningSink, RunningSource},
+    running::{RunningPump, RunningQueue, RunningSink, RunningSource, RunningStage},
     wiring::{Wired, WiredSink},
 };
 use crate::{
     config::Source,
-    deliver::{dispatch::Dispatch, recipient::Recipients, retention::Retention},
+    deliver::{dispatch::Dispatch, recipient::Recipients, retention::Pruner},
     http::Shown,
     pipeline::{
-        feed::Feed, intake::Intake, log_reader::LogReader, part::Wanted, pump::Pump, refill::Refill,
+        feed::Feed, intake::Intake, log_reader::LogReader, part::RecordFilter, pump::Pump,
+        refill::Refill,
     },
     plugin::{
         sink::Deliverer,
@@ -52,13 +53,13 @@ impl App {
         };
         let stop = self.stop.child_token();
         let feed =
-            Running::spawn(stages, &tasks.feeds, stop, format!("feed {}", source.name), feed);
+            RunningStage::spawn(stages, &tasks.feeds, stop, format!("feed {}", source.name), feed);
         let directory = self.plan.daemon.state.join("instances").join(&source.name);
         let stop = supervisor.stop().clone();
         let mark = Some(Mark::within(&directory));
         let caller = Caller::new(supervisor, source.interval, clock.clone(), handovers, mark);
         let name = format!("source {}", source.name);
-        let caller = Running::spawn(stages, &tasks.sources, stop, name, caller);
+        let caller = RunningStage::spawn(stages, &tasks.sources, stop, name, caller);
         let running = RunningSource {
             plan: source.clone(),
             shown,
@@ -103,7 +104,7 @@ impl App {
         let stop = self.stop.child_token();
         let name = format!("sink {name}");
         sink.deliverer =
-            Some(Running::spawn(&self.stages, &self.tasks.sinks, stop, name, deliverer));
+            Some(RunningStage::spawn(&self.stages, &self.tasks.sinks, stop, name, deliverer));
     }
 
     /// Runs what leads from the queues of the plan to its sinks.
@@ -126,18 +127,18 @@ impl App {
                 leave: leave.clone(),
             };
             let name = format!("pump {} to {sink}", wanted.source);
-            let running = Running::spawn(&self.stages, &self.tasks.feeds, leave, name, pump);
+            let running = RunningStage::spawn(&self.stages, &self.tasks.feeds, leave, name, pump);
             self.running.pumps.insert(key, RunningPump { wanted, running });
         }
     }
 
     /// What each sink of the plan wants of each source.
-    pub(super) fn wanted(&self) -> Vec<(Wanted, String)> {
+    pub(super) fn wanted(&self) -> Vec<(RecordFilter, String)> {
         let mut all = Vec::new();
         for source in &self.plan.sources {
             for sink in self.plan.sinks.iter().filter(|sink| sink.inputs.contains(&source.name)) {
                 let (source, labels) = (source.name.clone(), source.labels.clone());
-                let wanted = Wanted { source, labels, matchers: sink.matchers.clone() };
+                let wanted = RecordFilter { source, labels, matchers: sink.matchers.clone() };
                 all.push((wanted, sink.name.clone()));
             }
         }
@@ -148,7 +149,7 @@ impl App {
         for reader in readers {
             let (source, stop) = (reader.source.clone(), reader.stop.clone());
             let name = format!("log reader {source}");
-            let running = Running::spawn(&self.stages, &self.tasks.feeds, stop, name, reader);
+            let running = RunningStage::spawn(&self.stages, &self.tasks.feeds, stop, name, reader);
             self.running.log_readers.insert(source, running);
         }
     }
@@ -163,7 +164,7 @@ impl App {
                 continue;
             };
             let name = format!("queue watch {source}");
-            let watch = Running::spawn(stages, tasks, self.stop.child_token(), name, watch);
+            let watch = RunningStage::spawn(stages, tasks, self.stop.child_token(), name, watch);
             let (queue, stop) = (queue.clone(), self.stop.child_token());
             let told = stop.clone();
             let ended = async move {
@@ -173,7 +174,7 @@ impl App {
                 }
             };
             let end =
-                Running::spawn_critical(stages, tasks, stop, format!("queue {source}"), ended);
+                RunningStage::spawn_critical(stages, tasks, stop, format!("queue {source}"), ended);
             self.running.queues.insert(source.clone(), RunningQueue { watch, end });
         }
     }
@@ -196,13 +197,13 @@ impl App {
             };
             let (stages, tasks) = (&self.stages, &self.tasks.sinks);
             let name = format!("dispatcher {name}");
-            sink.dispatcher = Some(Running::spawn(stages, tasks, stop, name, dispatch));
+            sink.dispatcher = Some(RunningStage::spawn(stages, tasks, stop, name, dispatch));
         }
     }
 
     pub(super) fn start_retention(&mut self) {
         let stop = self.stop.child_token();
-        let retention = Retention {
+        let retention = Pruner {
             keep: self.plan.retention,
             store: self.store.clone(),
             clock: self.shared.clock.clone(),
@@ -211,7 +212,7 @@ impl App {
             stop: stop.clone(),
         };
         let (stages, tasks) = (&self.stages, &self.tasks.outbox);
-        let running = Running::spawn(stages, tasks, stop, "retention".into(), retention);
+        let running = RunningStage::spawn(stages, tasks, stop, "retention".into(), retention);
         self.running.retention = Some(running);
     }
 

@@ -29,7 +29,12 @@ pub(super) fn post<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u8> {
     let body = json::to_vec(body).unwrap_or_default();
-    ask(common, path, Some(Change { method: Method::POST, seen: None, body }), common.is_json())
+    ask(
+        common,
+        path,
+        Some(WriteRequest { method: Method::POST, seen: None, body }),
+        common.is_json(),
+    )
 }
 
 /// The same, with the answer's texts as they are.
@@ -39,7 +44,7 @@ pub(super) fn post_for_exact<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u8> {
     let body = serde_json::to_vec(body).unwrap_or_default();
-    ask(common, path, Some(Change { method: Method::POST, seen: None, body }), true)
+    ask(common, path, Some(WriteRequest { method: Method::POST, seen: None, body }), true)
 }
 
 /// Puts `body` at `path` in the place of the version that was seen; likewise.
@@ -50,7 +55,7 @@ pub(super) fn put<T: DeserializeOwned>(
     body: &impl Serialize,
 ) -> Result<T, u8> {
     let body = json::to_vec(body).unwrap_or_default();
-    ask(common, path, Some(Change { method: Method::PUT, seen, body }), common.is_json())
+    ask(common, path, Some(WriteRequest { method: Method::PUT, seen, body }), common.is_json())
 }
 
 /// Deletes `path`, if there are versions of it then the one that was seen; likewise.
@@ -59,12 +64,12 @@ pub(super) fn delete<T: DeserializeOwned>(
     path: &str,
     seen: Option<i64>,
 ) -> Result<T, u8> {
-    let change = Change { method: Method::DELETE, seen, body: Vec::new() };
+    let change = WriteRequest { method: Method::DELETE, seen, body: Vec::new() };
     ask(common, path, Some(change), common.is_json())
 }
 
 /// What changes something.
-struct Change {
+struct WriteRequest {
     method: Method,
     /// The version that was seen.
     seen: Option<i64>,
@@ -74,7 +79,7 @@ struct Change {
 fn ask<T: DeserializeOwned>(
     common: &Common,
     path: &str,
-    change: Option<Change>,
+    change: Option<WriteRequest>,
     exact: bool,
 ) -> Result<T, u8> {
     let socket = socket(common)?;
@@ -96,7 +101,7 @@ fn ask<T: DeserializeOwned>(
         let url = format!("http://haetae{path}");
         let request = match change {
             None => client.get(url),
-            Some(Change { method, seen, body }) => {
+            Some(WriteRequest { method, seen, body }) => {
                 let request = client.request(method, url).body(body);
                 let request = request.header("content-type", "application/json");
                 match seen {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{Common, exit, output};
 use crate::{
     config::Daemon,
-    store::{Findings, Location, Store, StoreError, Unreadable},
+    store::{Findings, Location, Store, StoreError, UnreadableRow},
 };
 
 #[derive(Debug, Subcommand)]
@@ -60,13 +60,13 @@ async fn show(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
 }
 
 /// The exit code, and what to say.
-type Failure = (u8, String);
+type DbFailure = (u8, String);
 
-fn failed(error: &StoreError) -> Failure {
+fn failed(error: &StoreError) -> DbFailure {
     (exit::FOUND, error.to_string())
 }
 
-fn is_there(path: &Path) -> Result<(), Failure> {
+fn is_there(path: &Path) -> Result<(), DbFailure> {
     if path.exists() {
         return Ok(());
     }
@@ -74,7 +74,7 @@ fn is_there(path: &Path) -> Result<(), Failure> {
     Err((exit::NOT_FOUND, text))
 }
 
-async fn check(common: &Common, location: &Location) -> Result<(), Failure> {
+async fn check(common: &Common, location: &Location) -> Result<(), DbFailure> {
     if let Location::File(path) = location {
         is_there(path)?;
     }
@@ -83,7 +83,7 @@ async fn check(common: &Common, location: &Location) -> Result<(), Failure> {
         output::json(&findings);
         return verdict(&findings);
     }
-    for Unreadable { table, row, why } in &findings.unreadable {
+    for UnreadableRow { table, row, why } in &findings.unreadable {
         output::say(format!("{location}: row {row} of {table} can't be read: {why}"));
     }
     if findings.unreadable.is_empty() {
@@ -96,7 +96,7 @@ async fn check(common: &Common, location: &Location) -> Result<(), Failure> {
 }
 
 /// Rows that can't be read are passed over by the daemon, which says so; a backup may have them.
-fn verdict(findings: &Findings) -> Result<(), Failure> {
+fn verdict(findings: &Findings) -> Result<(), DbFailure> {
     match findings.unreadable.len() {
         0 => Ok(()),
         count => Err((
@@ -108,7 +108,7 @@ fn verdict(findings: &Findings) -> Result<(), Failure> {
     }
 }
 
-async fn backup(location: &Location, file: &Path) -> Result<(), Failure> {
+async fn backup(location: &Location, file: &Path) -> Result<(), DbFailure> {
     let Location::File(path) = location else {
         let text =
             format!("{location} is PostgreSQL: back it up with its own tools, such as pg_dump");

@@ -13,7 +13,7 @@ use super::{
     plan,
 };
 use crate::{
-    app::{App, Options, Reloads},
+    app::{App, Reloads, RunOptions},
     clock::Clock,
     config::Files,
     deliver::render::{Voice, quantity},
@@ -52,7 +52,7 @@ pub(super) async fn run(common: &Common) -> u8 {
         warn!(%error, "signals are not watched");
     }
     let token = token();
-    let options = Options {
+    let options = RunOptions {
         plan,
         file: None,
         reloads: Reloads::default(),

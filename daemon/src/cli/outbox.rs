@@ -34,17 +34,17 @@ pub(super) enum Verb {
     #[command(
         after_help = "Examples:\n  haetae outbox redrive 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n  haetae outbox redrive --all --sink mail"
     )]
-    Redrive(Which),
+    Redrive(DeadLetterSelection),
     /// Drop notifications or rejected records for good
     #[command(
         after_help = "Examples:\n  haetae outbox drop 01K9Z3Q4M8XJ0T5C2R7V6W1Y0B\n  haetae outbox drop --all --sink mail"
     )]
-    Drop(Which),
+    Drop(DeadLetterSelection),
 }
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["ids", "all"]))]
-pub(super) struct Which {
+pub(super) struct DeadLetterSelection {
     /// Their ids
     ids: Vec<String>,
     /// All dead letters
@@ -153,7 +153,7 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
     Ok(())
 }
 
-fn change(common: &Common, verb: &str, done: &str, which: &Which) -> Result<(), u8> {
+fn change(common: &Common, verb: &str, done: &str, which: &DeadLetterSelection) -> Result<(), u8> {
     let chosen = Chosen { ids: which.ids.clone(), all_dead: which.all, sink: which.sink.clone() };
     let answer: ChangedAnswer = client::post(common, &format!("/api/v1/outbox/{verb}"), &chosen)?;
     if common.is_json() {

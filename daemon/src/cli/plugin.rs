@@ -18,33 +18,33 @@ pub(super) enum Verb {
     #[command(
         after_help = "Examples:\n  haetae plugin list\n  haetae plugin list --path ./target/release"
     )]
-    List(Place),
+    List(PathArguments),
     /// Show one kind: file, versions, roles
     #[command(after_help = "Example:\n  haetae plugin show host")]
-    Show(Named),
+    Show(KindArguments),
     /// Print a block of configuration for one kind
     #[command(
         after_help = "Example:\n  haetae plugin sample file >> /etc/haetae/conf.d/50-file.toml"
     )]
-    Sample(Named),
+    Sample(KindArguments),
     /// Print the documentation of one kind: its options and metrics
     #[command(after_help = "Example:\n  haetae plugin doc host | less")]
-    Doc(Named),
+    Doc(KindArguments),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(super) struct PathArguments {
     /// Look in this directory instead of the configured ones; may be repeated
     #[arg(long, value_name = "DIR")]
     path: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Named {
+pub(super) struct KindArguments {
     /// The name in `plugin = "…"`
     kind: String,
     #[command(flatten)]
-    place: Place,
+    place: PathArguments,
 }
 
 pub(super) fn run(common: &Common, verb: Verb) -> u8 {
@@ -61,7 +61,7 @@ pub(super) fn run(common: &Common, verb: Verb) -> u8 {
 }
 
 /// The configured directories, if there is a configuration that reads.
-fn catalog(common: &Common, place: Place) -> Result<Catalog, u8> {
+fn catalog(common: &Common, place: PathArguments) -> Result<Catalog, u8> {
     let files = common.files_if_any()?;
     let directories = match (place.path.is_empty(), &files) {
         (false, _) => place.path,
@@ -113,8 +113,12 @@ fn list(common: &Common, catalog: &Catalog) -> u8 {
     u8::from(!catalog.refused().is_empty()) * exit::FOUND
 }
 
-fn described(common: &Common, named: Named, print: fn(&Common, &Catalog, &KindDescription)) -> u8 {
-    let Named { kind, place } = named;
+fn described(
+    common: &Common,
+    named: KindArguments,
+    print: fn(&Common, &Catalog, &KindDescription),
+) -> u8 {
+    let KindArguments { kind, place } = named;
     let catalog = match catalog(common, place) {
         Ok(catalog) => catalog,
         Err(code) => return code,

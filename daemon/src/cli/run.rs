@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{Common, demo, exit, output, plan};
 use crate::{
-    app::{App, Options, Reloads, StartError},
+    app::{App, Reloads, RunOptions, StartError},
     clock::Clock,
     config, descriptors, fault,
     http::reload::Request,
@@ -75,7 +75,7 @@ async fn daemon(common: &Common, accept_loss: bool) -> u8 {
     if let Err(error) = signal::watch(stop.clone(), Hangup::Ask(Box::new(reload))) {
         warn!(%error, "signals are not watched");
     }
-    let options = Options {
+    let options = RunOptions {
         plan,
         file: Some(common.config().to_path_buf()),
         reloads,

@@ -10,7 +10,7 @@ use crate::{
     deliver::render::{Voice, quantity},
     http::{api::StatusAnswer, reload::Configuration},
     language::Language,
-    plugin::status::{InstanceStatus, State},
+    plugin::status::{InstanceState, InstanceStatus},
 };
 
 #[derive(Debug, Args)]
@@ -91,8 +91,10 @@ fn instances(status: &StatusAnswer, style: Style, voice: &Voice) {
     }
     output::show(&table);
     for instance in &status.instances {
-        if let (Some(error), State::Degraded | State::Failing | State::Hung) =
-            (&instance.last_error, instance.state)
+        if let (
+            Some(error),
+            InstanceState::Degraded | InstanceState::Failing | InstanceState::Hung,
+        ) = (&instance.last_error, instance.state)
         {
             output::text(&format!("{}: {}", style.bad(&instance.name), error.cause), 2);
             output::text(&format!("  cure: {} (at {})", error.cure, voice.time(error.at)), 4);
@@ -193,12 +195,12 @@ fn bytes(bytes: u64) -> String {
 
 fn state(instance: &InstanceStatus, style: Style) -> String {
     let text = match instance.state {
-        State::Starting => "starting",
-        State::Ok => return style.good("ok"),
-        State::Degraded => "degraded",
-        State::Failing => "failing",
-        State::Hung => "hung",
-        State::Stopped => "stopped",
+        InstanceState::Starting => "starting",
+        InstanceState::Ok => return style.good("ok"),
+        InstanceState::Degraded => "degraded",
+        InstanceState::Failing => "failing",
+        InstanceState::Hung => "hung",
+        InstanceState::Stopped => "stopped",
     };
     style.bad(text)
 }

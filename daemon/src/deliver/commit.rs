@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::{
     changes::Changes,
     recipient::Recipients,
-    writer::{Writing, Written},
+    writer::{Writing, WrittenRows},
 };
 use crate::{
     clock::{Clock, monotonic},
@@ -163,7 +163,7 @@ impl Outbox {
         let rows = self
             .store
             .write(move |transaction| Writing::new(now, transaction, &those).all(&written));
-        let Written { held, past } = rows.await?;
+        let WrittenRows { held, past } = rows.await?;
         for (sink, rows) in held {
             if let Some(sink) = recipients.get(&sink) {
                 sink.handoff.hand_over(rows);

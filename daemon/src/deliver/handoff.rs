@@ -10,10 +10,10 @@ const MOST: usize = 4096;
 
 /// Where claimed rows wait; they are in the outbox too, so that none is lost with it.
 #[derive(Debug, Default)]
-pub struct Handoff(Mutex<State>);
+pub struct Handoff(Mutex<HandoffState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct HandoffState {
     is_open: bool,
     rows: Vec<Claimed>,
 }
@@ -32,7 +32,7 @@ impl Handoff {
 
     /// How many rows may be handed over.
     pub fn free(&self) -> usize {
-        let free = |state: &mut State| MOST.saturating_sub(state.rows.len());
+        let free = |state: &mut HandoffState| MOST.saturating_sub(state.rows.len());
         self.with(|state| if state.is_open { free(state) } else { 0 })
     }
 
@@ -58,7 +58,7 @@ impl Handoff {
         self.take()
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut HandoffState) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

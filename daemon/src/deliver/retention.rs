@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::commit::report_dead_letters;
 use crate::{
-    clock::{self, Clock, Watch},
+    clock::{self, Clock, ClockPair},
     config,
     plugin::event::Event,
     stage::Stage,
@@ -28,7 +28,7 @@ const DOUBT: Duration = Duration::from_hours(24);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Prunes history.
-pub struct Retention {
+pub struct Pruner {
     /// For how long it is kept.
     pub keep: config::Retention,
     /// Where it is.
@@ -43,7 +43,7 @@ pub struct Retention {
     pub stop: CancellationToken,
 }
 
-impl Stage for Retention {
+impl Stage for Pruner {
     /// Prunes until stopped.
     async fn run(&mut self) {
         let mut trust = Trust::new(self.clock.now(), clock::monotonic());
@@ -57,7 +57,7 @@ impl Stage for Retention {
     }
 }
 
-impl Retention {
+impl Pruner {
     /// Prunes all that is old enough now, step by step, and says what that was.
     ///
     /// [`Stage::run`] does this again and again; a driver of its own may, when it likes.
@@ -124,14 +124,14 @@ impl Retention {
 
 /// Whether the clock may be believed.
 struct Trust {
-    watch: Watch,
+    watch: ClockPair,
     /// Since when it is not, after a jump ahead.
     doubted: Option<Instant>,
 }
 
 impl Trust {
     fn new(now: Timestamp, monotonic: Instant) -> Self {
-        Self { watch: Watch::new(now, monotonic), doubted: None }
+        Self { watch: ClockPair::new(now, monotonic), doubted: None }
     }
 
     fn see(&mut self, now: Timestamp, monotonic: Instant) {

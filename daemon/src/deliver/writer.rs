@@ -21,7 +21,7 @@ use crate::{
 const CHUNK: usize = 512;
 /// What is written for the dispatchers of sinks.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(super) struct WrittenRows {
     /// Rows to be handed over to the dispatcher of a sink, by its name.
     pub(super) held: BTreeMap<String, Vec<Claimed>>,
     /// Sinks that are to look for other rows.
@@ -33,7 +33,7 @@ pub(super) struct Writing<'a, 't> {
     now: Timestamp,
     transaction: &'a mut Transaction<'t>,
     recipients: &'a Recipients,
-    written: Written,
+    written: WrittenRows,
 }
 
 /// What sinks know of what they are told here, before it is written.
@@ -51,11 +51,11 @@ impl<'a, 't> Writing<'a, 't> {
         transaction: &'a mut Transaction<'t>,
         recipients: &'a Recipients,
     ) -> Self {
-        Self { now, transaction, recipients, written: Written::default() }
+        Self { now, transaction, recipients, written: WrittenRows::default() }
     }
 
     /// Writes all that follows; the answer is what to hand over to whom once it is durable.
-    pub(super) fn all(mut self, effects: &[Effects]) -> Result<Written, StoreError> {
+    pub(super) fn all(mut self, effects: &[Effects]) -> Result<WrittenRows, StoreError> {
         self.alarms(effects)?;
         let cursors = effects.iter().flat_map(|one| &one.cursors);
         let cursors: BTreeMap<_, _> = cursors.map(|one| (one.of(), one)).collect();

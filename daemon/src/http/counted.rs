@@ -9,7 +9,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use super::View;
 use crate::{
-    pipeline::evaluation::{Counts, Question},
+    pipeline::evaluation::{EngineCounts, EngineQuery},
     store::{Count, StoreError},
 };
 
@@ -29,12 +29,12 @@ pub(crate) struct Numbers {
 #[derive(Debug, Default)]
 pub struct Counted {
     store: Mutex<Numbers>,
-    engine: Mutex<Counts>,
+    engine: Mutex<EngineCounts>,
 }
 
 impl Counted {
     /// What the engine counts at its start, for whoever asks while it is at work for the first time.
-    pub(crate) fn begin(&self, counts: Counts) {
+    pub(crate) fn begin(&self, counts: EngineCounts) {
         *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 }
@@ -50,11 +50,11 @@ impl View {
     }
 
     /// What the engine counts, or counted last if it is at work for longer; `None` while it stops.
-    pub(crate) async fn counts(&self) -> Option<Counts> {
+    pub(crate) async fn counts(&self) -> Option<EngineCounts> {
         let last = &self.parts().counted.engine;
         let (reply, counts) = oneshot::channel();
         let asked = async {
-            self.parts().engine.send(Question::Counts(reply)).await.ok()?;
+            self.parts().engine.send(EngineQuery::Counts(reply)).await.ok()?;
             counts.await.ok()
         };
         let Ok(counts) = timeout(PATIENCE, asked).await else {

@@ -28,13 +28,13 @@ use self::{
     families::{Families, Labels},
     format::{Format, as_text},
     process::Process,
-    waiting::Waiting,
+    waiting::Backlog,
 };
 use super::View;
 use crate::{
     plugin::{
         lend::Cell,
-        status::{Counts, InstanceStatus, State},
+        status::{InstanceCounts, InstanceState, InstanceStatus},
     },
     telemetry,
 };
@@ -54,7 +54,7 @@ pub async fn answer(view: View, headers: HeaderMap) -> Response {
     haetae.register_collector(Box::new(snapshot));
     haetae.register_collector(Box::new(Evaluation::of(&view).await));
     haetae.register_collector(Box::new(Delivery(view.shown().recipients.clone())));
-    haetae.register_collector(Box::new(Waiting::of(&view).await));
+    haetae.register_collector(Box::new(Backlog::of(&view).await));
     haetae.register_collector(Box::new(Connected::of(&view)));
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
@@ -81,9 +81,9 @@ struct Snapshot {
     restarts: u64,
 }
 
-type Count = fn(&Counts) -> u64;
+type InstanceCount = fn(&InstanceCounts) -> u64;
 
-const COUNTS: [(&str, &str, Count); 8] = [
+const COUNTS: [(&str, &str, InstanceCount); 8] = [
     ("instance_calls", "Calls that returned", |counts| counts.calls),
     ("instance_records", "Records collected or delivered", |counts| counts.records),
     ("instance_dropped", "Records dropped", |counts| counts.dropped),
@@ -102,7 +102,9 @@ impl Collector for Snapshot {
         for (name, help, count) in COUNTS {
             families.counter(name, help, self.each(|status| count(&status.counts)))?;
         }
-        let is_up = |status: &InstanceStatus| matches!(status.state, State::Ok | State::Degraded);
+        let is_up = |status: &InstanceStatus| {
+            matches!(status.state, InstanceState::Ok | InstanceState::Degraded)
+        };
         let up = self.each(|status| u32::from(is_up(status)));
         families.gauge("instance_up", "Whether it works", up)?;
         let ready = [(Vec::new(), u32::from(self.ready))];

@@ -96,7 +96,7 @@ pub struct Chosen {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Which {
+struct AllParameter {
     all: bool,
 }
 
@@ -170,7 +170,10 @@ async fn show(State(view): State<View>, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn obligations(State(view): State<View>, Parameters(which): Parameters<Which>) -> Response {
+async fn obligations(
+    State(view): State<View>,
+    Parameters(which): Parameters<AllParameter>,
+) -> Response {
     match view.soon(view.parts().store.obligations(which.all, 10_000)).await {
         Ok(obligations) => Json(ObligationsAnswer { obligations }).into_response(),
         Err(error) => failed(&error),
@@ -206,7 +209,7 @@ fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
 /// is free for others.
 async fn change(view: &View, chosen: &Chosen, act: Act, peer: Peer) -> Result<usize, StoreError> {
     let parts = view.parts();
-    let change = Change { act, actor: peer.name().await, now: parts.clock.now() };
+    let change = DeadLetterChange { act, actor: peer.name().await, now: parts.clock.now() };
     let mut changed = 0;
     let mut notifications = Vec::new();
     for id in &chosen.ids {
@@ -241,13 +244,13 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: Peer) -> Result<us
 
 /// What is done to dead letters.
 #[derive(Clone)]
-struct Change {
+struct DeadLetterChange {
     act: Act,
     actor: String,
     now: Timestamp,
 }
 
-impl Change {
+impl DeadLetterChange {
     async fn notifications(&self, view: &View, rows: Vec<Waiting>) -> Result<usize, StoreError> {
         let mut changed = 0;
         let mut rows = rows.into_iter().peekable();

@@ -72,7 +72,7 @@ pub struct SilencesAnswer {
 
 /// What `GET /api/v1/alarms` asks for: `match` (again and again), `unseen`, `all`.
 #[derive(Debug, Default)]
-struct Wanted {
+struct AlarmFilter {
     matchers: Vec<String>,
     /// Those that ended while nobody had taken them up, alone.
     unseen: bool,
@@ -80,7 +80,7 @@ struct Wanted {
     all: bool,
 }
 
-impl Wanted {
+impl AlarmFilter {
     fn of(query: Option<&str>) -> Result<Self, PeopleError> {
         let mut wanted = Self::default();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -112,7 +112,7 @@ pub(super) fn router() -> Router<View> {
 }
 
 pub(super) async fn alarms(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
-    let wanted = match Wanted::of(query.as_deref()) {
+    let wanted = match AlarmFilter::of(query.as_deref()) {
         Ok(wanted) => wanted,
         Err(error) => return failed(&error),
     };
@@ -143,7 +143,7 @@ async fn mark_muted(view: &View, listed: &mut [ListedAlarm]) -> Option<()> {
 }
 
 /// The alarms that are wanted; none: the daemon is stopping.
-async fn listed(view: &View, wanted: &Wanted) -> Result<Option<AlarmsAnswer>, PeopleError> {
+async fn listed(view: &View, wanted: &AlarmFilter) -> Result<Option<AlarmsAnswer>, PeopleError> {
     let filter = Filter::parse(&wanted.matchers)?;
     let (mut alarms, mut incomplete) = (Vec::new(), None);
     if !wanted.unseen {
@@ -202,7 +202,7 @@ async fn act_on_all(
         return failed(&PeopleError::Senseless(text.into()));
     }
     let matchers = request.matchers.clone();
-    let wanted = Wanted { matchers, unseen: request.unseen, all: false };
+    let wanted = AlarmFilter { matchers, unseen: request.unseen, all: false };
     let alarms = match listed(&view, &wanted).await {
         // Which alarms are meant may hang on how they are handled.
         Ok(Some(AlarmsAnswer { incomplete: Some(cause), .. })) => {
@@ -219,7 +219,7 @@ async fn act_on_all(
 }
 
 async fn silences(State(view): State<View>, RawQuery(query): RawQuery) -> Response {
-    let all = match Wanted::of(query.as_deref()) {
+    let all = match AlarmFilter::of(query.as_deref()) {
         Ok(wanted) => wanted.all,
         Err(error) => return failed(&error),
     };

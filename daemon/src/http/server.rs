@@ -43,7 +43,7 @@ use crate::fault;
 
 /// How long each step of a connection may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct Timeouts {
     /// The head of a request, the time before its first byte counted.
     head: Duration,
     /// The rest of the request and its handler, until there is an answer.
@@ -54,7 +54,7 @@ pub(super) struct Limits {
     grace: Duration,
 }
 
-const LIMITS: Limits = Limits {
+const LIMITS: Timeouts = Timeouts {
     head: Duration::from_secs(10),
     answer: Duration::from_mins(1),
     taken: Duration::from_secs(30),
@@ -126,7 +126,7 @@ pub(super) async fn serve(
 }
 
 async fn serve_within<L: Listener>(
-    limits: Limits,
+    limits: Timeouts,
     listener: L,
     router: Router,
     connections: Arc<Connections>,
@@ -185,7 +185,7 @@ fn is_final(error: &io::Error) -> bool {
 
 /// What answers the requests of one connection.
 struct Answering {
-    limits: Limits,
+    limits: Timeouts,
     peer: Option<Peer>,
     router: Router,
     connection: Arc<Connection>,

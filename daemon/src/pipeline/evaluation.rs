@@ -21,7 +21,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
-    clock::{Clock, Watch, monotonic},
+    clock::{Clock, ClockPair, monotonic},
     engine::{
         AlarmView, Effects, Engine, EvaluatorStatus, Input, Override, Preview, Step,
         notify::{Explanation, Why},
@@ -45,13 +45,13 @@ const NAP: Duration = Duration::from_secs(5);
 
 /// Somebody who wants to see.
 #[derive(Debug)]
-pub enum Question {
+pub enum EngineQuery {
     /// Everything.
     Overview(oneshot::Sender<Overview>),
     /// The alarms whose ids start so, so many at the most.
     Find(String, usize, oneshot::Sender<Vec<AlarmView>>),
     /// Numbers: of many alarms, everything is much.
-    Counts(oneshot::Sender<Counts>),
+    Counts(oneshot::Sender<EngineCounts>),
     /// What other thresholds would do.
     Preview {
         /// All that there would be.
@@ -78,14 +78,14 @@ pub struct Overview {
 
 /// What the engine counts.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct EngineCounts {
     /// How many alarms fire, by severity.
     pub firing: Vec<(Severity, usize)>,
     /// Each evaluator.
     pub evaluators: Vec<EvaluatorStatus>,
 }
 
-impl Counts {
+impl EngineCounts {
     /// What an engine counts now.
     pub fn of(engine: &Engine) -> Self {
         let firing = [Severity::Critical, Severity::Warning];
@@ -99,7 +99,7 @@ pub struct Channels {
     /// What to judge; the engine runs until it closes.
     pub inputs: mpsc::Receiver<Input>,
     /// Who wants to see.
-    pub questions: mpsc::Receiver<Question>,
+    pub questions: mpsc::Receiver<EngineQuery>,
     /// What follows.
     pub effects: mpsc::Sender<Effects>,
     /// Where it shows that it gets on.
@@ -170,7 +170,7 @@ pub fn start(
     let body = move || {
         runtime.block_on(async {
             // Nobody was to judge the slots of the time that restoring took.
-            let mut watch = Watch::new(engine.now(), monotonic());
+            let mut watch = ClockPair::new(engine.now(), monotonic());
             if !channels.hand_out(restored, &engine).await {
                 return;
             }
@@ -254,29 +254,29 @@ impl Channels {
 }
 
 /// Whoever asked may have gone.
-impl Previews for mpsc::Sender<Question> {
+impl Previews for mpsc::Sender<EngineQuery> {
     fn preview(&self, overrides: Vec<Override>, id: String) -> PreviewFuture<'_> {
         Box::pin(async move {
             let (reply, preview) = oneshot::channel();
-            self.send(Question::Preview { overrides, id, reply }).await.ok()?;
+            self.send(EngineQuery::Preview { overrides, id, reply }).await.ok()?;
             preview.await.ok()
         })
     }
 }
 
-fn answer(engine: &Engine, question: Question) {
+fn answer(engine: &Engine, question: EngineQuery) {
     match question {
-        Question::Overview(asker) => {
+        EngineQuery::Overview(asker) => {
             let evaluators = engine.evaluators();
             drop(asker.send(Overview { alarms: engine.alarms(), evaluators }));
         }
-        Question::Find(id, most, asker) => drop(asker.send(engine.find(&id, most))),
-        Question::Preview { overrides, id, reply } => {
+        EngineQuery::Find(id, most, asker) => drop(asker.send(engine.find(&id, most))),
+        EngineQuery::Preview { overrides, id, reply } => {
             drop(reply.send(engine.preview(&overrides, &id)));
         }
-        Question::Counts(asker) => drop(asker.send(Counts::of(engine))),
-        Question::Muted(alarms, asker) => drop(asker.send(engine.muted(&alarms))),
-        Question::Explain(alarm, asker) => {
+        EngineQuery::Counts(asker) => drop(asker.send(EngineCounts::of(engine))),
+        EngineQuery::Muted(alarms, asker) => drop(asker.send(engine.muted(&alarms))),
+        EngineQuery::Explain(alarm, asker) => {
             drop(asker.send(engine.explain(&alarm, engine.now())));
         }
     }

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::queue::{Consumer, Place, Queue, QueueError, QueuedBatch, Resumed};
+use super::queue::{Consumer, Queue, QueueError, QueuePosition, QueuedBatch, Resumed};
 use crate::{
     engine::{
         Input,
@@ -129,7 +129,7 @@ impl LogReader {
             self.hear(given.len(), &mut heard_until).await?;
             let written = self.least_written();
             while let Some(sequence) = given.pop_front_if(|sequence| *sequence <= written) {
-                self.consumer.done(Place::Batch(sequence)).await.ok()?;
+                self.consumer.done(QueuePosition::Batch(sequence)).await.ok()?;
             }
         }
     }

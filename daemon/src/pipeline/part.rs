@@ -8,7 +8,7 @@ use crate::engine::{Matcher, log};
 
 /// Which records of one source a sink wants.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wanted {
+pub struct RecordFilter {
     /// The source.
     pub source: String,
     /// Its labels: those of a log record are not in it.
@@ -17,7 +17,7 @@ pub struct Wanted {
     pub matchers: Vec<Matcher>,
 }
 
-impl Wanted {
+impl RecordFilter {
     /// The indices of the records that are wanted.
     pub fn of(&self, batch: &Batch) -> Vec<usize> {
         match batch {
@@ -128,8 +128,8 @@ mod tests {
         logs.iter().map(|record| text(record.raw) + "|" + &text(record.message)).collect()
     }
 
-    fn wanted(matchers: &[&str]) -> Wanted {
-        Wanted {
+    fn wanted(matchers: &[&str]) -> RecordFilter {
+        RecordFilter {
             source: "s".into(),
             labels: BTreeMap::from([("plane".to_owned(), "paas".to_owned())]),
             matchers: matchers.iter().map(|text| Matcher::parse(text).unwrap()).collect(),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    part::{Wanted, part},
+    part::{RecordFilter, part},
     queue::{Consumer, QueueError, QueuedBatch},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub struct Pump {
     /// The sink.
     pub outlet: Outlet,
     /// What it wants of the source.
-    pub wanted: Wanted,
+    pub wanted: RecordFilter,
     /// Where what it rejects is counted.
     pub status: Status,
     /// Nothing more is taken out.

@@ -30,22 +30,22 @@ use tokio::sync::watch;
 use ulid::Ulid;
 
 use self::{
-    command::{Command, Line, Write, line},
-    rows::Body,
+    command::{Command, CommandSender, Write, line},
+    rows::EncodedBatch,
     writer::Writer,
 };
 pub use self::{
     consumer::Consumer,
     dead::Dead,
     file::{Damage, Freed, OpenError},
-    queued_batch::{Place, QueuedBatch, Resumed},
+    queued_batch::{QueuePosition, QueuedBatch, Resumed},
     stats::{ConsumerStats, DamagedBatch, Stats},
 };
 use crate::clock::Clock;
 
 /// How much a queue holds, and what happens then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Batches, dead and damaged items together.
     pub max_bytes: u64,
     /// When the next batch does not fit.
@@ -128,8 +128,8 @@ pub struct Queue {
     id: Ulid,
     names: Arc<[Arc<str>]>,
     freed: Arc<[Freed]>,
-    limits: Limits,
-    line: Line,
+    limits: QueueLimits,
+    line: CommandSender,
     stats: watch::Receiver<Stats>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -140,7 +140,7 @@ impl Queue {
     pub fn open(
         directory: &Path,
         source: &str,
-        limits: Limits,
+        limits: QueueLimits,
         consumers: &[String],
         clock: Clock,
     ) -> Result<(Self, Option<Damage>), OpenError> {
@@ -176,7 +176,7 @@ impl Queue {
     }
 
     /// Its consumers, and what it may hold.
-    pub fn terms(&self) -> (Vec<String>, Limits) {
+    pub fn terms(&self) -> (Vec<String>, QueueLimits) {
         (self.names.iter().map(ToString::to_string).collect(), self.limits)
     }
 
@@ -189,7 +189,7 @@ impl Queue {
     pub async fn append(&self, batch: &Batch) -> Result<Receipt, AppendError> {
         let bytes = encoding::encode(batch).map_err(AppendError::Encoding)?;
         let records = i64::try_from(batch.len()).unwrap_or(i64::MAX);
-        let body = Body { bytes, records };
+        let body = EncodedBatch { bytes, records };
         let bytes = u64::try_from(body.weight().bytes).unwrap_or(u64::MAX);
         // Dead and damaged items may take less than the other half.
         let max = self.limits.max_bytes;
@@ -223,7 +223,11 @@ impl Queue {
 
     /// Makes its consumers the named ones, as when it is opened, while those that stay go on; the answer is
     /// a hand on it that knows them.
-    pub async fn enrol(&self, consumers: &[String], limits: Limits) -> Result<Self, QueueError> {
+    pub async fn enrol(
+        &self,
+        consumers: &[String],
+        limits: QueueLimits,
+    ) -> Result<Self, QueueError> {
         let names = consumers.to_vec();
         let freed = self.line.ask(|reply| Command::Enrol(names, limits, reply)).await??;
         let names = consumers.iter().map(|name| name.as_str().into()).collect();

@@ -29,10 +29,10 @@ pub struct Pool {
 }
 
 /// Status, headers and body of an answer.
-pub(super) type Answer = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
+pub(super) type HttpAnswer = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
 
 /// The body of an answer, read chunk by chunk on the plugin's thread.
-struct Body {
+struct ResponseBody {
     runtime: Handle,
     response: reqwest::Response,
     chunk: Bytes,
@@ -54,7 +54,7 @@ impl Pool {
     }
 
     /// One exchange, blocking; never called from a thread of the runtime.
-    pub fn exchange(&self, request: Request, cancelled: &CancellationToken) -> Result<Answer> {
+    pub fn exchange(&self, request: Request, cancelled: &CancellationToken) -> Result<HttpAnswer> {
         let client = self.client(&request.options)?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::config(format!("`{}` is no HTTP method", request.method)))?;
@@ -74,7 +74,7 @@ impl Pool {
         let headers = headers.map(|(name, value)| (name.as_str().into(), value.as_bytes().into()));
         let (status, headers) = (response.status().as_u16(), headers.collect());
         let runtime = self.runtime.clone();
-        let body = Body { runtime, response, chunk: Bytes::new(), until };
+        let body = ResponseBody { runtime, response, chunk: Bytes::new(), until };
         Ok((status, headers, Box::new(body)))
     }
 
@@ -142,7 +142,7 @@ impl Until {
     }
 }
 
-impl Read for Body {
+impl Read for ResponseBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
             let next = self.runtime.block_on(self.until.of(self.response.chunk()));

@@ -73,7 +73,7 @@ pub enum CallResult<T> {
     Hung,
 }
 
-enum Opened {
+enum OpenedRole {
     Source(SourceInstance),
     Sink(SinkInstance),
     Reader(ReaderInstance),
@@ -92,7 +92,7 @@ impl Instance {
         let (opened, outcome) = oneshot::channel();
         let (done, closed) = oneshot::channel();
         let leave = Leave::new(abandoned);
-        let body = Body { spec, lent: Arc::clone(&lent), inbox };
+        let body = InstanceThread { spec, lent: Arc::clone(&lent), inbox };
         let watch = leave.clone();
         thread::Builder::new().name(body.spec.name.clone()).spawn(move || {
             let closed = body.run(opened);
@@ -199,13 +199,13 @@ impl Leave {
     }
 }
 
-struct Body {
+struct InstanceThread {
     spec: Spec,
     lent: Arc<Lent>,
     inbox: mpsc::Receiver<(Order, Duration, oneshot::Sender<Result<Reply>>)>,
 }
 
-impl Body {
+impl InstanceThread {
     /// Opens, serves calls until the channel closes, then closes.
     fn run(mut self, opened: oneshot::Sender<Result<bool>>) -> Result<()> {
         let mut role = match self.opened() {
@@ -217,8 +217,8 @@ impl Body {
             }
         };
         let listens = match &mut role {
-            Opened::Source(source) => source.listens(),
-            Opened::Sink(_) | Opened::Reader(_) => false,
+            OpenedRole::Source(source) => source.listens(),
+            OpenedRole::Sink(_) | OpenedRole::Reader(_) => false,
         };
         if opened.send(Ok(listens)).is_ok() {
             while let Some((order, within, reply)) = self.inbox.blocking_recv() {
@@ -229,19 +229,19 @@ impl Body {
         role.close()
     }
 
-    fn opened(&self) -> Result<Opened> {
+    fn opened(&self) -> Result<OpenedRole> {
         let Spec { role, kind, options, library, .. } = &self.spec;
         let options = options.to_string();
         let lent = Arc::<Lent>::clone(&self.lent);
         Ok(match role {
-            Role::Source => Opened::Source(library.open_source(kind, &options, lent)?),
-            Role::Sink => Opened::Sink(library.open_sink(kind, &options, lent)?),
-            Role::Reader => Opened::Reader(library.open_reader(kind, &options, lent)?),
+            Role::Source => OpenedRole::Source(library.open_source(kind, &options, lent)?),
+            Role::Sink => OpenedRole::Sink(library.open_sink(kind, &options, lent)?),
+            Role::Reader => OpenedRole::Reader(library.open_reader(kind, &options, lent)?),
         })
     }
 }
 
-impl Opened {
+impl OpenedRole {
     fn serve(&mut self, order: Order, within: Duration) -> Result<Reply> {
         let call = |window| Call::within(within, window);
         match (self, order) {

@@ -32,7 +32,7 @@ const MEMORY: u64 = 8 << 30;
 
 /// What the child is asked about the file of that number.
 #[derive(Serialize, Deserialize)]
-enum Question {
+enum ProbeRequest {
     Describe(usize),
     Metrics(usize, String, String),
 }
@@ -46,7 +46,7 @@ pub(super) struct Tried {
 }
 
 /// What is wrong with a file: code, cause, cure.
-type Wrong = (String, String, String);
+type ProbeError = (String, String, String);
 
 /// One child for all files, started when it is first needed and again after each crash.
 pub(super) struct Probe {
@@ -54,10 +54,10 @@ pub(super) struct Probe {
     program: (PathBuf, Vec<String>),
     files: Vec<PathBuf>,
     limit: Duration,
-    running: Mutex<Option<Running>>,
+    running: Mutex<Option<ProbeChild>>,
 }
 
-struct Running {
+struct ProbeChild {
     child: Child,
     questions: ChildStdin,
     answers: Receiver<String>,
@@ -73,7 +73,7 @@ impl Probe {
 
     /// What the library in `file` says of itself.
     pub(super) fn describe(&self, file: &Path) -> Result<Tried, Refusal> {
-        let described: Result<_, Wrong> = self.ask(file, Question::Describe)?;
+        let described: Result<_, ProbeError> = self.ask(file, ProbeRequest::Describe)?;
         described.map_err(|(code, cause, cure)| Refusal::described(file, code, cause, cure))
     }
 
@@ -84,14 +84,14 @@ impl Probe {
         kind: &str,
         options: String,
     ) -> Result<Vec<Metric>, String> {
-        let metrics = |at| Question::Metrics(at, kind.into(), options);
+        let metrics = |at| ProbeRequest::Metrics(at, kind.into(), options);
         self.ask(file, metrics).map_err(|refusal| refusal.to_string())?
     }
 
     fn ask<T: DeserializeOwned>(
         &self,
         file: &Path,
-        question: impl FnOnce(usize) -> Question,
+        question: impl FnOnce(usize) -> ProbeRequest,
     ) -> Result<T, Refusal> {
         let untried = |error: &dyn std::fmt::Display| Refusal::untried(file, error);
         let at = self.files.iter().position(|known| known == file);
@@ -120,7 +120,7 @@ impl Probe {
         }
     }
 
-    fn start(&self) -> std::io::Result<Running> {
+    fn start(&self) -> std::io::Result<ProbeChild> {
         let (program, arguments) = &self.program;
         let mut command = Command::new(program);
         command.arg0("haetae").args(arguments).args(&self.files);
@@ -140,11 +140,11 @@ impl Probe {
             }
         };
         let reader = thread::Builder::new().name("plugin probe".into()).spawn(read)?;
-        Ok(Running { child, questions, answers, reader: Some(reader) })
+        Ok(ProbeChild { child, questions, answers, reader: Some(reader) })
     }
 }
 
-impl Drop for Running {
+impl Drop for ProbeChild {
     fn drop(&mut self) {
         // It may have ended by itself.
         drop(self.child.kill());
@@ -188,14 +188,14 @@ pub fn answer(files: &[PathBuf]) -> std::io::Result<()> {
     let mut opened = BTreeMap::new();
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?)? {
-            Question::Describe(at) => {
+            ProbeRequest::Describe(at) => {
                 let tried = open(files, at, &mut opened).map(|(sha256, loaded)| Tried {
                     sha256: sha256.clone(),
                     description: loaded.description.clone(),
                 });
                 serde_json::to_string(&tried)
             }
-            Question::Metrics(at, kind, options) => {
+            ProbeRequest::Metrics(at, kind, options) => {
                 let metrics = open(files, at, &mut opened).map_err(|(_, cause, _)| cause);
                 let metrics = metrics.and_then(|(_, loaded)| {
                     let metrics = loaded.library.metrics(&kind, &options);
@@ -214,7 +214,7 @@ fn open<'a>(
     files: &[PathBuf],
     at: usize,
     opened: &'a mut BTreeMap<usize, (String, Loaded)>,
-) -> Result<&'a (String, Loaded), Wrong> {
+) -> Result<&'a (String, Loaded), ProbeError> {
     match opened.entry(at) {
         Entry::Occupied(known) => Ok(known.into_mut()),
         Entry::Vacant(new) => {

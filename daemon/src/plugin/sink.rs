@@ -10,10 +10,10 @@ use tokio::{
     time::sleep_until,
 };
 
-use self::retries::{Offered, Retries, Trouble};
+use self::retries::{Offered, Retries, SinkTrouble};
 use super::{
     order::{Order, Reply},
-    status::State,
+    status::InstanceState,
     supervisor::Supervisor,
 };
 use crate::{
@@ -83,8 +83,8 @@ impl Stage for Deliverer {
         loop {
             // Opened before there is anything to deliver, so that a wrong option shows at the start.
             let open = supervisor.open().await;
-            if open && supervisor.status().snapshot().state == State::Starting {
-                supervisor.status().enter(State::Ok, clock.now());
+            if open && supervisor.status().snapshot().state == InstanceState::Starting {
+                supervisor.status().enter(InstanceState::Ok, clock.now());
             }
             let wait = supervisor.wait();
             tokio::select! {
@@ -119,7 +119,7 @@ async fn deliver(
     match supervisor.call(Order::Deliver(batch)).await {
         Ok(Reply::Outcome(outcome)) => {
             let trouble = retries.judge(&offered, &outcome, clock.now());
-            if trouble.as_ref().is_none_or(|trouble| trouble.state == State::Degraded) {
+            if trouble.as_ref().is_none_or(|trouble| trouble.state == InstanceState::Degraded) {
                 supervisor.status().count(|counts| counts.records += records);
             }
             match trouble {
@@ -127,7 +127,7 @@ async fn deliver(
                     supervisor.recovered().await;
                     supervisor.settled(None).await;
                 }
-                Some(Trouble { state, cause, cure, asked }) => {
+                Some(SinkTrouble { state, cause, cure, asked }) => {
                     supervisor.refused(state, &cause, cure, asked).await;
                 }
             }

@@ -12,10 +12,10 @@ const MOST: usize = 256;
 
 /// The sockets that one opened instance has lent.
 #[derive(Debug, Default)]
-pub(super) struct Sockets(Mutex<Lent>);
+pub(super) struct Sockets(Mutex<GuardedSockets>);
 
 #[derive(Debug, Default)]
-struct Lent {
+struct GuardedSockets {
     last: u64,
     /// Copies, so that the number of one that was closed meanwhile is not somebody else's.
     copies: BTreeMap<u64, TcpStream>,
@@ -51,7 +51,7 @@ impl Sockets {
         !lent.copies.is_empty()
     }
 
-    fn locked(&self) -> MutexGuard<'_, Lent> {
+    fn locked(&self) -> MutexGuard<'_, GuardedSockets> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

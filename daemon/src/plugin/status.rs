@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The states of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum InstanceState {
     /// Being opened for the first time.
     Starting,
     /// Working.
@@ -33,7 +33,7 @@ pub struct InstanceStatus {
     /// `plugin = "…"`.
     pub kind: String,
     /// Its state.
-    pub state: State,
+    pub state: InstanceState,
     /// Since when.
     pub since: Timestamp,
     /// Until when nothing is asked of its peer: it asked for that, or failed.
@@ -42,7 +42,7 @@ pub struct InstanceStatus {
     /// The last thing that went wrong, and what to do.
     pub last_error: Option<LastError>,
     /// What it did.
-    pub counts: Counts,
+    pub counts: InstanceCounts,
 }
 
 /// The last thing that went wrong.
@@ -58,7 +58,7 @@ pub struct LastError {
 
 /// What an instance did since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct InstanceCounts {
     /// Calls that returned.
     pub calls: u64,
     /// Records collected or delivered.
@@ -91,11 +91,11 @@ impl Status {
             name: name.into(),
             role: role.into(),
             kind: kind.into(),
-            state: State::Starting,
+            state: InstanceState::Starting,
             since: now,
             paused_until: None,
             last_error: None,
-            counts: Counts::default(),
+            counts: InstanceCounts::default(),
         })))
     }
 
@@ -105,7 +105,7 @@ impl Status {
     }
 
     /// Enters `state`; `since` moves only if it is another one.
-    pub fn enter(&self, state: State, now: Timestamp) {
+    pub fn enter(&self, state: InstanceState, now: Timestamp) {
         let mut status = self.locked();
         if status.state != state {
             status.state = state;
@@ -114,7 +114,7 @@ impl Status {
     }
 
     /// Enters `state` because of an error.
-    pub fn fail(&self, state: State, cause: &str, cure: &str, now: Timestamp) {
+    pub fn fail(&self, state: InstanceState, cause: &str, cure: &str, now: Timestamp) {
         self.enter(state, now);
         self.locked().last_error =
             Some(LastError { cause: cause.into(), cure: cure.into(), at: now });
@@ -126,7 +126,7 @@ impl Status {
     }
 
     /// Changes the counts.
-    pub fn count(&self, change: impl FnOnce(&mut Counts)) {
+    pub fn count(&self, change: impl FnOnce(&mut InstanceCounts)) {
         change(&mut self.locked().counts);
     }
 

@@ -21,7 +21,7 @@ use super::{
     instance::{CallResult, Instance, Spec},
     lend::{Cells, Lent, Shared},
     order::{Order, Reply},
-    status::{State, Status},
+    status::{InstanceState, Status},
 };
 use crate::{clock, engine::Problem, retry::Backoff};
 
@@ -231,14 +231,14 @@ impl Supervisor {
                 counts.dropped += complaint.dropped;
                 counts.cut += complaint.cut;
             });
-            self.status.fail(State::Degraded, &complaint.cause, &complaint.cure, now);
+            self.status.fail(InstanceState::Degraded, &complaint.cause, &complaint.cure, now);
             if complaint.dropped + complaint.cut > 0 {
                 self.warn(Problem::LimitExceeded, &complaint.cause);
                 self.raise(Problem::LimitExceeded, &complaint.cause).await;
             }
             return;
         }
-        self.status.enter(State::Ok, now);
+        self.status.enter(InstanceState::Ok, now);
         let is_limit = |problem: &mut Problem| *problem == Problem::LimitExceeded;
         let raised = self.raised.extract_if(.., is_limit).count();
         if raised + self.before.extract_if(.., is_limit).count() > 0 {
@@ -249,13 +249,13 @@ impl Supervisor {
     /// The peer refused what the instance was to deliver, or some of it again and again.
     pub async fn refused(
         &mut self,
-        state: State,
+        state: InstanceState,
         cause: &str,
         cure: &str,
         asked: Option<Duration>,
     ) {
         self.paused(asked);
-        if state == State::Failing {
+        if state == InstanceState::Failing {
             self.status.count(|counts| counts.errors += 1);
         }
         self.broken(state, Problem::SinkFailing, cause, cure).await;
@@ -283,7 +283,7 @@ impl Supervisor {
     /// Closes for good.
     pub async fn end(&mut self) {
         self.close().await;
-        self.status.enter(State::Stopped, self.shared.clock.now());
+        self.status.enter(InstanceState::Stopped, self.shared.clock.now());
     }
 
     /// How long its peer asked to be left alone.
@@ -306,7 +306,7 @@ impl Supervisor {
             }
             _ => "it is tried again with growing pauses; look at its peer",
         };
-        self.broken(State::Failing, self.problem(), &cause, cure).await;
+        self.broken(InstanceState::Failing, self.problem(), &cause, cure).await;
     }
 
     /// A panic: the instance is dropped and opened anew, with a pause that grows.
@@ -323,11 +323,11 @@ impl Supervisor {
             let cause = format!("{} panics in 10 minutes, the last: {message}", self.panics.len());
             let cure =
                 "it is tried again after 10 minutes; report the panic to the plugin's author";
-            self.broken(State::Failing, Problem::PluginPanicked, &cause, cure).await;
+            self.broken(InstanceState::Failing, Problem::PluginPanicked, &cause, cure).await;
         } else {
             self.wait_for(None);
             let cure = "it is opened again; report the panic to the plugin's author";
-            self.broken(State::Failing, Problem::PluginPanicked, message, cure).await;
+            self.broken(InstanceState::Failing, Problem::PluginPanicked, message, cure).await;
         }
     }
 
@@ -340,9 +340,9 @@ impl Supervisor {
         self.wait_for(None);
         let cause = format!("{what} did not return within its deadline of {:?}", self.deadline);
         let (state, cure) = if self.is_given_up() {
-            (State::Failing, "restart the daemon; report the hang to the plugin's author")
+            (InstanceState::Failing, "restart the daemon; report the hang to the plugin's author")
         } else {
-            (State::Hung, "it is replaced; report the hang to the plugin's author")
+            (InstanceState::Hung, "it is replaced; report the hang to the plugin's author")
         };
         self.broken(state, Problem::Hung, &cause, cure).await;
     }

@@ -94,12 +94,12 @@ pub struct Findings {
     /// How many rows each table has.
     pub rows: Vec<(String, i64)>,
     /// Rows that the daemon can't read.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 /// A row that the daemon can't read.
 #[derive(Clone, Debug, Serialize)]
-pub struct Unreadable {
+pub struct UnreadableRow {
     /// Its table.
     pub table: String,
     /// Which it is, counted from one in the order of its key.
@@ -184,7 +184,7 @@ fn poll_once(connection: &mut dyn Connection) -> Result<Findings, StoreError> {
             number += 1;
             if let Err(error) = readable(row) {
                 let (table, why) = ((*name).into(), error.to_string());
-                findings.unreadable.push(Unreadable { table, row: number, why });
+                findings.unreadable.push(UnreadableRow { table, row: number, why });
             }
             Ok(())
         })?;

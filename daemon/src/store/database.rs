@@ -51,11 +51,11 @@ pub(super) trait Row {
 }
 
 /// The parameters of a statement, in order.
-pub(super) type Parameters<'a> = SmallVec<[Value<'a>; 8]>;
+pub(super) type Parameters<'a> = SmallVec<[Parameter<'a>; 8]>;
 
 /// A parameter. Texts and integers are all that the store has; nothing is NULL.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
+pub(super) enum Parameter<'a> {
     /// TEXT.
     Text(&'a str),
     /// BIGINT: a number, 0 or 1, or milliseconds.
@@ -66,37 +66,37 @@ pub(super) enum Value<'a> {
 macro_rules! parameters {
     ($($value:expr),* $(,)?) => {{
         let row: $crate::store::database::Parameters<'_> =
-            ::smallvec::smallvec![$($crate::store::database::Value::from($value)),*];
+            ::smallvec::smallvec![$($crate::store::database::Parameter::from($value)),*];
         row
     }};
 }
 pub(super) use parameters;
 
-impl<'a> From<&'a str> for Value<'a> {
+impl<'a> From<&'a str> for Parameter<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
     }
 }
 
-impl<'a> From<&'a String> for Value<'a> {
+impl<'a> From<&'a String> for Parameter<'a> {
     fn from(text: &'a String) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<i64> for Value<'_> {
+impl From<i64> for Parameter<'_> {
     fn from(number: i64) -> Self {
         Self::Integer(number)
     }
 }
 
-impl From<bool> for Value<'_> {
+impl From<bool> for Parameter<'_> {
     fn from(yes: bool) -> Self {
         Self::Integer(i64::from(yes))
     }
 }
 
-impl From<Timestamp> for Value<'_> {
+impl From<Timestamp> for Parameter<'_> {
     fn from(time: Timestamp) -> Self {
         Self::Integer(time.millis())
     }

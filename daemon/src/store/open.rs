@@ -37,7 +37,7 @@ pub enum Loss {
 
 /// A store, and what it has lost, if that was accepted.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedStore {
     /// The store.
     pub store: Store,
     /// What is missing, in words.
@@ -49,7 +49,7 @@ impl Store {
     ///
     /// `owner` is the same at each start of a daemon, and no other daemon's.
     pub async fn open(location: Location, owner: &str) -> Result<Self, StoreError> {
-        let Opened { store, .. } = Self::open_with(location, owner, Loss::Refused).await?;
+        let OpenedStore { store, .. } = Self::open_with(location, owner, Loss::Refused).await?;
         store.integrity.is_whole().await?;
         Ok(store)
     }
@@ -60,7 +60,7 @@ impl Store {
         location: Location,
         owner: &str,
         if_lost: Loss,
-    ) -> Result<Opened, StoreError> {
+    ) -> Result<OpenedStore, StoreError> {
         let missing = match &location {
             Location::File(path) => mark::missing(path),
             Location::Server { .. } => None,
@@ -102,7 +102,7 @@ impl Store {
         let store =
             Self { writer, readers, location, ids, owner, closing, integrity, passed_over, pruned };
         let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(Opened { store, lost })
+        Ok(OpenedStore { store, lost })
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     StoreError,
-    database::{Connection, Parameters, Row, Value},
+    database::{Connection, Parameter, Parameters, Row},
 };
 
 /// Rows in a page.
@@ -109,8 +109,8 @@ impl PageSender {
         let mut ends = HashSet::from([after.clone()]);
         loop {
             let (mut page, mut rows, mut end) = (self.empty(), 0, after.clone());
-            let texts = after.iter().map(Value::from);
-            let row: Parameters<'_> = texts.chain([Value::from(ROWS)]).collect();
+            let texts = after.iter().map(Parameter::from);
+            let row: Parameters<'_> = texts.chain([Parameter::from(ROWS)]).collect();
             connection.query(sql, &[row], &mut |row| {
                 rows += 1;
                 copy_key(row, key, &mut end);

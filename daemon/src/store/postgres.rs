@@ -9,7 +9,7 @@ use tokio_postgres::{SimpleQueryMessage, error::SqlState};
 use tracing::warn;
 
 use self::session::{
-    ANSWER, Failure, Owned, Queued, Session, in_time, prepare, references, send, words,
+    ANSWER, Owned, Queued, Session, SessionError, in_time, prepare, references, send, words,
 };
 
 use super::{
@@ -76,13 +76,13 @@ impl Postgres {
     }
 
     /// What a failure means; a connection that does not answer is not used again.
-    fn of(&mut self, failure: Failure) -> StoreError {
+    fn of(&mut self, failure: SessionError) -> StoreError {
         match failure {
-            Failure::Refused(error) if error.code() == Some(&SqlState::DISK_FULL) => {
+            SessionError::Refused(error) if error.code() == Some(&SqlState::DISK_FULL) => {
                 StoreError::Full(self.target.secrets.redact(words(&error)).into_owned())
             }
-            Failure::Refused(error) => self.failed(words(&error)),
-            Failure::Lost(cause) => {
+            SessionError::Refused(error) => self.failed(words(&error)),
+            SessionError::Lost(cause) => {
                 self.session = None;
                 self.queued.clear();
                 self.failed(cause)

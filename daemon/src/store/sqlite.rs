@@ -20,7 +20,7 @@ use tracing::warn;
 
 use super::{
     PATIENCE, StoreError,
-    database::{Connection, Parameters, Read, Row, Value, parameters},
+    database::{Connection, Parameter, Parameters, Read, Row, parameters},
     mark::Mark,
     reserve, statements,
 };
@@ -320,7 +320,7 @@ impl Row for rusqlite::Row<'_> {
     }
 }
 
-impl rusqlite::ToSql for Value<'_> {
+impl rusqlite::ToSql for Parameter<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Text(text) => ToSqlOutput::from(*text),

@@ -32,7 +32,7 @@ pub(super) type Connect = Box<dyn Fn() -> Result<Box<dyn Connection>, StoreError
 #[derive(Clone, Debug)]
 pub(super) struct Workers {
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
-    watch: Arc<Watch>,
+    watch: Arc<JobTimer>,
     /// Each thread holds a receiver of it until it ends.
     running: Arc<watch::Sender<()>>,
     /// Whether what was begun is waited for, since it may be durable.
@@ -43,7 +43,7 @@ pub(super) struct Workers {
 
 /// Since when a job is under way that has not ended.
 #[derive(Debug)]
-struct Watch {
+struct JobTimer {
     started: Instant,
     /// Milliseconds since then; zero: none.
     since: AtomicI64,
@@ -51,7 +51,7 @@ struct Watch {
     last: AtomicI64,
 }
 
-impl Watch {
+impl JobTimer {
     fn now(&self) -> i64 {
         i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX).max(1)
     }
@@ -83,7 +83,7 @@ impl Workers {
         let (jobs, waiting) = mpsc::channel::<Job>(JOBS);
         let running = watch::Sender::new(());
         let (waiting, connect) = (Arc::new(Mutex::new(waiting)), Arc::new(connect));
-        let watch = Arc::new(Watch { started: monotonic(), since: 0.into(), last: 0.into() });
+        let watch = Arc::new(JobTimer { started: monotonic(), since: 0.into(), last: 0.into() });
         for _ in 0..count {
             let (waiting, connect) = (Arc::clone(&waiting), Arc::clone(&connect));
             let (watch, running) = (Arc::clone(&watch), running.subscribe());

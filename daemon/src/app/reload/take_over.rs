@@ -11,7 +11,7 @@ use crate::{
     app::{
         App,
         records::has_queue,
-        running::{Running, RunningPump, RunningQueue, RunningSink, RunningSource},
+        running::{RunningPump, RunningQueue, RunningSink, RunningSource, RunningStage},
         wiring::{Wired, WiredSink},
     },
     config::{Plan, Sink},
@@ -281,7 +281,7 @@ impl App {
 
 /// A sink that is new or another one: its name, what delivered to it before and for how long a delivery may
 /// last, and what delivers to it now.
-type Exchanged = (String, Option<(Running, Duration)>, Deliverer);
+type Exchanged = (String, Option<(RunningStage, Duration)>, Deliverer);
 
 fn names(sinks: &[Sink]) -> Vec<&str> {
     sinks.iter().map(|sink| sink.name.as_str()).collect()

@@ -21,7 +21,7 @@ pub(in crate::cli) enum Act {
     )]
     Ack {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// For how long, like 90m or 2h
         #[arg(long = "for", value_name = "DURATION", value_parser = crate::cli::duration)]
         lasts: Option<Duration>,
@@ -41,7 +41,7 @@ pub(in crate::cli) enum Act {
     )]
     Assign {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// Who
         #[arg(long, value_name = "NAME")]
         to: Option<String>,
@@ -53,7 +53,7 @@ pub(in crate::cli) enum Act {
     #[command(after_help = "Example:\n  haetae alarm note 3f9c2a --comment 'same as last week'")]
     Note {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// What
         #[arg(long, alias = "note", value_name = "TEXT")]
         comment: String,
@@ -64,7 +64,7 @@ pub(in crate::cli) enum Act {
     )]
     Progress {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// What you do
         #[arg(
             long,
@@ -81,7 +81,7 @@ pub(in crate::cli) enum Act {
     )]
     Close {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// What it was
         #[arg(long, value_enum)]
         code: Code,
@@ -101,7 +101,7 @@ pub(in crate::cli) enum Act {
     )]
     Reopen {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// Why
         #[arg(
             long,
@@ -118,7 +118,7 @@ pub(in crate::cli) enum Act {
     )]
     Seen {
         #[command(flatten)]
-        which: Which,
+        which: AlarmSelection,
         /// What you found
         #[arg(
             long,
@@ -134,7 +134,7 @@ pub(in crate::cli) enum Act {
 /// Which alarms.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["id", "matchers"]))]
-pub(in crate::cli) struct Which {
+pub(in crate::cli) struct AlarmSelection {
     /// Its id, or the start of it
     id: Option<String>,
     /// All that fire and match, like severity="warning"; `evaluator`, `condition` and `handling` count as labels
@@ -174,7 +174,7 @@ impl From<Code> for CloseCode {
 
 impl Act {
     /// Which alarms, what, and in which words.
-    fn parts(&self) -> (&Which, Said, &str) {
+    fn parts(&self) -> (&AlarmSelection, Said, &str) {
         match self {
             Self::Ack { which, lasts, until, sticky, comment } => {
                 let (lasts, until, sticky) = (*lasts, *until, *sticky);

@@ -30,7 +30,7 @@ pub(super) struct Report<'a> {
 
 /// How many more, or fewer.
 #[derive(Serialize)]
-struct Change {
+struct Difference {
     alarms: i128,
     notices: i128,
     flaps: i128,
@@ -67,7 +67,7 @@ impl<'a> Report<'a> {
             "points": progress.points,
             "current": self.outcome.sides.first(),
             "proposed": self.outcome.sides.get(1),
-            "change": self.both().map(|(current, proposed)| Change::between(current, proposed)),
+            "change": self.both().map(|(current, proposed)| Difference::between(current, proposed)),
         }));
     }
 
@@ -79,7 +79,7 @@ impl<'a> Report<'a> {
         self.evaluators();
         self.sinks();
         let Some((current, proposed)) = self.both() else { return };
-        let change = Change::between(current, proposed);
+        let change = Difference::between(current, proposed);
         let paint = |number: i128, word: &str| {
             let text = format!("{number:+} {word}");
             match number {
@@ -189,7 +189,7 @@ impl<'a> Report<'a> {
     }
 }
 
-impl Change {
+impl Difference {
     fn between(current: &Side, proposed: &Side) -> Self {
         let of = |what| difference(total(current, what), total(proposed, what));
         let time = |side: &Side| side.evaluators.values().map(|one| one.in_alarm_ns).sum::<u64>();

@@ -66,21 +66,21 @@ impl Voice {
     }
 
     /// A line an alarm, and before them why they are told.
-    fn lines(&self, flush: &Flush, firing: &[&AlarmView], ended: &[&AlarmView]) -> Vec<Line> {
+    fn lines(&self, flush: &Flush, firing: &[&AlarmView], ended: &[&AlarmView]) -> Vec<TextLine> {
         let why = self.texts().word("fact-why");
-        let mut lines = vec![Line::plain(format!("{why}: {}", self.why(flush.reason)))];
+        let mut lines = vec![TextLine::plain(format!("{why}: {}", self.why(flush.reason)))];
         let of_firing = firing.len().min(LINES - ended.len().min(LINES / 4));
         let room = [of_firing, LINES - of_firing];
         for (views, room) in [firing, ended].into_iter().zip(room) {
             for view in views.iter().take(room) {
                 let new = flush.news.contains(&view.id);
-                lines.push(Line {
+                lines.push(TextLine {
                     colour: colour(view.ended.is_some(), view.severity),
                     text: self.line(view, new && views.len() < flush.alarms.len()),
                 });
             }
             if let Some(more) = views.len().checked_sub(room).filter(|more| *more > 0) {
-                lines.push(Line::plain(self.texts().say("more", [("count", more)])));
+                lines.push(TextLine::plain(self.texts().say("more", [("count", more)])));
             }
         }
         lines
@@ -111,24 +111,24 @@ impl Voice {
 }
 
 /// One line of a text about many alarms.
-struct Line {
+struct TextLine {
     colour: &'static str,
     text: String,
 }
 
-impl Line {
+impl TextLine {
     fn plain(text: String) -> Self {
         Self { colour: "#57606a", text }
     }
 }
 
-fn text(title: &str, lines: &[Line]) -> String {
+fn text(title: &str, lines: &[TextLine]) -> String {
     let lines = lines.iter().map(|line| format!("\n{}", line.text));
     [title.to_owned()].into_iter().chain(lines).collect()
 }
 
-fn html(title: &str, worst: &str, lines: &[Line], language: Language) -> String {
-    let line = |Line { colour, text }: &Line| {
+fn html(title: &str, worst: &str, lines: &[TextLine], language: Language) -> String {
+    let line = |TextLine { colour, text }: &TextLine| {
         let text = escaped(text);
         format!(
             "<p style=\"border-left:4px solid {colour};padding:0 8px;margin:2px 0\">{text}</p>\n"

@@ -11,9 +11,9 @@ use crate::http::{Connections, View};
 #[derive(Debug)]
 pub(super) struct Connected([Arc<Connections>; 2]);
 
-type Count = fn(&Connections) -> u64;
+type ConnectionCount = fn(&Connections) -> u64;
 
-const COUNTS: [(&str, &str, Count); 2] = [
+const COUNTS: [(&str, &str, ConnectionCount); 2] = [
     ("http_connections_refused", "Connections for which there was no room", Connections::refused),
     ("http_connections_closed", "Idle connections closed to make room", Connections::closed),
 ];

@@ -5,18 +5,18 @@ use prometheus_client::{
 };
 
 use super::families::{Families, Labels};
-use crate::{engine::EvaluatorStatus, http::View, pipeline::evaluation::Counts};
+use crate::{engine::EvaluatorStatus, http::View, pipeline::evaluation::EngineCounts};
 
 /// What the engine counts, or counted last.
 #[derive(Debug)]
 pub(super) struct Evaluation {
-    counts: Counts,
+    counts: EngineCounts,
     durations: Histogram,
 }
 
-type Count = fn(&EvaluatorStatus) -> u64;
+type EvaluatorCount = fn(&EvaluatorStatus) -> u64;
 
-const COUNTS: [(&str, &str, Count); 6] = [
+const COUNTS: [(&str, &str, EvaluatorCount); 6] = [
     ("evaluations", "Slots that an evaluator judged", |status| status.judged),
     (
         "evaluations_late",

@@ -13,7 +13,7 @@ use crate::{
 
 /// What waits, as `status` shows it.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Backlog {
     store: StoreAnswer,
     /// The sinks that take notifications: what waits for them is none, if the store does not say so.
     sinks: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) struct Waiting {
 /// A value with its labels.
 type Sample<'a> = (Labels<'a>, u64);
 
-impl Waiting {
+impl Backlog {
     pub(super) async fn of(view: &View) -> Self {
         let parts = view.parts();
         let sinks = view.shown().recipients.iter().map(|sink| sink.plan.name.clone()).collect();
@@ -81,7 +81,7 @@ impl Waiting {
     }
 }
 
-impl Collector for Waiting {
+impl Collector for Backlog {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut families = Families(encoder);
         let up = [(Vec::new(), u32::from(self.store.failing.is_none()))];

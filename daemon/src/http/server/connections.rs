@@ -19,12 +19,12 @@ pub struct Connections {
     open: AtomicUsize,
     refused: AtomicU64,
     closed: AtomicU64,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<IdleConnections>,
 }
 
 /// Those that wait for their peer, the longest first.
 #[derive(Debug, Default)]
-struct Waiting {
+struct IdleConnections {
     next: u64,
     connections: BTreeMap<u64, CancellationToken>,
 }
@@ -100,7 +100,7 @@ impl Connections {
         self.waiting(|waiting| waiting.connections.len())
     }
 
-    fn waiting<T>(&self, with: impl FnOnce(&mut Waiting) -> T) -> T {
+    fn waiting<T>(&self, with: impl FnOnce(&mut IdleConnections) -> T) -> T {
         with(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

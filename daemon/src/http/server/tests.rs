@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
-const SHORT: Limits = Limits {
+const SHORT: Timeouts = Timeouts {
     head: Duration::from_millis(300),
     answer: Duration::from_millis(300),
     taken: Duration::from_millis(300),
@@ -18,7 +18,7 @@ const SHORT: Limits = Limits {
 };
 /// None of them passes while a test runs.
 const NEVER: Duration = Duration::from_hours(1);
-const PATIENT: Limits = Limits { head: NEVER, answer: NEVER, taken: NEVER, grace: NEVER };
+const PATIENT: Timeouts = Timeouts { head: NEVER, answer: NEVER, taken: NEVER, grace: NEVER };
 
 struct Server {
     address: std::net::SocketAddr,
@@ -27,7 +27,7 @@ struct Server {
     task: JoinHandle<io::Result<()>>,
 }
 
-async fn server(limits: Limits, most: usize) -> Server {
+async fn server(limits: Timeouts, most: usize) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new()
@@ -166,7 +166,7 @@ async fn at_the_stop_who_waits_is_cut_off_and_who_is_answered_has_a_moment() {
     waiting.stop().await;
     drop(held);
 
-    let answering = server(Limits { grace: SHORT.grace, ..PATIENT }, 100).await;
+    let answering = server(Timeouts { grace: SHORT.grace, ..PATIENT }, 100).await;
     let held = [
         answering.say("GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await,
         answering.say(HALF_BODY).await,

@@ -8,17 +8,17 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
-    AppendError, Closed, Freed, Limits, QueueError, Receipt,
+    AppendError, Closed, Freed, QueueError, QueueLimits, Receipt,
     dead::{Dead, Item},
-    queued_batch::{Place, QueuedBatch, Resumed},
-    rows::Body,
+    queued_batch::{QueuePosition, QueuedBatch, Resumed},
+    rows::EncodedBatch,
 };
 
 /// Commands that wait for the queue's thread. Full: whoever asks waits.
 pub const COMMANDS: usize = 256;
 
 /// Where an answer goes. Whoever asked may have gone.
-pub type Reply<T> = oneshot::Sender<T>;
+pub type ReplySender<T> = oneshot::Sender<T>;
 
 /// The answer to [`Command::Dead`].
 pub type DeadList = Result<Vec<Dead>, QueueError>;
@@ -31,25 +31,25 @@ pub enum Command {
     /// Hand out what is next.
     Next(Next),
     /// A consumer has done what it was given.
-    Done(Arc<str>, Place),
+    Done(Arc<str>, QueuePosition),
     /// A consumer starts again behind this place.
-    Resume(Arc<str>, i64, Reply<Result<Resumed, QueueError>>),
+    Resume(Arc<str>, i64, ReplySender<Result<Resumed, QueueError>>),
     /// Make the consumers these, and the limits.
-    Enrol(Vec<String>, Limits, Reply<Result<Vec<Freed>, QueueError>>),
+    Enrol(Vec<String>, QueueLimits, ReplySender<Result<Vec<Freed>, QueueError>>),
     /// List rejected items.
-    Dead(usize, Reply<DeadList>),
+    Dead(usize, ReplySender<DeadList>),
     /// Commit what is known and end.
-    Close(Reply<()>),
+    Close(ReplySender<()>),
     /// Set a limit of `SQLite`'s, for a test of that limit.
     #[cfg(test)]
-    Pragma(&'static str, Reply<()>),
+    Pragma(&'static str, ReplySender<()>),
 }
 
 /// A change of the file. It is answered after the commit.
 #[derive(Debug)]
 pub enum Write {
     /// Append a batch.
-    Append(Body, Reply<Result<Receipt, AppendError>>),
+    Append(EncodedBatch, ReplySender<Result<Receipt, AppendError>>),
     /// Keep items that a consumer will never take.
     Bury {
         /// Who.
@@ -59,12 +59,12 @@ pub enum Write {
         /// The items.
         items: Vec<Item>,
         /// Where the answer goes.
-        reply: Reply<Result<(), QueueError>>,
+        reply: ReplySender<Result<(), QueueError>>,
     },
     /// Delete a rejected item.
-    DropDead(i64, Reply<Result<bool, QueueError>>),
+    DropDead(i64, ReplySender<Result<bool, QueueError>>),
     /// Hand out a rejected item again.
-    Redrive(i64, Reply<Result<bool, QueueError>>),
+    Redrive(i64, ReplySender<Result<bool, QueueError>>),
 }
 
 /// A consumer that waits for batches.
@@ -77,12 +77,12 @@ pub struct Next {
     /// Records at which to stop; at least one batch is given.
     pub max_records: usize,
     /// Where they go.
-    pub reply: Reply<Result<Vec<QueuedBatch>, QueueError>>,
+    pub reply: ReplySender<Result<Vec<QueuedBatch>, QueueError>>,
 }
 
 /// The sending half.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct CommandSender {
     orders: SyncSender<Order>,
     places: Arc<Semaphore>,
 }
@@ -97,12 +97,12 @@ pub struct Order {
 }
 
 /// A bounded channel that is waited for on one side and blocks on the other.
-pub fn line() -> (Line, Receiver<Order>) {
+pub fn line() -> (CommandSender, Receiver<Order>) {
     let (orders, inbox) = sync_channel(COMMANDS);
-    (Line { orders, places: Arc::new(Semaphore::new(COMMANDS)) }, inbox)
+    (CommandSender { orders, places: Arc::new(Semaphore::new(COMMANDS)) }, inbox)
 }
 
-impl Line {
+impl CommandSender {
     /// Waits for a place, then sends; a caller that gives up while waiting has sent nothing.
     pub async fn send(&self, command: Command) -> Result<(), Closed> {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| Closed)?;
@@ -111,7 +111,7 @@ impl Line {
     }
 
     /// Sends a command that `make` gives a place for the answer, and waits for that.
-    pub async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Command) -> Result<T, Closed> {
+    pub async fn ask<T>(&self, make: impl FnOnce(ReplySender<T>) -> Command) -> Result<T, Closed> {
         let (reply, answer) = oneshot::channel();
         self.send(make(reply)).await?;
         answer.await.map_err(|_| Closed)

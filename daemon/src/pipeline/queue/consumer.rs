@@ -6,25 +6,25 @@ use tokio::sync::oneshot;
 
 use super::{
     Closed, QueueError,
-    command::{Command, Line, Next, Write},
+    command::{Command, CommandSender, Next, Write},
     dead::Item,
     encoding,
-    queued_batch::{Place, QueuedBatch, Resumed},
-    rows::Body,
+    queued_batch::{QueuePosition, QueuedBatch, Resumed},
+    rows::EncodedBatch,
 };
 
 /// The one reader of its name. A second one of that name starts at the cursor and takes over.
 #[derive(Debug)]
 pub struct Consumer {
     name: Arc<str>,
-    line: Line,
+    line: CommandSender,
     fresh: bool,
     /// An answer that was asked for and not yet taken: a caller may give up waiting.
     pending: Option<oneshot::Receiver<Result<Vec<QueuedBatch>, QueueError>>>,
 }
 
 impl Consumer {
-    pub(super) fn new(name: Arc<str>, line: Line) -> Self {
+    pub(super) fn new(name: Arc<str>, line: CommandSender) -> Self {
         Self { name, line, fresh: true, pending: None }
     }
 
@@ -59,7 +59,7 @@ impl Consumer {
 
     /// It is done with an entry. Entries may be done in any order: the cursor stays before the
     /// lowest one that is not, and is on the disk a second later.
-    pub async fn done(&self, place: Place) -> Result<(), Closed> {
+    pub async fn done(&self, place: QueuePosition) -> Result<(), Closed> {
         self.line.send(Command::Done(Arc::clone(&self.name), place)).await
     }
 
@@ -75,7 +75,7 @@ impl Consumer {
             // What was decoded can be encoded.
             let bytes = encoding::encode(&item).ok()?;
             let index = i64::try_from(entry.first + index).ok()?;
-            Some(Item { index, reason, body: Body { bytes, records: 1 } })
+            Some(Item { index, reason, body: EncodedBatch { bytes, records: 1 } })
         });
         let (items, consumer) = (items.collect(), Arc::clone(&self.name));
         let sequence = entry.sequence;

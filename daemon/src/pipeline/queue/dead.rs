@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     encoding,
     ledger::{Ledger, Weight},
-    rows::{Body, sum},
+    rows::{EncodedBatch, sum},
 };
 
 /// Dead items are kept up to this part of `max`. Beyond it the oldest make room, counted, those
@@ -44,7 +44,7 @@ pub struct Item {
     /// Why it was rejected.
     pub reason: String,
     /// The item, as a batch of one.
-    pub body: Body,
+    pub body: EncodedBatch,
 }
 
 /// Counts what is in the file into `ledger`.

@@ -85,7 +85,7 @@ pub enum OpenError {
 }
 
 /// An opened file.
-pub struct Opened {
+pub struct OpenedQueue {
     /// The only connection to it.
     pub connection: Connection,
     /// Names this queue; a new one when sequences of the old one may come again.
@@ -94,21 +94,21 @@ pub struct Opened {
     pub damage: Option<Damage>,
 }
 
-enum Trouble {
+enum OpenFailure {
     Damaged(String),
     Failed(OpenError),
 }
 
 /// Opens the queue of `source`; makes it, if there is none or if what there is is damaged.
-pub fn open(directory: &Path, source: &str, now: Timestamp) -> Result<Opened, OpenError> {
+pub fn open(directory: &Path, source: &str, now: Timestamp) -> Result<OpenedQueue, OpenError> {
     let path = directory.join(format!("{source}.db"));
     make_directory(directory)?;
     let mut damage = None;
     if path.exists() {
         match existing(&path, now) {
             Ok(opened) => return Ok(opened),
-            Err(Trouble::Failed(error)) => return Err(error),
-            Err(Trouble::Damaged(why)) => {
+            Err(OpenFailure::Failed(error)) => return Err(error),
+            Err(OpenFailure::Damaged(why)) => {
                 damage = Some(Damage { file: set_aside(&path, now)?, why });
             }
         }
@@ -118,9 +118,9 @@ pub fn open(directory: &Path, source: &str, now: Timestamp) -> Result<Opened, Op
     }
     make(&path, now)?;
     match existing(&path, now) {
-        Ok(opened) => Ok(Opened { damage, ..opened }),
-        Err(Trouble::Failed(error)) => Err(error),
-        Err(Trouble::Damaged(why)) => {
+        Ok(opened) => Ok(OpenedQueue { damage, ..opened }),
+        Err(OpenFailure::Failed(error)) => Err(error),
+        Err(OpenFailure::Damaged(why)) => {
             Err(OpenError::Directory { path, error: io::Error::other(why) })
         }
     }
@@ -158,20 +158,20 @@ fn make(path: &Path, now: Timestamp) -> Result<(), OpenError> {
         .map_err(|error| OpenError::Directory { path: path.into(), error })
 }
 
-fn existing(path: &Path, now: Timestamp) -> Result<Opened, Trouble> {
+fn existing(path: &Path, now: Timestamp) -> Result<OpenedQueue, OpenFailure> {
     // SQLite takes an empty file for a new database and throws its log away.
     if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return Err(Trouble::Damaged("it is empty".into()));
+        return Err(OpenFailure::Damaged("it is empty".into()));
     }
     let log = beside(path, "-wal");
     let torn = wal::damage(&log)
-        .map_err(|error| Trouble::Failed(OpenError::Directory { path: log.clone(), error }))?;
+        .map_err(|error| OpenFailure::Failed(OpenError::Directory { path: log.clone(), error }))?;
     // What SQLite cannot read of the log it throws away without a word.
     let damage = match torn {
         Some(why) => {
             let file = free_name(path, now, "-wal");
             fs::copy(&log, &file).map_err(|error| {
-                Trouble::Failed(OpenError::Directory { path: file.clone(), error })
+                OpenFailure::Failed(OpenError::Directory { path: file.clone(), error })
             })?;
             Some(Damage { file, why })
         }
@@ -179,7 +179,7 @@ fn existing(path: &Path, now: Timestamp) -> Result<Opened, Trouble> {
     };
     let (connection, version) = connected(path).map_err(|error| class(path, error))?;
     if version > VERSION {
-        return Err(Trouble::Failed(OpenError::Newer { path: path.into(), version }));
+        return Err(OpenFailure::Failed(OpenError::Newer { path: path.into(), version }));
     }
     let opened = checked(connection, version).and_then(|connection| {
         if damage.is_some() {
@@ -195,8 +195,8 @@ fn existing(path: &Path, now: Timestamp) -> Result<Opened, Trouble> {
         Err(error) => return Err(class(path, error)),
     };
     let id = Ulid::from_string(&id)
-        .map_err(|_| Trouble::Damaged(format!("`{id}` is not the id of a queue")))?;
-    Ok(Opened { connection, id, damage })
+        .map_err(|_| OpenFailure::Damaged(format!("`{id}` is not the id of a queue")))?;
+    Ok(OpenedQueue { connection, id, damage })
 }
 
 /// A connection to a database, and its version.
@@ -242,17 +242,17 @@ fn corrupt(why: String) -> rusqlite::Error {
     )
 }
 
-fn class(path: &Path, error: rusqlite::Error) -> Trouble {
+fn class(path: &Path, error: rusqlite::Error) -> OpenFailure {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Trouble::Damaged(error.to_string())
+            OpenFailure::Damaged(error.to_string())
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Trouble::Failed(OpenError::Busy(path.into()))
+            OpenFailure::Failed(OpenError::Busy(path.into()))
         }
         // A row without its id, or with one of another type.
-        None => Trouble::Damaged(error.to_string()),
-        _ => Trouble::Failed(OpenError::Database { path: path.into(), error }),
+        None => OpenFailure::Damaged(error.to_string()),
+        _ => OpenFailure::Failed(OpenError::Database { path: path.into(), error }),
     }
 }
 

@@ -4,7 +4,7 @@ use haetae_plugin::{Batch, Timestamp};
 
 /// Where an entry lies, and what is said to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum QueuePosition {
     /// In the log, under this sequence.
     Batch(i64),
     /// Among the dead items, under this id: it was redriven.
@@ -15,7 +15,7 @@ pub enum Place {
 #[derive(Clone, Debug)]
 pub struct QueuedBatch {
     /// To say [`Consumer::done`](super::Consumer::done) of.
-    pub place: Place,
+    pub place: QueuePosition,
     /// The sequence that it was appended under, of a redriven item as well: with the queue's id
     /// and an item's index it names a record for ever.
     pub sequence: i64,

@@ -18,14 +18,14 @@ const DAMAGED_PART: i64 = 8;
 
 /// A batch to append.
 #[derive(Debug)]
-pub struct Body {
+pub struct EncodedBatch {
     /// Its encoding.
     pub bytes: Vec<u8>,
     /// Its records.
     pub records: i64,
 }
 
-impl Body {
+impl EncodedBatch {
     /// What it weighs towards `max`.
     pub fn weight(&self) -> Weight {
         Weight::row(self.records, i64::try_from(self.bytes.len()).unwrap_or(i64::MAX) + OVERHEAD)
@@ -42,12 +42,12 @@ pub struct Stored {
     /// Its records.
     pub records: i64,
     /// What is in it; or why that cannot be read.
-    pub batch: Result<Batch, Unreadable>,
+    pub batch: Result<Batch, UnreadableBatch>,
 }
 
 /// A batch that cannot be read.
 #[derive(Clone, Debug)]
-pub struct Unreadable {
+pub struct UnreadableBatch {
     /// Why.
     pub why: String,
     /// Whether the row can be copied and deleted; not if `SQLite` itself trips over it.
@@ -134,7 +134,7 @@ pub fn insert(
     connection: &Connection,
     sequence: i64,
     time: Timestamp,
-    body: &Body,
+    body: &EncodedBatch,
 ) -> rusqlite::Result<()> {
     let text = "INSERT INTO batches VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let crc = sum(sequence, body.records, time, &body.bytes);
@@ -185,7 +185,7 @@ pub fn read(connection: &Connection, after: i64) -> rusqlite::Result<Option<Stor
     match read {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
             let Some((sequence, weight)) = first(connection, after)? else { return Err(error) };
-            let batch = Err(Unreadable { why: error.to_string(), movable: false });
+            let batch = Err(UnreadableBatch { why: error.to_string(), movable: false });
             let time = Timestamp::default();
             Ok(Some(Stored { sequence, time, records: weight.records, batch }))
         }
@@ -197,7 +197,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     let sequence = row.get(0)?;
     let parts = || Ok((row.get(1)?, row.get(2)?, row.get(3)?, row.get_ref(4)?.as_blob()?));
     let parts: rusqlite::Result<(i64, i64, i64, &[u8])> = parts();
-    let unreadable = |why: String| Err(Unreadable { why, movable: true });
+    let unreadable = |why: String| Err(UnreadableBatch { why, movable: true });
     let (time, records, batch) = match parts {
         Err(error) => (0, 0, unreadable(error.to_string())),
         Ok((time, records, crc, body)) => {
@@ -218,7 +218,7 @@ pub fn set_aside(
     ledger: &mut Ledger,
     max: i64,
     sequence: i64,
-    unreadable: &Unreadable,
+    unreadable: &UnreadableBatch,
 ) -> rusqlite::Result<()> {
     let Some((found, weight)) = first(connection, sequence - 1)? else { return Ok(()) };
     if found != sequence {

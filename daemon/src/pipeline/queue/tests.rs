@@ -45,12 +45,15 @@ type Harm = fn(&Path);
 /// A directory and what is opened in it.
 struct Home {
     directory: TempDir,
-    limits: Limits,
+    limits: QueueLimits,
 }
 
 impl Home {
     fn new(max_bytes: u64, when_full: WhenFull) -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), limits: Limits { max_bytes, when_full } }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            limits: QueueLimits { max_bytes, when_full },
+        }
     }
 
     fn roomy() -> Self {
@@ -239,7 +242,7 @@ async fn consumers_that_stay_go_on_while_others_come_and_go() {
     let rejected = gone.next(1).await.unwrap();
     gone.dead(&rejected[0], vec![(0, "no".into())]).await.unwrap();
     let names = ["new", "stays"].map(str::to_owned);
-    let limits = Limits { max_bytes: 1 << 16, when_full: WhenFull::DropOldest };
+    let limits = QueueLimits { max_bytes: 1 << 16, when_full: WhenFull::DropOldest };
     let queue = queue.enrol(&names, limits).await.unwrap();
     let freed = Freed { consumer: "gone".into(), waiting: 2, dead: 1 };
     assert_eq!(queue.freed(), [freed]);
@@ -355,7 +358,7 @@ async fn rejected_items_are_kept_listed_dropped_and_redriven() {
     let entries = consumer.next(9).await.unwrap();
     let seen: Vec<_> = entries.iter().map(|it| (it.place, it.sequence, it.first)).collect();
     let id = dead[1].id;
-    assert_eq!(seen, [(Place::Dead(id), 1, 1), (Place::Batch(2), 2, 0)]);
+    assert_eq!(seen, [(QueuePosition::Dead(id), 1, 1), (QueuePosition::Batch(2), 2, 0)]);
     // Rejected again, it is there again under its old index.
     consumer.dead(&entries[0], vec![(0, "still".into())]).await.unwrap();
     consumer.done(entries[0].place).await.unwrap();

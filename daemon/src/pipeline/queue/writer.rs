@@ -18,11 +18,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::watch;
 
 use super::{
-    AppendError, DamagedBatch, DiskError, Limits, Place, Receipt, Stats, WhenFull,
-    command::{COMMANDS, Command, DeadList, Next, Order, Reply, Write},
+    AppendError, DamagedBatch, DiskError, QueueLimits, QueuePosition, Receipt, Stats, WhenFull,
+    command::{COMMANDS, Command, DeadList, Next, Order, ReplySender, Write},
     dead,
     ledger::Ledger,
-    rows::{self, Body, Unreadable, disk},
+    rows::{self, EncodedBatch, UnreadableBatch, disk},
 };
 use crate::clock::{Clock, monotonic};
 
@@ -38,13 +38,13 @@ pub struct Writer {
     connection: Connection,
     ledger: Ledger,
     max: i64,
-    limits: Limits,
+    limits: QueueLimits,
     clock: Clock,
     stats: watch::Sender<Stats>,
     /// Consumers that wait, at most one of each name.
     waiting: Vec<Next>,
     /// Batches that were found damaged, until they are moved.
-    unreadable: BTreeMap<i64, Unreadable>,
+    unreadable: BTreeMap<i64, UnreadableBatch>,
     /// Redriven items that were delivered, until they are deleted.
     delivered: Vec<i64>,
     /// Since when the file is behind.
@@ -56,7 +56,7 @@ pub struct Writer {
 }
 
 /// What became of a write, before the commit.
-enum Written {
+enum WriteResult {
     Appended(Result<i64, AppendError>),
     Buried,
     Found(bool),
@@ -66,13 +66,13 @@ enum Written {
 #[derive(Default)]
 struct Round {
     writes: Vec<Write>,
-    lists: Vec<(usize, Reply<DeadList>)>,
+    lists: Vec<(usize, ReplySender<DeadList>)>,
     closing: Option<Closing>,
 }
 
 /// Why the thread ends.
 enum Closing {
-    Requested(Reply<()>),
+    Requested(ReplySender<()>),
     Left,
 }
 
@@ -81,7 +81,7 @@ impl Writer {
     pub fn new(
         connection: Connection,
         ledger: Ledger,
-        limits: Limits,
+        limits: QueueLimits,
         clock: Clock,
         stats: watch::Sender<Stats>,
     ) -> Self {
@@ -157,12 +157,12 @@ impl Writer {
                 self.waiting.retain(|other| other.consumer != next.consumer);
                 self.waiting.push(next);
             }
-            Command::Done(consumer, Place::Batch(sequence)) => {
+            Command::Done(consumer, QueuePosition::Batch(sequence)) => {
                 if let Some(follower) = self.ledger.follower(&consumer) {
                     follower.done(sequence);
                 }
             }
-            Command::Done(_, Place::Dead(id)) => self.delivered.push(id),
+            Command::Done(_, QueuePosition::Dead(id)) => self.delivered.push(id),
             Command::Resume(consumer, after, reply) => {
                 self.waiting.retain(|other| other.consumer != consumer);
                 let resumed = self.resume(&consumer, after).map_err(|error| disk(&error).into());
@@ -259,7 +259,7 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, writes: &[Write]) -> rusqlite::Result<Vec<Written>> {
+    fn transact(&mut self, writes: &[Write]) -> rusqlite::Result<Vec<WriteResult>> {
         let now = self.clock.now();
         let (ledger, max) = (&mut self.ledger, self.max);
         let transaction =
@@ -275,17 +275,21 @@ impl Writer {
             all.push(match write {
                 Write::Append(body, _) => {
                     let limits = (max, self.limits.when_full);
-                    Written::Appended(append(&transaction, ledger, limits, body, now)?)
+                    WriteResult::Appended(append(&transaction, ledger, limits, body, now)?)
                 }
                 Write::Bury { consumer, sequence, items, .. } => {
                     for item in items {
                         let whose = (consumer, *sequence);
                         dead::bury(&transaction, ledger, max, whose, item, now)?;
                     }
-                    Written::Buried
+                    WriteResult::Buried
                 }
-                Write::DropDead(id, _) => Written::Found(dead::remove(&transaction, ledger, *id)?),
-                Write::Redrive(id, _) => Written::Found(dead::redrive(&transaction, ledger, *id)?),
+                Write::DropDead(id, _) => {
+                    WriteResult::Found(dead::remove(&transaction, ledger, *id)?)
+                }
+                Write::Redrive(id, _) => {
+                    WriteResult::Found(dead::redrive(&transaction, ledger, *id)?)
+                }
             });
         }
         rows::save_cursors(&transaction, ledger)?;
@@ -344,7 +348,7 @@ fn append(
     connection: &Connection,
     ledger: &mut Ledger,
     (max, when_full): (i64, WhenFull),
-    body: &Body,
+    body: &EncodedBatch,
     now: Timestamp,
 ) -> rusqlite::Result<Result<i64, AppendError>> {
     let weight = body.weight();
@@ -362,13 +366,13 @@ fn append(
 }
 
 /// Answers a write that is on the disk. Whoever asked may have gone.
-fn answer(write: Write, written: Written) {
+fn answer(write: Write, written: WriteResult) {
     match (write, written) {
-        (Write::Append(_, reply), Written::Appended(appended)) => {
+        (Write::Append(_, reply), WriteResult::Appended(appended)) => {
             drop(reply.send(appended.map(|sequence| Receipt { sequence })));
         }
         (Write::Bury { reply, .. }, _) => drop(reply.send(Ok(()))),
-        (Write::DropDead(_, reply) | Write::Redrive(_, reply), Written::Found(found)) => {
+        (Write::DropDead(_, reply) | Write::Redrive(_, reply), WriteResult::Found(found)) => {
             drop(reply.send(Ok(found)));
         }
         // Each write has its own kind of result.

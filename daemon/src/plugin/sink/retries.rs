@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use haetae_plugin::{Batch, Outcome, Timestamp, Verdict};
 
-use crate::plugin::status::State;
+use crate::plugin::status::InstanceState;
 
 /// A notification that is tried again for so long means that something is wrong with the sink,
 /// though others go through.
@@ -19,10 +19,10 @@ const MOST: usize = 1000;
 
 /// Notifications that a sink is to be given again.
 #[derive(Debug, Default)]
-pub(super) struct Retries(BTreeMap<String, Waiting>);
+pub(super) struct Retries(BTreeMap<String, WaitingItem>);
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingItem {
     /// Since when it waits.
     since: Timestamp,
     /// The peer's words.
@@ -40,8 +40,8 @@ pub(super) struct Offered {
 
 /// What is wrong with a sink.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
-    pub(super) state: State,
+pub(super) struct SinkTrouble {
+    pub(super) state: InstanceState,
     pub(super) cause: String,
     pub(super) cure: &'static str,
     /// How long its peer asked to be left alone.
@@ -68,12 +68,12 @@ impl Retries {
         offered: &Offered,
         outcome: &Outcome,
         now: Timestamp,
-    ) -> Option<Trouble> {
+    ) -> Option<SinkTrouble> {
         self.remember(offered, outcome, now);
         if let Some(reason) = config(outcome) {
             let cause = format!("wrong options: {reason}");
             let cure = "correct its options or credentials and restart; what waits is kept";
-            return Some(Trouble { state: State::Failing, cause, cure, asked: None });
+            return Some(SinkTrouble { state: InstanceState::Failing, cause, cure, asked: None });
         }
         let oldest = self.0.values().min_by_key(|waiting| waiting.since);
         if let Some(reason) =
@@ -83,16 +83,19 @@ impl Retries {
             let cause = format!("not delivered now: {reason}{waits}");
             let cure = "look at its peer; it is tried again with growing pauses";
             let asked = all(outcome).filter_map(asked).max();
-            return Some(Trouble { state: State::Failing, cause, cure, asked });
+            return Some(SinkTrouble { state: InstanceState::Failing, cause, cure, asked });
         }
         let oldest = oldest.filter(|oldest| now.since(oldest.since) >= DEGRADED)?;
-        let state =
-            if now.since(oldest.since) >= FAILING { State::Failing } else { State::Degraded };
+        let state = if now.since(oldest.since) >= FAILING {
+            InstanceState::Failing
+        } else {
+            InstanceState::Degraded
+        };
         let late = self.0.values().filter(|waiting| now.since(waiting.since) >= DEGRADED).count();
         let (reason, waits) = (&oldest.reason, waits(oldest.since));
         let cause = format!("{late} notifications are tried again and again: {reason}{waits}");
         let cure = "look at its peer and at `haetae outbox list`; others are delivered";
-        Some(Trouble { state, cause, cure, asked: None })
+        Some(SinkTrouble { state, cause, cure, asked: None })
     }
 
     /// Remembers what is tried again, and forgets what is not.
@@ -109,7 +112,7 @@ impl Retries {
             } else if self.0.len() < MOST {
                 // Before its first try it waited for something else.
                 let since = if *attempt > 1 { (*made).min(now) } else { now };
-                self.0.insert(key.clone(), Waiting { since, reason: reason.into(), until });
+                self.0.insert(key.clone(), WaitingItem { since, reason: reason.into(), until });
             }
         }
     }
@@ -208,7 +211,7 @@ mod tests {
         Verdict::Rejected { reason: "550 never".into() }
     }
 
-    fn shown(trouble: Option<Trouble>) -> Option<(State, String)> {
+    fn shown(trouble: Option<SinkTrouble>) -> Option<(InstanceState, String)> {
         trouble.map(|trouble| (trouble.state, trouble.cause))
     }
 
@@ -216,7 +219,7 @@ mod tests {
     fn a_delivery_of_which_nothing_is_taken_is_a_failing_sink() {
         let failing = || {
             let cause = "not delivered now: 451 later; the oldest waits since 2023-11-14T22:13:20Z";
-            Some((State::Failing, cause.to_owned()))
+            Some((InstanceState::Failing, cause.to_owned()))
         };
         let cases = [
             (Outcome::all(retry()), failing()),
@@ -244,13 +247,13 @@ mod tests {
         let cause = "1 notifications are tried again and again: 451 later; \
                      the oldest waits since 2023-11-14T22:13:20Z";
         // Others go through meanwhile, also in calls of their own.
-        let state = |trouble: Option<Trouble>| trouble.map(|trouble| trouble.state);
+        let state = |trouble: Option<SinkTrouble>| trouble.map(|trouble| trouble.state);
         let judged = shown(retries.judge(&batch(&["d"], 1), &Outcome::delivered(), at(120)));
-        assert_eq!(judged, Some((State::Degraded, cause.into())));
+        assert_eq!(judged, Some((InstanceState::Degraded, cause.into())));
         let judged = retries.judge(&batch(&["a", "e"], 3), &mixed, at(400));
-        assert_eq!(state(judged), Some(State::Degraded));
+        assert_eq!(state(judged), Some(InstanceState::Degraded));
         let judged = retries.judge(&batch(&["a", "e"], 4), &mixed, at(600));
-        assert_eq!(state(judged), Some(State::Failing));
+        assert_eq!(state(judged), Some(InstanceState::Failing));
         let judged = retries.judge(&batch(&["a"], 5), &Outcome::delivered(), at(601));
         assert_eq!(judged, None);
     }
@@ -264,10 +267,10 @@ mod tests {
             let judged = retries.judge(&batch(&["b"], 1), &Outcome::delivered(), at(seconds));
             judged.map(|trouble| trouble.state)
         };
-        assert_eq!(other(&mut retries, 200), Some(State::Degraded));
+        assert_eq!(other(&mut retries, 200), Some(InstanceState::Degraded));
         assert_eq!(other(&mut retries, 361), None);
         // After a restart its age is known from what is stored.
         retries.judge(&batch(&["c"], 7), &Outcome::all(retry()), at(700));
-        assert_eq!(other(&mut retries, 701), Some(State::Failing));
+        assert_eq!(other(&mut retries, 701), Some(InstanceState::Failing));
     }
 }

@@ -6,11 +6,17 @@ use tracing::warn;
 use super::Supervisor;
 use crate::{
     engine::Problem,
-    plugin::{event::Event, instance::Role, status::State},
+    plugin::{event::Event, instance::Role, status::InstanceState},
 };
 
 impl Supervisor {
-    pub(super) async fn broken(&mut self, state: State, problem: Problem, cause: &str, cure: &str) {
+    pub(super) async fn broken(
+        &mut self,
+        state: InstanceState,
+        problem: Problem,
+        cause: &str,
+        cure: &str,
+    ) {
         self.status.fail(state, cause, cure, self.shared.clock.now());
         // What it means is another alarm, and no other line of the log.
         self.warn(problem, cause);

@@ -18,7 +18,7 @@ use tokio_postgres::{
 
 use crate::store::{
     StoreError,
-    database::{Parameters, Row, Value},
+    database::{Parameter, Parameters, Row},
     target::Target,
 };
 
@@ -55,7 +55,7 @@ pub(super) enum Owned {
 }
 
 /// Why no answer came.
-pub(super) enum Failure {
+pub(super) enum SessionError {
     /// The server refused.
     Refused(tokio_postgres::Error),
     /// The connection is gone, or nothing came in time.
@@ -64,7 +64,7 @@ pub(super) enum Failure {
 
 impl Session {
     /// Connects and says what holds for the session.
-    pub(super) async fn connect(target: &Target) -> Result<Session, Failure> {
+    pub(super) async fn connect(target: &Target) -> Result<Session, SessionError> {
         let connected = async {
             Ok(match &target.tls {
                 None => {
@@ -146,7 +146,7 @@ pub(super) async fn send(
     }
     let mut answers: Vec<_> = sent
         .iter()
-        .map(|(statement, row)| Answer::Awaited(Box::pin(client.query(statement, row))))
+        .map(|(statement, row)| StatementAnswer::Awaited(Box::pin(client.query(statement, row))))
         .collect();
     // Polled once, each is on its way; in this order.
     std::future::poll_fn(|context| {
@@ -159,8 +159,8 @@ pub(super) async fn send(
     let mut found = Vec::with_capacity(rows.len());
     for (index, answer) in answers.into_iter().enumerate() {
         let rows = match answer {
-            Answer::Awaited(answer) => answer.await?,
-            Answer::Here(answer) => answer?,
+            StatementAnswer::Awaited(answer) => answer.await?,
+            StatementAnswer::Here(answer) => answer?,
         };
         if index >= queued.len() {
             found.push(rows);
@@ -170,12 +170,12 @@ pub(super) async fn send(
 }
 
 /// The answer to a statement that was sent.
-enum Answer<F: Future> {
+enum StatementAnswer<F: Future> {
     Awaited(Pin<Box<F>>),
     Here(F::Output),
 }
 
-impl<F: Future> Answer<F> {
+impl<F: Future> StatementAnswer<F> {
     fn poll(&mut self, context: &mut Context<'_>) {
         if let Self::Awaited(future) = self
             && let Poll::Ready(answer) = future.as_mut().poll(context)
@@ -190,7 +190,7 @@ pub(super) async fn in_time<T>(
     limit: Duration,
     driver: &mut Driver,
     answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Failure> {
+) -> Result<T, SessionError> {
     let mut answer = std::pin::pin!(answer);
     let moved = std::future::poll_fn(|context| {
         driver.poll(context);
@@ -198,9 +198,9 @@ pub(super) async fn in_time<T>(
     });
     match timeout(limit, moved).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if is_lost(&error) => Err(Failure::Lost(words(&error))),
-        Ok(Err(error)) => Err(Failure::Refused(error)),
-        Err(_) => Err(Failure::Lost(format!("no answer within {limit:?}"))),
+        Ok(Err(error)) if is_lost(&error) => Err(SessionError::Lost(words(&error))),
+        Ok(Err(error)) => Err(SessionError::Refused(error)),
+        Err(_) => Err(SessionError::Lost(format!("no answer within {limit:?}"))),
     }
 }
 
@@ -230,20 +230,20 @@ pub(super) fn references<P: ToSql + Sync>(row: &[P]) -> Vec<&(dyn ToSql + Sync)>
     row.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
 }
 
-impl From<&Value<'_>> for Owned {
-    fn from(value: &Value<'_>) -> Self {
+impl From<&Parameter<'_>> for Owned {
+    fn from(value: &Parameter<'_>) -> Self {
         match value {
-            Value::Text(text) => Self::Text((*text).into()),
-            Value::Integer(number) => Self::Integer(*number),
+            Parameter::Text(text) => Self::Text((*text).into()),
+            Parameter::Integer(number) => Self::Integer(*number),
         }
     }
 }
 
 impl Owned {
-    fn value(&self) -> Value<'_> {
+    fn value(&self) -> Parameter<'_> {
         match self {
-            Self::Text(text) => Value::Text(text),
-            Self::Integer(number) => Value::Integer(*number),
+            Self::Text(text) => Parameter::Text(text),
+            Self::Integer(number) => Parameter::Integer(*number),
         }
     }
 }
@@ -251,7 +251,7 @@ impl Owned {
 /// What goes wrong with a value that is sent.
 type Misfit = Box<dyn std::error::Error + Sync + Send>;
 
-impl ToSql for Value<'_> {
+impl ToSql for Parameter<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Misfit> {
         match self {
             Self::Text(text) => text.to_sql(ty, out),
@@ -272,7 +272,7 @@ impl ToSql for Owned {
     }
 
     fn accepts(ty: &Type) -> bool {
-        <Value<'_> as ToSql>::accepts(ty)
+        <Parameter<'_> as ToSql>::accepts(ty)
     }
 
     to_sql_checked!();

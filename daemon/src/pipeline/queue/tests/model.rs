@@ -65,7 +65,7 @@ struct Run {
 }
 
 fn open(directory: &Path) -> (Queue, Vec<Consumer>) {
-    let limits = Limits { max_bytes: 1 << 20, when_full: WhenFull::Wait };
+    let limits = QueueLimits { max_bytes: 1 << 20, when_full: WhenFull::Wait };
     let names = NAMES.map(str::to_owned);
     let (queue, damage) = Queue::open(directory, "s", limits, &names, clock()).unwrap();
     assert_eq!(damage, None);
@@ -96,7 +96,7 @@ impl Run {
                 let taken = if youngest { model.open.pop_last() } else { model.open.pop_first() };
                 if let Some(sequence) = taken {
                     model.done.insert(sequence);
-                    let place = Place::Batch(sequence);
+                    let place = QueuePosition::Batch(sequence);
                     self.runtime.block_on(self.consumers[who].done(place)).unwrap();
                 }
             }

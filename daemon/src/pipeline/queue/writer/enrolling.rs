@@ -1,14 +1,14 @@
 //! Other consumers while those that stay go on.
 
 use super::Writer;
-use crate::pipeline::queue::{Freed, Limits, dead, file};
+use crate::pipeline::queue::{Freed, QueueLimits, dead, file};
 
 impl Writer {
     /// Makes the consumers these; those that stay go on with what they were given.
     pub(super) fn enrol(
         &mut self,
         consumers: &[String],
-        limits: Limits,
+        limits: QueueLimits,
     ) -> rusqlite::Result<Vec<Freed>> {
         // How far they are is counted by the file.
         self.write(Vec::new());

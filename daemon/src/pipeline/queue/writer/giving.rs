@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::pipeline::queue::{
-    DamagedBatch, Place, QueueError, Resumed,
+    DamagedBatch, QueueError, QueuePosition, Resumed,
     command::Next,
     dead,
     ledger::Weight,
@@ -50,7 +50,7 @@ impl Writer {
             let Some(dead) = dead else { continue };
             // One that cannot be read stays where it is listed.
             let Ok(batch) = dead.batch else { continue };
-            let (place, time) = (Place::Dead(id), dead.time);
+            let (place, time) = (QueuePosition::Dead(id), dead.time);
             entries.push(QueuedBatch {
                 place,
                 sequence: dead.sequence,
@@ -79,7 +79,7 @@ impl Writer {
             match stored.batch {
                 Ok(batch) => {
                     follower.give(sequence, stored.records);
-                    let place = Place::Batch(sequence);
+                    let place = QueuePosition::Batch(sequence);
                     entries.push(QueuedBatch {
                         place,
                         sequence,
