@@ -21,8 +21,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use haetae::{
     engine::notify::StoredGroup,
     store::{
-        About, Act, Claimed, DebtState, HAETAE, Kind, Location, Notice, Notified, STATEMENTS,
-        Store, StoreError, Transaction,
+        About, Claimed, DebtState, HAETAE, JournalEvent, Location, Notice, NoticeKind, Notified,
+        STATEMENTS, Store, StoreError, Transaction,
     },
 };
 use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
@@ -120,11 +120,11 @@ fn notification(alarm: &str, reason: Reason) -> Notification {
 }
 
 /// What a notice of this kind says of an alarm.
-fn about(alarm: &str, kind: Kind) -> About {
-    About { alarm: alarm.into(), ends: kind == Kind::Closing }
+fn about(alarm: &str, kind: NoticeKind) -> About {
+    About { alarm: alarm.into(), ends: kind == NoticeKind::Closing }
 }
 
-async fn enqueue(store: &Store, sink: &'static str, alarm: &str, kind: Kind, now: Timestamp) {
+async fn enqueue(store: &Store, sink: &'static str, alarm: &str, kind: NoticeKind, now: Timestamp) {
     let notification = notification(alarm, Reason::First);
     let alarms = vec![about(alarm, kind)];
     let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
@@ -156,10 +156,10 @@ fn every_statement_is_one_that_both_databases_understand() {
 fn a_row_is_claimed_once_and_threads_keep_their_order() {
     on_both("claims", async |location| {
         let store = open(&location).await;
-        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
-        enqueue(&store, "mail", "b-1", Kind::Problem, at(0)).await;
-        enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
-        enqueue(&store, "slack", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Problem, at(0)).await;
+        enqueue(&store, "mail", "b-1", NoticeKind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Closing, at(0)).await;
+        enqueue(&store, "slack", "a-1", NoticeKind::Problem, at(0)).await;
         let first = claim(&store, "mail", at(1)).await;
         assert_eq!(alarms(&first), ["a-1", "b-1"], "the end waits for the beginning");
         assert_eq!(first[0].notification.attempt, 1);
@@ -177,7 +177,7 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
         })
         .await;
         let ends = claim(&store, "mail", at(61)).await;
-        assert_eq!((alarms(&ends), ends[0].kind), (vec!["a-1"], Kind::Closing));
+        assert_eq!((alarms(&ends), ends[0].kind), (vec!["a-1"], NoticeKind::Closing));
         assert_eq!(alarms(&claim(&store, "mail", at(90)).await), ["b-1"]);
     });
 }
@@ -186,8 +186,8 @@ fn a_row_is_claimed_once_and_threads_keep_their_order() {
 fn what_waits_behind_another_is_not_due_before_that() {
     on_both("behind", async |location| {
         let store = open(&location).await;
-        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
-        enqueue(&store, "mail", "a-1", Kind::Closing, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Closing, at(0)).await;
         let first = claim(&store, "mail", at(1)).await.remove(0);
         assert_eq!(store.next_due("mail").await.unwrap(), Some(first.lease));
         write(&store, move |transaction| {
@@ -206,7 +206,7 @@ fn many_claim_at_once_and_each_row_goes_to_one() {
     on_both("races", async |location| {
         let store = open(&location).await;
         for index in 0..60 {
-            enqueue(&store, "mail", &format!("{index}-1"), Kind::Problem, at(0)).await;
+            enqueue(&store, "mail", &format!("{index}-1"), NoticeKind::Problem, at(0)).await;
         }
         // Stores of their own: other daemons, on PostgreSQL.
         let mut tasks = Vec::new();
@@ -246,8 +246,8 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         let store = open(&location).await;
         let notice = Notice {
             sink: "mail",
-            alarms: vec![about("a-1", Kind::Problem)],
-            kind: Kind::Problem,
+            alarms: vec![about("a-1", NoticeKind::Problem)],
+            kind: NoticeKind::Problem,
             notification: notification("a-1", Reason::First),
             give_up: HOUR,
             lease: None,
@@ -259,7 +259,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         })
         .await;
         assert!(store.waiting("", 10).await.unwrap().is_empty());
-        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Problem, at(0)).await;
         assert_eq!(claim(&store, "mail", at(1)).await.len(), 1);
         let last = store.waiting("", 10).await.unwrap()[0].id.clone();
         store.close().await;
@@ -273,7 +273,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         assert_eq!(store.next_due("mail").await.unwrap(), Some(at(0)));
         assert_eq!(claim(&store, "mail", at(2)).await.len(), 1);
         // One that had run ahead dates nothing into the future, and what waits is given up in time.
-        enqueue(&store, "slow", "s-1", Kind::Problem, at(9000)).await;
+        enqueue(&store, "slow", "s-1", NoticeKind::Problem, at(9000)).await;
         let before = store.waiting("", 10).await.unwrap().remove(1);
         assert_eq!((before.created, before.due), (at(9000), at(9000)));
         write(&store, |transaction| transaction.hasten("slow", at(5))).await;
@@ -282,7 +282,7 @@ fn what_is_not_committed_did_not_happen_and_a_restart_frees_what_was_held() {
         assert_eq!(claimed.expires, at(5).after(HOUR));
         write(&store, move |transaction| transaction.drop_row(&claimed.id).map(drop)).await;
         // A clock that went back gives later names all the same.
-        enqueue(&store, "mail", "b-1", Kind::Problem, at(-1000)).await;
+        enqueue(&store, "mail", "b-1", NoticeKind::Problem, at(-1000)).await;
         assert!(store.waiting("", 10).await.unwrap()[1].id > last);
     });
 }
@@ -364,7 +364,7 @@ fn a_group_that_goes_on_tells_the_end_of_what_it_told_and_nobody_else_does() {
         })
         .await;
         assert_eq!(store.groups().await.unwrap().len(), 1);
-        enqueue(&store, "mail", "a-1", Kind::Closing, at(2)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Closing, at(2)).await;
         write(&store, move |transaction| {
             assert_eq!(owed(transaction, "a-1"), ["slack"], "its end waits already");
             Ok(())
@@ -378,10 +378,10 @@ fn a_notice_of_many_alarms_is_about_each_of_them() {
     on_both("many", async |location| {
         let store = open(&location).await;
         let names: Vec<_> = (0..1500).map(|index| format!("{index}-1")).collect();
-        let alarms: Vec<_> = names.iter().map(|alarm| about(alarm, Kind::Problem)).collect();
+        let alarms: Vec<_> = names.iter().map(|alarm| about(alarm, NoticeKind::Problem)).collect();
         let mut notification = notification("0-1", Reason::First);
         notification.more = 1499;
-        let (sink, kind) = ("mail", Kind::Problem);
+        let (sink, kind) = ("mail", NoticeKind::Problem);
         let notice = Notice { sink, alarms, kind, notification, give_up: HOUR, lease: None };
         write(&store, move |transaction| {
             transaction.enqueue(vec![notice], at(0)).unwrap();
@@ -410,8 +410,8 @@ fn a_notice_of_many_alarms_is_about_each_of_them() {
 fn the_end_of_what_never_arrived_is_not_told() {
     on_both("withdrawn", async |location| {
         let store = open(&location).await;
-        enqueue(&store, "mail", "a-1", Kind::Problem, at(0)).await;
-        enqueue(&store, "mail", "a-1", Kind::Closing, at(1)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Problem, at(0)).await;
+        enqueue(&store, "mail", "a-1", NoticeKind::Closing, at(1)).await;
         let row = claim(&store, "mail", at(2)).await.remove(0);
         let id = row.id.clone();
         write(&store, move |transaction| {
@@ -422,7 +422,9 @@ fn the_end_of_what_never_arrived_is_not_told() {
             transaction.forward(&row, "slack", HOUR, at(3)).unwrap();
             transaction.bury_part(&row, &row.notification, "part", at(3)).unwrap();
             assert_eq!(transaction.withdraw("mail").unwrap(), 1);
-            transaction.record(at(3), "a-1", HAETAE, Act::Buried, "mail: rejected").unwrap();
+            transaction
+                .record(at(3), "a-1", HAETAE, JournalEvent::Buried, "mail: rejected")
+                .unwrap();
             Ok(())
         })
         .await;
@@ -431,9 +433,9 @@ fn the_end_of_what_never_arrived_is_not_told() {
         assert_eq!(
             left,
             [
-                ("mail", Kind::Problem, true),
-                ("slack", Kind::Forwarded, false),
-                ("mail", Kind::Forwarded, true)
+                ("mail", NoticeKind::Problem, true),
+                ("slack", NoticeKind::Forwarded, false),
+                ("mail", NoticeKind::Forwarded, true)
             ]
         );
         let counts = store.counts().await.unwrap();
@@ -460,13 +462,13 @@ fn whatever_a_peer_says_can_be_kept() {
     on_both("words", async |location| {
         let store = open(&location).await;
         for alarm in ["a-1", "b-1"] {
-            enqueue(&store, "mail", alarm, Kind::Problem, at(0)).await;
+            enqueue(&store, "mail", alarm, NoticeKind::Problem, at(0)).await;
         }
         let claimed = claim(&store, "mail", at(1)).await;
         let said = "it says \0\u{1}\u{fffd}";
         write(&store, move |transaction| {
             let [retried, buried] = &claimed[..] else { panic!("two") };
-            transaction.record(at(1), "a-1", HAETAE, Act::Buried, said).unwrap();
+            transaction.record(at(1), "a-1", HAETAE, JournalEvent::Buried, said).unwrap();
             transaction.retry(retried, at(9), &retried.notification, said).unwrap();
             transaction.bury_part(retried, &retried.notification, said, at(1)).unwrap();
             assert!(transaction.bury(buried, &buried.notification, said).unwrap());
@@ -497,7 +499,7 @@ async fn left_id(store: &Store) -> String {
 fn a_sink_that_is_gone_leaves_dead_letters_and_lost_obligations() {
     on_both("gone", async |location| {
         let store = open(&location).await;
-        enqueue(&store, "gone", "a-1", Kind::Problem, at(0)).await;
+        enqueue(&store, "gone", "a-1", NoticeKind::Problem, at(0)).await;
         write(&store, move |transaction| {
             let told = Notified { alarm: "b-1", owes: true, root: "b-1/first/0" };
             transaction.owe("gone", &[told], at(0)).unwrap();
@@ -526,7 +528,7 @@ async fn a_damaged_store_is_refused_with_its_name_and_the_cure() {
     let location = Location::File(path.clone());
     let store = open(&location).await;
     for index in 0..200 {
-        enqueue(&store, "mail", &format!("{index}-1"), Kind::Problem, at(0)).await;
+        enqueue(&store, "mail", &format!("{index}-1"), NoticeKind::Problem, at(0)).await;
     }
     let backup = directory.path().join("backup.db");
     Store::back_up(&location, &backup).await.unwrap();
@@ -557,8 +559,8 @@ async fn write_many(store: &Store, alarm: &str) -> Result<(), StoreError> {
     let write = move |transaction: &mut Transaction<'_>| {
         let notice = |_| Notice {
             sink: "mail",
-            alarms: vec![about(&alarm, Kind::Problem)],
-            kind: Kind::Problem,
+            alarms: vec![about(&alarm, NoticeKind::Problem)],
+            kind: NoticeKind::Problem,
             notification: notification(&alarm, Reason::First),
             give_up: HOUR,
             lease: None,

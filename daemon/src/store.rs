@@ -56,16 +56,16 @@ pub use self::{
     care::{Findings, UnreadableRow},
     claims::{Claims, Unread},
     handling::Handled,
-    journal::{Act, AuditEntry, HAETAE, JournalEntry, Record},
+    journal::{AuditEntry, HAETAE, JournalEntry, JournalEvent, Record},
     location::Location,
     obligations::{Debt, DebtState, Notified},
     open::{Loss, OpenedStore},
-    outbox::{About, Claimed, Held, Kind, Notice, Roots},
+    outbox::{About, Claimed, Held, Notice, NoticeKind, Roots},
     pages::{Page, PageReceiver, PageSender, pages},
     retention::{History, Pruned},
     silences::{StoredSilence, StoredSpan},
     thresholds::{MOST_THRESHOLDS, StoredThreshold, ThresholdChange},
-    waiting::{Count, Waiting},
+    waiting::{OutboxRow, SinkBacklog},
 };
 
 /// Every statement with its name, for the test that prepares each on both databases.
@@ -353,7 +353,7 @@ mod tests {
         let write = async |alarm: &'static str, detail: &str| {
             let detail = detail.to_owned();
             let record = move |transaction: &mut Transaction<'_>| {
-                transaction.record(at, alarm, HAETAE, Act::Changed, &detail)
+                transaction.record(at, alarm, HAETAE, JournalEvent::Changed, &detail)
             };
             store.write(record).await
         };

@@ -16,7 +16,8 @@ use haetae::{
     engine::{Problem, last_slot},
     stage::Stage,
     store::{
-        Act, HAETAE, Handled, History, Location, Notified, Pruned, STATEMENTS, Store, Transaction,
+        HAETAE, Handled, History, JournalEvent, Location, Notified, Pruned, STATEMENTS, Store,
+        Transaction,
     },
 };
 use haetae_plugin::{Severity, Timestamp};
@@ -24,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Client, Kind, about, claim, enqueue, notification, on_both, open,
+    Client, NoticeKind, about, claim, enqueue, notification, on_both, open,
     people::{alarm, ended, save},
     restarts::{engine, judge, keep, past},
     write,
@@ -75,7 +76,7 @@ async fn told(store: &Store, alarm: &str) -> Vec<String> {
 
 async fn record(store: &Store, alarm: &'static str, day: i64) {
     let record = move |transaction: &mut Transaction<'_>| {
-        transaction.record(on(day), alarm, HAETAE, Act::Changed, "")
+        transaction.record(on(day), alarm, HAETAE, JournalEvent::Changed, "")
     };
     write(store, record).await;
 }
@@ -125,8 +126,8 @@ fn alarms_that_ended_go_with_their_handling_once_nobody_is_to_be_told_of_them() 
         };
         write(&store, lose).await;
         // A beginning that is late: who takes it is to be told of the end.
-        enqueue(&store, "away", "waits-1", Kind::Problem, on(9)).await;
-        enqueue(&store, "dead", "dead-1", Kind::Problem, on(9)).await;
+        enqueue(&store, "away", "waits-1", NoticeKind::Problem, on(9)).await;
+        enqueue(&store, "dead", "dead-1", NoticeKind::Problem, on(9)).await;
         bury(&store, "dead", 9).await;
 
         assert_eq!(prune(&store, History::default()).await, Pruned::default(), "all is kept");
@@ -233,7 +234,7 @@ fn dead_letters_go_with_the_names_of_their_alarms_and_what_waits_stays() {
         let store = open(&location).await;
         for (sink, day) in [("old", 10), ("young", 200)] {
             for index in 0..3 {
-                enqueue(&store, sink, &format!("{index}-1"), Kind::Problem, on(day)).await;
+                enqueue(&store, sink, &format!("{index}-1"), NoticeKind::Problem, on(day)).await;
             }
             let claimed = claim(&store, sink, on(day)).await;
             write(&store, move |transaction| {
@@ -245,14 +246,15 @@ fn dead_letters_go_with_the_names_of_their_alarms_and_what_waits_stays() {
             .await;
         }
         // As old, and not given up.
-        enqueue(&store, "away", "0-1", Kind::Problem, on(10)).await;
+        enqueue(&store, "away", "0-1", NoticeKind::Problem, on(10)).await;
         // More alarms than a step has rows: a letter goes whole all the same.
-        let many: Vec<_> = (0..600).map(|it| about(&format!("{it}-1"), Kind::Problem)).collect();
+        let many: Vec<_> =
+            (0..600).map(|it| about(&format!("{it}-1"), NoticeKind::Problem)).collect();
         write(&store, move |transaction| {
             let mut notification = notification("0-1", haetae_plugin::Reason::First);
             notification.more = 599;
             let give_up = Duration::from_hours(1);
-            let (sink, kind) = ("many", Kind::Problem);
+            let (sink, kind) = ("many", NoticeKind::Problem);
             let notice =
                 super::Notice { sink, alarms: many, kind, notification, give_up, lease: None };
             transaction.enqueue(vec![notice], on(10)).map(drop)
@@ -345,7 +347,7 @@ async fn the_task_prunes_what_the_clock_says_is_old_and_tells_that_letters_are_g
     save(&store, &many).await;
     save(&store, &[ended("young-1", second(12))]).await;
     record(&store, "000-1", 10).await;
-    enqueue(&store, "mail", "000-1", Kind::Problem, on(10)).await;
+    enqueue(&store, "mail", "000-1", NoticeKind::Problem, on(10)).await;
     bury(&store, "mail", 10).await;
     let (events, mut told) = mpsc::channel(10);
     let clock = Arc::new(AtomicI64::new(on(100).nanos()));

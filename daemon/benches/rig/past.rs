@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
 use haetae::{
     engine::{AlarmView, Condition, Evidence, Standing},
-    store::Act,
+    store::JournalEvent,
 };
 use haetae_plugin::{Severity, Timestamp};
 
@@ -41,7 +41,7 @@ pub struct Batch {
 pub struct Record {
     pub at: Timestamp,
     pub alarm: String,
-    pub act: Act,
+    pub act: JournalEvent,
     pub detail: String,
 }
 
@@ -128,10 +128,10 @@ impl Iterator for Past {
             let rows = self.rows(alarm);
             let id = id(alarm);
             let (act, detail) = said(row, rows);
-            if act == Act::Notified && row == 1 {
+            if act == JournalEvent::Notified && row == 1 {
                 batch.told.push(id.clone());
             }
-            if act == Act::Notified && row + 1 == rows {
+            if act == JournalEvent::Notified && row + 1 == rows {
                 batch.closed.push(id.clone());
             }
             if detail.starts_with("resolved") {
@@ -149,15 +149,17 @@ impl Iterator for Past {
 
 /// What a row of the journal says, in the words of the daemon. With less than four rows no sink was
 /// told; with more, the alarm became worse and better.
-fn said(row: usize, rows: usize) -> (Act, String) {
-    let changed = |what: &str| (Act::Changed, what.into());
-    let told = |what: &str| (Act::Notified, format!("{SINK}: {what}"));
+fn said(row: usize, rows: usize) -> (JournalEvent, String) {
+    let changed = |what: &str| (JournalEvent::Changed, what.into());
+    let told = |what: &str| (JournalEvent::Notified, format!("{SINK}: {what}"));
     let resolved = "resolved critical at 10 %: cleared";
     if rows < 4 {
         return match row {
             0 => changed("fired critical at 99 %"),
             row if row + 1 == rows => changed(resolved),
-            _ => (Act::Withheld, format!("{SINK}: not told: quiet hours (haetae.toml:31)")),
+            _ => {
+                (JournalEvent::Withheld, format!("{SINK}: not told: quiet hours (haetae.toml:31)"))
+            }
         };
     }
     match row {

@@ -7,7 +7,7 @@ use crate::{
     deliver::render::Voice,
     http::outbox::{ChangedAnswer, Chosen, OutboxAnswer},
     language::Language,
-    store::Waiting,
+    store::OutboxRow,
 };
 
 #[derive(Debug, Subcommand)]
@@ -127,7 +127,7 @@ fn show(common: &Common, id: &str) -> Result<(), u8> {
         output::say(format!("`{id}` is no id of a notification; see `haetae outbox list`"));
         return Err(super::exit::NOT_FOUND);
     }
-    let row: Waiting = client::get(common, &format!("/api/v1/outbox/{id}"))?;
+    let row: OutboxRow = client::get(common, &format!("/api/v1/outbox/{id}"))?;
     if common.is_json() {
         output::json(&row);
         return Ok(());

@@ -81,7 +81,7 @@ impl Outbox {
 
     /// Writes until no more effects can come.
     pub async fn run(self, mut effects: mpsc::Receiver<Effects>) {
-        let mut trouble = Trouble::of_an_earlier_run(self.reserve.is_given_up());
+        let mut trouble = StoreTrouble::of_an_earlier_run(self.reserve.is_given_up());
         let mut looked = monotonic();
         let mut changes = Changes::new(looked);
         let mut storm = 0;
@@ -132,7 +132,7 @@ impl Outbox {
     }
 
     /// Writes effects, however long it takes: what is not durable did not happen.
-    async fn keep(&self, effects: &Arc<Vec<Effects>>, trouble: &mut Trouble) {
+    async fn keep(&self, effects: &Arc<Vec<Effects>>, trouble: &mut StoreTrouble) {
         let mut pause = Backoff::new(Duration::from_millis(100), LOOK);
         loop {
             let wait = match self.write(Arc::clone(effects)).await {
@@ -186,21 +186,21 @@ impl Outbox {
     }
 
     /// Asks whether the store can be written though nothing is to be: else nobody would know.
-    async fn ask(&self, trouble: &mut Trouble) {
+    async fn ask(&self, trouble: &mut StoreTrouble) {
         match self.store.probe().await {
             Ok(()) => self.works(trouble),
             Err(error) => self.fails(Problem::StoreFailing, &error, trouble),
         }
     }
 
-    fn works(&self, trouble: &mut Trouble) {
+    fn works(&self, trouble: &mut StoreTrouble) {
         self.health.works();
         if trouble.end(Problem::StoreFailing) {
             info!("the store works again");
         }
     }
 
-    fn fails(&self, problem: Problem, error: &StoreError, trouble: &mut Trouble) {
+    fn fails(&self, problem: Problem, error: &StoreError, trouble: &mut StoreTrouble) {
         let text = error.to_string();
         self.health.fails(&text, self.clock.now());
         if trouble.begin(problem, &text) {
@@ -209,7 +209,7 @@ impl Outbox {
     }
 
     /// Tells of trouble, as soon as the pipeline takes it, and ends it when there is room again.
-    fn check_reserve(&self, trouble: &mut Trouble) {
+    fn check_reserve(&self, trouble: &mut StoreTrouble) {
         if self.reserve.is_tight() {
             // Whoever met it first: what is delivered must be recorded, cursors too.
             self.reserve.give_up();
@@ -235,14 +235,14 @@ impl Outbox {
 
 /// What is wrong with the store, and what of it was not told yet.
 #[derive(Default)]
-struct Trouble {
+struct StoreTrouble {
     /// Each ends by itself: a disk may be full while the store fails for another reason.
     problems: Vec<Problem>,
     /// Few: a problem is told when it begins and when it ends.
     unreported: Vec<(Problem, Option<String>)>,
 }
 
-impl Trouble {
+impl StoreTrouble {
     /// What an earlier run told of is over until it shows again; a disk that still is full is not.
     fn of_an_earlier_run(still_full: bool) -> Self {
         let over = if still_full { &[][..] } else { &[Problem::DiskFull] };

@@ -19,7 +19,7 @@ use crate::{
     engine::AlarmView,
     retry::{Backoff, jittered},
     store::{
-        About, Act, Claimed, Claims, HAETAE, Held, Notified, Record, Roots, StoreError,
+        About, Claimed, Claims, HAETAE, Held, JournalEvent, Notified, Record, Roots, StoreError,
         Transaction, Unread,
     },
 };
@@ -149,7 +149,7 @@ impl Recording {
         let (mut closing, mut firing) = (BTreeSet::new(), BTreeMap::new());
         for (row, about) in rows {
             let detail = format!("{}: {}", self.name, row.notification.reason.as_str());
-            record(transaction, about, Act::Notified, &detail, now)?;
+            record(transaction, about, JournalEvent::Notified, &detail, now)?;
             let own = &row.notification.idempotency_key;
             let root = row.notification.answers.as_ref().unwrap_or(own).as_str();
             for About { alarm, ends } in *about {
@@ -187,7 +187,7 @@ impl Recording {
         part.recipients = vec![recipient.to_owned()];
         transaction.bury_part(row, &part, reason, now)?;
         let detail = format!("{}: {reason}", self.name);
-        record(transaction, about, Act::Buried, &detail, now)
+        record(transaction, about, JournalEvent::Buried, &detail, now)
     }
 
     fn bury(
@@ -214,7 +214,7 @@ impl Recording {
             warn!(sink = self.name, alarm = row.alarm, reason, "a notification is a dead letter");
         }
         let detail = format!("{}: {reason}", self.name);
-        record(transaction, about, Act::Buried, &detail, now)
+        record(transaction, about, JournalEvent::Buried, &detail, now)
     }
 }
 
@@ -245,7 +245,7 @@ pub(super) fn buried(
         warn!(sink, notice = id, why, "a notice can't be read: it is a dead letter");
         let reason = format!("it can't be read: {why}");
         lose_ends(transaction, sink, about, &reason, now)?;
-        record(transaction, about, Act::Buried, &format!("{sink}: {reason}"), now)?;
+        record(transaction, about, JournalEvent::Buried, &format!("{sink}: {reason}"), now)?;
     }
     let said = |row: &Unread| format!("the notice {} can't be read: {}", row.id, row.why);
     Ok(match unreadable {
@@ -305,7 +305,7 @@ fn lose_ends(
 fn record(
     transaction: &mut Transaction<'_>,
     about: &[About],
-    act: Act,
+    act: JournalEvent,
     detail: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     engine::{AlarmView, Effects, Transition, notify::Flush},
-    store::{About, Act, Claimed, HAETAE, Kind, Notice, Record, StoreError, Transaction},
+    store::{
+        About, Claimed, HAETAE, JournalEvent, Notice, NoticeKind, Record, StoreError, Transaction,
+    },
 };
 
 /// Ends that are written, and alarms whose notices are rendered, at once.
@@ -101,7 +103,7 @@ impl<'a, 't> Writing<'a, 't> {
             at: one.at,
             alarm: &one.alarm.id,
             actor: HAETAE,
-            act: Act::Changed,
+            act: JournalEvent::Changed,
             detail: detail(one),
         });
         self.transaction.record_all(records)
@@ -113,7 +115,7 @@ impl<'a, 't> Writing<'a, 't> {
         let records = effects.iter().flat_map(|one| &one.withheld).filter_map(|withheld| {
             let detail = recipients.get(&withheld.sink)?.voice.withheld(withheld);
             let (at, alarm) = (withheld.at, withheld.alarm.as_str());
-            Some(Record { at, alarm, actor: HAETAE, act: Act::Withheld, detail })
+            Some(Record { at, alarm, actor: HAETAE, act: JournalEvent::Withheld, detail })
         });
         self.transaction.record_all(records)
     }
@@ -200,7 +202,7 @@ impl<'a, 't> Writing<'a, 't> {
             at: flush.at,
             alarm: &alarm.id,
             actor: HAETAE,
-            act: Act::Withheld,
+            act: JournalEvent::Withheld,
             detail: format!("{}: {why}", flush.sink),
         });
         self.transaction.record_all(records)
@@ -295,9 +297,9 @@ pub(super) fn notice<'a>(sink: &'a Recipient, flush: &Flush, now: Timestamp) -> 
     let about = |alarm: &AlarmView| About { alarm: alarm.id.clone(), ends: alarm.ended.is_some() };
     let alarms: Vec<_> = flush.alarms.iter().map(about).collect();
     let kind = match flush.reason {
-        _ if alarms.iter().all(|about| about.ends) => Kind::Closing,
-        Reason::Repeat => Kind::Repeat,
-        _ => Kind::Problem,
+        _ if alarms.iter().all(|about| about.ends) => NoticeKind::Closing,
+        Reason::Repeat => NoticeKind::Repeat,
+        _ => NoticeKind::Problem,
     };
     Notice {
         sink: &sink.plan.name,

@@ -27,7 +27,7 @@ use crate::{
     pipeline::queue::{ConsumerStats, Freed},
     plugin::status::InstanceStatus,
     stage::StageStatus,
-    store::{Count, Handled},
+    store::{Handled, SinkBacklog},
     telemetry,
 };
 
@@ -78,7 +78,7 @@ pub struct StoreAnswer {
     /// Since when.
     pub failing_since: Option<Timestamp>,
     /// What waits for each sink, and what is dead.
-    pub outbox: Vec<Count>,
+    pub outbox: Vec<SinkBacklog>,
     /// Obligations that are open: sinks that are to be told of an end.
     pub open_obligations: i64,
     /// Obligations that can't be met any more.

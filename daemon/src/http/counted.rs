@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::View;
 use crate::{
     pipeline::evaluation::{EngineCounts, EngineQuery},
-    store::{Count, StoreError},
+    store::{SinkBacklog, StoreError},
 };
 
 /// How long an answer waits for whoever is asked.
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers {
     /// What waits for each sink, and what is dead.
-    pub(crate) outbox: Vec<Count>,
+    pub(crate) outbox: Vec<SinkBacklog>,
     /// Obligations that are open, and those that can't be met any more.
     pub(crate) obligations: (i64, i64),
 }

@@ -25,7 +25,7 @@ use crate::{
         notify::{Explanation, Why},
     },
     people::thresholds::Threshold,
-    store::{Debt, Handled, StoreError, Waiting},
+    store::{Debt, Handled, OutboxRow, StoreError},
 };
 
 /// Rows of the outbox and of the journal in one answer at the most.
@@ -121,7 +121,7 @@ async fn answer(
         .collect();
     // Sinks that got it from others: as a fallback, or before the configuration was changed.
     while let Some(name) = debts.first().map(|debt| debt.sink.clone()).or_else(|| {
-        let row: Option<&Waiting> = waiting.first();
+        let row: Option<&OutboxRow> = waiting.first();
         row.map(|row| row.sink.clone())
     }) {
         let place = shown.places.get(&name).cloned().unwrap_or_default();
@@ -149,12 +149,12 @@ async fn answer(
 /// Takes what is of one sink.
 fn take(
     explanation: Explanation,
-    waiting: &mut Vec<Waiting>,
+    waiting: &mut Vec<OutboxRow>,
     debts: &mut Vec<Debt>,
 ) -> ExplainedSink {
     let name = &explanation.sink;
     let rows = waiting.extract_if(.., |row| row.sink == *name);
-    let notice = |row: Waiting| WaitingNotice {
+    let notice = |row: OutboxRow| WaitingNotice {
         id: row.id,
         reason: row.notification.reason,
         since: row.created,

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     deliver::commit::report_dead_letters,
-    store::{Act, Debt, Record, StoreError, Transaction, Waiting},
+    store::{Debt, JournalEvent, OutboxRow, Record, StoreError, Transaction},
 };
 
 /// Rows of an answer at the most; the next ones come `after` the last.
@@ -44,7 +44,7 @@ pub struct Filter {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OutboxAnswer {
     /// Notifications that wait or are dead, oldest first.
-    pub notifications: Vec<Waiting>,
+    pub notifications: Vec<OutboxRow>,
     /// Records that sinks rejected.
     pub records: Vec<DeadRecord>,
     /// There is more: ask for what comes after it.
@@ -121,7 +121,7 @@ async fn page(view: &View, filter: &Filter) -> Result<OutboxAnswer, StoreError> 
     let rows = view.parts().store.waiting(&filter.after, PAGE).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
     let next = rows.last().filter(|_| full).map(|row| row.id.clone());
-    let wanted = |row: &Waiting| {
+    let wanted = |row: &OutboxRow| {
         (row.dead || !filter.dead) && filter.sink.as_ref().is_none_or(|sink| *sink == row.sink)
     };
     let notifications = rows.into_iter().filter(wanted).collect();
@@ -185,7 +185,7 @@ async fn redrive(
     ConnectInfo(peer): ConnectInfo<Peer>,
     JsonBody(chosen): JsonBody<Chosen>,
 ) -> Response {
-    answer(&chosen, change(&view, &chosen, Act::Redriven, peer).await)
+    answer(&chosen, change(&view, &chosen, JournalEvent::Redriven, peer).await)
 }
 
 async fn drop_rows(
@@ -193,7 +193,7 @@ async fn drop_rows(
     ConnectInfo(peer): ConnectInfo<Peer>,
     JsonBody(chosen): JsonBody<Chosen>,
 ) -> Response {
-    answer(&chosen, change(&view, &chosen, Act::Dropped, peer).await)
+    answer(&chosen, change(&view, &chosen, JournalEvent::Dropped, peer).await)
 }
 
 fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
@@ -207,7 +207,12 @@ fn answer(chosen: &Chosen, changed: Result<usize, StoreError>) -> Response {
 
 /// Changes the chosen rows and says how many there were; many in portions, between which the store
 /// is free for others.
-async fn change(view: &View, chosen: &Chosen, act: Act, peer: Peer) -> Result<usize, StoreError> {
+async fn change(
+    view: &View,
+    chosen: &Chosen,
+    act: JournalEvent,
+    peer: Peer,
+) -> Result<usize, StoreError> {
     let parts = view.parts();
     let change = DeadLetterChange { act, actor: peer.name().await, now: parts.clock.now() };
     let mut changed = 0;
@@ -245,13 +250,13 @@ async fn change(view: &View, chosen: &Chosen, act: Act, peer: Peer) -> Result<us
 /// What is done to dead letters.
 #[derive(Clone)]
 struct DeadLetterChange {
-    act: Act,
+    act: JournalEvent,
     actor: String,
     now: Timestamp,
 }
 
 impl DeadLetterChange {
-    async fn notifications(&self, view: &View, rows: Vec<Waiting>) -> Result<usize, StoreError> {
+    async fn notifications(&self, view: &View, rows: Vec<OutboxRow>) -> Result<usize, StoreError> {
         let mut changed = 0;
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
@@ -271,18 +276,18 @@ impl DeadLetterChange {
     fn notification(
         &self,
         transaction: &mut Transaction<'_>,
-        row: &Waiting,
+        row: &OutboxRow,
     ) -> Result<bool, StoreError> {
         let (act, at) = (self.act, self.now);
         let about = transaction.alarms_of(&row.id, &row.notification)?;
         let done = match act {
-            Act::Redriven => transaction.redrive(&row.id, at)?,
+            JournalEvent::Redriven => transaction.redrive(&row.id, at)?,
             _ => transaction.drop_row(&row.id)?,
         };
         if !done {
             return Ok(false);
         }
-        if act == Act::Dropped {
+        if act == JournalEvent::Dropped {
             let ends = about.iter().filter(|about| about.ends);
             let ends: Vec<_> = ends.map(|about| about.alarm.as_str()).collect();
             transaction.lose(&row.sink, &ends, "its notice was dropped", at)?;
@@ -305,7 +310,7 @@ impl DeadLetterChange {
         let shown = view.shown();
         let Some(queue) = shown.queues.get(source) else { return false };
         let done = match self.act {
-            Act::Redriven => queue.redrive(number).await,
+            JournalEvent::Redriven => queue.redrive(number).await,
             _ => queue.drop_dead(number).await,
         };
         done.unwrap_or(false)

@@ -31,7 +31,7 @@ pub struct JournalEntry {
 
 /// What happened to an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum JournalEvent {
     /// Its condition changed.
     Changed,
     /// A sink was told.
@@ -46,7 +46,7 @@ pub enum Act {
     Dropped,
 }
 
-impl Act {
+impl JournalEvent {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
@@ -69,7 +69,7 @@ pub struct Record<'a> {
     /// Who.
     pub actor: &'a str,
     /// What happened.
-    pub act: Act,
+    pub act: JournalEvent,
     /// More about it in a few words.
     pub detail: String,
 }
@@ -97,7 +97,7 @@ pub struct AuditEntry<'a> {
 pub const HAETAE: &str = "haetae";
 
 /// A row of the journal, as it is written.
-struct Line<'a> {
+struct JournalRow<'a> {
     at: Timestamp,
     alarm: &'a str,
     actor: &'a str,
@@ -114,7 +114,7 @@ impl Transaction<'_> {
         at: Timestamp,
         alarm: &str,
         actor: &str,
-        act: Act,
+        act: JournalEvent,
         detail: &str,
     ) -> Result<(), StoreError> {
         self.record_all([Record { at, alarm, actor, act, detail: detail.into() }])
@@ -131,7 +131,7 @@ impl Transaction<'_> {
         for Record { at, alarm, actor, act, detail } in records {
             let (act, detail) = (act.as_str(), plain(&detail));
             let (before, after) = ("", "");
-            self.write_line(&Line { at, alarm, actor, act, detail: &detail, before, after })?;
+            self.write_line(&JournalRow { at, alarm, actor, act, detail: &detail, before, after })?;
         }
         Ok(())
     }
@@ -140,14 +140,22 @@ impl Transaction<'_> {
     pub fn record_deeds(&mut self, audit_entries: &[AuditEntry<'_>]) -> Result<(), StoreError> {
         for AuditEntry { at, about, actor, act, detail, before, after } in audit_entries {
             let detail = &plain(detail);
-            self.write_line(&Line { at: *at, alarm: about, actor, act, detail, before, after })?;
+            self.write_line(&JournalRow {
+                at: *at,
+                alarm: about,
+                actor,
+                act,
+                detail,
+                before,
+                after,
+            })?;
         }
         Ok(())
     }
 
     /// Rows lie by the day of their names, which only grow.
-    fn write_line(&mut self, line: &Line<'_>) -> Result<(), StoreError> {
-        let Line { at, alarm, actor, act, detail, before, after } = *line;
+    fn write_line(&mut self, line: &JournalRow<'_>) -> Result<(), StoreError> {
+        let JournalRow { at, alarm, actor, act, detail, before, after } = *line;
         let name = self.name(at);
         let named = Timestamp::from_millis(i64::try_from(name.timestamp_ms()).unwrap_or(i64::MAX));
         let id = name.to_string();

@@ -19,7 +19,7 @@ use super::{
 /// Why a row was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum NoticeKind {
     /// Something is wrong, or got worse or better.
     Problem,
     /// It still is.
@@ -38,7 +38,7 @@ pub struct Notice<'a> {
     /// The alarms that it is about, the worst first; at least one.
     pub alarms: Vec<About>,
     /// Why.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// What is sent, word for word.
     pub notification: Notification,
     /// For how long it is tried.
@@ -69,7 +69,7 @@ pub struct Claimed {
     /// The worst alarm that it is about.
     pub alarm: String,
     /// Why it was written.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// What is sent.
     pub notification: Notification,
     /// When it is given up.
@@ -87,7 +87,7 @@ pub struct Held {
     fence: i64,
 }
 
-impl Kind {
+impl NoticeKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Problem => "problem",
@@ -338,7 +338,7 @@ pub(super) fn claimed(sink: &str, row: &dyn Row, lease: Timestamp) -> Result<Cla
         id: row.string(0)?,
         sink: sink.to_owned(),
         alarm: row.string(1)?,
-        kind: Kind::parse(row.text(2)?)?,
+        kind: NoticeKind::parse(row.text(2)?)?,
         notification,
         expires: row.time(4)?,
         lease,

@@ -4,14 +4,14 @@ use haetae_plugin::{Alarm, Notification, Reason, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Kind, Store, StoreError,
+    NoticeKind, Store, StoreError,
     database::{Row, parameters},
     statements,
 };
 
 /// A row as people see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Waiting {
+pub struct OutboxRow {
     /// Its name.
     pub id: String,
     /// The sink.
@@ -19,7 +19,7 @@ pub struct Waiting {
     /// The worst alarm that it is about.
     pub alarm: String,
     /// Why it was written.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// When it was written.
     pub created: Timestamp,
     /// When it is tried next.
@@ -36,7 +36,7 @@ pub struct Waiting {
 
 /// How much of one sink waits, or is dead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
+pub struct SinkBacklog {
     /// The sink.
     pub sink: String,
     /// Whether these are dead letters.
@@ -49,7 +49,7 @@ pub struct Count {
 
 impl Store {
     /// Rows after the one named `after`, oldest first.
-    pub async fn waiting(&self, after: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn waiting(&self, after: &str, most: i64) -> Result<Vec<OutboxRow>, StoreError> {
         let after = after.to_owned();
         self.read(move |connection| {
             connection.all(statements::WAITING, parameters![&after, most], waiting)
@@ -58,7 +58,7 @@ impl Store {
     }
 
     /// One row.
-    pub async fn one_waiting(&self, id: &str) -> Result<Option<Waiting>, StoreError> {
+    pub async fn one_waiting(&self, id: &str) -> Result<Option<OutboxRow>, StoreError> {
         let id = id.to_owned();
         self.read(move |connection| {
             connection.first(statements::ONE_WAITING, parameters![&id], waiting)
@@ -67,7 +67,11 @@ impl Store {
     }
 
     /// Rows about an alarm, oldest first.
-    pub async fn waiting_about(&self, alarm: &str, most: i64) -> Result<Vec<Waiting>, StoreError> {
+    pub async fn waiting_about(
+        &self,
+        alarm: &str,
+        most: i64,
+    ) -> Result<Vec<OutboxRow>, StoreError> {
         let alarm = alarm.to_owned();
         self.read(move |connection| {
             connection.all(statements::WAITING_ABOUT, parameters![&alarm, most], waiting)
@@ -76,7 +80,7 @@ impl Store {
     }
 
     /// How much waits and is dead, by sink.
-    pub async fn counts(&self) -> Result<Vec<Count>, StoreError> {
+    pub async fn counts(&self) -> Result<Vec<SinkBacklog>, StoreError> {
         self.read(|connection| {
             let mut counts = connection
                 .all(statements::COUNT_WAITING, parameters![], |row| count(row, false))?;
@@ -91,10 +95,10 @@ impl Store {
 
 /// A row as people see it, also one of which something can't be read: people are to be able to drop
 /// it, and its title says why.
-fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
+fn waiting(row: &dyn Row) -> Result<OutboxRow, StoreError> {
     let alarm = row.string(2).unwrap_or_else(|error| error.to_string());
     let created = row.time(4).unwrap_or_default();
-    let kind = row.text(3).and_then(Kind::parse).unwrap_or(Kind::Problem);
+    let kind = row.text(3).and_then(NoticeKind::parse).unwrap_or(NoticeKind::Problem);
     let notification = row.json(9).unwrap_or_else(|error| {
         let unread = Alarm::firing(alarm.clone(), String::new(), Severity::Critical, created);
         let mut unread = Notification::of(unread, Reason::First, created);
@@ -103,7 +107,7 @@ fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
         unread.title = error.to_string();
         unread
     });
-    Ok(Waiting {
+    Ok(OutboxRow {
         id: row.string(0)?,
         sink: row.string(1)?,
         alarm,
@@ -120,13 +124,13 @@ fn waiting(row: &dyn Row) -> Result<Waiting, StoreError> {
 /// What a check of the whole store asks of each row.
 pub(super) fn readable(row: &dyn Row) -> Result<(), StoreError> {
     let id = row.string(0)?;
-    let read = row.text(3).and_then(Kind::parse).and_then(|_| row.json::<Notification>(9));
+    let read = row.text(3).and_then(NoticeKind::parse).and_then(|_| row.json::<Notification>(9));
     read.map(drop).map_err(|error| match error {
         StoreError::Unreadable(why) => StoreError::Unreadable(format!("the notice {id}: {why}")),
         error => error,
     })
 }
 
-fn count(row: &dyn Row, dead: bool) -> Result<Count, StoreError> {
-    Ok(Count { sink: row.string(0)?, dead, count: row.integer(1)?, oldest: row.time(2)? })
+fn count(row: &dyn Row, dead: bool) -> Result<SinkBacklog, StoreError> {
+    Ok(SinkBacklog { sink: row.string(0)?, dead, count: row.integer(1)?, oldest: row.time(2)? })
 }

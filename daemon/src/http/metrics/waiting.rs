@@ -8,7 +8,7 @@ use crate::{
         View,
         api::{ConsumerAnswer, QueueAnswer, StoreAnswer, queues, store},
     },
-    store::{Count, Pruned},
+    store::{Pruned, SinkBacklog},
 };
 
 /// What waits, as `status` shows it.
@@ -36,7 +36,7 @@ impl Backlog {
         let mut samples = Vec::new();
         for sink in &self.sinks {
             for (state, dead) in [("waiting", false), ("dead", true)] {
-                let is = |count: &&Count| count.sink == *sink && count.dead == dead;
+                let is = |count: &&SinkBacklog| count.sink == *sink && count.dead == dead;
                 let count = self.store.outbox.iter().find(is).map_or(0, |count| count.count);
                 let labels = vec![("sink", sink.as_str()), ("state", state)];
                 samples.push((labels, u64::try_from(count).unwrap_or(0)));
