@@ -17,6 +17,8 @@ mod floors;
 mod places;
 #[path = "tidy/project.rs"]
 mod project;
+#[path = "tidy/repeats.rs"]
+mod repeats;
 #[path = "tidy/sizes.rs"]
 mod sizes;
 mod support;
@@ -30,6 +32,7 @@ use floors::floors;
 use places::places;
 use project::{File, dependencies, manifest, plugins, read, root, tree};
 use regex::Regex;
+use repeats::repeats;
 use serde_json::Value;
 use sizes::sizes;
 use support::Home;
@@ -58,6 +61,11 @@ fn files_and_functions_are_short_and_well_named() {
 #[test]
 fn things_are_called_by_the_words_of_the_field() {
     tell(words(&tree()));
+}
+
+#[test]
+fn no_name_is_that_of_three_types() {
+    tell(repeats(&tree()));
 }
 
 #[test]
@@ -157,6 +165,24 @@ fn the_rules_find_what_they_forbid() {
     assert_eq!(circles(&files).len(), 1, "{:#?}", circles(&files));
     let files = [file("daemon/src/a.rs", "struct Desk;\nenum Fate {}\nstruct Deskwork;\n")];
     assert_eq!(words(&files).len(), 2, "{:#?}", words(&files));
+    let files = [
+        file(
+            "daemon/src/a.rs",
+            "struct Row;\npub(super) enum Line {}\nimpl X {\n    type Y = Z;\n}\n",
+        ),
+        file(
+            "daemon/src/b.rs",
+            "pub struct Row;\npub trait Line {}\nimpl X {\n    type Y = Z;\n}\n",
+        ),
+        file(
+            "daemon/src/c.rs",
+            "fn f() {\n    struct Row;\n}\nimpl X {\n    type Y = Z;\n}\nenum Verb {}\n",
+        ),
+        file("daemon/src/c/tests.rs", "type Line = u8;\n"),
+        file("daemon/src/d.rs", "enum Verb {}\n#[cfg(test)]\nmod tests {\n    enum Line {}\n}\n"),
+        file("daemon/src/e.rs", "enum Verb {}\n"),
+    ];
+    assert_eq!(repeats(&files).len(), 1, "{:#?}", repeats(&files));
     let files = [
         file("README.md", "`daemon/src/gone.rs` [x](gone.md)\n"),
         file("a.rs", concat!("// TO", "DO\n")),

@@ -56,6 +56,6 @@ pub fn sizes(files: &[File]) -> Vec<String> {
 }
 
 /// Whether the file is of tests alone.
-fn is_test(path: &str) -> bool {
+pub fn is_test(path: &str) -> bool {
     path.contains("/tests/") || path.ends_with("/tests.rs")
 }
