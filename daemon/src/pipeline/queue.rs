@@ -9,9 +9,9 @@ pub mod consumer;
 pub mod dead;
 pub mod encoding;
 pub mod file;
-pub mod ledger;
 pub mod queued_batch;
 pub mod rows;
+pub mod state;
 pub mod stats;
 pub mod wal;
 pub mod writer;
@@ -149,12 +149,12 @@ impl Queue {
         let freed = rows::last(&opened.connection)
             .and_then(|last| file::enrol(&mut opened.connection, consumers, last))
             .map_err(failed)?;
-        let mut ledger = rows::load(&opened.connection).map_err(failed)?;
-        dead::load(&opened.connection, &mut ledger).map_err(failed)?;
-        let names = ledger.followers.iter().map(|follower| Arc::clone(&follower.name)).collect();
-        let (publish, stats) = watch::channel(Stats::of(&ledger, limits.max_bytes, None, None));
+        let mut state = rows::load(&opened.connection).map_err(failed)?;
+        dead::load(&opened.connection, &mut state).map_err(failed)?;
+        let names = state.consumers.iter().map(|consumer| Arc::clone(&consumer.name)).collect();
+        let (publish, stats) = watch::channel(Stats::of(&state, limits.max_bytes, None, None));
         let (line, inbox) = line();
-        let writer = Writer::new(opened.connection, ledger, limits, clock, publish);
+        let writer = Writer::new(opened.connection, state, limits, clock, publish);
         let thread = thread::Builder::new()
             .name(format!("queue {source}"))
             .spawn(move || writer.run(&inbox))

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     encoding,
-    ledger::{Ledger, Weight},
     rows::{EncodedBatch, sum},
+    state::{QueueState, Weight},
 };
 
 /// Dead items are kept up to this part of `max`. Beyond it the oldest make room, counted, those
@@ -47,19 +47,19 @@ pub struct Item {
     pub body: EncodedBatch,
 }
 
-/// Counts what is in the file into `ledger`.
-pub fn load(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Result<()> {
+/// Counts what is in the file into `state`.
+pub fn load(connection: &Connection, state: &mut QueueState) -> rusqlite::Result<()> {
     let text = "SELECT consumer, count(*), coalesce(sum(size), 0) FROM dead GROUP BY consumer";
     let rows: Vec<(String, i64, i64)> = connection
         .prepare(text)?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (consumer, rows, bytes) in rows {
-        ledger.dead.add(Weight { rows, records: rows, bytes });
+        state.dead.add(Weight { rows, records: rows, bytes });
         let redriven = redriven(connection, &consumer)?;
-        if let Some(follower) = ledger.follower(&consumer) {
-            follower.dead = rows;
-            follower.redriven = redriven;
+        if let Some(consumer) = state.consumer(&consumer) {
+            consumer.dead = rows;
+            consumer.redriven = redriven;
         }
     }
     Ok(())
@@ -85,7 +85,7 @@ pub fn redriven(connection: &Connection, consumer: &str) -> rusqlite::Result<BTr
 /// Keeps a rejected item; the same one again replaces what was kept of it.
 pub fn bury(
     connection: &Connection,
-    ledger: &mut Ledger,
+    state: &mut QueueState,
     max: i64,
     (consumer, sequence): (&Arc<str>, i64),
     item: &Item,
@@ -97,7 +97,7 @@ pub fn bury(
         .query_row(params![&**consumer, sequence, item.index], |row| row.get(0))
         .optional()?;
     if let Some(same) = same {
-        remove(connection, ledger, same)?;
+        remove(connection, state, same)?;
     }
     let size = item.body.weight().bytes;
     let crc = sum(sequence, item.index, now, &item.body.bytes);
@@ -115,44 +115,44 @@ pub fn bury(
         crc,
         item.body.bytes
     ])?;
-    ledger.dead.add(Weight::row(1, size));
-    if let Some(follower) = ledger.follower(consumer) {
-        follower.dead += 1;
+    state.dead.add(Weight::row(1, size));
+    if let Some(consumer) = state.consumer(consumer) {
+        consumer.dead += 1;
     }
-    while ledger.dead.bytes > max / DEAD_PART {
+    while state.dead.bytes > max / DEAD_PART {
         let text = "SELECT id FROM dead ORDER BY redriven, id LIMIT 1";
         let oldest = connection.prepare_cached(text)?.query_row([], |row| row.get(0)).optional()?;
         let Some(oldest) = oldest else { break };
-        remove(connection, ledger, oldest)?;
-        ledger.dead_dropped += 1;
+        remove(connection, state, oldest)?;
+        state.dead_dropped += 1;
     }
     Ok(())
 }
 
 /// Deletes an item; whether it was there.
-pub fn remove(connection: &Connection, ledger: &mut Ledger, id: i64) -> rusqlite::Result<bool> {
+pub fn remove(connection: &Connection, state: &mut QueueState, id: i64) -> rusqlite::Result<bool> {
     let text = "DELETE FROM dead WHERE id = ?1 RETURNING consumer, size";
     let gone: Option<(String, i64)> = connection
         .prepare_cached(text)?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((consumer, size)) = gone else { return Ok(false) };
-    ledger.dead.subtract(Weight::row(1, size));
-    if let Some(follower) = ledger.follower(&consumer) {
-        follower.dead = (follower.dead - 1).max(0);
-        follower.redriven.remove(&id);
+    state.dead.subtract(Weight::row(1, size));
+    if let Some(consumer) = state.consumer(&consumer) {
+        consumer.dead = (consumer.dead - 1).max(0);
+        consumer.redriven.remove(&id);
     }
     Ok(true)
 }
 
 /// Marks an item to be handed out again to its consumer; whether it was there.
-pub fn redrive(connection: &Connection, ledger: &mut Ledger, id: i64) -> rusqlite::Result<bool> {
+pub fn redrive(connection: &Connection, state: &mut QueueState, id: i64) -> rusqlite::Result<bool> {
     let text = "UPDATE dead SET redriven = 1 WHERE id = ?1 RETURNING consumer";
     let consumer: Option<String> =
         connection.prepare_cached(text)?.query_row([id], |row| row.get(0)).optional()?;
     let Some(consumer) = consumer else { return Ok(false) };
-    if let Some(follower) = ledger.follower(&consumer) {
-        follower.redriven.insert(id);
+    if let Some(consumer) = state.consumer(&consumer) {
+        consumer.redriven.insert(id);
     }
     Ok(true)
 }

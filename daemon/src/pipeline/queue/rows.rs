@@ -6,7 +6,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 
 use super::{
     DiskError, encoding,
-    ledger::{Follower, Ledger, Weight},
+    state::{ConsumerState, QueueState, Weight},
 };
 
 /// What a row weighs beyond its body.
@@ -81,22 +81,22 @@ fn put_last(connection: &Connection, last: i64) -> rusqlite::Result<()> {
 }
 
 /// The numbers of what is in the file.
-pub fn load(connection: &Connection) -> rusqlite::Result<Ledger> {
-    let mut ledger = Ledger { last: last(connection)?, ..Ledger::default() };
+pub fn load(connection: &Connection) -> rusqlite::Result<QueueState> {
+    let mut state = QueueState { last: last(connection)?, ..QueueState::default() };
     let rows: Vec<(String, i64, i64)> = connection
         .prepare("SELECT name, cursor, dropped FROM consumers ORDER BY name")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (name, cursor, dropped) in rows {
         let lag = Weight { bytes: 0, ..weigh(connection, cursor, i64::MAX)? };
-        ledger.followers.push(Follower::new(&name, cursor, dropped, lag));
+        state.consumers.push(ConsumerState::new(&name, cursor, dropped, lag));
     }
-    ledger.floor = ledger.passed();
-    ledger.kept = weigh(connection, ledger.floor, i64::MAX)?;
-    ledger.oldest = oldest(connection, ledger.floor)?;
+    state.floor = state.passed();
+    state.kept = weigh(connection, state.floor, i64::MAX)?;
+    state.oldest = oldest(connection, state.floor)?;
     let text = "SELECT count(*), coalesce(sum(records), 0), coalesce(sum(size), 0) FROM damaged";
-    ledger.damaged = connection.query_row(text, [], weight)?;
-    Ok(ledger)
+    state.damaged = connection.query_row(text, [], weight)?;
+    Ok(state)
 }
 
 fn weight(row: &Row<'_>) -> rusqlite::Result<Weight> {
@@ -143,35 +143,35 @@ pub fn insert(
     connection.prepare_cached(text)?.execute(row).map(|_| ())
 }
 
-/// Deletes the oldest batch to make room; `ledger` counts who misses it.
-pub fn drop_oldest(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Result<bool> {
-    let Some((sequence, weight)) = first(connection, ledger.floor)? else { return Ok(false) };
+/// Deletes the oldest batch to make room; `state` counts who misses it.
+pub fn drop_oldest(connection: &Connection, state: &mut QueueState) -> rusqlite::Result<bool> {
+    let Some((sequence, weight)) = first(connection, state.floor)? else { return Ok(false) };
     connection.prepare_cached("DELETE FROM batches WHERE sequence = ?1")?.execute([sequence])?;
-    put_last(connection, ledger.last)?;
-    ledger.dropped(sequence, weight);
-    ledger.oldest = oldest(connection, ledger.floor)?;
+    put_last(connection, state.last)?;
+    state.dropped(sequence, weight);
+    state.oldest = oldest(connection, state.floor)?;
     Ok(true)
 }
 
 /// Frees batches that all have passed; whether there may be more of them.
-pub fn free_passed(connection: &mut Connection, ledger: &Ledger) -> rusqlite::Result<bool> {
+pub fn free_passed(connection: &mut Connection, state: &QueueState) -> rusqlite::Result<bool> {
     let Some((lowest, _)) = first(connection, i64::MIN)? else { return Ok(false) };
-    if lowest > ledger.floor {
+    if lowest > state.floor {
         return Ok(false);
     }
     let transaction = connection.transaction()?;
-    let through = ledger.floor.min(lowest.saturating_add(SWEEP));
+    let through = state.floor.min(lowest.saturating_add(SWEEP));
     transaction.prepare_cached("DELETE FROM batches WHERE sequence <= ?1")?.execute([through])?;
-    put_last(&transaction, ledger.last)?;
+    put_last(&transaction, state.last)?;
     transaction.commit()?;
-    Ok(through < ledger.floor)
+    Ok(through < state.floor)
 }
 
 /// Writes the cursors that moved.
-pub fn save_cursors(connection: &Connection, ledger: &Ledger) -> rusqlite::Result<()> {
+pub fn save_cursors(connection: &Connection, state: &QueueState) -> rusqlite::Result<()> {
     let text = "UPDATE consumers SET cursor = ?2, dropped = ?3 WHERE name = ?1";
-    for follower in ledger.followers.iter().filter(|follower| follower.is_ahead()) {
-        let row = params![&*follower.name, follower.cursor, follower.dropped];
+    for consumer in state.consumers.iter().filter(|consumer| consumer.is_ahead()) {
+        let row = params![&*consumer.name, consumer.cursor, consumer.dropped];
         connection.prepare_cached(text)?.execute(row)?;
     }
     Ok(())
@@ -215,7 +215,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 /// Keeps a batch that cannot be read where it is in nobody's way.
 pub fn set_aside(
     connection: &Connection,
-    ledger: &mut Ledger,
+    state: &mut QueueState,
     max: i64,
     sequence: i64,
     unreadable: &UnreadableBatch,
@@ -224,29 +224,29 @@ pub fn set_aside(
     if found != sequence {
         return Ok(());
     }
-    ledger.forgive(sequence, weight);
+    state.forgive(sequence, weight);
     if unreadable.movable {
         let copy = "INSERT OR REPLACE INTO damaged
             SELECT sequence, CAST(time AS INTEGER), CAST(records AS INTEGER),
                 CAST(size AS INTEGER), crc, body, ?2 FROM batches WHERE sequence = ?1";
         connection.execute(copy, params![sequence, unreadable.why])?;
         connection.execute("DELETE FROM batches WHERE sequence = ?1", [sequence])?;
-        put_last(connection, ledger.last)?;
-        if sequence > ledger.floor {
-            ledger.kept.subtract(weight);
-            ledger.oldest = oldest(connection, ledger.floor)?;
+        put_last(connection, state.last)?;
+        if sequence > state.floor {
+            state.kept.subtract(weight);
+            state.oldest = oldest(connection, state.floor)?;
         }
-        ledger.damaged.add(weight);
+        state.damaged.add(weight);
     } else {
         let note = "INSERT OR REPLACE INTO damaged VALUES (?1, NULL, ?2, ?3, NULL, NULL, ?4)";
         connection.execute(note, params![sequence, weight.records, OVERHEAD, unreadable.why])?;
-        ledger.damaged.add(Weight::row(weight.records, OVERHEAD));
+        state.damaged.add(Weight::row(weight.records, OVERHEAD));
     }
-    while ledger.damaged.bytes > max / DAMAGED_PART {
+    while state.damaged.bytes > max / DAMAGED_PART {
         let text = "DELETE FROM damaged WHERE sequence = (SELECT min(sequence) FROM damaged)
             RETURNING 1, coalesce(records, 0), size";
         let Some(gone) = connection.query_row(text, [], self::weight).optional()? else { break };
-        ledger.damaged.subtract(gone);
+        state.damaged.subtract(gone);
     }
     Ok(())
 }

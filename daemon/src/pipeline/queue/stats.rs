@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use haetae_plugin::Timestamp;
 
-use super::ledger::Ledger;
+use super::state::QueueState;
 
 /// A queue in numbers, as of its last turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,28 +73,28 @@ impl Stats {
     }
 
     pub(super) fn of(
-        ledger: &Ledger,
+        state: &QueueState,
         max_bytes: u64,
         last_damaged: Option<DamagedBatch>,
         trouble: Option<Arc<str>>,
     ) -> Self {
-        let consumers = ledger.followers.iter().map(|follower| ConsumerStats {
-            name: Arc::clone(&follower.name),
-            lag_batches: count(follower.lag.rows),
-            lag_records: count(follower.lag.records),
-            dropped: count(follower.dropped),
-            dead: count(follower.dead),
+        let consumers = state.consumers.iter().map(|consumer| ConsumerStats {
+            name: Arc::clone(&consumer.name),
+            lag_batches: count(consumer.lag.rows),
+            lag_records: count(consumer.lag.records),
+            dropped: count(consumer.dropped),
+            dead: count(consumer.dead),
         });
         Self {
             max_bytes,
-            bytes: count(ledger.bytes()),
-            batches: count(ledger.kept.rows),
-            records: count(ledger.kept.records),
-            last: ledger.last,
-            oldest: ledger.oldest.filter(|_| ledger.kept.rows > 0),
-            dead: count(ledger.dead.rows),
-            dead_dropped: ledger.dead_dropped,
-            damaged: count(ledger.damaged.rows),
+            bytes: count(state.bytes()),
+            batches: count(state.kept.rows),
+            records: count(state.kept.records),
+            last: state.last,
+            oldest: state.oldest.filter(|_| state.kept.rows > 0),
+            dead: count(state.dead.rows),
+            dead_dropped: state.dead_dropped,
+            damaged: count(state.damaged.rows),
             last_damaged,
             trouble,
             consumers: consumers.collect(),

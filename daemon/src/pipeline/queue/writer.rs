@@ -21,8 +21,8 @@ use super::{
     AppendError, DamagedBatch, DiskError, QueueLimits, QueuePosition, Receipt, Stats, WhenFull,
     command::{COMMANDS, Command, DeadList, Next, Order, ReplySender, Write},
     dead,
-    ledger::Ledger,
     rows::{self, EncodedBatch, UnreadableBatch, disk},
+    state::QueueState,
 };
 use crate::clock::{Clock, monotonic};
 
@@ -36,7 +36,7 @@ const LAST_STEPS: usize = 64;
 /// What the thread works on.
 pub struct Writer {
     connection: Connection,
-    ledger: Ledger,
+    state: QueueState,
     max: i64,
     limits: QueueLimits,
     clock: Clock,
@@ -80,14 +80,14 @@ impl Writer {
     /// The thread's work.
     pub fn new(
         connection: Connection,
-        ledger: Ledger,
+        state: QueueState,
         limits: QueueLimits,
         clock: Clock,
         stats: watch::Sender<Stats>,
     ) -> Self {
         Self {
             connection,
-            ledger,
+            state,
             max: limits.max_bytes.try_into().unwrap_or(i64::MAX),
             limits,
             clock,
@@ -149,7 +149,7 @@ impl Writer {
         match command {
             Command::Write(write) => round.writes.push(write),
             // Of one that is no consumer any more nobody waits for an answer.
-            Command::Next(next) if self.ledger.follower(&next.consumer).is_none() => {}
+            Command::Next(next) if self.state.consumer(&next.consumer).is_none() => {}
             Command::Next(next) => {
                 if next.fresh {
                     self.afresh(&next.consumer);
@@ -158,8 +158,8 @@ impl Writer {
                 self.waiting.push(next);
             }
             Command::Done(consumer, QueuePosition::Batch(sequence)) => {
-                if let Some(follower) = self.ledger.follower(&consumer) {
-                    follower.done(sequence);
+                if let Some(consumer) = self.state.consumer(&consumer) {
+                    consumer.done(sequence);
                 }
             }
             Command::Done(_, QueuePosition::Dead(id)) => self.delivered.push(id),
@@ -201,7 +201,7 @@ impl Writer {
         }
         if self.sweeping {
             // What could not be freed now is tried again in 64 commits.
-            self.sweeping = rows::free_passed(&mut self.connection, &self.ledger).unwrap_or(false);
+            self.sweeping = rows::free_passed(&mut self.connection, &self.state).unwrap_or(false);
         }
         let given = self.give();
         self.publish_floor();
@@ -222,12 +222,12 @@ impl Writer {
     }
 
     fn is_behind(&self) -> bool {
-        self.ledger.is_ahead() || !self.unreadable.is_empty() || !self.delivered.is_empty()
+        self.state.is_ahead() || !self.unreadable.is_empty() || !self.delivered.is_empty()
     }
 
     /// Commits, then answers; if that fails, all is as it was before.
     fn write(&mut self, writes: Vec<Write>) {
-        let before = self.ledger.clone();
+        let before = self.state.clone();
         let written = self.transact(&writes);
         self.behind_since = None;
         match written {
@@ -236,8 +236,8 @@ impl Writer {
                 self.trouble = None;
                 self.unreadable.clear();
                 self.delivered.clear();
-                for follower in &mut self.ledger.followers {
-                    follower.saved = (follower.cursor, follower.dropped);
+                for consumer in &mut self.state.consumers {
+                    consumer.saved = (consumer.cursor, consumer.dropped);
                 }
                 // Whoever has an answer finds it in the numbers.
                 self.publish();
@@ -246,7 +246,7 @@ impl Writer {
                 }
             }
             Err(error) => {
-                self.ledger = before;
+                self.state = before;
                 let error = disk(&error);
                 self.trouble = Some(Arc::clone(&error.text));
                 // What all have passed may be the space that is missing.
@@ -261,51 +261,51 @@ impl Writer {
 
     fn transact(&mut self, writes: &[Write]) -> rusqlite::Result<Vec<WriteResult>> {
         let now = self.clock.now();
-        let (ledger, max) = (&mut self.ledger, self.max);
+        let (state, max) = (&mut self.state, self.max);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (sequence, unreadable) in &self.unreadable {
-            rows::set_aside(&transaction, ledger, max, *sequence, unreadable)?;
+            rows::set_aside(&transaction, state, max, *sequence, unreadable)?;
         }
         for id in &self.delivered {
-            dead::remove(&transaction, ledger, *id)?;
+            dead::remove(&transaction, state, *id)?;
         }
         let mut all = Vec::with_capacity(writes.len());
         for write in writes {
             all.push(match write {
                 Write::Append(body, _) => {
                     let limits = (max, self.limits.when_full);
-                    WriteResult::Appended(append(&transaction, ledger, limits, body, now)?)
+                    WriteResult::Appended(append(&transaction, state, limits, body, now)?)
                 }
                 Write::Bury { consumer, sequence, items, .. } => {
                     for item in items {
                         let whose = (consumer, *sequence);
-                        dead::bury(&transaction, ledger, max, whose, item, now)?;
+                        dead::bury(&transaction, state, max, whose, item, now)?;
                     }
                     WriteResult::Buried
                 }
                 Write::DropDead(id, _) => {
-                    WriteResult::Found(dead::remove(&transaction, ledger, *id)?)
+                    WriteResult::Found(dead::remove(&transaction, state, *id)?)
                 }
                 Write::Redrive(id, _) => {
-                    WriteResult::Found(dead::redrive(&transaction, ledger, *id)?)
+                    WriteResult::Found(dead::redrive(&transaction, state, *id)?)
                 }
             });
         }
-        rows::save_cursors(&transaction, ledger)?;
+        rows::save_cursors(&transaction, state)?;
         transaction.commit()?;
         Ok(all)
     }
 
     /// What all have passed no longer counts.
     fn publish_floor(&mut self) {
-        let (passed, floor) = (self.ledger.passed(), self.ledger.floor);
+        let (passed, floor) = (self.state.passed(), self.state.floor);
         if passed == floor {
             return;
         }
         let weighed = if passed > floor {
             rows::weigh(&self.connection, floor, passed).map(|weight| {
-                let mut kept = self.ledger.kept;
+                let mut kept = self.state.kept;
                 kept.subtract(weight);
                 kept
             })
@@ -316,14 +316,14 @@ impl Writer {
         let (Ok(kept), Ok(oldest)) = (weighed, rows::oldest(&self.connection, passed)) else {
             return;
         };
-        self.ledger.kept = kept;
-        self.ledger.oldest = oldest;
-        self.ledger.floor = passed;
+        self.state.kept = kept;
+        self.state.oldest = oldest;
+        self.state.floor = passed;
     }
 
     fn publish(&self) {
         let (last_damaged, trouble) = (self.last_damaged.clone(), self.trouble.clone());
-        let now = Stats::of(&self.ledger, self.limits.max_bytes, last_damaged, trouble);
+        let now = Stats::of(&self.state, self.limits.max_bytes, last_damaged, trouble);
         self.stats.send_if_modified(|before| {
             let changed = *before != now;
             *before = now;
@@ -334,7 +334,7 @@ impl Writer {
     /// Frees what is passed and closes the file, so that its log is taken over.
     fn end(mut self) {
         for _ in 0..LAST_STEPS {
-            if !rows::free_passed(&mut self.connection, &self.ledger).unwrap_or(false) {
+            if !rows::free_passed(&mut self.connection, &self.state).unwrap_or(false) {
                 break;
             }
         }
@@ -346,22 +346,22 @@ impl Writer {
 /// Appends a batch if there is room or if room can be made.
 fn append(
     connection: &Connection,
-    ledger: &mut Ledger,
+    state: &mut QueueState,
     (max, when_full): (i64, WhenFull),
     body: &EncodedBatch,
     now: Timestamp,
 ) -> rusqlite::Result<Result<i64, AppendError>> {
     let weight = body.weight();
-    while ledger.bytes() + weight.bytes > max {
-        let dropped = when_full == WhenFull::DropOldest && rows::drop_oldest(connection, ledger)?;
+    while state.bytes() + weight.bytes > max {
+        let dropped = when_full == WhenFull::DropOldest && rows::drop_oldest(connection, state)?;
         if !dropped {
             let bytes = weight.bytes.try_into().unwrap_or(u64::MAX);
             return Ok(Err(AppendError::Full { bytes }));
         }
     }
-    let sequence = ledger.last + 1;
+    let sequence = state.last + 1;
     rows::insert(connection, sequence, now, body)?;
-    ledger.appended(sequence, weight, now);
+    state.appended(sequence, weight, now);
     Ok(Ok(sequence))
 }
 

@@ -12,11 +12,11 @@ impl Writer {
     ) -> rusqlite::Result<Vec<Freed>> {
         // How far they are is counted by the file.
         self.write(Vec::new());
-        let freed = file::enrol(&mut self.connection, consumers, self.ledger.last)?;
-        self.ledger.enrol(consumers);
-        self.ledger.dead = dead::weight(&self.connection)?;
-        let ledger = &mut self.ledger;
-        self.waiting.retain(|next| ledger.follower(&next.consumer).is_some());
+        let freed = file::enrol(&mut self.connection, consumers, self.state.last)?;
+        self.state.enrol(consumers);
+        self.state.dead = dead::weight(&self.connection)?;
+        let state = &mut self.state;
+        self.waiting.retain(|next| state.consumer(&next.consumer).is_some());
         self.limits = limits;
         self.max = limits.max_bytes.try_into().unwrap_or(i64::MAX);
         Ok(freed)

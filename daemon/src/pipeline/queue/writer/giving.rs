@@ -5,9 +5,9 @@ use crate::pipeline::queue::{
     DamagedBatch, QueueError, QueuePosition, Resumed,
     command::Next,
     dead,
-    ledger::Weight,
     queued_batch::QueuedBatch,
     rows::{self, disk},
+    state::Weight,
 };
 
 /// What one answer to a consumer holds at most, beyond its first batch.
@@ -42,11 +42,11 @@ impl Writer {
         next: &Next,
         entries: &mut Vec<QueuedBatch>,
     ) -> rusqlite::Result<()> {
-        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        let Some(consumer) = self.state.consumer(&next.consumer) else { return Ok(()) };
         while entries.len() < next.max_records.max(1) {
-            let Some(&id) = follower.redriven.first() else { break };
+            let Some(&id) = consumer.redriven.first() else { break };
             let dead = dead::read(&self.connection, id)?;
-            follower.redriven.remove(&id);
+            consumer.redriven.remove(&id);
             let Some(dead) = dead else { continue };
             // One that cannot be read stays where it is listed.
             let Ok(batch) = dead.batch else { continue };
@@ -67,18 +67,18 @@ impl Writer {
         next: &Next,
         entries: &mut Vec<QueuedBatch>,
     ) -> rusqlite::Result<()> {
-        let Some(follower) = self.ledger.follower(&next.consumer) else { return Ok(()) };
+        let Some(consumer) = self.state.consumer(&next.consumer) else { return Ok(()) };
         let (mut records, mut bytes) = (entries.len(), 0);
-        while let Some((sequence, weight)) = rows::first(&self.connection, follower.given)? {
+        while let Some((sequence, weight)) = rows::first(&self.connection, consumer.given)? {
             records += usize::try_from(weight.records).unwrap_or(0);
             bytes += usize::try_from(weight.bytes).unwrap_or(0);
             if !entries.is_empty() && (records > next.max_records || bytes > ANSWER) {
                 break;
             }
-            let Some(stored) = rows::read(&self.connection, follower.given)? else { break };
+            let Some(stored) = rows::read(&self.connection, consumer.given)? else { break };
             match stored.batch {
                 Ok(batch) => {
-                    follower.give(sequence, stored.records);
+                    consumer.give(sequence, stored.records);
                     let place = QueuePosition::Batch(sequence);
                     entries.push(QueuedBatch {
                         place,
@@ -89,7 +89,7 @@ impl Writer {
                     });
                 }
                 Err(unreadable) => {
-                    follower.pass(sequence, weight.records);
+                    consumer.pass(sequence, weight.records);
                     self.last_damaged = Some(DamagedBatch {
                         sequence,
                         records: weight.records.try_into().unwrap_or(0),
@@ -103,30 +103,32 @@ impl Writer {
     }
 
     /// A new reader of this name knows nothing of what was given to the old one.
-    pub(super) fn afresh(&mut self, consumer: &str) {
-        let Some(follower) = self.ledger.follower(consumer) else { return };
-        let cursor = follower.cursor;
+    pub(super) fn afresh(&mut self, name: &str) {
+        let Some(consumer) = self.state.consumer(name) else { return };
+        let cursor = consumer.cursor;
         let lag = rows::weigh(&self.connection, cursor, i64::MAX);
         // If the disk can't say now, the numbers are put right at the next start.
-        let lag = lag.unwrap_or(follower.lag);
-        follower.restart(cursor, Weight { bytes: 0, ..lag });
-        if let Ok(redriven) = dead::redriven(&self.connection, consumer) {
-            follower.redriven =
+        let lag = lag.unwrap_or(consumer.lag);
+        consumer.restart(cursor, Weight { bytes: 0, ..lag });
+        if let Ok(redriven) = dead::redriven(&self.connection, name) {
+            consumer.redriven =
                 redriven.into_iter().filter(|id| !self.delivered.contains(id)).collect();
         }
     }
 
-    pub(super) fn resume(&mut self, consumer: &str, after: i64) -> rusqlite::Result<Resumed> {
-        let last = self.ledger.last;
+    pub(super) fn resume(&mut self, name: &str, after: i64) -> rusqlite::Result<Resumed> {
+        let last = self.state.last;
         let oldest = rows::first(&self.connection, i64::MIN)?.map_or(last + 1, |(first, _)| first);
-        let (cursor, resumed) = match after {
-            _ if after > last => (last, Resumed::End),
-            _ if after < oldest - 1 => (oldest - 1, Resumed::Oldest),
-            _ => (after, Resumed::There),
+        let (cursor, resumed) = if after > last {
+            (last, Resumed::End)
+        } else if after < oldest - 1 {
+            (oldest - 1, Resumed::Oldest)
+        } else {
+            (after, Resumed::There)
         };
         let lag = Weight { bytes: 0, ..rows::weigh(&self.connection, cursor, i64::MAX)? };
-        if let Some(follower) = self.ledger.follower(consumer) {
-            follower.restart(cursor, lag);
+        if let Some(consumer) = self.state.consumer(name) {
+            consumer.restart(cursor, lag);
         }
         Ok(resumed)
     }

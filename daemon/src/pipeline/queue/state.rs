@@ -12,7 +12,7 @@ use haetae_plugin::Timestamp;
 
 /// The numbers of a queue.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub struct QueueState {
     /// The highest sequence that was ever given to a batch.
     pub last: i64,
     /// All consumers have passed what is up to here.
@@ -28,7 +28,7 @@ pub struct Ledger {
     /// Batches that could not be read.
     pub damaged: Weight,
     /// Those that read from it.
-    pub followers: Vec<Follower>,
+    pub consumers: Vec<ConsumerState>,
 }
 
 /// How much lies somewhere.
@@ -65,7 +65,7 @@ impl Weight {
 
 /// A consumer as the queue's thread sees it.
 #[derive(Clone, Debug, Default)]
-pub struct Follower {
+pub struct ConsumerState {
     /// The sink's or evaluator's name.
     pub name: Arc<str>,
     /// It has done all up to here, and here it starts again.
@@ -86,7 +86,7 @@ pub struct Follower {
     pub saved: (i64, i64),
 }
 
-impl Follower {
+impl ConsumerState {
     /// One that starts at its cursor.
     pub fn new(name: &str, cursor: i64, dropped: i64, lag: Weight) -> Self {
         let saved = (cursor, dropped);
@@ -139,22 +139,22 @@ impl Follower {
     }
 }
 
-impl Ledger {
-    /// The follower of this name.
-    pub fn follower(&mut self, name: &str) -> Option<&mut Follower> {
-        self.followers.iter_mut().find(|follower| &*follower.name == name)
+impl QueueState {
+    /// The consumer of this name.
+    pub fn consumer(&mut self, name: &str) -> Option<&mut ConsumerState> {
+        self.consumers.iter_mut().find(|consumer| &*consumer.name == name)
     }
 
-    /// Makes the followers those of these names; a new one starts at the end.
+    /// Makes the consumers those of these names; a new one starts at the end.
     pub fn enrol(&mut self, names: &[String]) {
-        self.followers.retain(|follower| names.iter().any(|name| **name == *follower.name));
+        self.consumers.retain(|consumer| names.iter().any(|name| **name == *consumer.name));
         for name in names {
-            if self.follower(name).is_none() {
-                let follower = Follower::new(name, self.last, 0, Weight::default());
-                self.followers.push(follower);
+            if self.consumer(name).is_none() {
+                let consumer = ConsumerState::new(name, self.last, 0, Weight::default());
+                self.consumers.push(consumer);
             }
         }
-        self.followers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.consumers.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
     /// What counts towards `max`.
@@ -164,12 +164,12 @@ impl Ledger {
 
     /// All cursors have passed what is up to here; without consumers nothing is kept.
     pub fn passed(&self) -> i64 {
-        self.followers.iter().map(|follower| follower.cursor).min().unwrap_or(self.last)
+        self.consumers.iter().map(|consumer| consumer.cursor).min().unwrap_or(self.last)
     }
 
     /// Whether a cursor is further than the file says.
     pub fn is_ahead(&self) -> bool {
-        self.followers.iter().any(Follower::is_ahead)
+        self.consumers.iter().any(ConsumerState::is_ahead)
     }
 
     /// A batch was appended.
@@ -177,22 +177,22 @@ impl Ledger {
         self.last = sequence;
         self.kept.add(weight);
         self.oldest.get_or_insert(now);
-        for follower in &mut self.followers {
-            follower.lag.add(Weight::row(weight.records, 0));
+        for consumer in &mut self.consumers {
+            consumer.lag.add(Weight::row(weight.records, 0));
         }
     }
 
     /// The oldest batch is gone to make room: those that have not done it pass it, counted.
     pub fn dropped(&mut self, sequence: i64, weight: Weight) {
-        for follower in &mut self.followers {
-            if follower.owes(sequence) {
-                follower.dropped += weight.records;
-                follower.lag.subtract(weight);
-                follower.in_flight.remove(&sequence);
-                follower.given = follower.given.max(sequence);
+        for consumer in &mut self.consumers {
+            if consumer.owes(sequence) {
+                consumer.dropped += weight.records;
+                consumer.lag.subtract(weight);
+                consumer.in_flight.remove(&sequence);
+                consumer.given = consumer.given.max(sequence);
             }
-            follower.cursor = follower.cursor.max(sequence);
-            follower.settle();
+            consumer.cursor = consumer.cursor.max(sequence);
+            consumer.settle();
         }
         self.kept.subtract(weight);
         self.floor = self.floor.max(sequence);
@@ -200,11 +200,11 @@ impl Ledger {
 
     /// A batch cannot be read: nobody has to do it any more.
     pub fn forgive(&mut self, sequence: i64, weight: Weight) {
-        for follower in &mut self.followers {
-            if follower.owes(sequence) {
-                follower.lag.subtract(weight);
-                follower.in_flight.remove(&sequence);
-                follower.settle();
+        for consumer in &mut self.consumers {
+            if consumer.owes(sequence) {
+                consumer.lag.subtract(weight);
+                consumer.in_flight.remove(&sequence);
+                consumer.settle();
             }
         }
     }
@@ -214,46 +214,46 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger(names: &[&str]) -> Ledger {
-        let followers = names.iter().map(|name| Follower::new(name, 0, 0, Weight::default()));
-        Ledger { followers: followers.collect(), ..Ledger::default() }
+    fn state(names: &[&str]) -> QueueState {
+        let consumers = names.iter().map(|name| ConsumerState::new(name, 0, 0, Weight::default()));
+        QueueState { consumers: consumers.collect(), ..QueueState::default() }
     }
 
     #[test]
     fn a_cursor_stays_before_the_lowest_unfinished_batch() {
-        let mut follower = Follower::new("a", 0, 0, Weight::default());
+        let mut consumer = ConsumerState::new("a", 0, 0, Weight::default());
         for sequence in 1..=3 {
-            follower.give(sequence, 10);
+            consumer.give(sequence, 10);
         }
-        follower.done(3);
-        follower.done(2);
-        assert_eq!(follower.cursor, 0);
-        follower.done(1);
-        assert_eq!(follower.cursor, 3);
-        follower.done(1);
-        assert_eq!(follower.cursor, 3);
+        consumer.done(3);
+        consumer.done(2);
+        assert_eq!(consumer.cursor, 0);
+        consumer.done(1);
+        assert_eq!(consumer.cursor, 3);
+        consumer.done(1);
+        assert_eq!(consumer.cursor, 3);
     }
 
     #[test]
     fn a_dropped_batch_counts_for_those_alone_that_had_not_done_it() {
-        let mut ledger = ledger(&["quick", "slow"]);
+        let mut state = state(&["quick", "slow"]);
         let weight = Weight::row(10, 100);
-        ledger.appended(1, weight, Timestamp::default());
-        ledger.appended(2, weight, Timestamp::default());
-        let quick = ledger.follower("quick").unwrap();
+        state.appended(1, weight, Timestamp::default());
+        state.appended(2, weight, Timestamp::default());
+        let quick = state.consumer("quick").unwrap();
         quick.give(1, 10);
         quick.done(1);
-        ledger.dropped(1, weight);
+        state.dropped(1, weight);
         let seen: Vec<_> =
-            ledger.followers.iter().map(|it| (it.cursor, it.dropped, it.lag.records)).collect();
+            state.consumers.iter().map(|it| (it.cursor, it.dropped, it.lag.records)).collect();
         assert_eq!(seen, [(1, 0, 10), (1, 10, 10)]);
-        assert_eq!((ledger.kept.rows, ledger.floor), (1, 1));
+        assert_eq!((state.kept.rows, state.floor), (1, 1));
     }
 
     #[test]
     fn without_consumers_nothing_is_kept() {
-        let mut ledger = ledger(&[]);
-        ledger.appended(1, Weight::row(1, 1), Timestamp::default());
-        assert_eq!(ledger.passed(), 1);
+        let mut state = state(&[]);
+        state.appended(1, Weight::row(1, 1), Timestamp::default());
+        assert_eq!(state.passed(), 1);
     }
 }
