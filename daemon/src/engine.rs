@@ -223,9 +223,15 @@ impl Engine {
                     log.heard(&source, &found, &mut self.occurrences, changes);
                 }
             }
-            Input::Rewound { source } => self.logs.iter_mut().for_each(|log| log.rewind(&source)),
+            Input::Rewound { source } => {
+                for log in &mut self.logs {
+                    log.rewind(&source);
+                }
+            }
             Input::SourceDown { source, reason } => {
-                self.logs.iter_mut().for_each(|log| log.source_down(&source));
+                for log in &mut self.logs {
+                    log.source_down(&source);
+                }
                 if let Some(source) = self.source(&source) {
                     source.outage(now);
                 }
@@ -252,8 +258,12 @@ impl Engine {
             }
             Input::Reload(setting) => self.replace_plan(*setting, now, changes),
             Input::Jumped { from } => {
-                self.evaluators.iter_mut().for_each(|evaluator| evaluator.jump(from, now));
-                self.logs.iter_mut().for_each(LogEvaluator::jump);
+                for evaluator in &mut self.evaluators {
+                    evaluator.jump(from, now);
+                }
+                for log in &mut self.logs {
+                    log.jump();
+                }
                 self.raise(CLOCK, Problem::ClockJumped, jumped(from, now), now, changes);
             }
             Input::Tick => {}
@@ -277,7 +287,9 @@ impl Engine {
                 evaluator.follow_clock(now);
             }
             self.notifier.follow_clock(now);
-            self.logs.iter_mut().for_each(|log| log.follow_clock(now));
+            for log in &mut self.logs {
+                log.follow_clock(now);
+            }
         }
         self.now = now;
     }

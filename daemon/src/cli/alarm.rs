@@ -71,7 +71,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
         Verb::Act(act) => acts::run(common, act),
         Verb::Obligations { all } => obligations(common, *all),
     };
-    result.map_or_else(|code| code, |()| 0)
+    result.err().unwrap_or(0)
 }
 
 fn list(common: &Common, matchers: &[String], unseen: bool, all: bool) -> Result<(), u8> {

@@ -50,13 +50,13 @@ async fn show(common: &Common, daemon: &Daemon, verb: &Verb) -> u8 {
         Verb::Check => check(common, &location).await,
         Verb::Backup { file } => backup(&location, file).await,
     };
-    done.map_or_else(
-        |(code, text)| {
+    match done {
+        Ok(()) => 0,
+        Err((code, text)) => {
             output::say(text);
             code
-        },
-        |()| 0,
-    )
+        }
+    }
 }
 
 /// The exit code, and what to say.

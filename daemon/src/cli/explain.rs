@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(common: &Common, arguments: &Arguments) -> u8 {
-    explain(common, arguments).map_or_else(|code| code, |()| 0)
+    explain(common, arguments).err().unwrap_or(0)
 }
 
 fn explain(common: &Common, arguments: &Arguments) -> Result<(), u8> {

@@ -62,7 +62,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
         Verb::Redrive(which) => change(common, "redrive", "tried again", which),
         Verb::Drop(which) => change(common, "drop", "dropped", which),
     };
-    result.map_or_else(|code| code, |()| 0)
+    result.err().unwrap_or(0)
 }
 
 fn list(common: &Common, dead: bool, sink: Option<&str>) -> Result<(), u8> {

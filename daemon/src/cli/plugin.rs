@@ -49,9 +49,10 @@ pub(super) struct KindArguments {
 
 pub(super) fn run(common: &Common, verb: Verb) -> u8 {
     match verb {
-        Verb::List(place) => {
-            catalog(common, place).map_or_else(|code| code, |it| list(common, &it))
-        }
+        Verb::List(place) => match catalog(common, place) {
+            Ok(catalog) => list(common, &catalog),
+            Err(code) => code,
+        },
         Verb::Show(named) => described(common, named, show),
         Verb::Sample(named) => described(common, named, |_, _, description| {
             output::line(description.sample.trim_end());

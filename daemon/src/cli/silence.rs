@@ -76,7 +76,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
         Verb::List { all } => list(common, *all),
         Verb::End { id } => end(common, id),
     };
-    result.map_or_else(|code| code, |()| 0)
+    result.err().unwrap_or(0)
 }
 
 fn add(common: &Common, add: &Add) -> Result<(), u8> {

@@ -90,7 +90,7 @@ pub(super) fn run(common: &Common, verb: &Verb) -> u8 {
         Verb::Remove { id, how } => remove(common, id, how),
         Verb::History { id } => history(common, id),
     };
-    result.map_or_else(|code| code, |()| 0)
+    result.err().unwrap_or(0)
 }
 
 fn list(common: &Common) -> Result<(), u8> {
@@ -156,15 +156,19 @@ fn details(one: &Threshold) {
     }
 }
 
-fn set(common: &Common, set: &Set) -> Result<(), u8> {
-    let levels = [("--warning", &set.warning), ("--critical", &set.critical)];
-    let [warning, critical] = levels
-        .map(|(flag, text)| text.as_ref().map(|text| parse(text).ok_or((flag, text))).transpose());
-    let parsed = warning.and_then(|warning| Ok((warning, critical?)));
-    let (warning, critical) = parsed.map_err(|(flag, text)| {
+/// The level that a flag names, if it is there.
+fn parse_flag(flag: &str, text: Option<&str>) -> Result<Option<Value>, u8> {
+    let Some(text) = text else { return Ok(None) };
+    let Some(level) = parse(text) else {
         output::say(format!("`{text}` is no level for {flag}; such as 'above=85,clear=80,for=2m'"));
-        super::exit::USAGE
-    })?;
+        return Err(super::exit::USAGE);
+    };
+    Ok(Some(level))
+}
+
+fn set(common: &Common, set: &Set) -> Result<(), u8> {
+    let warning = parse_flag("--warning", set.warning.as_deref())?;
+    let critical = parse_flag("--critical", set.critical.as_deref())?;
     let (before, mut seen) = match &set.id {
         None => (ThresholdText::default(), None),
         Some(id) => {

@@ -64,6 +64,8 @@ impl Recipients {
 
     /// Wakes the dispatchers of all of them.
     pub fn wake_all(&self) {
-        self.iter().for_each(|sink| sink.wake.notify_one());
+        for sink in self.iter() {
+            sink.wake.notify_one();
+        }
     }
 }

@@ -266,11 +266,13 @@ impl<'a, 't> Writing<'a, 't> {
         for one in transitions {
             for (sink, thread) in owed.remove(&one.alarm.id).into_iter().flatten() {
                 // A sink that does not tell of ends owes none, but those of before it was told not to.
-                let ends = |sink: &&Recipient| sink.plan.resolved || thread.is_empty();
-                let sink = self.recipients.get(&sink).filter(ends);
-                let flush = |sink: &Recipient| ending(sink, &one.alarm, &thread, one.at);
-                self.written.past.extend(sink.map(|sink| sink.plan.name.clone()));
-                notices.extend(sink.map(|sink| notice(sink, &flush(sink), self.now)));
+                if let Some(sink) = self.recipients.get(&sink)
+                    && (sink.plan.resolved || thread.is_empty())
+                {
+                    self.written.past.insert(sink.plan.name.clone());
+                    let flush = ending(sink, &one.alarm, &thread, one.at);
+                    notices.push(notice(sink, &flush, self.now));
+                }
             }
         }
         self.transaction.enqueue(notices, self.now)?;
@@ -296,10 +298,12 @@ pub(super) fn ending(sink: &Recipient, alarm: &AlarmView, thread: &str, at: Time
 pub(super) fn notice<'a>(sink: &'a Recipient, flush: &Flush, now: Timestamp) -> Notice<'a> {
     let about = |alarm: &AlarmView| About { alarm: alarm.id.clone(), ends: alarm.ended.is_some() };
     let alarms: Vec<_> = flush.alarms.iter().map(about).collect();
-    let kind = match flush.reason {
-        _ if alarms.iter().all(|about| about.ends) => NoticeKind::Closing,
-        Reason::Repeat => NoticeKind::Repeat,
-        _ => NoticeKind::Problem,
+    let kind = if alarms.iter().all(|about| about.ends) {
+        NoticeKind::Closing
+    } else if flush.reason == Reason::Repeat {
+        NoticeKind::Repeat
+    } else {
+        NoticeKind::Problem
     };
     Notice {
         sink: &sink.plan.name,

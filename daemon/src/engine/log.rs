@@ -163,7 +163,9 @@ impl LogEvaluator {
 
     /// The clock jumped, or the machine was suspended: nobody listened meanwhile.
     pub(super) fn jump(&mut self) {
-        self.cursors.iter_mut().for_each(Cursor::breaks);
+        for cursor in &mut self.cursors {
+            cursor.breaks();
+        }
     }
 
     /// Takes what a clock that went back to `now` has stamped out of the future.
@@ -171,7 +173,9 @@ impl LogEvaluator {
         self.saved = self.saved.min(now);
         self.left_out = self.left_out.min(now);
         self.begun = self.begun.map(|begun| begun.min(now));
-        self.cursors.iter_mut().for_each(|cursor| cursor.state.follow_clock(now));
+        for cursor in &mut self.cursors {
+            cursor.state.follow_clock(now);
+        }
         if self.clock <= now {
             return;
         }

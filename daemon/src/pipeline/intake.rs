@@ -92,10 +92,9 @@ impl Intake {
         let mut dropped = Dropped::default();
         let series: Vec<Option<Series>> =
             batch.series().iter().map(|series| self.series(series, now, &mut dropped)).collect();
-        let watermark = match batch.complete_until() {
-            none if none == Timestamp::default() => until,
-            claimed => claimed.min(now.after(AHEAD)),
-        };
+        let claimed = batch.complete_until();
+        let is_claimed = claimed != Timestamp::default();
+        let watermark = if is_claimed { claimed.min(now.after(AHEAD)) } else { until };
         let points = batch.points();
         let mut taken = Samples::with_capacity(watermark, points.len().min(POINTS));
         if self.vouched > now {

@@ -67,7 +67,10 @@ impl Catalog {
         let twice = exported_twice(&images);
         images.retain(|image| {
             let refusal = twice.iter().find(|refusal| refusal.file == image.file);
-            refusal.inspect(|refusal| bar(&mut barred, image, refusal)).is_none()
+            if let Some(refusal) = refusal {
+                bar(&mut barred, image, refusal);
+            }
+            refusal.is_none()
         });
         refused.extend(twice);
         let (loaded, probe, tried) = (Libraries::default(), None, Mutex::default());

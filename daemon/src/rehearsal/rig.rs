@@ -153,7 +153,9 @@ impl Rig {
                 drop(task.await);
             }
         }
-        fake_sinks.values().for_each(FakeSink::forget);
+        for sink in fake_sinks.values() {
+            sink.forget();
+        }
         let Self { engine, outbox, events, tasks, .. } = self;
         let store = outbox.store.clone();
         drop((outbox, events));

@@ -20,15 +20,18 @@ impl Ids {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.timestamp_ms();
-        let next = (millis <= before).then(|| last.increment().ok()).flatten();
-        *last = next.unwrap_or_else(|| {
-            let mut random = [0; 16];
-            if getrandom::fill(&mut random).is_err() {
-                // Names still grow; only those of two daemons could now be the same.
-                random = [0; 16];
-            }
-            Ulid::from_parts(millis.max(before + 1), u128::from_be_bytes(random))
-        });
+        if millis <= before
+            && let Ok(next) = last.increment()
+        {
+            *last = next;
+            return next;
+        }
+        let mut random = [0; 16];
+        if getrandom::fill(&mut random).is_err() {
+            // Names still grow; only those of two daemons could now be the same.
+            random = [0; 16];
+        }
+        *last = Ulid::from_parts(millis.max(before + 1), u128::from_be_bytes(random));
         *last
     }
 }

@@ -123,8 +123,10 @@ pub(super) fn check(sqlite: &mut Sqlite, path: &Path, small: u64) -> Result<(), 
     if length <= small {
         return whole(sqlite, path, ALL);
     }
-    LIVE.iter()
-        .try_for_each(|table| whole(sqlite, path, &format!("PRAGMA integrity_check('{table}')")))
+    for table in LIVE {
+        whole(sqlite, path, &format!("PRAGMA integrity_check('{table}')"))?;
+    }
+    Ok(())
 }
 
 /// Renames a file and its log, for whoever may still read something in them.

@@ -81,8 +81,11 @@ impl Target {
             }
         };
         config.ssl_mode(ssl);
-        let tls = (ssl != SslMode::Disable).then(|| tls(trust, authority.as_deref()));
-        let tls = tls.transpose().map_err(|cause| failed(&cause))?;
+        let tls = if ssl == SslMode::Disable {
+            None
+        } else {
+            Some(tls(trust, authority.as_deref()).map_err(|cause| failed(&cause))?)
+        };
         let secrets = password.map(|password| Secrets::of(password.as_bytes()));
         let secrets = Arc::new(secrets.unwrap_or_default());
         Ok(Self { name: url.into(), config, tls, secrets })
@@ -120,13 +123,13 @@ fn tls(trust: Trust, authority: Option<&str>) -> Result<MakeRustlsConnect, Strin
     let config = if trust == Trust::Server {
         builder.with_root_certificates(roots).with_no_client_auth()
     } else {
-        let chain = (trust == Trust::Authority)
-            .then(|| {
-                let provider = Arc::clone(&provider);
-                WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
-            })
-            .map(|builder| builder.build().map_err(|error| error.to_string()))
-            .transpose()?;
+        let chain = if trust == Trust::Authority {
+            let provider = Arc::clone(&provider);
+            let builder = WebPkiServerVerifier::builder_with_provider(roots.into(), provider);
+            Some(builder.build().map_err(|error| error.to_string())?)
+        } else {
+            None
+        };
         let verifier = Arc::new(Lenient { chain, provider });
         builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
     };

@@ -44,13 +44,12 @@ pub(super) fn read(
         }
     };
     let alone = matches!(file.group_by, file::GroupBy::Word(file::GroupWord::Alarm));
-    let rate = file.rate.as_ref().map_or_else(
-        || {
-            let file::Rate { most, per } = file::Rate::default();
-            Rate { most: if alone { 0 } else { most }, per: *per }
-        },
-        |rate| Rate { most: rate.most, per: *rate.per },
-    );
+    let rate = if let Some(rate) = &file.rate {
+        Rate { most: rate.most, per: *rate.per }
+    } else {
+        let file::Rate { most, per } = file::Rate::default();
+        Rate { most: if alone { 0 } else { most }, per: *per }
+    };
     too_short(section, "/rate/per", rate.per, problems);
     if let Some(escalate) = &file.escalate {
         too_short(section, "/escalate/after", *escalate.after, problems);
@@ -119,7 +118,9 @@ pub(in crate::config) fn maintenance(
     let mut time = |key: &str, text: Option<&str>| moment(section, key, text?, zone, problems);
     let (from, until) =
         (time("/from", file.from.as_deref()), time("/until", file.until.as_deref()));
-    if from.zip(until).is_some_and(|(from, until)| from >= until) {
+    if let (Some(from), Some(until)) = (from, until)
+        && from >= until
+    {
         problems.push(Problem::new(Code::EndsFirst, section.value("/until")));
     }
     let span = if section.has("/hours") || section.has("/days") {

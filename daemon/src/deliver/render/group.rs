@@ -58,9 +58,10 @@ impl Voice {
         let first = flush.alarms.first().map_or("", |alarm| &alarm.evaluator);
         let alike = flush.alarms.iter().all(|alarm| alarm.evaluator == first);
         let evaluator = if alike { format!("{first}: ") } else { String::new() };
-        let labels = match &flush.labels {
-            none if none.is_empty() => String::new(),
-            labels => format!(" ({})", self::labels(labels)),
+        let labels = if flush.labels.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", labels(&flush.labels))
         };
         format!("[{state}] {evaluator}{counts}{labels}")
     }

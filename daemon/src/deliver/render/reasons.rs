@@ -39,10 +39,10 @@ impl Voice {
                 format!("its group is told at {} ({place})", self.time(*due))
             }
             Why::RepeatNotDue { place, notified, due } => {
-                let next = due.map_or_else(
-                    || "never again".into(),
-                    |due| format!("again at {}", self.time(due)),
-                );
+                let next = match due {
+                    Some(due) => format!("again at {}", self.time(*due)),
+                    None => "never again".into(),
+                };
                 format!("told at {}, {next} ({place})", self.time(*notified))
             }
             Why::Starting { until } => {

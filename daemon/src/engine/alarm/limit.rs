@@ -24,7 +24,9 @@ pub(in crate::engine) fn summary<'a>(
     let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
     for labels in waiting {
         count += 1;
-        labels.iter().for_each(|label| *alike.entry(label).or_default() += 1);
+        for label in labels.iter() {
+            *alike.entry(label).or_default() += 1;
+        }
     }
     let mut most: Vec<_> = alike.into_iter().filter(|(_, count)| *count > 1).collect();
     most.sort_by_key(|(label, count)| (Reverse(*count), *label));

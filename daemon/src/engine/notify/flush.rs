@@ -72,11 +72,13 @@ impl SinkGroups {
         let known: BTreeSet<_> = ready.iter().map(|(_, state)| state.number).collect();
         let is_early = free > 0 && !self.waiting.is_subset(&known);
         let mut ready = ready.into_iter();
-        let alone = match ready.len() {
-            _ if free == 0 || is_early => 0,
-            all if self.waiting.is_empty() && all <= free => all,
-            _ if self.waiting.is_empty() => free - 1,
-            _ => 0,
+        // What waits, or does not fit, is told together: in the last notice that is free.
+        let alone = if free == 0 || is_early || !self.waiting.is_empty() {
+            0
+        } else if ready.len() <= free {
+            ready.len()
+        } else {
+            free - 1
         };
         for (reason, state) in ready.by_ref().take(alone) {
             self.flush(reason, vec![state], at, pending);
@@ -118,7 +120,9 @@ impl SinkGroups {
             let is_new = !state.ends.is_empty() || state.firing.iter().any(|(_, _, is)| *is);
             for (id, alarm, is_news) in state.firing {
                 self.notify_member(id, &alarm, is_news, at, pending);
-                news.extend(is_news.then(|| alarm.id.clone()));
+                if is_news {
+                    news.push(alarm.id.clone());
+                }
                 firing.push(alarm);
             }
             for id in state.ends {

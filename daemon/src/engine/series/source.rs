@@ -192,7 +192,9 @@ impl SourceState {
         self.watermark = self.watermark.max(Some(samples.complete_until().min(now)));
         if self.recalled.is_some_and(|until| until < now) {
             self.recalled = None;
-            (0..self.tracked.len()).for_each(|place| self.drop_unread(place));
+            for place in 0..self.tracked.len() {
+                self.drop_unread(place);
+            }
         }
         offers
     }

@@ -327,9 +327,9 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, OpenError> {
                 .map_err(|error| OpenError::Directory { path: from, error })?;
         }
     }
-    path.parent()
-        .map_or(Ok(()), sync)
-        .map_err(|error| OpenError::Directory { path: path.into(), error })?;
+    if let Some(directory) = path.parent() {
+        sync(directory).map_err(|error| OpenError::Directory { path: path.into(), error })?;
+    }
     Ok(aside)
 }
 
