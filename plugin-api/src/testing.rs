@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    io::Read,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -10,7 +9,11 @@ use std::{
     },
 };
 
-use crate::{Context, Error, Level, Reference, Result, Timestamp, abi::Lend, http::Request};
+use crate::{
+    Context, Error, Level, Reference, Result, Timestamp,
+    abi::{Exchanged, Lend},
+    http::Request,
+};
 
 /// Stands in for the daemon: answers what the test scripted and keeps what the role did.
 #[derive(Default)]
@@ -98,10 +101,7 @@ impl Lend for Script {
         value.ok_or_else(|| Error::config(format!("no secret `{name}` in the script")))
     }
 
-    fn exchange(
-        &self,
-        request: Request,
-    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+    fn exchange(&self, request: Request) -> Result<Exchanged> {
         locked(&self.requests).push(request);
         let answer = locked(&self.answers).pop_front();
         let (status, body) = answer.ok_or_else(|| Error::failed("connection refused (script)"))?;

@@ -214,19 +214,21 @@ fn line(entry: &Compared, style: output::Style) -> String {
 
 fn what(happened: &Happened) -> String {
     let Happened { at, stand, labels, value, summary, reason } = happened;
-    happened_json(stand.as_str(), *at, labels, (*value, reason.as_deref(), Some(summary.as_str())))
+    happened_json(stand.as_str(), *at, labels, *value, reason.as_deref(), Some(summary.as_str()))
 }
 
 fn wanted(expected: &Expectation) -> String {
     let Expectation { at, stand, labels, value, summary, reason, .. } = expected;
-    happened_json(stand.as_str(), *at, labels, (*value, reason.as_deref(), summary.as_deref()))
+    happened_json(stand.as_str(), *at, labels, *value, reason.as_deref(), summary.as_deref())
 }
 
 fn happened_json(
     word: &str,
     at: Duration,
     labels: &BTreeMap<String, String>,
-    (value, reason, summary): (Option<f64>, Option<&str>, Option<&str>),
+    value: Option<f64>,
+    reason: Option<&str>,
+    summary: Option<&str>,
 ) -> String {
     let parts = [
         Some(format!("{word}@{}{}", time(at), shown_labels(labels))),

@@ -110,7 +110,8 @@ impl Recording {
                 DeliveryResult::Delivered => delivered.push(row),
                 DeliveryResult::Retry { reason, after, left } if now < row.expires => {
                     // Some have it: they are to be told of the end.
-                    if retry(transaction, row, (reason, *after, left), longest, now)? {
+                    let deferred = Deferred { reason, after: *after, left };
+                    if retry(transaction, row, deferred, longest, now)? {
                         notified.push(row);
                     }
                 }
@@ -255,11 +256,20 @@ pub(super) fn buried(
     })
 }
 
+/// What a peer said of a row that it does not take now.
+struct Deferred<'a> {
+    reason: &'a str,
+    /// How long it asks to be left alone.
+    after: Option<Duration>,
+    /// The recipients that do not have it; none: nobody has it.
+    left: &'a [String],
+}
+
 /// Tries a row again later; whether some of its recipients have it.
 fn retry(
     transaction: &mut Transaction<'_>,
     row: &Claimed,
-    (reason, after, left): (&str, Option<Duration>, &[String]),
+    Deferred { reason, after, left }: Deferred<'_>,
     longest: Duration,
     now: Timestamp,
 ) -> Result<bool, StoreError> {

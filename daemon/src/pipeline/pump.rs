@@ -90,7 +90,7 @@ impl Pump {
             };
             let wait = match outcome {
                 Ok(outcome) => {
-                    let (again, dead, wait) = sorted(&left, &outcome);
+                    let Sorted { again, dead, wait } = sorted(&left, &outcome);
                     if again.len() < left.len() {
                         pause.succeeded();
                     }
@@ -143,11 +143,17 @@ impl Pump {
     }
 }
 
-/// What is to be tried again, what never will be taken, and how long the peer asked to wait.
-fn sorted(
-    left: &[usize],
-    outcome: &Outcome,
-) -> (Vec<usize>, Vec<(usize, String)>, Option<Duration>) {
+/// What was not taken, by its index.
+struct Sorted {
+    /// To be tried again.
+    again: Vec<usize>,
+    /// Never to be taken, and why.
+    dead: Vec<(usize, String)>,
+    /// How long the peer asked to wait.
+    wait: Option<Duration>,
+}
+
+fn sorted(left: &[usize], outcome: &Outcome) -> Sorted {
     let (mut again, mut dead, mut wait) = (Vec::new(), Vec::new(), None);
     for (place, index) in (0_u32..).zip(left) {
         match outcome.of(place) {
@@ -164,7 +170,7 @@ fn sorted(
             _ => again.push(*index),
         }
     }
-    (again, dead, wait)
+    Sorted { again, dead, wait }
 }
 
 #[cfg(test)]
@@ -176,7 +182,7 @@ mod tests {
         let retry = Verdict::Retry { reason: "busy".into(), after: Some(FIRST_PAUSE) };
         let rejected = Verdict::Rejected { reason: "type".into() };
         let outcome = Outcome::delivered().but(1, retry).but(2, rejected);
-        let (again, dead, wait) = sorted(&[4, 6, 8, 9], &outcome);
+        let Sorted { again, dead, wait } = sorted(&[4, 6, 8, 9], &outcome);
         assert_eq!(again, [6]);
         assert_eq!(dead, [(8, "type".to_owned())]);
         assert_eq!(wait, Some(FIRST_PAUSE));

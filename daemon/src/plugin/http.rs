@@ -11,6 +11,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use haetae_plugin::{
     Error, Result,
+    abi::Exchanged,
     http::{HttpOptions, Request},
 };
 use reqwest::{Certificate, Client, Identity, Method, Proxy, redirect};
@@ -27,9 +28,6 @@ pub struct Pool {
     runtime: Handle,
     clients: Mutex<HashMap<String, Client>>,
 }
-
-/// Status, headers and body of an answer.
-pub(super) type HttpAnswer = (u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>);
 
 /// The body of an answer, read chunk by chunk on the plugin's thread.
 struct ResponseBody {
@@ -54,7 +52,7 @@ impl Pool {
     }
 
     /// One exchange, blocking; never called from a thread of the runtime.
-    pub fn exchange(&self, request: Request, cancelled: &CancellationToken) -> Result<HttpAnswer> {
+    pub fn exchange(&self, request: Request, cancelled: &CancellationToken) -> Result<Exchanged> {
         let client = self.client(&request.options)?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| Error::config(format!("`{}` is no HTTP method", request.method)))?;

@@ -56,7 +56,7 @@ pub enum Role {
 
 /// A running thread with an opened role.
 pub struct Instance {
-    orders: mpsc::Sender<(Order, Duration, oneshot::Sender<Result<Reply>>)>,
+    orders: mpsc::Sender<OrderRequest>,
     closed: oneshot::Receiver<Result<()>>,
     leave: Leave,
     lent: Arc<Lent>,
@@ -119,7 +119,7 @@ impl Instance {
     /// Makes one call. After [`CallResult::Hung`] the instance is useless: [`Instance::abandon`] it.
     pub async fn call(&mut self, order: Order, within: Duration) -> CallResult<Reply> {
         let (reply, answer) = oneshot::channel();
-        if self.orders.send((order, within, reply)).await.is_err() {
+        if self.orders.send(OrderRequest { order, within, reply }).await.is_err() {
             return CallResult::Returned(Err(Error::failed("its thread ended")));
         }
         match answer_of(answer, within, &self.lent).await {
@@ -202,7 +202,15 @@ impl Leave {
 struct InstanceThread {
     spec: Spec,
     lent: Arc<Lent>,
-    inbox: mpsc::Receiver<(Order, Duration, oneshot::Sender<Result<Reply>>)>,
+    inbox: mpsc::Receiver<OrderRequest>,
+}
+
+/// A call that the thread is to make.
+struct OrderRequest {
+    order: Order,
+    /// How long it may take.
+    within: Duration,
+    reply: oneshot::Sender<Result<Reply>>,
 }
 
 impl InstanceThread {
@@ -221,7 +229,7 @@ impl InstanceThread {
             OpenedRole::Sink(_) | OpenedRole::Reader(_) => false,
         };
         if opened.send(Ok(listens)).is_ok() {
-            while let Some((order, within, reply)) = self.inbox.blocking_recv() {
+            while let Some(OrderRequest { order, within, reply }) = self.inbox.blocking_recv() {
                 // Nobody waits if the call was given up; then the channel is closed too.
                 drop(reply.send(role.serve(order, within)));
             }

@@ -1,14 +1,18 @@
 //! What the daemon lends to an instance: log, time, secrets, HTTP, metrics, a directory.
 
 use std::{
-    io::{self, Read},
+    io,
     os::fd::BorrowedFd,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use haetae_plugin::{Error, Level, Reference, Result, Timestamp, abi::Lend, http::Request};
+use haetae_plugin::{
+    Error, Level, Reference, Result, Timestamp,
+    abi::{Exchanged, Lend},
+    http::Request,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -165,10 +169,7 @@ impl Lend for Lent {
         Ok(value)
     }
 
-    fn exchange(
-        &self,
-        request: Request,
-    ) -> Result<(u16, Vec<(String, Vec<u8>)>, Box<dyn Read + Send>)> {
+    fn exchange(&self, request: Request) -> Result<Exchanged> {
         self.shared.http.exchange(request, &self.cancelled)
     }
 

@@ -45,8 +45,13 @@ pub(super) struct Tried {
     pub(super) description: Description,
 }
 
-/// What is wrong with a file: code, cause, cure.
-type ProbeError = (String, String, String);
+/// What is wrong with a file, as the child says it.
+#[derive(Serialize, Deserialize)]
+struct ProbeError {
+    code: String,
+    cause: String,
+    cure: String,
+}
 
 /// One child for all files, started when it is first needed and again after each crash.
 pub(super) struct Probe {
@@ -74,7 +79,8 @@ impl Probe {
     /// What the library in `file` says of itself.
     pub(super) fn describe(&self, file: &Path) -> Result<Tried, Refusal> {
         let described: Result<_, ProbeError> = self.ask(file, ProbeRequest::Describe)?;
-        described.map_err(|(code, cause, cure)| Refusal::described(file, code, cause, cure))
+        described
+            .map_err(|ProbeError { code, cause, cure }| Refusal::described(file, code, cause, cure))
     }
 
     /// What a source of `kind` yields with these options.
@@ -196,7 +202,7 @@ pub fn answer(files: &[PathBuf]) -> std::io::Result<()> {
                 serde_json::to_string(&tried)
             }
             ProbeRequest::Metrics(at, kind, options) => {
-                let metrics = open(files, at, &mut opened).map_err(|(_, cause, _)| cause);
+                let metrics = open(files, at, &mut opened).map_err(|error| error.cause);
                 let metrics = metrics.and_then(|(_, loaded)| {
                     let metrics = loaded.library.metrics(&kind, &options);
                     metrics.map_err(|error| error.to_string())
@@ -218,7 +224,10 @@ fn open<'a>(
     match opened.entry(at) {
         Entry::Occupied(known) => Ok(known.into_mut()),
         Entry::Vacant(new) => {
-            let wrong = |refusal: Refusal| (refusal.code.into(), refusal.cause, refusal.cure);
+            let wrong = |Refusal { code, cause, cure, .. }: Refusal| {
+                let code = code.into();
+                ProbeError { code, cause, cure }
+            };
             let file = files.get(at).map_or(Path::new(""), PathBuf::as_path);
             let (image, bytes) = Image::read(file).map_err(wrong)?;
             let loaded = library::open(&image, &bytes, &Storage::Memory).map_err(wrong)?;

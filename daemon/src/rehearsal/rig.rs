@@ -54,31 +54,38 @@ pub(super) enum Dispatcher {
     Moving,
 }
 
+/// What a daemon has that another one after it has too.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) clock: &'a Clock,
+    pub(super) fake_sinks: &'a BTreeMap<String, FakeSink>,
+}
+
 impl Rig {
     /// Starts as the daemon does: alarms and groups go on, leases are taken over. The answer has
     /// what going on led to.
     pub(super) async fn start(
         plan: &Plan,
-        folder: &Path,
-        clock: &Clock,
-        fake_sinks: &BTreeMap<String, FakeSink>,
+        surroundings: Surroundings<'_>,
         intervals: &BTreeMap<String, std::time::Duration>,
     ) -> Result<(Self, Effects), RunError> {
-        let store = Store::open(Location::File(folder.join("haetae.db")), NODE).await?;
-        let (engine, effects) = engine(&store, plan, clock.now(), intervals).await?;
-        Ok((Self::around(engine, store, plan, (folder, clock, fake_sinks)).await?, effects))
+        let store =
+            Store::open(Location::File(surroundings.folder.join("haetae.db")), NODE).await?;
+        let (engine, effects) = engine(&store, plan, surroundings.clock.now(), intervals).await?;
+        Ok((Self::around(engine, store, plan, surroundings).await?, effects))
     }
 
     /// Goes on with another plan while the engine runs. The answer has what that led to.
     pub(super) async fn reload(
         self,
         plan: &Plan,
-        (folder, clock, fake_sinks): (&Path, &Clock, &BTreeMap<String, FakeSink>),
+        surroundings: Surroundings<'_>,
         intervals: &BTreeMap<String, std::time::Duration>,
     ) -> Result<(Self, Effects), RunError> {
-        let (mut engine, store) = self.halt(fake_sinks).await;
-        let effects = engine.reload(setting(plan, intervals), clock.now());
-        Ok((Self::around(engine, store, plan, (folder, clock, fake_sinks)).await?, effects))
+        let (mut engine, store) = self.halt(surroundings.fake_sinks).await;
+        let effects = engine.reload(setting(plan, intervals), surroundings.clock.now());
+        Ok((Self::around(engine, store, plan, surroundings).await?, effects))
     }
 
     /// All that follows from an engine's effects.
@@ -86,7 +93,7 @@ impl Rig {
         engine: Engine,
         store: Store,
         plan: &Plan,
-        (folder, clock, fake_sinks): (&Path, &Clock, &BTreeMap<String, FakeSink>),
+        Surroundings { folder, clock, fake_sinks }: Surroundings<'_>,
     ) -> Result<Self, RunError> {
         let (sender, events) = mpsc::channel(EVENTS);
         let tasks = TaskTracker::new();

@@ -13,7 +13,11 @@ use haetae_plugin::{Samples, Series, Timestamp};
 use tempfile::TempDir;
 
 use super::{
-    error::RunError, fake_sink::FakeSink, notified::Notified, rig::Rig, scenario::Scenario,
+    error::RunError,
+    fake_sink::FakeSink,
+    notified::Notified,
+    rig::{Rig, Surroundings},
+    scenario::Scenario,
 };
 use crate::{
     clock::Clock,
@@ -123,19 +127,17 @@ impl World {
         time.since(self.start)
     }
 
+    fn surroundings(&self) -> Surroundings<'_> {
+        let Self { folder, clock, fake_sinks, .. } = self;
+        Surroundings { folder: folder.path(), clock, fake_sinks }
+    }
+
     /// The daemon starts.
     pub(super) async fn wake(&mut self) -> Result<(), RunError> {
         for sink in &self.plan.sinks {
             self.fake_sinks.entry(sink.name.clone()).or_default();
         }
-        let (rig, effects) = Rig::start(
-            &self.plan,
-            self.folder.path(),
-            &self.clock,
-            &self.fake_sinks,
-            &self.intervals,
-        )
-        .await?;
+        let (rig, effects) = Rig::start(&self.plan, self.surroundings(), &self.intervals).await?;
         self.rig = Some(rig);
         self.keep(effects).await?;
         // The daemon reads them from its store.
@@ -155,8 +157,7 @@ impl World {
         }
         // What is under way is begun again.
         self.releases.clear();
-        let around = (self.folder.path(), &self.clock, &self.fake_sinks);
-        let (rig, effects) = rig.reload(&self.plan, around, &self.intervals).await?;
+        let (rig, effects) = rig.reload(&self.plan, self.surroundings(), &self.intervals).await?;
         self.rig = Some(rig);
         self.keep(effects).await
     }

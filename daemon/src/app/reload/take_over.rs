@@ -138,7 +138,7 @@ impl App {
         self.join_recipients(&removed);
         self.show();
         self.end_pumps(&exchanged).await;
-        for (name, before, deliverer) in exchanged {
+        for ExchangedSink { name, before, deliverer } in exchanged {
             if let Some((before, deadline)) = before {
                 // Two at once might be in each other's way.
                 before.end(deadline + BEYOND).await;
@@ -162,7 +162,7 @@ impl App {
     }
 
     /// Takes in sinks that are new or others; with each what delivered to it before.
-    fn add_sinks(&mut self, wired: Vec<WiredSink>) -> Vec<Exchanged> {
+    fn add_sinks(&mut self, wired: Vec<WiredSink>) -> Vec<ExchangedSink> {
         let mut exchanged = Vec::new();
         for sink in wired {
             let before = self.running.sinks.get_mut(&sink.plan.name).and_then(|before| {
@@ -172,17 +172,17 @@ impl App {
                 Some((deliverer, before.plan.deadline))
             });
             let (name, deliverer) = self.add_sink(sink);
-            exchanged.push((name, before, deliverer));
+            exchanged.push(ExchangedSink { name, before, deliverer });
         }
         exchanged
     }
 
     /// Ends the pumps that lead to another sink, or lead there otherwise: each delivers what is under way.
-    async fn end_pumps(&mut self, exchanged: &[Exchanged]) {
+    async fn end_pumps(&mut self, exchanged: &[ExchangedSink]) {
         let wanted = self.wanted();
         let is_other = |key: &(String, String), pump: &mut RunningPump| {
             let sink = &key.1;
-            exchanged.iter().any(|(name, ..)| name == sink)
+            exchanged.iter().any(|it| it.name == *sink)
                 || !wanted.iter().any(|(it, name)| name == sink && *it == pump.wanted)
         };
         let ended: Vec<_> = self.running.pumps.extract_if(.., is_other).collect();
@@ -279,9 +279,14 @@ impl App {
     }
 }
 
-/// A sink that is new or another one: its name, what delivered to it before and for how long a delivery may
-/// last, and what delivers to it now.
-type Exchanged = (String, Option<(RunningStage, Duration)>, Deliverer);
+/// A sink that is new or another one.
+struct ExchangedSink {
+    name: String,
+    /// What delivered to it before, and for how long a delivery may last.
+    before: Option<(RunningStage, Duration)>,
+    /// What delivers to it now.
+    deliverer: Deliverer,
+}
 
 fn names(sinks: &[Sink]) -> Vec<&str> {
     sinks.iter().map(|sink| sink.name.as_str()).collect()

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::engine::{
     log::Matches,
-    threshold::{levels::Levels, rule::Threshold},
+    threshold::{
+        levels::{ActiveLevel, Levels},
+        rule::Threshold,
+    },
 };
 
 /// The form of [`AlarmState`]; a later one reads the earlier.
@@ -83,13 +86,13 @@ impl Kept {
         self.levels.severity().filter(|_| !self.waits)
     }
 
-    /// Where it stands, with which severity, and since when; what waits to fire is pending.
-    pub(in crate::engine) fn standing(
-        &self,
-        since: Timestamp,
-    ) -> Option<(Condition, Severity, Timestamp)> {
-        let (condition, severity, since) = self.levels.standing(since)?;
-        Some((if self.waits { Condition::Pending } else { condition }, severity, since))
+    /// The level that decides; what waits to fire is pending.
+    pub(in crate::engine) fn standing(&self, since: Timestamp) -> Option<ActiveLevel> {
+        let mut level = self.levels.standing(since)?;
+        if self.waits {
+            level.condition = Condition::Pending;
+        }
+        Some(level)
     }
 }
 

@@ -7,7 +7,7 @@ use haetae_plugin::{Reason, Timestamp};
 use super::{
     Flush, Withheld,
     dedup::Verdict,
-    group_state::{GroupState, Scene},
+    group_state::{FiringMember, GroupState, Scene},
     pending::{Pending, Timer},
     rows::hash,
     sink_groups::{Group, SinkGroups, digest_key},
@@ -117,8 +117,8 @@ impl SinkGroups {
         let (mut firing, mut ended, mut news) = (Vec::new(), Vec::new(), Vec::new());
         let mut notified = Vec::new();
         for state in states {
-            let is_new = !state.ends.is_empty() || state.firing.iter().any(|(_, _, is)| *is);
-            for (id, alarm, is_news) in state.firing {
+            let is_new = !state.ends.is_empty() || state.firing.iter().any(|it| it.is_news);
+            for FiringMember { id, alarm, is_news } in state.firing {
                 self.notify_member(id, &alarm, is_news, at, pending);
                 if is_news {
                     news.push(alarm.id.clone());

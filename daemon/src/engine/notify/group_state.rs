@@ -31,8 +31,8 @@ pub(super) struct Scene<'a> {
 pub(super) struct GroupState {
     pub(super) number: u32,
     pub(super) verdict: Verdict,
-    /// Alarms that fire, unmuted, and whether they are news.
-    pub(super) firing: Vec<(AlarmId, AlarmView, bool)>,
+    /// Alarms that fire, unmuted.
+    pub(super) firing: Vec<FiringMember>,
     pub(super) ends: Vec<AlarmId>,
     /// Those among them that come and go, which is news.
     pub(super) announces: Vec<AlarmId>,
@@ -44,6 +44,14 @@ pub(super) struct GroupState {
     pub(super) escalates: Option<Timestamp>,
     /// Until when the quiet hours hold something back.
     pub(super) quiet: Option<Timestamp>,
+}
+
+/// An alarm of a group that fires, unmuted.
+#[derive(Debug)]
+pub(super) struct FiringMember {
+    pub(super) id: AlarmId,
+    pub(super) alarm: AlarmView,
+    pub(super) is_news: bool,
 }
 
 impl SinkGroups {
@@ -127,7 +135,7 @@ impl SinkGroups {
                 } else {
                     facts.see(*member, alarm.severity, is_time);
                 }
-                state.firing.push((*id, alarm, is_news));
+                state.firing.push(FiringMember { id: *id, alarm, is_news });
             }
         }
         self.add_ends(number, scene, &mut facts, &mut state);
@@ -174,7 +182,7 @@ impl SinkGroups {
                 continue;
             };
             if self.against(id, &alarm, scene).is_empty() {
-                state.firing.push((id, alarm, false));
+                state.firing.push(FiringMember { id, alarm, is_news: false });
             }
         }
     }

@@ -12,7 +12,7 @@ use self::verdict::{Member, Slot};
 use super::{
     evidence::Evidence,
     expected::ExpectedIdentity,
-    levels::{Levels, top},
+    levels::{ActiveLevel, Levels, top},
     rule::Threshold,
 };
 use crate::engine::alarm::{
@@ -258,7 +258,7 @@ impl Identity {
         labels: &Labels,
     ) -> Option<AlarmView> {
         let now = Kept { levels: self.levels, waits: self.waits, ..Kept::default() };
-        let (condition, severity, since) = now.standing(self.since)?;
+        let ActiveLevel { condition, severity, since } = now.standing(self.since)?;
         let mut view = self.blank(threshold, labels, severity);
         view.condition = condition;
         view.since = since;

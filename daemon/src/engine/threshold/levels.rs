@@ -9,6 +9,14 @@ use super::{
 };
 use crate::engine::alarm::view::Condition;
 
+/// The level that decides about an alarm.
+pub(in crate::engine) struct ActiveLevel {
+    pub(in crate::engine) condition: Condition,
+    pub(in crate::engine) severity: Severity,
+    /// Since when it is in its condition.
+    pub(in crate::engine) since: Timestamp,
+}
+
 /// Where both levels of an alarm stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,30 +51,27 @@ impl Levels {
         }
     }
 
-    /// The level that decides, what it is in, and since when; `None` if all are ok. `since` is
-    /// when the alarm fired.
-    pub(in crate::engine) fn standing(
-        &self,
-        since: Timestamp,
-    ) -> Option<(Condition, Severity, Timestamp)> {
+    /// The level that decides; `None` if all are ok. `since` is when the alarm fired.
+    pub(in crate::engine) fn standing(&self, since: Timestamp) -> Option<ActiveLevel> {
+        let active = |condition, severity, since| Some(ActiveLevel { condition, severity, since });
         let levels = [(&self.critical, Severity::Critical), (&self.warning, Severity::Warning)];
         for (machine, severity) in levels {
             match machine.state() {
-                LevelState::Firing => return Some((Condition::Firing, severity, since)),
-                LevelState::Recovering => return Some((Condition::Recovering, severity, since)),
+                LevelState::Firing => return active(Condition::Firing, severity, since),
+                LevelState::Recovering => return active(Condition::Recovering, severity, since),
                 LevelState::Ok | LevelState::Pending(_) => {}
             }
         }
         levels.into_iter().find_map(|(machine, severity)| match machine.state() {
-            LevelState::Pending(since) => Some((Condition::Pending, severity, since)),
+            LevelState::Pending(since) => active(Condition::Pending, severity, since),
             _ => None,
         })
     }
 
     /// The severity with which it fires.
     pub(in crate::engine) fn severity(&self) -> Option<Severity> {
-        let (condition, severity, _) = self.standing(Timestamp::default())?;
-        (condition != Condition::Pending).then_some(severity)
+        let level = self.standing(Timestamp::default())?;
+        (level.condition != Condition::Pending).then_some(level.severity)
     }
 
     /// Whether it neither fires nor is about to.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use haetae_plugin::{Batch, Outcome, Timestamp, Verdict};
+use haetae_plugin::{Batch, Notification, Outcome, Timestamp, Verdict};
 
 use crate::plugin::status::InstanceState;
 
@@ -35,7 +35,14 @@ struct WaitingItem {
 #[derive(Debug)]
 pub(super) struct Offered {
     count: usize,
-    notifications: Vec<(String, Timestamp, u32)>,
+    notifications: Vec<OfferedNotification>,
+}
+
+#[derive(Debug)]
+struct OfferedNotification {
+    key: String,
+    made: Timestamp,
+    attempt: u32,
 }
 
 /// What is wrong with a sink.
@@ -52,12 +59,17 @@ impl Offered {
     /// What is known of a batch before a sink has it.
     pub(super) fn of(batch: &Batch) -> Self {
         let notifications = match batch {
-            Batch::Notifications(all) => {
-                all.iter().map(|one| (one.idempotency_key.clone(), one.time, one.attempt)).collect()
-            }
+            Batch::Notifications(all) => all.iter().map(OfferedNotification::of).collect(),
             _ => Vec::new(),
         };
         Self { count: batch.len(), notifications }
+    }
+}
+
+impl OfferedNotification {
+    fn of(notification: &Notification) -> Self {
+        let Notification { idempotency_key, time, attempt, .. } = notification;
+        Self { key: idempotency_key.clone(), made: *time, attempt: *attempt }
     }
 }
 
@@ -101,7 +113,8 @@ impl Retries {
     /// Remembers what is tried again, and forgets what is not.
     fn remember(&mut self, offered: &Offered, outcome: &Outcome, now: Timestamp) {
         self.0.retain(|_, waiting| now < waiting.until);
-        for (index, (key, made, attempt)) in (0..).zip(&offered.notifications) {
+        for (index, OfferedNotification { key, made, attempt }) in (0..).zip(&offered.notifications)
+        {
             let Some((reason, after)) = retried(outcome, index) else {
                 self.0.remove(key);
                 continue;

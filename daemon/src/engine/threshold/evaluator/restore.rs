@@ -57,7 +57,7 @@ impl Evaluator {
         (identity.numbers, identity.expected) = (numbers, expected);
         let threshold = identity.under(&self.threshold);
         let stands =
-            kept.standing(standing.alarm.since).map(|(stands, severity, _)| (stands, severity));
+            kept.standing(standing.alarm.since).map(|level| (level.condition, level.severity));
         let AlarmView { condition, severity, .. } = standing.alarm;
         let entry = match self.identities.entry(labels.clone()) {
             Entry::Vacant(entry) => entry,
