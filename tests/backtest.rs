@@ -3,8 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
 #![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
-#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
-#![allow(clippy::print_stdout, reason = "it says what it saw")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "it says what it saw and when")]
 
 #[path = "backtest/by_hand.rs"]
 mod by_hand;

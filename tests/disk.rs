@@ -26,38 +26,27 @@ use image::Mounted;
 use pipeline::DATABASE;
 use serde_json::Value;
 use servers::influx::Influx;
-use support::{Daemon, Home, LEVELS, SAMPLES, within};
+use support::{Daemon, Home, LEVELS, SAMPLES, demo_source, evaluator, file_sink, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// Alarms that come and go all the time, told where there is room.
-const ALARMS: &str = r#"
-[sources.paas]
-plugin = "demo"
-interval = "1s"
-cycle = "4s"
-
-[evaluators.memory]
-inputs = ["paas"]
-metric = "container_memory_used_percent"
-by = ["application"]
-critical = { above = 90, clear = 85 }
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "HOME/told.jsonl"
-inputs = ["memory"]
-"#;
+fn alarms() -> String {
+    let memory = "by = ['application']\ncritical = { above = 90, clear = 85 }";
+    [
+        demo_source("paas", "4s"),
+        evaluator("memory", "paas", "container_memory_used_percent", memory),
+        file_sink("told", &["memory"]),
+    ]
+    .concat()
+}
 
 /// The plugins of it, which the daemon copies to its state, the reserve twice, and some more.
 const MEBIBYTES: u64 = 192;
 
 fn home(influx: &Influx) -> Home {
     let home = Home::with_plugins(&["numbered", "influx", "demo", "file"]);
-    pipeline::configure(&home, influx, ALARMS);
+    pipeline::configure(&home, influx, &alarms());
     home
 }
 

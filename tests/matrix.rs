@@ -3,8 +3,7 @@
 #![allow(unreachable_pub, reason = "a test exports to itself")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
 #![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
-#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
-#![allow(clippy::print_stdout, reason = "it says what it saw")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "it says what it saw and when")]
 
 #[path = "matrix/daemon.rs"]
 mod daemon;
@@ -31,7 +30,7 @@ use servers::{
     smtp_sink::SmtpSink,
 };
 use setting::Setting;
-use support::{Home, within};
+use support::{Home, evaluator, influx_query, influx_source, mail_sink, within};
 use words::{HTTP, POSTGRESQL, SMTP};
 
 /// So soon after it is known a system alarm is told, and so soon after its end all is well.
@@ -55,6 +54,16 @@ fn interval() -> &'static str {
     if is_soak() { "10s" } else { "2s" }
 }
 
+/// The load of each host, asked of an InfluxDB, and judged.
+fn load(url: &str, interval: &str, keys: &str) -> String {
+    [
+        influx_source("paas", url, "cf", interval, keys),
+        influx_query("paas", "load", "SELECT value FROM load WHERE $window GROUP BY host", ""),
+        evaluator("load", "paas", "load", "by = ['host']\ncritical = { above = 90 }"),
+    ]
+    .concat()
+}
+
 #[test]
 fn a_source_whose_peer_is_bad() {
     let server = Influx::start();
@@ -64,27 +73,10 @@ fn a_source_whose_peer_is_bad() {
     let home = Home::with_plugins(&["lent", "file", "influx"]);
     let mut watched = Watched::start(
         home,
-        &format!(
-            r#"
-[sources.paas]
-plugin = "influx"
-url = "http://{}"
-database = "cf"
-interval = "{}"
-username = "haetae"
-password = {{ file = "HOME/secret" }}
-{deadline}
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-[evaluators.load]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-critical = {{ above = 90 }}
-"#,
-            proxy.address(),
+        &load(
+            &format!("http://{}", proxy.address()),
             interval(),
+            &format!("username = 'haetae'\npassword = {{ file = 'HOME/secret' }}\n{deadline}"),
         ),
     );
     watched.is_well("paas");
@@ -115,22 +107,8 @@ fn a_sink_whose_peer_is_bad() {
     let mut watched = Watched::start(
         home,
         &format!(
-            r#"
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-server = "smtp://127.0.0.1:{}"
-starttls = "never"
-username = "haetae"
-password = {{ file = "HOME/secret" }}
-from = "haetae@monitor.test"
-to = ["ops@mail.test"]
-{deadline}
-"#,
-            proxy.address().port()
+            "{}starttls = 'never'\nusername = 'haetae'\npassword = {{ file = 'HOME/secret' }}\n{deadline}",
+            mail_sink(proxy.address().port(), &["levels"]),
         ),
     );
     watched.is_well("mail");
@@ -230,34 +208,7 @@ fn a_clock_that_steps_back() {
     let database = Postgres::start();
     let clock = Setting::of(&home);
     let store = format!("store = {{ url = \"{}\" }}", database.database("haetae"));
-    let text = format!(
-        r#"
-[sources.paas]
-plugin = "influx"
-url = "{}"
-database = "cf"
-interval = "1s"
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-[evaluators.load]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-critical = {{ above = 90 }}
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-server = "smtp://127.0.0.1:{}"
-from = "haetae@monitor.test"
-to = ["ops@mail.test"]
-"#,
-        influx.url(),
-        server.port()
-    );
+    let text = load(&influx.url(), "1s", "") + &mail_sink(server.port(), &["levels"]);
     let mut watched = Watched::start_as(home, &store, &text, |command| clock.prepare(command));
     let mut offset = 0;
     for step in [59, 600, 3600] {

@@ -1,9 +1,19 @@
 //! What the end-to-end tests share: a daemon of their own in a directory of their own.
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test uses a part of it")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test fails so")]
 #![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
 #![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 #![allow(clippy::format_push_string, clippy::unnecessary_debug_formatting, reason = "a test")]
+
+#[path = "support/instances.rs"]
+mod instances;
+#[path = "support/lists.rs"]
+mod lists;
+
+pub use instances::{
+    JUDGED, LEVELS, LOAD, SAMPLES, WRITTEN, demo_source, evaluator, file_sink, influx_query,
+    influx_sink, influx_source, mail_sink, sink,
+};
 
 use std::{
     collections::HashSet,
@@ -18,54 +28,11 @@ use std::{
         mpsc,
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
-
-macro_rules! judged {
-    () => {
-        r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-flap = false
-summary = "{{id}} is at {{value}}"
-"#
-    };
-}
-
-/// Values that the test writes, judged.
-pub const JUDGED: &str = judged!();
-
-/// The same, and a sink that is told of each alarm at once.
-pub const LEVELS: &str = concat!(
-    judged!(),
-    r#"
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels", "system"]
-path = "HOME/told.jsonl"
-"#
-);
-
-/// A sink of the records themselves.
-pub const SAMPLES: &str = r#"
-[sinks.samples]
-plugin = "file"
-inputs = ["written"]
-path = "HOME/samples.jsonl"
-"#;
 
 /// A directory with the program, the plugins beside it, a configuration and a state.
 pub struct Home {
@@ -288,10 +255,21 @@ pub fn nanos(time: &Value) -> Option<i64> {
     i64::try_from(time.as_nanosecond()).ok()
 }
 
+/// Nanoseconds of the time that it is.
+pub fn nanos_now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(now.as_nanos()).expect("before 2262")
+}
+
 /// Who runs this: the journal's actor.
 pub fn user() -> String {
     let output = Command::new("id").arg("-un").output().expect("id");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Whether it becomes so before the time is up.
+pub fn eventually(limit: Duration, mut is: impl FnMut() -> bool) -> bool {
+    within(limit, || is().then_some(())).is_some()
 }
 
 /// Asks again and again until there is an answer or the time is up.

@@ -4,10 +4,12 @@
 //! `cargo bench -p haetae --bench restore`; `ALARMS=1000` for fewer.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses a part of it")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fall over")]
-#![allow(clippy::indexing_slicing, reason = "what JSON lacks reads as null")]
-#![allow(clippy::disallowed_methods, reason = "it measures time")]
-#![allow(clippy::print_stdout, reason = "it prints what it measured")]
-#![allow(clippy::cast_precision_loss, reason = "its numbers are small")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it measures time, and prints it"
+)]
+#![allow(clippy::indexing_slicing, clippy::cast_precision_loss, reason = "what it counts is small")]
 
 #[path = "../../tests/control.rs"]
 mod control;

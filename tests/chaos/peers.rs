@@ -11,7 +11,7 @@ use crate::{
         postgres::Postgres,
         smtp_sink::SmtpSink,
     },
-    support::Home,
+    support::{Home, evaluator, file_sink, influx_query, influx_source, mail_sink},
     words::{HTTP, POSTGRESQL, SMTP},
 };
 
@@ -63,70 +63,36 @@ impl Peers {
         fs::write(home.path("secret"), SECRET).expect("its own file");
         let url = self.postgres.database("haetae");
         let store = url.replace(&self.postgres.address(), &self.store.address().to_string());
-        let text = CONFIGURATION
-            .replace("HOME", &home.path("").display().to_string())
-            .replace("LISTEN", address)
-            .replace("STORE", &store)
-            .replace("SOURCE", &self.source.address().to_string())
-            .replace("SINK", &self.sink.address().to_string());
-        fs::write(home.path("haetae.toml"), text).expect("the configuration");
+        let head = format!(
+            "[daemon]\nstate = \"HOME/state\"\nstore = {{ url = \"{store}\", password = {{ file = \"HOME/secret\" }} }}\n[http]\nlisten = \"{address}\"\n"
+        );
+        let source = format!("http://{}", self.source.address());
+        let sink = self.sink.address().port();
+        home.write_configuration(&(head + &configuration(&source, sink)));
     }
 }
 
+/// What the source and the mail sink have in common; the deadline is `DEADLINE`.
+const KEYS: &str = "username = 'haetae'\npassword = { file = 'HOME/secret' }\ndeadline = '2s'\n";
+
 /// Half of the hosts by their points as they are, half by a mean that InfluxDB computes.
-const CONFIGURATION: &str = r#"
-[daemon]
-state = "HOME/state"
-store = { url = "STORE", password = { file = "HOME/secret" } }
-[http]
-listen = "LISTEN"
-[sources.paas]
-plugin = "influx"
-url = "http://SOURCE"
-database = "cf"
-username = "haetae"
-password = { file = "HOME/secret" }
-interval = "2s"
-deadline = "2s"
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-[[sources.paas.query]]
-metric = "mean_load"
-window = "4s"
-influxql = "SELECT mean(value) FROM mean_load WHERE $window GROUP BY host"
-[evaluators.load]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-flap = false
-critical = { above = 90 }
-summary = "load of {{host}} at {{value}}"
-[evaluators.mean]
-inputs = ["paas"]
-metric = "mean_load"
-by = ["host"]
-flap = false
-critical = { above = 90 }
-summary = "mean load of {{host}} at {{value}}"
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-deadline = "2s"
-inputs = ["load", "mean"]
-server = "smtp://SINK"
-starttls = "never"
-username = "haetae"
-password = { file = "HOME/secret" }
-from = "haetae@monitor.test"
-to = ["ops@mail.test"]
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["load", "mean", "system"]
-path = "HOME/told.jsonl"
-"#;
+fn configuration(source: &str, sink: u16) -> String {
+    let newest = "SELECT value FROM load WHERE $window GROUP BY host";
+    let mean = "SELECT mean(value) FROM mean_load WHERE $window GROUP BY host";
+    let judged = |name: &str, metric: &str, title: &str| {
+        let keys = "by = ['host']\nflap = false\ncritical = { above = 90 }";
+        let summary = format!("summary = \"{title} of {{{{host}}}} at {{{{value}}}}\"");
+        evaluator(name, "paas", metric, &format!("{keys}\n{summary}"))
+    };
+    [
+        influx_source("paas", source, "cf", "2s", KEYS),
+        influx_query("paas", "load", newest, ""),
+        influx_query("paas", "mean_load", mean, "window = '4s'"),
+        judged("load", "load", "load"),
+        judged("mean", "mean_load", "mean load"),
+        mail_sink(sink, &["load", "mean"]),
+        format!("starttls = \"never\"\n{KEYS}"),
+        file_sink("told", &["load", "mean", "system"]),
+    ]
+    .concat()
+}

@@ -4,34 +4,21 @@ use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
-use crate::support::{Daemon, Home, nanos, within};
+use crate::support::{Daemon, Home, WRITTEN, evaluator, eventually, file_sink, nanos, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// Values that the test writes, judged, and a sink that is told of each alarm at once.
-const LEVELS: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-[evaluators.levels]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels", "system"]
-path = "HOME/told.jsonl"
-"#;
-
 fn levels(more: &str) -> Home {
     let home = Home::with_plugins(&["lent", "file", "scripted"]);
-    let text = LEVELS.to_owned() + more;
-    home.configure(&text.replace("HOME", &home.path("").display().to_string()));
+    let levels = "by = ['id']\ncritical = { above = 90 }";
+    let text = [
+        WRITTEN,
+        &evaluator("levels", "written", "written_value", levels),
+        &file_sink("told", &["levels", "system"]),
+        more,
+    ];
+    home.configure(&text.concat());
     home
 }
 
@@ -49,11 +36,11 @@ fn says(home: &Home, verb: &str, wanted: &str) -> String {
 /// The lines of the log until one contains something.
 fn logged(daemon: &Daemon, wanted: &str) -> Vec<String> {
     let mut lines = Vec::new();
-    let found = within(LONG, || {
+    let found = eventually(LONG, || {
         lines.extend(daemon.lines());
-        lines.iter().any(|line| line.contains(wanted)).then_some(())
+        lines.iter().any(|line| line.contains(wanted))
     });
-    assert!(found.is_some(), "`{wanted}` is not in {lines:#?}");
+    assert!(found, "`{wanted}` is not in {lines:#?}");
     lines
 }
 

@@ -14,7 +14,7 @@ use crate::{
     control::{Control, last_slot},
     desk::Desk,
     hurt::{LOG, STORE},
-    support::{Daemon, Home, within},
+    support::{Daemon, Home, sink, within},
 };
 
 /// For all that is to come soon.
@@ -33,14 +33,6 @@ inputs = ["scripted"]
 metric = "scripted"
 every = "1s"
 critical = { above = 90 }
-
-[sinks.desk]
-plugin = "post"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-url = "http://DESK/desk"
 
 [sinks.aside]
 plugin = "post"
@@ -79,7 +71,9 @@ impl Lane {
             desk: Desk::start(),
         };
         let text = PIPELINE.replace("CONTROL", &lane.control.address.to_string());
-        lane.home.configure(&text.replace("DESK", &lane.desk.address.to_string()));
+        let desk = lane.desk.address.to_string();
+        let notices = sink("desk", "post", &["levels"], &format!("url = \"http://{desk}/desk\""));
+        lane.home.configure(&(text.replace("DESK", &desk) + &notices));
         fs::create_dir(lane.home.path("state")).expect("the state");
         lane
     }

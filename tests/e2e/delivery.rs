@@ -4,38 +4,41 @@
 use std::{fs, process::Command, time::Duration};
 
 use crate::servers::{postgres::Postgres, smtp_sink::SmtpSink};
-use crate::support::{Home, JUDGED, within};
+use crate::support::{Home, JUDGED, eventually, file_sink, mail_sink, sink, within};
 use regex::Regex;
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
 /// A home in which nothing is wrong yet; HOME in these sinks is its path.
-fn home(sinks: &str) -> Home {
+fn home(sinks: &[String]) -> Home {
     home_on("", sinks)
 }
 
 /// The same, with further keys of `[daemon]`.
-fn home_on(daemon: &str, sinks: &str) -> Home {
+fn home_on(daemon: &str, sinks: &[String]) -> Home {
     let home = Home::with_plugins(&["lent", "faulty", "file", "email"]);
-    home.configure_daemon(daemon, &format!("{JUDGED}{sinks}"));
+    home.configure_daemon(daemon, &format!("{JUDGED}{}", sinks.concat()));
     home.write_values(&[("a", 1)]);
     home
 }
 
 /// The notifications of a file, those about `a` alone.
-fn told(home: &Home, file: &str) -> Vec<Value> {
+fn notified(home: &Home, file: &str) -> Vec<Value> {
     home.notifications(file).into_iter().filter(|line| line["labels"]["id"] == "a").collect()
 }
 
 fn reasons(home: &Home, file: &str) -> Vec<String> {
-    told(home, file).iter().map(|line| line["reason"].as_str().expect("a reason").into()).collect()
+    notified(home, file)
+        .iter()
+        .map(|line| line["reason"].as_str().expect("a reason").into())
+        .collect()
 }
 
-/// Waits until the reasons of what a file was told of are these.
+/// Waits until the reasons of a file's notifications are these.
 fn reasons_become(home: &Home, file: &str, wanted: &[&str]) {
-    let same = within(LONG, || (reasons(home, file) == wanted).then_some(()));
-    assert!(same.is_some(), "{file}: {:?}, not {wanted:?}", reasons(home, file));
+    let same = eventually(LONG, || reasons(home, file) == wanted);
+    assert!(same, "{file}: {:?}, not {wanted:?}", reasons(home, file));
 }
 
 /// What a verb says, without what differs between runs.
@@ -60,42 +63,32 @@ fn plain(text: &str) -> String {
     text
 }
 
-/// The system alarm about a sink's dead letters, if it fires.
+/// The system alarm about the dead letters of `post`, if it is there.
 fn dead_letters(home: &Home) -> Option<Value> {
-    let listed = home.json(&["alarm", "list"])?;
-    let is = |alarm: &&Value| {
-        alarm["labels"]["problem"] == "dead-letters" && alarm["labels"]["instance"] == "post"
-    };
-    listed["alarms"].as_array()?.iter().find(is).cloned()
+    home.system_alarm("post", "dead-letters")
+}
+
+/// Waits until that system alarm is over.
+fn dead_letters_end(home: &Home) {
+    let over = eventually(LONG, || dead_letters(home).is_none());
+    assert!(over, "{:#?}", dead_letters(home));
 }
 
 fn dead_rows(home: &Home) -> Vec<Value> {
-    let listed = home.json(&["outbox", "list", "--dead"]).expect("a list");
-    listed["notifications"].as_array().cloned().expect("a list")
+    home.outbox(&["--dead"]).expect("a list")
 }
 
 #[test]
 fn what_is_rejected_is_told_elsewhere_listed_redriven_and_dropped() {
-    let home = home(
-        r#"
-[sinks.post]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "reject"
-cured_by = "HOME/cure"
-inputs = ["levels"]
-fallback = "log"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/log.jsonl"
-"#,
-    );
+    let home = home(&[
+        sink(
+            "post",
+            "faulty",
+            &["levels"],
+            "fault = 'reject'\ncured_by = 'HOME/cure'\nfallback = 'log'",
+        ),
+        file_sink("log", &["system"]),
+    ]);
     let daemon = home.start();
     assert_eq!(said(&home, &["outbox", "list", "--dead"]), "no dead letters\n");
     home.write_values(&[("a", 95)]);
@@ -136,7 +129,7 @@ alarm: ALARM
 
     // Tried again while it still rejects it is dead again; cured, it takes it.
     assert_eq!(said(&home, &["outbox", "redrive", &row]), "1 tried again\n");
-    let id = told(&home, "log.jsonl")[0]["alarms"][0]["id"].as_str().expect("an id").to_owned();
+    let id = notified(&home, "log.jsonl")[0]["alarms"][0]["id"].as_str().expect("an id").to_owned();
     let history = home.json(&["alarm", "show", &id]).expect("it is known")["history"].clone();
     let acts = history.as_array().expect("a history").iter();
     let mut redriven = acts.filter(|entry| entry["act"] == "redriven");
@@ -148,31 +141,25 @@ alarm: ALARM
     fs::write(home.path("cure"), "").expect("the cure");
     assert_eq!(said(&home, &["outbox", "redrive", "--all", "--sink", "post"]), "1 tried again\n");
     let taken = within(LONG, || {
-        let debts = home.json(&["alarm", "obligations"])?;
-        debts["obligations"].as_array()?.iter().find(|debt| debt["sink"] == "post").cloned()
+        home.obligations(&[])?.into_iter().find(|obligation| obligation["sink"] == "post")
     });
-    assert_eq!(taken.expect("it was told, so it is owed the end")["state"], "open");
-    let over = within(LONG, || dead_letters(&home).is_none().then_some(()));
-    assert!(over.is_some(), "{:#?}", dead_letters(&home));
+    assert_eq!(taken.expect("it was notified, so it is owed the end")["state"], "open");
+    dead_letters_end(&home);
 
     fs::remove_file(home.path("cure")).expect("the cure");
     home.write_values(&[("a", 95), ("b", 95)]);
     within(LONG, || dead_letters(&home)).expect("a system alarm, again");
     assert_eq!(said(&home, &["outbox", "drop", "--all", "--sink", "post"]), "1 dropped\n");
     assert_eq!(said(&home, &["outbox", "list", "--dead"]), "no dead letters\n");
-    let over = within(LONG, || dead_letters(&home).is_none().then_some(()));
-    assert!(over.is_some(), "{:#?}", dead_letters(&home));
+    dead_letters_end(&home);
 
     // The fallback told of the beginning, so it tells of the end.
     fs::write(home.path("cure"), "").expect("the cure");
     home.write_values(&[("a", 1), ("b", 1)]);
-    let ended =
-        within(LONG, || reasons(&home, "log.jsonl").contains(&"resolved".into()).then_some(()));
-    assert!(ended.is_some(), "{:#?}", reasons(&home, "log.jsonl"));
-    let none = within(LONG, || {
-        (said(&home, &["alarm", "obligations"]) == "no obligations\n").then_some(())
-    });
-    assert!(none.is_some(), "{}", said(&home, &["alarm", "obligations", "--all"]));
+    let ended = eventually(LONG, || reasons(&home, "log.jsonl").contains(&"resolved".into()));
+    assert!(ended, "{:#?}", reasons(&home, "log.jsonl"));
+    let none = eventually(LONG, || said(&home, &["alarm", "obligations"]) == "no obligations\n");
+    assert!(none, "{}", said(&home, &["alarm", "obligations", "--all"]));
     assert!(daemon.stop(), "it ends well");
 }
 
@@ -188,16 +175,15 @@ fn rot(home: &Home, which: &str) -> String {
     rotten.expect("a row that waits")
 }
 
-/// Waits until a row that can't be read is told of by its name, sees that it is listed, and drops it.
+/// Waits until a row that can't be read is notified by its name, sees that it is listed, and drops it.
 fn is_named(home: &Home, row: &str) {
     let named = format!("the notice {row} can't be read: ");
     let says = |text: &Value| text.as_str().is_some_and(|text| text.contains(&named));
     let alarm = within(LONG, || dead_letters(home).filter(|alarm| says(&alarm["reason"])));
     assert!(alarm.is_some(), "{named}: {:#?}", dead_letters(home));
-    let told = within(LONG, || {
-        home.notifications("log.jsonl").iter().any(|line| says(&line["text"])).then_some(())
-    });
-    assert!(told.is_some(), "{:#?}", home.notifications("log.jsonl"));
+    let notified =
+        eventually(LONG, || home.notifications("log.jsonl").iter().any(|line| says(&line["text"])));
+    assert!(notified, "{:#?}", home.notifications("log.jsonl"));
     let dead = dead_rows(home);
     assert_eq!((dead.len(), dead[0]["id"].as_str()), (1, Some(row)));
     let why = dead[0]["reason"].as_str().expect("why");
@@ -208,31 +194,15 @@ fn is_named(home: &Home, row: &str) {
     let history = said(home, &["alarm", "show", dead[0]["alarm"].as_str().expect("an alarm")]);
     assert!(history.contains("post: it can't be read: "), "{history}");
     assert_eq!(said(home, &["outbox", "drop", row]), "1 dropped\n");
-    let over = within(LONG, || dead_letters(home).is_none().then_some(()));
-    assert!(over.is_some(), "{:#?}", dead_letters(home));
+    dead_letters_end(home);
 }
 
 #[test]
 fn a_row_that_cannot_be_read_is_an_alarm_that_names_it_and_others_are_told() {
-    let home = home(
-        r#"
-[sinks.post]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "error"
-cured_by = "HOME/cure"
-inputs = ["levels"]
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/log.jsonl"
-"#,
-    );
+    let home = home(&[
+        sink("post", "faulty", &["levels"], "fault = 'error'\ncured_by = 'HOME/cure'"),
+        file_sink("log", &["system"]),
+    ]);
     let daemon = home.start();
     // More than are claimed at once at first.
     let names: Vec<_> = ('a'..='p').map(String::from).collect();
@@ -249,37 +219,20 @@ path = "HOME/log.jsonl"
     let daemon = home.start();
     is_named(&home, &row);
     let owed = || {
-        let debts = home.json(&["alarm", "obligations"])?;
-        let debts = debts["obligations"].as_array()?.iter();
-        Some(debts.filter(|debt| debt["sink"] == "post").count())
+        let open = home.obligations(&[])?.into_iter();
+        Some(open.filter(|obligation| obligation["sink"] == "post").count())
     };
     let all = within(LONG, || owed().filter(|owed| *owed == names.len() - 3));
-    assert!(all.is_some(), "the sink was told of what can be read: {:?}", owed());
+    assert!(all.is_some(), "the sink was notified of what can be read: {:?}", owed());
     assert!(daemon.stop(), "it ends well");
 }
 
 #[test]
 fn what_was_tried_for_long_enough_is_given_up() {
-    let home = home(
-        r#"
-[sinks.post]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "error"
-inputs = ["levels"]
-give_up = "2s"
-fallback = "log"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/log.jsonl"
-"#,
-    );
+    let home = home(&[
+        sink("post", "faulty", &["levels"], "fault = 'error'\ngive_up = '2s'\nfallback = 'log'"),
+        file_sink("log", &["system"]),
+    ]);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
     reasons_become(&home, "log.jsonl", &["first"]);
@@ -297,27 +250,22 @@ path = "HOME/log.jsonl"
 
 #[test]
 fn whatever_a_peer_asks_for_it_is_given_up_and_told_elsewhere_in_time() {
-    let home = home(
+    let home = home(&[
+        sink(
+            "patient",
+            "faulty",
+            &["levels"],
+            "fault = 'retry_after'\ngive_up = '3s'\nfallback = 'spare'",
+        ),
         r#"
-[sinks.patient]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "retry_after"
-inputs = ["levels"]
-give_up = "3s"
-fallback = "spare"
 [sinks.spare]
 plugin = "file"
 inputs = []
 path = "HOME/spare"
-[sinks.aside]
-plugin = "file"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#,
-    );
+"#
+        .into(),
+        file_sink("aside", &["system"]),
+    ]);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
     reasons_become(&home, "spare", &["first"]);
@@ -337,32 +285,17 @@ path = "HOME/aside.jsonl"
     // What begins in the pause is not tried, and given up as well.
     home.write_values(&[("a", 95), ("b", 95)]);
     let both = || home.notifications("spare").len() >= 2;
-    assert!(within(LONG, || both().then_some(())).is_some(), "{:#?}", daemon.lines());
+    assert!(eventually(LONG, both), "{:#?}", daemon.lines());
     assert_eq!(home.instance("patient").expect("it is there")["counts"]["calls"], 1);
     assert!(daemon.stop());
 }
 
 #[test]
 fn a_row_that_cannot_be_read_is_given_up_in_a_pause_and_told_of() {
-    let home = home(
-        r#"
-[sinks.post]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "retry_after"
-inputs = ["levels"]
-give_up = "5s"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/log.jsonl"
-"#,
-    );
+    let home = home(&[
+        sink("post", "faulty", &["levels"], "fault = 'retry_after'\ngive_up = '5s'"),
+        file_sink("log", &["system"]),
+    ]);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
     home.instance_when("post", |shown| shown["state"] == "failing");
@@ -374,29 +307,20 @@ path = "HOME/log.jsonl"
 
 #[test]
 fn what_fires_on_is_told_again_until_it_ends() {
-    let home = home(
-        r#"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-path = "HOME/log.jsonl"
-repeat = "2s"
-language = "ko"
-"#,
-    );
+    let home = home(&[sink(
+        "log",
+        "file",
+        &["levels"],
+        "path = 'HOME/log.jsonl'\nrepeat = '2s'\nlanguage = 'ko'",
+    )]);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
-    let some = within(LONG, || (told(&home, "log.jsonl").len() >= 3).then_some(()));
-    assert!(some.is_some(), "{:#?}", told(&home, "log.jsonl"));
+    let some = eventually(LONG, || notified(&home, "log.jsonl").len() >= 3);
+    assert!(some, "{:#?}", notified(&home, "log.jsonl"));
     home.write_values(&[("a", 1)]);
-    let ended = within(LONG, || {
-        reasons(&home, "log.jsonl").iter().any(|reason| reason == "resolved").then_some(())
-    });
-    assert!(ended.is_some(), "{:#?}", told(&home, "log.jsonl"));
-    let lines = told(&home, "log.jsonl");
+    let ended = eventually(LONG, || reasons(&home, "log.jsonl").contains(&"resolved".into()));
+    assert!(ended, "{:#?}", notified(&home, "log.jsonl"));
+    let lines = notified(&home, "log.jsonl");
     let middle = lines.len() - 2;
     let mut wanted = vec!["repeat"; middle];
     wanted.insert(0, "first");
@@ -415,8 +339,8 @@ language = "ko"
     for pair in lines[..=middle].windows(2) {
         assert!(at(&pair[1]) - at(&pair[0]) >= 2_000_000_000, "not before its time: {pair:#?}");
     }
-    let debts = home.json(&["alarm", "obligations", "--all"]).expect("a list");
-    assert_eq!(debts["obligations"][0]["repeats"].as_u64(), Some(middle as u64));
+    let obligations = home.obligations(&["--all"]).expect("a list");
+    assert_eq!(obligations[0]["repeats"].as_u64(), Some(middle as u64));
     assert!(daemon.stop(), "it ends well");
 }
 
@@ -426,59 +350,26 @@ fn a_sink_that_is_down_or_hangs_delays_no_other() {
     let mut server = SmtpSink::start(folder.path(), &[]);
     let port = server.port();
     server.kill();
-    let home = home(
-        &r#"
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-server = "smtp://127.0.0.1:PORT"
-from = "haetae@monitor.test"
-to = ["ops@mail.test"]
-[sinks.hung]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "sleep_deliver"
-inputs = ["levels"]
-deadline = "20s"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-path = "HOME/log.jsonl"
-[sinks.aside]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#
-        .replace("PORT", &port.to_string()),
-    );
+    let home = home(&[
+        mail_sink(port, &["levels"]),
+        sink("hung", "faulty", &["levels"], "fault = 'sleep_deliver'\ndeadline = '20s'"),
+        file_sink("log", &["levels"]),
+        file_sink("aside", &["system"]),
+    ]);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
     // Before the deadline of the one that hangs: then its notification is still on its way.
     reasons_become(&home, "log.jsonl", &["first"]);
     home.write_values(&[("a", 1)]);
     reasons_become(&home, "log.jsonl", &["first", "resolved"]);
-    let listed = home.json(&["outbox", "list"]).expect("a list");
-    let rows = listed["notifications"].as_array().expect("a list");
+    let rows = home.outbox(&[]).expect("a list");
     for sink in ["mail", "hung"] {
         let waits = rows.iter().filter(|row| row["sink"] == sink && row["dead"] == false).count();
         assert_eq!(waits, 2, "{sink}: {rows:#?}");
     }
-    let refused = within(LONG, || {
-        let text = said(&home, &["outbox", "list", "--sink", "mail"]);
-        text.contains("Connection refused").then_some(())
-    });
-    assert!(refused.is_some(), "{}", said(&home, &["outbox", "list", "--sink", "mail"]));
+    let waiting = || said(&home, &["outbox", "list", "--sink", "mail"]);
+    let refused = eventually(LONG, || waiting().contains("Connection refused"));
+    assert!(refused, "{}", waiting());
     let server = SmtpSink::start_at(port, folder.path(), &[]);
     let arrived = within(LONG, || Some(server.accepted()).filter(|mails| mails.len() == 2));
     assert!(arrived.is_some(), "{}", said(&home, &["outbox", "list"]));
@@ -487,29 +378,13 @@ path = "HOME/aside.jsonl"
 
 #[test]
 fn the_store_is_looked_through_and_copied_while_the_daemon_runs() {
-    let sinks = r#"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-path = "HOME/log.jsonl"
-[sinks.aside]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#;
+    let sinks = &[file_sink("log", &["levels"]), file_sink("aside", &["system"])];
     let old = home(sinks);
     let daemon = old.start();
     old.write_values(&[("a", 95)]);
     reasons_become(&old, "log.jsonl", &["first"]);
     let owed = within(LONG, || {
-        let debts = old.json(&["alarm", "obligations"])?;
-        (debts["obligations"][0]["state"] == "open").then_some(debts)
+        old.obligations(&[])?.into_iter().next().filter(|first| first["state"] == "open")
     });
     let owed = owed.expect("an obligation");
     let checked = said(&old, &["db", "check"]);
@@ -521,7 +396,7 @@ path = "HOME/aside.jsonl"
     let twice = old.output(&["db", "backup", &name]);
     assert!(!twice.status.success());
     assert!(String::from_utf8_lossy(&twice.stderr).contains("exists: give a file that does not"));
-    let alarms = old.json(&["alarm", "list"]).expect("a list");
+    let alarms = old.alarms(&[]).expect("a list");
     assert!(daemon.stop(), "it ends well");
 
     let new = home(sinks);
@@ -530,17 +405,15 @@ path = "HOME/aside.jsonl"
     // What it knows is of the copy alone: its source says nothing.
     fs::remove_file(new.path("values")).expect("the values");
     let daemon = new.start();
-    let listed = new.json(&["alarm", "list"]).expect("a list");
-    let id = |alarms: &Value| {
-        let alarms = alarms["alarms"].as_array().expect("a list").iter();
-        let levels = alarms.filter(|alarm| alarm["evaluator"] == "levels");
+    let listed = new.alarms(&[]).expect("a list");
+    let id = |alarms: &[Value]| {
+        let levels = alarms.iter().filter(|alarm| alarm["evaluator"] == "levels");
         levels.map(|alarm| alarm["id"].to_string()).collect::<Vec<_>>()
     };
     assert_eq!((id(&listed), id(&listed).len()), (id(&alarms), 1));
-    let found = new.json(&["alarm", "obligations"]).expect("a list");
-    let of_log = |debt: &&Value| debt["sink"] == "log";
-    let of_log = found["obligations"].as_array().expect("a list").iter().filter(of_log);
-    assert_eq!(of_log.collect::<Vec<_>>(), [&owed["obligations"][0]]);
+    let open = new.obligations(&[]).expect("a list").into_iter();
+    let of_log: Vec<_> = open.filter(|obligation| obligation["sink"] == "log").collect();
+    assert_eq!(of_log, [owed]);
     new.write_values(&[("a", 1)]);
     reasons_become(&new, "log.jsonl", &["resolved"]);
     assert!(daemon.stop(), "it ends well");
@@ -550,25 +423,7 @@ path = "HOME/aside.jsonl"
 fn while_the_database_is_gone_what_happens_is_kept_and_told_afterwards() {
     let mut server = Postgres::start();
     let store = format!("store = {{ url = \"{}\" }}", server.database("haetae"));
-    let home = home_on(
-        &store,
-        r#"
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-path = "HOME/log.jsonl"
-[sinks.aside]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#,
-    );
+    let home = home_on(&store, &[file_sink("log", &["levels"]), file_sink("aside", &["system"])]);
     let mut daemon = home.start();
     home.write_values(&[("a", 95)]);
     reasons_become(&home, "log.jsonl", &["first"]);
@@ -580,14 +435,13 @@ path = "HOME/aside.jsonl"
     });
     assert!(failing.is_some(), "{:#?}", home.json(&["status"]));
     // `status` may say so before anything was to be written.
-    let kept = within(LONG, || {
-        daemon.lines().iter().any(|line| line.contains("kept in memory")).then_some(())
-    });
-    assert!(kept.is_some(), "{:#?}", daemon.lines());
+    let kept =
+        eventually(LONG, || daemon.lines().iter().any(|line| line.contains("kept in memory")));
+    assert!(kept, "{:#?}", daemon.lines());
     assert!(daemon.is_running(), "{:#?}", daemon.lines());
     assert_eq!(reasons(&home, "log.jsonl"), ["first"], "what is not durable did not happen");
     server.start_again();
-    let all = within(LONG, || {
+    let all = eventually(LONG, || {
         let mut all: Vec<String> = home
             .notifications("log.jsonl")
             .iter()
@@ -595,16 +449,16 @@ path = "HOME/aside.jsonl"
             .collect();
         all.sort();
         all.dedup();
-        (all == ["\"a\" \"first\"", "\"a\" \"resolved\"", "\"b\" \"first\""]).then_some(())
+        all == ["\"a\" \"first\"", "\"a\" \"resolved\"", "\"b\" \"first\""]
     });
-    assert!(all.is_some(), "{:#?} {:#?}", home.notifications("log.jsonl"), daemon.lines());
-    let told = within(LONG, || {
+    assert!(all, "{:#?} {:#?}", home.notifications("log.jsonl"), daemon.lines());
+    let notified = eventually(LONG, || {
         let system = home.notifications("aside.jsonl");
         let of_store = system.iter().filter(|line| line["labels"]["problem"] == "store-failing");
         let reasons: Vec<_> = of_store.map(|line| line["reason"].clone()).collect();
-        (reasons == ["first", "resolved"]).then_some(())
+        reasons == ["first", "resolved"]
     });
-    assert!(told.is_some(), "{:#?}", home.notifications("aside.jsonl"));
+    assert!(notified, "{:#?}", home.notifications("aside.jsonl"));
     assert!(home.json(&["status"]).expect("it answers")["store"]["failing"].is_null());
     assert!(daemon.stop(), "it ends well");
 }

@@ -4,37 +4,28 @@ use std::{fs, time::Duration};
 
 use crate::decode::Decoded;
 use crate::servers::{certificates::Authority, postfix::Postfix, smtp_sink::SmtpSink};
-use crate::support::{Home, within};
+use crate::support::{Home, WRITTEN, demo_source, evaluator, eventually, file_sink, sink, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
-/// One application after the other runs out of memory and recovers.
-const PIPELINE: &str = r#"
-[sources.paas]
-plugin = "demo"
-interval = "1s"
-cycle = "8s"
-
-[evaluators.memory]
-inputs = ["paas"]
-metric = "container_memory_used_percent"
-by = ["application"]
+/// One application after the other runs out of memory and recovers; `keys` are of the sink.
+fn pipeline(keys: &str) -> String {
+    let memory = r#"by = ["application"]
 critical = { above = 90, clear = 85 }
-summary = { en = "memory of {{application}} at {{value}}", ko = "{{application}}의 메모리 사용률 {{value}}" }
-
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["memory"]
-from = "해태 <haetae@monitor.test>"
-"#;
+summary = { en = "memory of {{application}} at {{value}}", ko = "{{application}}의 메모리 사용률 {{value}}" }"#;
+    let from = "from = '해태 <haetae@monitor.test>'\n";
+    [
+        demo_source("paas", "8s"),
+        evaluator("memory", "paas", "container_memory_used_percent", memory),
+        sink("mail", "email", &["memory"], &format!("{from}{keys}")),
+    ]
+    .concat()
+}
 
 /// A home with the pipeline and these keys of its sink.
 fn home(keys: &str) -> Home {
     let home = Home::with_plugins(&["demo", "email"]);
-    home.configure(&format!("{PIPELINE}{keys}"));
+    home.configure(&pipeline(keys));
     let checked = home.output(&["check"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     home
@@ -100,19 +91,8 @@ fn an_alarm_arrives_in_korean_and_its_end_answers_it() {
     assert!(subject.starts_with("[해소] "), "{subject}");
 }
 
-/// A storm that one is told of as a digest, and the other because nobody took it up.
+/// Of a storm one is notified by a digest, and the other because nobody took it up.
 const STORM: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-
-[evaluators.level]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-critical = { above = 90 }
-
 [sinks.storm]
 plugin = "email"
 inputs = ["level"]
@@ -140,7 +120,10 @@ fn what_begins_with_a_digest_or_an_escalation_is_answered_after_a_kill_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = SmtpSink::start(folder.path(), &[]);
     let home = Home::with_plugins(&["faulty", "email", "lent"]);
-    home.configure(&STORM.replace("PORT", &server.port().to_string()));
+    let level = "by = ['id']\ncritical = { above = 90 }";
+    let judged = evaluator("level", "written", "written_value", level);
+    let sinks = STORM.replace("PORT", &server.port().to_string());
+    home.configure(&[WRITTEN, &judged, &sinks].concat());
     home.write_values(&[("a", 95), ("b", 95), ("c", 95)]);
     // A mail may come twice when the daemon is killed: then it is the same one.
     let to = |mailbox: &str| {
@@ -263,21 +246,18 @@ fn a_password_that_the_server_says_back_is_found_nowhere() {
     // One that no other text has: these are looked for in every file.
     let forms = ["zq9-hunter2", "enE5LWh1bnRlcjI", "AGhhZXRhZQB6cTktaHVudGVyMg"];
     fs::write(home.path("password"), forms[0]).expect("the password");
-    home.configure(&format!(
-        "{PIPELINE}server = \"smtp://localhost:{}\"\nto = [\"ops@example.test\"]\nstarttls = \"never\"\n\
-         username = \"haetae\"\npassword = {{ file = \"{}\" }}\ngive_up = \"1s\"\n\
-         [sinks.operator]\nplugin = \"file\"\ninputs = [\"system\"]\ngroup_by = \"alarm\"\n\
-         group_wait = \"0s\"\npath = \"{}\"\n",
+    let keys = format!(
+        "server = \"smtp://localhost:{}\"\nto = [\"ops@example.test\"]\nstarttls = \"never\"\n\
+         username = \"haetae\"\npassword = {{ file = \"HOME/password\" }}\ngive_up = \"1s\"\n",
         sink.port(),
-        home.path("password").display(),
-        home.path("told").display(),
-    ));
+    );
+    home.configure(&(pipeline(&keys) + &file_sink("operator", &["system"])));
     let daemon = home.start();
     let found = home.instance_when("mail", |found| found["state"] == "failing");
     let cause = found["last_error"]["cause"].as_str().expect("a cause");
     assert!(cause.contains("535 5.7.8 no: *** *** ***"), "{cause}");
-    let told = within(LONG, || (!home.notifications("told").is_empty()).then_some(()));
-    assert!(told.is_some(), "the operator is told: {:#?}", daemon.lines());
+    let notified = eventually(LONG, || !home.notifications("operator.jsonl").is_empty());
+    assert!(notified, "the operator is notified: {:#?}", daemon.lines());
     let mut texts = vec![daemon.lines().join("\n"), found.to_string()];
     let mut folders = vec![home.path("state")];
     while let Some(folder) = folders.pop() {
@@ -292,7 +272,7 @@ fn a_password_that_the_server_says_back_is_found_nowhere() {
             }
         }
     }
-    texts.push(fs::read_to_string(home.path("told")).expect("told"));
+    texts.push(fs::read_to_string(home.path("operator.jsonl")).expect("its file"));
     assert!(texts.iter().any(|text| text.contains("535 5.7.8 no: *** *** ***")), "it is kept");
     for form in forms {
         assert!(!texts.iter().any(|text| text.contains(form)), "{form}");
@@ -343,21 +323,21 @@ fn takes_nothing(option: &str, words: &str) {
     let bad = home.path("bad");
     fs::write(&bad, "").expect("its own file");
     let sink = SmtpSink::start(&home.path("mails"), &[format!("{option}={}", bad.display())]);
-    home.configure(&format!(
-        "{PIPELINE}server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1s\"\n\
-         deadline = \"3s\"\n[sinks.operator]\nplugin = \"file\"\ninputs = [\"system\"]\ngroup_by = \"alarm\"\n\
-         group_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}\"\n",
+    let keys = format!(
+        "server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1s\"\n\
+         deadline = \"3s\"\n",
         sink.port(),
-        home.path("told").display(),
-    ));
+    );
+    home.configure(&(pipeline(&keys) + &file_sink("operator", &["system"])));
     let daemon = home.start();
-    let told = |reason: &str| {
-        let told = |one: &serde_json::Value| {
+    let notified = |reason: &str| {
+        let is = |one: &serde_json::Value| {
             one["reason"] == reason && one["labels"]["problem"] == "sink-failing"
         };
-        within(LONG, || home.notifications("told").into_iter().find(|one| told(one)))
+        within(LONG, || home.notifications("operator.jsonl").into_iter().find(|one| is(one)))
     };
-    let first = told("first").unwrap_or_else(|| panic!("nobody is told: {:#?}", daemon.lines()));
+    let first =
+        notified("first").unwrap_or_else(|| panic!("nobody is notified: {:#?}", daemon.lines()));
     assert_eq!(first["labels"]["instance"], "mail");
     let found = home.instance_when("mail", |found| found["state"] == "failing");
     let cause = found["last_error"]["cause"].as_str().expect("a cause");
@@ -365,7 +345,7 @@ fn takes_nothing(option: &str, words: &str) {
     fs::remove_file(&bad).expect("its own file");
     arrives_in_clear(&sink, &home);
     home.instance_when("mail", |found| found["state"] == "ok");
-    assert!(told("resolved").is_some(), "its end is told: {:#?}", daemon.lines());
+    assert!(notified("resolved").is_some(), "its end is notified: {:#?}", daemon.lines());
     assert!(daemon.stop(), "it ends well");
 }
 
@@ -385,11 +365,11 @@ fn a_server_that_drips_costs_no_thread_and_has_the_mail_when_it_is_well() {
     let home = Home::with_plugins(&["demo", "email"]);
     let option = format!("drip={}", bad.path().display());
     let sink = SmtpSink::start(&home.path("mails"), &[option]);
-    home.configure(&format!(
-        "{PIPELINE}server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1m\"\n\
+    home.configure(&pipeline(&format!(
+        "server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@example.test\"]\ntimeout = \"1m\"\n\
          deadline = \"1s\"\n",
         sink.port(),
-    ));
+    )));
     let daemon = home.start();
     let failed = |times: u64| {
         home.instance_when("mail", |found| {
@@ -438,13 +418,13 @@ fn with_certificate(
     let sink = SmtpSink::start(&home.path("mails"), &options);
     let secret = home.path("password");
     fs::write(&secret, format!("{password}\n")).expect("the password");
-    home.configure(&format!(
-        "{PIPELINE}{keys}server = \"{scheme}://localhost:{}\"\nto = [\"ops@example.test\"]\n\
+    home.configure(&pipeline(&format!(
+        "{keys}server = \"{scheme}://localhost:{}\"\nto = [\"ops@example.test\"]\n\
          username = \"haetae\"\npassword = {{ file = \"{}\" }}\ntls = {{ ca = \"{}\" }}\n",
         sink.port(),
         secret.display(),
         authority.path().display(),
-    ));
+    )));
     (home, sink)
 }
 

@@ -1,6 +1,5 @@
 //! The kind `influx` end to end, on a real InfluxDB 1.x: what it stores, what it is asked, and
 //! how its refusals show.
-#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
     collections::BTreeMap,
@@ -9,11 +8,13 @@ use std::{
     net::TcpListener,
     process::Command,
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use crate::servers::influx::Influx;
-use crate::support::{Home, nanos, within};
+use crate::support::{
+    Home, evaluator, file_sink, influx_query, influx_sink, influx_source, nanos, nanos_now, within,
+};
 use haetae::{
     clock::Clock,
     engine::next_slot,
@@ -32,31 +33,15 @@ use tokio_util::sync::CancellationToken;
 const LONG: Duration = Duration::from_mins(1);
 
 /// This machine's samples go to InfluxDB, and to a file to compare with.
-const HISTORY: &str = r#"
-[sources.own]
-plugin = "host"
-interval = "1s"
-processes = 0
+fn history(influx: &Influx, database: &str) -> String {
+    let own = "[sources.own]\nplugin = 'host'\ninterval = '1s'\nprocesses = 0\n";
+    let history = influx_sink("history", &influx.url(), database, "own");
+    [own, &history, &file_sink("out", &["own"])].concat()
+}
 
-[sinks.history]
-plugin = "influx"
-url = "URL"
-database = "DATABASE"
-inputs = ["own"]
-
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["own"]
-"#;
-
-fn home(text: &str, influx: &Influx) -> Home {
+fn home(text: &str) -> Home {
     let home = Home::with_plugins(&["host", "file", "influx"]);
-    let path = home.path("out.jsonl").display().to_string();
-    home.configure(&text.replace("URL", &influx.url()).replace("PATH", &path));
+    home.configure(text);
     home
 }
 
@@ -65,16 +50,11 @@ fn lines(home: &Home) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_nanos()).expect("before 2262")
-}
-
 #[test]
 fn what_a_sink_stores_is_what_the_source_yielded() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE history");
-    let home = home(&HISTORY.replace("DATABASE", "history"), &influx);
+    let home = home(&history(&influx, "history"));
     let daemon = home.start();
     let fourth = "SELECT value FROM load_1m LIMIT 1 OFFSET 3";
     let enough = || influx.rows("history", fourth).first().cloned();
@@ -126,36 +106,17 @@ fn what_a_sink_stores_is_what_the_source_yielded() {
 fn a_query_with_a_window_raises_an_alarm() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE cf");
-    let text = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "cf"
-interval = "1s"
-labels = { plane = "paas" }
-
-[[sources.paas.query]]
-metric = "vm_cpu_percent"
-unit = "percent"
-window = "10m"
-influxql = "SELECT mean(value) FROM cf_metrics WHERE metricname =~ /cpuStats.core/ AND $window GROUP BY ip, id"
-
-[evaluators.vm-cpu]
-inputs = ["paas"]
-metric = "vm_cpu_percent"
-by = ["ip", "id"]
-critical = { above = 90, clear = 85 }
-
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["vm-cpu", "paas"]
-"#;
+    let mean = "SELECT mean(value) FROM cf_metrics WHERE metricname =~ /cpuStats.core/ AND $window GROUP BY ip, id";
+    let over = "by = ['ip', 'id']\ncritical = { above = 90, clear = 85 }";
+    let text = [
+        influx_source("paas", &influx.url(), "cf", "1s", "labels = { plane = 'paas' }"),
+        influx_query("paas", "vm_cpu_percent", mean, "unit = 'percent'\nwindow = '10m'"),
+        evaluator("vm-cpu", "paas", "vm_cpu_percent", over),
+        file_sink("out", &["vm-cpu", "paas"]),
+    ]
+    .concat();
     // Values of the last minutes: 96 on the mean for one VM, 20 for the other.
-    let now = now();
+    let now = nanos_now();
     let points = (1..=60).map(|at| {
         let time = now - at * 5_000_000_000;
         let value = 95 + at % 3;
@@ -174,7 +135,7 @@ inputs = ["vm-cpu", "paas"]
         ),
     );
 
-    let home = home(text, &influx);
+    let home = home(&text);
     let daemon = home.start();
     let fired =
         within(LONG, || lines(&home).into_iter().find(|line| line["type"] == "notification"));
@@ -199,57 +160,34 @@ inputs = ["vm-cpu", "paas"]
     assert!(samples.iter().any(|sample| sample["labels"]["id"] == "b"), "{samples:#?}");
 }
 
-/// Records of `own` that `history` rejected.
 /// Agents send late: once by less than an interval, once by more.
-const LATE: &str = r#"
-[sources.late]
-plugin = "influx"
-url = "URL"
-database = "d"
-interval = "3s"
-
-[[sources.late.query]]
-metric = "late"
-influxql = "SELECT value FROM late WHERE $window GROUP BY h"
-
-[sources.later]
-plugin = "influx"
-url = "URL"
-database = "d"
-interval = "1s"
-
-[[sources.later.query]]
-metric = "later"
-influxql = "SELECT value FROM later WHERE $window GROUP BY h"
-
-[evaluators.value]
-inputs = ["late"]
-metric = "late"
-critical = { above = 90, clear = 80 }
-flap = false
-
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["value"]
-"#;
+fn late(influx: &Influx) -> String {
+    let newest = |of: &str| format!("SELECT value FROM {of} WHERE $window GROUP BY h");
+    let url = influx.url();
+    [
+        influx_source("late", &url, "d", "3s", ""),
+        influx_query("late", "late", &newest("late"), ""),
+        influx_source("later", &url, "d", "1s", ""),
+        influx_query("later", "later", &newest("later"), ""),
+        evaluator("value", "late", "late", "critical = { above = 90, clear = 80 }\nflap = false"),
+        file_sink("out", &["value"]),
+    ]
+    .concat()
+}
 
 #[test]
 fn points_that_arrive_late_are_judged_or_it_is_said_that_they_are_not() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE d");
-    let home = home(LATE, &influx);
+    let home = home(&late(&influx));
     let daemon = home.start();
     let interval = Duration::from_secs(3);
-    let mut slot = next_slot("late", interval, Timestamp::from_nanos(now()));
+    let mut slot = next_slot("late", interval, Timestamp::from_nanos(nanos_now()));
     let mut written = Vec::new();
     for round in 0..12 {
         // Each is of a slot and lands two seconds after it.
         let lands = slot.after(Duration::from_secs(2));
-        assert!(within(LONG, || (now() >= lands.nanos()).then_some(())).is_some());
+        assert!(within(LONG, || (nanos_now() >= lands.nanos()).then_some(())).is_some());
         let value = if round % 2 == 0 { 95 } else { 10 };
         influx.write("d", &format!("late,h=a value={value} {}\n", slot.nanos()));
         let later = slot.before(Duration::from_secs(5));
@@ -280,6 +218,7 @@ fn points_that_arrive_late_are_judged_or_it_is_said_that_they_are_not() {
     assert!(daemon.stop(), "it ends well");
 }
 
+/// Records of `own` that `history` rejected.
 fn dead(home: &Home) -> Vec<Value> {
     let listed = home.json(&["outbox", "list", "--dead", "--sink", "history"]);
     let listed = listed.and_then(|listed| listed["records"].as_array().cloned());
@@ -294,23 +233,12 @@ fn counted(home: &Home) -> Option<(u64, u64)> {
     Some((queue["dead"].as_u64()?, sink["dead"].as_u64()?))
 }
 
-/// The system alarm about the dead letters of `own`.
-fn told_dead(home: &Home) -> Option<Value> {
-    let alarms = home.json(&["alarm", "list"])?;
-    let is = |alarm: &&Value| {
-        alarm["evaluator"] == "system"
-            && alarm["labels"]["instance"] == "own"
-            && alarm["labels"]["problem"] == "dead-letters"
-    };
-    alarms["alarms"].as_array()?.iter().find(is).cloned()
-}
-
 #[test]
 fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letters() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE history");
-    influx.write("history", &format!("load_1m value=1i {}", now()));
-    let home = home(&HISTORY.replace("DATABASE", "history"), &influx);
+    influx.write("history", &format!("load_1m value=1i {}", nanos_now()));
+    let home = home(&history(&influx, "history"));
     let daemon = home.start();
     let some = within(LONG, || Some(dead(&home)).filter(|dead| dead.len() > 3));
     let some = some.unwrap_or_else(|| panic!("{:#?}", home.json(&["status"])));
@@ -325,7 +253,7 @@ fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letter
     assert!(within(LONG, good).is_some(), "what is good is stored");
     let (queue, sink) = counted(&home).expect("it has a queue");
     assert!(queue >= 4 && sink == queue, "{queue} {sink}");
-    let alarm = within(LONG, || told_dead(&home)).expect("it is told");
+    let alarm = within(LONG, || home.system_alarm("own", "dead-letters")).expect("it is an alarm");
     assert!(alarm["reason"].as_str().is_some_and(|reason| reason.contains("rejected by sinks")));
     let found = home.instance("history").expect("it is there");
     assert_eq!(found["state"], "ok", "one record that it refuses is no fault of the peer");
@@ -353,7 +281,10 @@ fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letter
     assert!(all.status.success(), "{all:?}");
     let none = within(LONG, || (counted(&home) == Some((0, 0))).then_some(()));
     assert!(none.is_some(), "{:#?}", dead(&home));
-    assert!(within(LONG, || told_dead(&home).is_none().then_some(())).is_some(), "it is over");
+    assert!(
+        within(LONG, || home.system_alarm("own", "dead-letters").is_none().then_some(())).is_some(),
+        "it is over"
+    );
     assert!(daemon.stop());
 }
 
@@ -361,7 +292,7 @@ fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letter
 fn a_window_is_refilled_at_the_start() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE cf");
-    let start = now();
+    let start = nanos_now();
     let second = |at: i64| start + at * 1_000_000_000;
     // One host has a past, the other begins now; both go on.
     let points = (-120..=120).map(|at| {
@@ -370,33 +301,15 @@ fn a_window_is_refilled_at_the_start() {
         format!("load,host=a value=96 {}\n{young}", second(at))
     });
     influx.write("cf", &points.collect::<String>());
-    let text = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "cf"
-interval = "1s"
-
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-
-[evaluators.high]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-over = "1m"
-critical = { above = 90 }
-
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["high"]
-"#;
-    let home = home(text, &influx);
+    let newest = "SELECT value FROM load WHERE $window GROUP BY host";
+    let over = "by = ['host']\nover = '1m'\ncritical = { above = 90 }";
+    let text = [
+        influx_source("paas", &influx.url(), "cf", "1s", ""),
+        influx_query("paas", "load", newest, ""),
+        evaluator("high", "paas", "load", over),
+        file_sink("out", &["high"]),
+    ];
+    let home = home(&text.concat());
     let daemon = home.start();
     let both = within(2 * LONG, || {
         let lines = lines(&home);
@@ -475,18 +388,12 @@ inputs = ["high"]
 #[test]
 fn an_unknown_database_shows_as_a_fault_of_the_configuration() {
     let influx = Influx::start();
-    let reading = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "gone"
-interval = "1s"
-[[sources.paas.query]]
-metric = "vm_cpu_percent"
-influxql = "SELECT value FROM m WHERE $window"
-"#;
-    let text = HISTORY.replace("DATABASE", "nope") + reading;
-    let home = home(&text, &influx);
+    let text = [
+        history(&influx, "nope"),
+        influx_source("paas", &influx.url(), "gone", "1s", ""),
+        influx_query("paas", "vm_cpu_percent", "SELECT value FROM m WHERE $window", ""),
+    ];
+    let home = home(&text.concat());
     let daemon = home.start();
     for (name, expected) in [
         ("history", "wrong options: database not found: \"nope\""),
@@ -522,26 +429,12 @@ fn an_answer_that_breaks_off_is_no_answer() {
         }
     });
     let home = Home::with_plugins(&["file", "influx"]);
-    let path = home.path("out.jsonl").display().to_string();
-    home.configure(&format!(
-        r#"
-[sources.cut]
-plugin = "influx"
-url = "{url}"
-database = "d"
-interval = "1s"
-[[sources.cut.query]]
-metric = "cut"
-influxql = "SELECT value FROM m WHERE $window"
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "{path}"
-inputs = ["cut"]
-"#
-    ));
+    let text = [
+        influx_source("cut", &url, "d", "1s", ""),
+        influx_query("cut", "cut", "SELECT value FROM m WHERE $window", ""),
+        file_sink("out", &["cut"]),
+    ];
+    home.configure(&text.concat());
     let daemon = home.start();
     let found = home.instance_when("cut", |found| found["last_error"].is_object());
     assert!(daemon.stop());
@@ -614,9 +507,9 @@ fn a_password_that_was_corrected_is_read_without_a_restart() {
     let home = Home::with_plugins(&["influx"]);
     let password = home.path("password");
     fs::write(&password, "wrong").expect("its own file");
-    home.configure(&format!(
-        "[sources.in]\nplugin = \"influx\"\nurl = \"{url}\"\ndatabase = \"d\"\ninterval = \"1s\"\nusername = \"haetae\"\npassword = {{ file = {password:?} }}\n[[sources.in.query]]\nmetric = \"m\"\ninfluxql = \"SELECT value FROM m WHERE $window\"\n"
-    ));
+    let login = format!("username = 'haetae'\npassword = {{ file = {password:?} }}");
+    let source = influx_source("in", &url, "d", "1s", &login);
+    home.configure(&(source + &influx_query("in", "m", "SELECT value FROM m WHERE $window", "")));
     let daemon = home.start();
     let found = home.instance_when("in", |found| found["state"] == "failing");
     let cure = found["last_error"]["cure"].as_str().unwrap_or_default();

@@ -6,75 +6,54 @@ use std::time::Duration;
 
 use crate::decode::Decoded;
 use crate::servers::{busy::Busy, influx::Influx, postfix::Postfix};
-use crate::support::{Home, within};
+use crate::support::{
+    Home, evaluator, file_sink, influx_query, influx_sink, influx_source, sink, within,
+};
 use jiff::{Timestamp, fmt::rfc2822};
 
 /// On a machine that others keep busy as well, each step takes its time.
 const LONG: Duration = Duration::from_mins(2);
 
 /// The load that is judged is the test's own: whatever else the machine does, it begins and ends.
-const PIPELINE: &str = r#"
+const OWN: &str = r#"
 [sources.own]
 plugin = "host"
 interval = "1s"
 processes = 1000
 processes_every = "1s"
-
-[sinks.history]
-plugin = "influx"
-url = "URL"
-database = "history"
-inputs = ["own"]
-
-[sources.stored]
-plugin = "influx"
-url = "URL"
-database = "history"
-interval = "1s"
-[[sources.stored.query]]
-metric = "process_cpu"
-unit = "percent"
-window = "4s"
-influxql = "SELECT mean(value) FROM process_cpu_percent WHERE pid = 'PID' AND $window GROUP BY process, pid"
-
-[evaluators.load]
-inputs = ["stored"]
-metric = "process_cpu"
-by = ["process"]
-critical = { above = 10, clear = 5, clear_for = "2s" }
-summary = { ko = "{{process}}의 CPU 사용률 {{value}}" }
-
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["load"]
-server = "smtp://127.0.0.1:PORT"
-from = "해태 <haetae@monitor.test>"
-to = ["김철수 <ops@postfix.test>"]
-language = "ko"
-
-[sinks.aside]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["system"]
-path = "ASIDE"
 "#;
+
+fn pipeline(influx: &Influx, postfix: &Postfix) -> String {
+    let url = influx.url();
+    let own = std::process::id();
+    let mean = format!(
+        "SELECT mean(value) FROM process_cpu_percent WHERE pid = '{own}' AND $window GROUP BY process, pid"
+    );
+    let load = r#"by = ["process"]
+critical = { above = 10, clear = 5, clear_for = "2s" }
+summary = { ko = "{{process}}의 CPU 사용률 {{value}}" }"#;
+    let korean = r#"from = "해태 <haetae@monitor.test>"
+to = ["김철수 <ops@postfix.test>"]
+language = "ko""#;
+    let mail = format!("server = \"smtp://127.0.0.1:{}\"\n{korean}", postfix.port());
+    [
+        OWN.into(),
+        influx_sink("history", &url, "history", "own"),
+        influx_source("stored", &url, "history", "1s", ""),
+        influx_query("stored", "process_cpu", &mean, "unit = 'percent'\nwindow = '4s'"),
+        evaluator("load", "stored", "process_cpu", load),
+        sink("mail", "email", &["load"], &mail),
+        file_sink("aside", &["system"]),
+    ]
+    .concat()
+}
 
 #[test]
 fn load_is_in_the_mailbox_and_its_end_answers_it() {
     let (influx, postfix) = (Influx::start(), Postfix::start(&["ops"]));
     influx.execute("CREATE DATABASE history");
     let home = Home::with_plugins(&["host", "influx", "email", "file"]);
-    let text = PIPELINE
-        .replace("URL", &influx.url())
-        .replace("PID", &std::process::id().to_string())
-        .replace("PORT", &postfix.port().to_string())
-        .replace("ASIDE", &home.path("aside.jsonl").display().to_string());
-    home.configure(&text);
+    home.configure(&pipeline(&influx, &postfix));
     let started = Timestamp::now().as_second();
     let daemon = home.start();
     let mails = || -> Vec<Decoded> { postfix.mails("ops").iter().map(|mail| read(mail)).collect() };

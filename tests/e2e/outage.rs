@@ -1,19 +1,19 @@
-//! Servers that are away for a while: what is told of it, and what is not.
+//! Servers that are away for a while: what is notified of it, and what is not.
 //!
 //! `HAETAE_TEST_OUTAGE` is how many real seconds that is; `make soak` takes minutes.
-#![allow(clippy::disallowed_methods, reason = "the test's own clock")]
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use crate::servers::{influx::Influx, smtp_sink::SmtpSink};
-use crate::support::{Home, within};
+use crate::support::{
+    Home, evaluator, file_sink, influx_query, influx_source, mail_sink, nanos_now, within,
+};
 use haetae::{
     app::{App, Reloads, RunOptions},
     clock::Clock,
@@ -30,17 +30,10 @@ fn outage() -> Duration {
     Duration::from_secs(seconds.map_or(12, |text| text.parse().expect("seconds")))
 }
 
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_nanos()).expect("before 2262")
-}
-
 /// The notifications so far: evaluator or problem, status, and all of it.
-fn told(home: &Home) -> Vec<(String, String, Value)> {
-    let text = fs::read_to_string(home.path("told.jsonl")).unwrap_or_default();
-    let whole = text.lines().filter(|line| line.ends_with('}'));
-    let lines = whole.map(|line| serde_json::from_str::<Value>(line).expect("each line is JSON"));
-    lines
+fn notified(home: &Home) -> Vec<(String, String, Value)> {
+    home.notifications("notified.jsonl")
+        .into_iter()
         .map(|line| {
             let alarm = &line["alarms"][0];
             let about = alarm["labels"]["problem"].as_str().or(alarm["evaluator"].as_str());
@@ -51,70 +44,38 @@ fn told(home: &Home) -> Vec<(String, String, Value)> {
 }
 
 fn words(home: &Home) -> Vec<(String, String)> {
-    told(home).into_iter().map(|(about, status, _)| (about, status)).collect()
+    notified(home).into_iter().map(|(about, status, _)| (about, status)).collect()
 }
 
 fn pair(about: &str, status: &str) -> (String, String) {
     (about.into(), status.into())
 }
 
-/// The alarm of an evaluator as it is now.
-fn alarm(home: &Home, evaluator: &str) -> Option<Value> {
-    let alarms = home.json(&["alarm", "list"])?;
-    alarms["alarms"].as_array()?.iter().find(|alarm| alarm["evaluator"] == evaluator).cloned()
-}
-
 /// One host is over its mark, the other is not; neither may ever be silent.
-const LOAD: &str = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "cf"
-interval = "1s"
-
-[[sources.paas.query]]
-metric = "load"
-window = "10m"
-influxql = "SELECT mean(value) FROM load WHERE $window GROUP BY host"
-
-[[sources.paas.query]]
-metric = "load_now"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-
-[evaluators.high]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-critical = { above = 90, clear = 85 }
-
-[evaluators.low]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-critical = { below = 5 }
-
-[evaluators.silent]
-inputs = ["paas"]
-metric = "load_now"
-by = ["host"]
+fn load(influx: &Influx) -> String {
+    let mean = "SELECT mean(value) FROM load WHERE $window GROUP BY host";
+    let newest = "SELECT value FROM load WHERE $window GROUP BY host";
+    let silent = r#"by = ["host"]
 over = "5s"
 critical = { above = 1000 }
-no_data = { after = "3s", then = "alarm" }
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["high", "low", "silent"]
-"#;
+no_data = { after = "3s", then = "alarm" }"#;
+    [
+        influx_source("paas", &influx.url(), "cf", "1s", ""),
+        influx_query("paas", "load", mean, "window = '10m'"),
+        influx_query("paas", "load_now", newest, ""),
+        evaluator("high", "paas", "load", "by = ['host']\ncritical = { above = 90, clear = 85 }"),
+        evaluator("low", "paas", "load", "by = ['host']\ncritical = { below = 5 }"),
+        evaluator("silent", "paas", "load_now", silent),
+        file_sink("notified", &["high", "low", "silent"]),
+    ]
+    .concat()
+}
 
 #[test]
 fn influx_away_is_one_alarm_about_the_source_and_nothing_else() {
     let mut influx = Influx::start();
     influx.execute("CREATE DATABASE cf");
-    let start = now();
+    let start = nanos_now();
     // Of the past, and for as long as this can take.
     let points = (-60..=1800).map(|at| {
         let time = start + at * 1_000_000_000;
@@ -122,19 +83,18 @@ fn influx_away_is_one_alarm_about_the_source_and_nothing_else() {
     });
     influx.write("cf", &points.collect::<String>());
     let home = Home::with_plugins(&["influx", "file"]);
-    let path = home.path("told.jsonl").display().to_string();
-    home.configure(&LOAD.replace("URL", &influx.url()).replace("PATH", &path));
+    home.configure(&load(&influx));
     let mut daemon = home.start();
     let fired = within(LONG, || (words(&home) == [pair("high", "firing")]).then_some(()));
     assert!(fired.is_some(), "{:#?}", words(&home));
-    let fired = alarm(&home, "high").expect("it fires");
+    let fired = home.alarm_of("high").expect("it fires");
 
     influx.stop();
     let down = [pair("high", "firing"), pair("source-down", "firing")];
     assert!(within(LONG, || (words(&home) == down).then_some(())).is_some(), "{:#?}", words(&home));
     let wrong = within(outage(), || {
         assert!(daemon.is_running());
-        let during = alarm(&home, "high").expect("it is there");
+        let during = home.alarm_of("high").expect("it is there");
         let is = during["id"] == fired["id"]
             && during["condition"] == "firing"
             && during["evidence"]["kind"] == "source-down"
@@ -149,41 +109,18 @@ fn influx_away_is_one_alarm_about_the_source_and_nothing_else() {
     let is_over = within(2 * outage() + LONG, || (words(&home).len() > 2).then_some(()));
     assert!(is_over.is_some(), "{:#?}", home.instance("paas"));
     let fresh =
-        within(LONG, || alarm(&home, "high").filter(|alarm| alarm["evidence"]["kind"] == "fresh"));
+        within(LONG, || home.alarm_of("high").filter(|alarm| alarm["evidence"]["kind"] == "fresh"));
     assert_eq!(fresh.expect("its evidence is fresh again")["id"], fired["id"], "the same alarm");
     assert_eq!(words(&home), over);
     assert!(daemon.stop());
     assert_eq!(words(&home), over);
 }
 
-/// An alarm that fires at once and stays, for a server that is away and for a file.
-const MAIL: &str = r#"
+/// An alarm that fires at once and stays.
+const NUMBERS: &str = r#"
 [sources.numbers]
 plugin = "faulty-two"
 interval = "INTERVAL"
-
-[evaluators.two]
-inputs = ["numbers"]
-metric = "faulty_two"
-critical = { above = 1 }
-
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-server = "smtp://127.0.0.1:PORT"
-from = "haetae@example.test"
-to = ["ops@example.test"]
-inputs = ["two"]
-
-[sinks.told]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["two", "system"]
 "#;
 
 /// A home whose server of mail was there and is not any more.
@@ -191,14 +128,18 @@ fn without_mail(interval: &str) -> (Home, SmtpSink) {
     let home = Home::with_plugins(&["faulty", "email", "file"]);
     let mut sink = SmtpSink::start(&home.path("mails"), &[]);
     sink.kill();
-    let path = home.path("told.jsonl").display().to_string();
-    let text = MAIL.replace("PORT", &sink.port().to_string()).replace("PATH", &path);
-    home.configure(&text.replace("INTERVAL", interval));
+    let text = [
+        NUMBERS.replace("INTERVAL", interval),
+        evaluator("two", "numbers", "faulty_two", "critical = { above = 1 }"),
+        mail_sink(sink.port(), &["two"]),
+        file_sink("notified", &["two", "system"]),
+    ];
+    home.configure(&text.concat());
     (home, sink)
 }
 
 fn has(home: &Home, about: &str) -> Option<Value> {
-    told(home).into_iter().find(|(what, ..)| what == about).map(|(.., line)| line)
+    notified(home).into_iter().find(|(what, ..)| what == about).map(|(.., line)| line)
 }
 
 /// How often it was tried in vain.
@@ -206,10 +147,9 @@ fn tries(home: &Home) -> u64 {
     home.instance("mail").and_then(|mail| mail["counts"]["errors"].as_u64()).unwrap_or(0)
 }
 
-/// One mail, of the alarm that the file was told of, and nothing waits any more.
+/// One mail, of the alarm that the file was notified of, and nothing waits any more.
 fn arrived_once(home: &Home, sink: &SmtpSink) -> Option<()> {
-    let outbox = home.json(&["outbox", "list"])?;
-    let empty = outbox["notifications"].as_array()?.is_empty();
+    let empty = home.outbox(&[])?.is_empty();
     let mails = sink.mails();
     if mails.is_empty() || !empty {
         return None;
@@ -247,7 +187,7 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     let files = Files::read(&home.path("haetae.toml")).expect("it reads");
     let catalog = Catalog::scan(vec![home.path("bin")], &[], Storage::Memory);
     let plan = files.plan(&catalog).plan.expect("no problems");
-    let start = now();
+    let start = nanos_now();
     let time = Arc::new(AtomicI64::new(start));
     let stop = CancellationToken::new();
     let app = App::start(RunOptions {
@@ -265,13 +205,17 @@ async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() 
     tokio::task::spawn_blocking(move || {
         let later = |seconds: i64| time.fetch_add(seconds * 1_000_000_000, Ordering::SeqCst);
         let passed = || Duration::from_nanos((time.load(Ordering::SeqCst) - start).unsigned_abs());
-        let told = within(LONG, || {
+        let notified = within(LONG, || {
             later(1);
             has(&home, "two")
         });
-        assert!(told.is_some(), "{:#?}", words(&home));
+        assert!(notified.is_some(), "{:#?}", words(&home));
         // A slot's judgement waits for its source one interval and a deadline at the longest.
-        assert!(passed() < Duration::from_mins(10) / 2, "the file was told after {:?}", passed());
+        assert!(
+            passed() < Duration::from_mins(10) / 2,
+            "the file was notified after {:?}",
+            passed()
+        );
         let before = passed();
         let mail = within(Duration::from_mins(2), || {
             later(2);

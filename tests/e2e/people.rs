@@ -3,46 +3,19 @@
 
 use std::{os::unix::fs::MetadataExt, time::Duration};
 
-use crate::support::{Home, user, within};
+use crate::support::{Home, LOAD, user, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
-const CONFIGURATION: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-
-[evaluators.load]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-warning = { above = 50 }
-critical = { above = 90 }
-
-[sinks.file]
-plugin = "file"
-inputs = ["load"]
-path = "HOME/told.jsonl"
-"#;
-
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(CONFIGURATION);
+    home.configure(LOAD);
     home
 }
 
-/// Runs a verb and says how it ended and what it said, on stdout and on stderr.
-fn say(home: &Home, arguments: &[&str]) -> (i32, String, String) {
-    let output = home.output(arguments);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
 fn listed(home: &Home, arguments: &[&str]) -> Vec<Value> {
-    let answer = home.json(&[&["alarm", "list"], arguments].concat());
-    answer.map_or_else(Vec::new, |answer| answer["alarms"].as_array().unwrap().clone())
+    home.alarms(arguments).unwrap_or_default()
 }
 
 /// Ids of the alarms that are listed, once there are as many as wanted.
@@ -66,7 +39,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
 
     // One: acknowledged for a while, then worked on.
     let (code, out, _) =
-        say(&home, &["alarm", "ack", &critical, "--for", "2h", "--comment", "disk ordered"]);
+        home.said(&["alarm", "ack", &critical, "--for", "2h", "--comment", "disk ordered"]);
     assert_eq!((code, out.contains(&format!("acknowledged by {me} until "))), (0, true), "{out}");
     let shown = home.json(&["alarm", "show", &critical]).unwrap();
     assert_eq!(shown["handling"]["state"], "acknowledged");
@@ -75,33 +48,33 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
         (&Value::from("disk ordered"), &Value::from(me.as_str()))
     );
     assert_eq!(ids(&home, &["--match", "handling=acknowledged"], 1), [critical.as_str()]);
-    let (code, _, err) = say(&home, &["alarm", "seen", &critical]);
+    let (code, _, err) = home.said(&["alarm", "seen", &critical]);
     assert_eq!((code, err.contains("still fires")), (5, true), "{err}");
-    assert_eq!(say(&home, &["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
+    assert_eq!(home.said(&["alarm", "progress", &critical, "--note", "replacing"]).0, 0);
     // A note may have lines; it does nothing to a terminal.
-    assert_eq!(say(&home, &["alarm", "note", &critical, "--note", "one\n\u{1b}[2Jtwo"]).0, 0);
-    let (_, shown, _) = say(&home, &["alarm", "show", &critical]);
+    assert_eq!(home.said(&["alarm", "note", &critical, "--note", "one\n\u{1b}[2Jtwo"]).0, 0);
+    let (_, shown, _) = home.said(&["alarm", "show", &critical]);
     assert!(shown.contains("  note       one\n             ␛[2Jtwo\n"), "{shown}");
     assert!(shown.contains("noted        one ␛[2Jtwo  ("), "{shown}");
     let exact = home.json(&["alarm", "show", &critical]).unwrap();
     assert_eq!(exact["handling"]["note"], "one\n\u{1b}[2Jtwo");
-    assert_eq!(say(&home, &["alarm", "ack", "ffffffffffffffff-9"]).0, 3);
-    assert_eq!(say(&home, &["alarm", "ack", "--match", "severity"]).0, 2);
-    assert_eq!(say(&home, &["alarm", "close", &critical]).0, 2, "a code is needed");
+    assert_eq!(home.said(&["alarm", "ack", "ffffffffffffffff-9"]).0, 3);
+    assert_eq!(home.said(&["alarm", "ack", "--match", "severity"]).0, 2);
+    assert_eq!(home.said(&["alarm", "close", &critical]).0, 2, "a code is needed");
 
     // Many: first a count, then the act; the third is somebody's already.
     let bulk = ["alarm", "close", "--match", "evaluator=load", "--match", "severity=warning"];
     let bulk = [&bulk[..], &["--code", "noise", "--note", "load test"]].concat();
-    let (code, out, err) = say(&home, &[&bulk[..], &["--dry-run"]].concat());
+    let (code, out, err) = home.said(&[&bulk[..], &["--dry-run"]].concat());
     assert_eq!((code, out.lines().count()), (0, 2), "{out}{err}");
     assert!(err.contains("2 alarms would be closed. Nothing changed."), "{err}");
     assert!(ids(&home, &["--match", "handling=closed"], 0).is_empty());
-    let (code, closed, err) = say(&home, &bulk);
+    let (code, closed, err) = home.said(&bulk);
     assert_eq!((code, &closed), (0, &out), "{err}");
     ids(&home, &["--match", "handling=closed"], 2);
     // Again: none of them can be closed once more.
-    assert_eq!(say(&home, &bulk).0, 5);
-    assert_eq!(say(&home, &["alarm", "ack", "--match", "evaluator=nothing"]).0, 3);
+    assert_eq!(home.said(&bulk).0, 5);
+    assert_eq!(home.said(&["alarm", "ack", "--match", "evaluator=nothing"]).0, 3);
 
     silences(&home, &me);
 
@@ -110,7 +83,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     daemon = home.start();
     let again = home.json(&["alarm", "show", &critical]).unwrap();
     assert_eq!(again["handling"]["state"], "in-progress");
-    let (_, history, _) = say(&home, &["alarm", "history", &critical]);
+    let (_, history, _) = home.said(&["alarm", "history", &critical]);
     assert!(history.contains(&format!("acknowledged disk ordered  ({me})")), "{history}");
     assert!(history.contains(&format!("in progress  replacing  ({me})")), "{history}");
 
@@ -120,10 +93,10 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
     assert!(!all.contains(&fresh));
     home.write_values(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
     assert_eq!(ids(&home, &["--unseen"], 1), [fresh.as_str()]);
-    let (_, text, _) = say(&home, &["alarm", "list", "--unseen"]);
+    let (_, text, _) = home.said(&["alarm", "list", "--unseen"]);
     assert!(text.contains("unseen") && text.contains("  ended  "), "{text}");
     assert_eq!(ids(&home, &["--all", "--match", "condition=ended"], 4).len(), 4);
-    assert_eq!(say(&home, &["alarm", "seen", &fresh, "--note", "a burst"]).0, 0);
+    assert_eq!(home.said(&["alarm", "seen", &fresh, "--note", "a burst"]).0, 0);
     ids(&home, &["--unseen"], 0);
     assert!(daemon.stop());
 }
@@ -136,7 +109,7 @@ fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
     ids(&home, &["--match", "condition=firing"], 3);
     let ack = |id: &str, more: &[&str]| {
         let matcher = format!("id={id}");
-        assert_eq!(say(&home, &[&["alarm", "ack", "--match", &matcher], more].concat()).0, 0);
+        assert_eq!(home.said(&[&["alarm", "ack", "--match", &matcher], more].concat()).0, 0);
     };
     ack("a", &["--for", "2s"]);
     let timed = ids(&home, &["--match", "id=a"], 1).remove(0);
@@ -151,7 +124,7 @@ fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
     let mut held: Vec<_> = held.iter().map(|one| one["labels"]["id"].as_str().unwrap()).collect();
     held.sort_unstable();
     assert_eq!(held, ["a", "c"]);
-    let (_, history, _) = say(&home, &["alarm", "history", &timed]);
+    let (_, history, _) = home.said(&["alarm", "history", &timed]);
     let lapsed = history.lines().find(|line| line.contains("lapsed")).unwrap_or(&history);
     assert!(lapsed.ends_with("lapsed       acknowledged  (haetae)  → unhandled"), "{history}");
     assert!(daemon.stop());
@@ -159,23 +132,23 @@ fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
 
 fn silences(home: &Home, me: &str) {
     let add = ["silence", "add", "--match", "severity=critical", "--reason", "patching"];
-    let (code, out, err) = say(home, &[&add[..], &["--for", "2h", "--dry-run"]].concat());
+    let (code, out, err) = home.said(&[&add[..], &["--for", "2h", "--dry-run"]].concat());
     assert_eq!((code, out.as_str()), (0, ""));
     assert!(err.contains("1 alarm that fires would be silenced until "), "{err}");
-    let (code, id, _) = say(home, &[&add[..], &["--for", "2h"]].concat());
+    let (code, id, _) = home.said(&[&add[..], &["--for", "2h"]].concat());
     let id = id.trim();
     assert_eq!((code, id.len()), (0, 26), "{id}");
-    assert_eq!(say(home, &[&add[..], &["--until-resolved"]].concat()).0, 0);
+    assert_eq!(home.said(&[&add[..], &["--until-resolved"]].concat()).0, 0);
     let every = ["--every", "Mon-Fri 22:00-07:00", "--zone", "Asia/Seoul"];
-    assert_eq!(say(home, &[&add[..], &every].concat()).0, 0);
+    assert_eq!(home.said(&[&add[..], &every].concat()).0, 0);
     let wrong = ["--every", "Mo 22:00-07:00", "--zone", "Asia/Seoul"];
-    let (code, _, err) = say(home, &[&add[..], &wrong].concat());
+    let (code, _, err) = home.said(&[&add[..], &wrong].concat());
     assert_eq!((code, err.contains("`Mo` is no day of the week")), (2, true), "{err}");
-    assert_eq!(say(home, &add).0, 2, "for how long?");
+    assert_eq!(home.said(&add).0, 2, "for how long?");
 
-    assert_eq!(say(home, &["silence", "end", id]).0, 0);
-    assert_eq!(say(home, &["silence", "end", id]).0, 3);
-    let (_, open, _) = say(home, &["silence", "list"]);
+    assert_eq!(home.said(&["silence", "end", id]).0, 0);
+    assert_eq!(home.said(&["silence", "end", id]).0, 3);
+    let (_, open, _) = home.said(&["silence", "list"]);
     assert_eq!((open.lines().count(), open.contains(id)), (3, false), "{open}");
     let every = home.json(&["silence", "list", "--all"]).unwrap();
     let every = every["silences"].as_array().unwrap();
@@ -202,7 +175,7 @@ fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
     let daemon = home.start_with(|command| {
         command.args(["--socket", &socket]);
     });
-    assert_eq!(say(&home, &["alarm", "list"]).0, 0);
+    assert_eq!(home.said(&["alarm", "list"]).0, 0);
     // The one of another daemon is not taken for that of this configuration.
     let mut asked = home.command(&["status"]);
     let asked = asked.env("RUNTIME_DIRECTORY", home.path("none")).output().unwrap();
@@ -228,7 +201,7 @@ fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
     home.write_values(&all(1));
     ids(&home, &["--unseen"], 1000);
     ids(&home, &["--unseen", "--match", "id=old"], 1);
-    assert_eq!(say(&home, &["alarm", "seen", "--match", "id=old"]).0, 0);
+    assert_eq!(home.said(&["alarm", "seen", "--match", "id=old"]).0, 0);
     assert!(daemon.stop());
 }
 
@@ -240,14 +213,14 @@ fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
     let all = ids(&home, &["--match", "condition=firing"], 2);
     let add = |comment: &str, matcher: &str| {
         let verb = ["silence", "add", "--match", matcher, "--for", "2h", "--comment", comment];
-        let (code, out, err) = say(&home, &verb);
+        let (code, out, err) = home.said(&verb);
         assert_eq!(code, 0, "{err}");
         out.trim().to_owned()
     };
     let (one, two) = (add("patching", "id=a"), add("moving", "id=b"));
     let set = |more: &[&str]| {
         let verb = [&["threshold", "set", "--evaluator", "load"], more].concat();
-        let (code, out, err) = say(&home, &verb);
+        let (code, out, err) = home.said(&verb);
         assert_eq!(code, 0, "{err}");
         out.split(' ').next().unwrap().to_owned()
     };
@@ -256,7 +229,7 @@ fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
 
     // All ids of one time begin alike; nothing of several is done.
     let both = |kind: &str, verb: &[&str], ids: [&str; 2], words: &str| {
-        let (code, out, err) = say(&home, verb);
+        let (code, out, err) = home.said(verb);
         assert_eq!((code, out.as_str()), (5, ""), "{err}");
         let title = format!("more than one {kind} starts so: give more of the id, one of\n");
         assert!(err.starts_with(&title), "{err}");
@@ -271,24 +244,24 @@ fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
         let same = id.chars().zip(other.chars()).take_while(|(own, its)| own == its).count();
         id[..=same].to_owned()
     };
-    let (code, out, err) = say(&home, &["silence", "end", &start(&one, &two).to_lowercase()]);
+    let (code, out, err) = home.said(&["silence", "end", &start(&one, &two).to_lowercase()]);
     assert_eq!((code, out), (0, format!("{one}  ended\n")), "{err}");
     // The other is the only one that is not over.
-    assert_eq!(say(&home, &["silence", "end", "01"]).1, format!("{two}  ended\n"));
-    let (code, out, err) = say(&home, &["threshold", "remove", &start(&first, &second)]);
+    assert_eq!(home.said(&["silence", "end", "01"]).1, format!("{two}  ended\n"));
+    let (code, out, err) = home.said(&["threshold", "remove", &start(&first, &second)]);
     assert_eq!((code, out), (0, format!("{first} removed\n")), "{err}");
-    assert!(say(&home, &["threshold", "show", "01"]).1.starts_with(&second));
-    assert!(say(&home, &["threshold", "history", &first]).1.contains("removed"));
+    assert!(home.said(&["threshold", "show", "01"]).1.starts_with(&second));
+    assert!(home.said(&["threshold", "history", &first]).1.contains("removed"));
 
     // Alarms: those that go on, and those that have ended.
     let (own, other) = (&all[0], &all[1]);
-    let shown = |id: &str| say(&home, &["alarm", "show", id]).1;
+    let shown = |id: &str| home.said(&["alarm", "show", id]).1;
     assert!(shown(&start(own, other)).starts_with(own.as_str()));
     home.write_values(&[("a", 1), ("b", 1)]);
     ids(&home, &["--match", "condition=firing"], 0);
     assert!(shown(&start(own, other)).starts_with(own.as_str()));
     let name = own.split('-').next().unwrap();
-    assert!(say(&home, &["explain", name]).1.starts_with(own.as_str()));
+    assert!(home.said(&["explain", name]).1.starts_with(own.as_str()));
     assert!(daemon.stop());
 }
 
@@ -307,7 +280,7 @@ fn a_user_of_a_directory_server_has_a_name_in_the_journal() {
         command.env("NSS_WRAPPER_GROUP", home.path("groups"));
     });
     let alarm = ids(&home, &["--match", "condition=firing"], 1).remove(0);
-    let (code, out, said) = say(&home, &["alarm", "ack", &alarm, "--for", "2h"]);
+    let (code, out, said) = home.said(&["alarm", "ack", &alarm, "--for", "2h"]);
     assert!(code == 0 && out.contains("acknowledged by kim-of-ldap until "), "{out}{said}");
     assert!(daemon.stop());
 }

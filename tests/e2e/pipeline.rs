@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::servers::busy::Busy;
-use crate::support::{Home, within};
+use crate::support::{Home, file_sink, within};
 use serde_json::Value;
 
 const PIPELINE: &str = r#"
@@ -27,39 +27,24 @@ over = "3s"
 critical = { above = 10, clear = 5, for = "1s" }
 no_data = { then = "hold" }
 
-[sinks.log]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["cpu"]
-path = "PATH"
-
 [sinks.samples]
 plugin = "file"
 inputs = ["own"]
 match = ['pid="PID"']
-path = "PATH.samples"
+path = "HOME/samples.jsonl"
 "#;
 
 #[test]
 fn load_fires_an_alarm_and_its_end_resolves_it() {
     let home = Home::with_plugins(&["host", "file"]);
-    let path = home.path("out.jsonl");
     let own = std::process::id().to_string();
-    home.configure(&PIPELINE.replace("PATH", &path.display().to_string()).replace("PID", &own));
+    home.configure(&(PIPELINE.replace("PID", &own) + &file_sink("log", &["cpu"])));
     let daemon = home.start();
     let started = SystemTime::now();
 
     let busy = Busy::start();
-    let lines = |end: &str| -> Vec<Value> {
-        let text = fs::read_to_string(format!("{}{end}", path.display())).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
-    };
     let find = |status: &str| {
-        lines("")
-            .into_iter()
-            .find(|line| line["type"] == "notification" && line["status"] == status)
+        home.notifications("log.jsonl").into_iter().find(|line| line["status"] == status)
     };
     let fired = within(Duration::from_mins(1), || find("firing")).expect("it fires under load");
     drop(busy);
@@ -86,8 +71,12 @@ fn load_fires_an_alarm_and_its_end_resolves_it() {
     let ended = end["ended_ns"].as_i64().expect("nanoseconds");
     let begin = started.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_nanos();
     assert!(i128::from(since) > i128::try_from(begin).expect("fits") && ended > since);
+    let lines = |file: &str| -> Vec<Value> {
+        let text = fs::read_to_string(home.path(file)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+    };
     let means = |slot: i64| {
-        let samples = lines(".samples").into_iter().filter(|line| {
+        let samples = lines("samples.jsonl").into_iter().filter(|line| {
             let time = line["time_ns"].as_i64().unwrap_or(0);
             line["type"] == "sample"
                 && line["name"] == "process_cpu_percent"

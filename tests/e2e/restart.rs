@@ -9,41 +9,21 @@ use std::{
 
 use crate::decode::Decoded;
 use crate::servers::smtp_sink::SmtpSink;
-use crate::support::{Home, nanos, within};
+use crate::support::{
+    Home, WRITTEN, evaluator, eventually, file_sink, mail_sink, nanos, sink, within,
+};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
-const SOURCE: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-"#;
-
 /// Judges the written values under a name.
 fn rule(name: &str, level: &str) -> String {
-    format!(
-        "[evaluators.{name}]\ninputs = [\"written\"]\nmetric = \"written_value\"\nby = [\"id\"]\ncritical = {{ above = 90{level} }}\n"
-    )
-}
-
-/// A sink of the kind `file`; it gets its name with the end `.jsonl`.
-fn file(name: &str, input: &str) -> String {
-    format!(
-        "[sinks.{name}]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{input}\"]\npath = \"HOME/{name}.jsonl\"\n"
-    )
-}
-
-fn mail(input: &str, server: &SmtpSink) -> String {
-    let port = server.port();
-    format!(
-        "[sinks.mail]\nplugin = \"email\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{input}\"]\nserver = \"smtp://127.0.0.1:{port}\"\nfrom = \"haetae@monitor.test\"\nto = [\"ops@mail.test\"]\n"
-    )
+    let keys = format!("by = [\"id\"]\ncritical = {{ above = 90{level} }}");
+    evaluator(name, "written", "written_value", &keys)
 }
 
 fn configure(home: &Home, parts: &[String]) {
-    let text = format!("{SOURCE}{}{}", parts.concat(), file("aside", "system"));
+    let text = format!("{WRITTEN}{}{}", parts.concat(), file_sink("aside", &["system"]));
     home.configure(&text);
 }
 
@@ -61,20 +41,20 @@ fn reasons(home: &Home, sink: &str) -> Vec<String> {
 }
 
 fn reasons_become(home: &Home, sink: &str, wanted: &[&str]) {
-    let same = within(LONG, || (reasons(home, sink) == wanted).then_some(()));
-    assert!(same.is_some(), "{sink}: {:?}, not {wanted:?}", reasons(home, sink));
+    let same = eventually(LONG, || reasons(home, sink) == wanted);
+    assert!(same, "{sink}: {:?}, not {wanted:?}", reasons(home, sink));
 }
 
 /// The state of each obligation, by sink; waits until as many are as wanted.
-fn debts_become(home: &Home, wanted: &[(&str, &str, &str)]) {
+fn obligations_become(home: &Home, wanted: &[(&str, &str, &str)]) {
     let mut found = Vec::new();
     let same = within(LONG, || {
-        let listed = home.json(&["alarm", "obligations", "--all"])?;
-        let debts = listed["obligations"].as_array()?.iter();
-        found = debts
-            .filter(|debt| debt["sink"] != "aside")
-            .map(|debt| {
-                ["sink", "state", "reason"].map(|key| debt[key].as_str().unwrap_or("").to_owned())
+        let obligations = home.obligations(&["--all"])?;
+        found = obligations
+            .iter()
+            .filter(|one| one["sink"] != "aside")
+            .map(|one| {
+                ["sink", "state", "reason"].map(|key| one[key].as_str().unwrap_or("").to_owned())
             })
             .collect();
         found.sort();
@@ -87,11 +67,6 @@ fn debts_become(home: &Home, wanted: &[(&str, &str, &str)]) {
     assert!(same.is_some(), "{found:#?}, not {wanted:#?}");
 }
 
-fn alarm(home: &Home, evaluator: &str) -> Option<Value> {
-    let listed = home.json(&["alarm", "list"])?;
-    listed["alarms"].as_array()?.iter().find(|alarm| alarm["evaluator"] == evaluator).cloned()
-}
-
 #[test]
 fn an_alarm_whose_rule_is_gone_is_closed_and_each_that_knew_is_told_once() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -99,26 +74,30 @@ fn an_alarm_whose_rule_is_gone_is_closed_and_each_that_knew_is_told_once() {
     let home = home(&[
         rule("levels", ""),
         rule("others", ", for = \"1h\""),
-        mail("levels", &server),
-        file("log", "levels"),
+        mail_sink(server.port(), &["levels"]),
+        file_sink("log", &["levels"]),
     ]);
     let daemon = home.start();
-    debts_become(&home, &[("log", "open", ""), ("mail", "open", "")]);
-    let id = alarm(&home, "levels").expect("it fires")["id"].as_str().expect("an id").to_owned();
+    obligations_become(&home, &[("log", "open", ""), ("mail", "open", "")]);
+    let id = home.alarm_of("levels").expect("it fires")["id"].as_str().expect("an id").to_owned();
     daemon.kill();
 
     // The sinks read other rules now; they are told of what they know all the same.
-    let parts = [rule("others", ", for = \"1h\""), mail("others", &server), file("log", "others")];
+    let parts = [
+        rule("others", ", for = \"1h\""),
+        mail_sink(server.port(), &["others"]),
+        file_sink("log", &["others"]),
+    ];
     configure(&home, &parts);
     let daemon = home.start();
-    debts_become(&home, &[("log", "closed", "told"), ("mail", "closed", "told")]);
-    assert!(alarm(&home, "levels").is_none(), "it is over");
+    obligations_become(&home, &[("log", "closed", "told"), ("mail", "closed", "told")]);
+    assert!(home.alarm_of("levels").is_none(), "it is over");
     let shown = home.json(&["alarm", "show", &id]).expect("it is remembered");
     assert_eq!(shown["reason"], "rule removed", "{shown:#}");
     daemon.kill();
     // Once: another start tells nobody again.
     let daemon = home.start();
-    let judged = within(LONG, || alarm(&home, "others"));
+    let judged = within(LONG, || home.alarm_of("others"));
     assert_eq!(judged.expect("the other rule goes on")["condition"], "pending");
     assert!(daemon.stop(), "it ends well");
 
@@ -138,13 +117,13 @@ fn an_alarm_whose_rule_is_gone_is_closed_and_each_that_knew_is_told_once() {
 
 #[test]
 fn what_cleared_meanwhile_is_told_as_resolved() {
-    let home = home(&[rule("levels", ""), file("log", "levels")]);
+    let home = home(&[rule("levels", ""), file_sink("log", &["levels"])]);
     let daemon = home.start();
     reasons_become(&home, "log", &["first"]);
     daemon.kill();
     home.write_values(&[("a", 1)]);
     let daemon = home.start();
-    debts_become(&home, &[("log", "closed", "told")]);
+    obligations_become(&home, &[("log", "closed", "told")]);
     assert!(daemon.stop(), "it ends well");
     // The kill may have come before the first was recorded: then it is told again.
     let mut reasons = reasons(&home, "log");
@@ -154,31 +133,21 @@ fn what_cleared_meanwhile_is_told_as_resolved() {
 
 #[test]
 fn a_sink_that_is_gone_leaves_dead_letters_and_obligations_that_nobody_can_meet() {
-    let gone = r#"
-[sinks.gone]
-plugin = "faulty"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-fault = "error"
-cured_by = "HOME/cure"
-inputs = ["levels"]
-"#;
-    let home = home(&[rule("levels", ""), gone.into(), file("log", "levels")]);
+    let gone = sink("gone", "faulty", &["levels"], "fault = 'error'\ncured_by = 'HOME/cure'");
+    let home = home(&[rule("levels", ""), gone, file_sink("log", &["levels"])]);
     fs::write(home.path("cure"), "").expect("the cure");
     let daemon = home.start();
-    debts_become(&home, &[("gone", "open", ""), ("log", "open", "")]);
+    obligations_become(&home, &[("gone", "open", ""), ("log", "open", "")]);
     fs::remove_file(home.path("cure")).expect("the cure");
     home.write_values(&[("a", 95), ("b", 95)]);
     let row = within(LONG, || {
-        let listed = home.json(&["outbox", "list", "--sink", "gone"])?;
-        listed["notifications"].as_array()?.iter().find(|row| row["dead"] == false).cloned()
+        home.outbox(&["--sink", "gone"])?.into_iter().find(|row| row["dead"] == false)
     });
     let row = row.expect("it waits");
     reasons_become(&home, "log", &["first", "first"]);
     daemon.kill();
 
-    configure(&home, &[rule("levels", ""), file("log", "levels")]);
+    configure(&home, &[rule("levels", ""), file_sink("log", &["levels"])]);
     let daemon = home.start();
     let dead = home.json(&["outbox", "list", "--dead"]).expect("a list");
     let dead = dead["notifications"].as_array().expect("a list");
@@ -186,9 +155,9 @@ inputs = ["levels"]
     assert_eq!((&letter["id"], &letter["sink"]), (&row["id"], &"gone".into()));
     assert_eq!(letter["reason"], "its sink was removed");
     let lost = ("gone", "unreachable", "its sink was removed");
-    debts_become(&home, &[lost, ("log", "open", ""), ("log", "open", "")]);
+    obligations_become(&home, &[lost, ("log", "open", ""), ("log", "open", "")]);
     home.write_values(&[("a", 1), ("b", 1)]);
-    debts_become(&home, &[lost, ("log", "closed", "told"), ("log", "closed", "told")]);
+    obligations_become(&home, &[lost, ("log", "closed", "told"), ("log", "closed", "told")]);
     assert!(daemon.stop(), "it ends well");
 }
 
@@ -196,10 +165,10 @@ inputs = ["levels"]
 fn a_pending_alarm_goes_on_and_the_time_that_nobody_judged_does_not_count() {
     const HELD: i64 = 12;
     const DOWN: i64 = 5;
-    let home = home(&[rule("levels", ", for = \"12s\""), file("log", "levels")]);
+    let home = home(&[rule("levels", ", for = \"12s\""), file_sink("log", &["levels"])]);
     let daemon = home.start();
     let pending = within(LONG, || {
-        let alarm = alarm(&home, "levels")?;
+        let alarm = home.alarm_of("levels")?;
         assert_eq!(alarm["condition"], "pending", "not yet");
         (seconds(&alarm["updated"]) - seconds(&alarm["since"]) >= 7).then_some(alarm)
     });
@@ -212,10 +181,10 @@ fn a_pending_alarm_goes_on_and_the_time_that_nobody_judged_does_not_count() {
     }
     let up = up.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
     let daemon = home.start();
-    let goes_on = within(LONG, || alarm(&home, "levels")).expect("it is restored");
+    let goes_on = within(LONG, || home.alarm_of("levels")).expect("it is restored");
     assert_eq!(goes_on["id"], pending["id"]);
     let found =
-        within(LONG, || alarm(&home, "levels").filter(|alarm| alarm["condition"] == "firing"));
+        within(LONG, || home.alarm_of("levels").filter(|alarm| alarm["condition"] == "firing"));
     let risen = found.expect("it fires");
     assert_eq!(risen["id"], pending["id"], "one alarm, not two");
     let (start, fired) = (seconds(&pending["since"]), seconds(&risen["since"]));

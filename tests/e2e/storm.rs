@@ -4,20 +4,20 @@
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 use crate::control::{Control, await_slot};
-use crate::support::{Home, JUDGED, within};
+use crate::support::{Home, JUDGED, eventually, file_sink, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(3);
 /// Evaluators, and the alarms that each of them has in the end.
-const LANES: usize = 10;
+const EVALUATORS: usize = 10;
 const ALARMS: usize = 1_000;
-const ALL: usize = LANES * ALARMS;
+const ALL: usize = EVALUATORS * ALARMS;
 /// Seconds in which all of them come.
 const SECONDS: usize = 20;
 const MEBIBYTES: u64 = 200;
 
-/// A daemon with as many evaluators as lanes, and a sink that is told of them together; of itself,
-/// as of slots that a busy machine missed, it tells another one, which is owed no end.
+/// A daemon with so many evaluators, and a sink that is notified of them together; of itself,
+/// as of slots that a busy machine missed, it notifies another one, which is owed no end.
 fn stormy(control: &Control) -> Home {
     let home = Home::with_plugins(&["scripted", "file"]);
     let lane = |lane: usize| {
@@ -25,8 +25,8 @@ fn stormy(control: &Control) -> Home {
             "[evaluators.lane-{lane}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nmatch = ['lane=\"lane-{lane}\"']\nlabels = {{ plane = \"p\" }}\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
         )
     };
-    let lanes: String = (0..LANES).map(lane).collect();
-    let names: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
+    let lanes: String = (0..EVALUATORS).map(lane).collect();
+    let names: Vec<_> = (0..EVALUATORS).map(|lane| format!("lane-{lane}")).collect();
     home.configure(&format!(
         "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\nresolved = false\n",
         control.address,
@@ -38,7 +38,7 @@ fn stormy(control: &Control) -> Home {
 
 /// Each lane has this value in its first series.
 fn say(control: &Control, count: usize, value: f64) {
-    let lanes: Vec<_> = (0..LANES).map(|lane| format!("lane-{lane}")).collect();
+    let lanes: Vec<_> = (0..EVALUATORS).map(|lane| format!("lane-{lane}")).collect();
     for _ in &lanes {
         // Their slots are spread over the second.
         let (lane, slot) = await_slot(&lanes);
@@ -60,10 +60,15 @@ fn open(home: &Home) -> Value {
 
 /// Alarms for which an obligation of a sink is in this state.
 fn owed(home: &Home, sink: &str, state: &str) -> BTreeSet<String> {
-    let debts = home.json(&["alarm", "obligations", "--all"]).expect("a list");
-    let debts = debts["obligations"].as_array().expect("a list").iter();
-    let debts = debts.filter(|debt| debt["sink"] == sink && debt["state"] == state);
-    debts.map(|debt| debt["alarm"].as_str().expect("an id").to_owned()).collect()
+    let all = home.obligations(&["--all"]).expect("a list").into_iter();
+    let owed = all.filter(|one| one["sink"] == sink && one["state"] == state);
+    owed.map(|one| one["alarm"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// Waits until a sink has so many obligations in this state.
+fn owes(home: &Home, sink: &str, state: &str, count: usize) {
+    let owes = eventually(LONG, || owed(home, sink, state).len() == count);
+    assert!(owes, "{:#?}", home.obligations(&["--all"]));
 }
 
 #[test]
@@ -75,17 +80,16 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
     for second in 1..=SECONDS {
         say(&control, ALARMS * second / SECONDS, 99.0);
     }
-    let told = within(LONG, || {
+    let notified = eventually(LONG, || {
         // What is not said any more would be no evidence.
         say(&control, ALARMS, 99.0);
-        (open(&home) == ALL).then_some(())
+        open(&home) == ALL
     });
-    assert!(told.is_some(), "{} are told of: {:#?}", open(&home), daemon.lines());
+    assert!(notified, "{} are notified: {:#?}", open(&home), daemon.lines());
     let notices = home.notifications("log.jsonl");
     assert!((1..=20).contains(&notices.len()), "{} notices", notices.len());
-    let listed = home.json(&["alarm", "list", "--match", "plane=p"]).expect("a list");
-    let fire = |alarm: &&Value| alarm["condition"] == "firing";
-    let firing = listed["alarms"].as_array().expect("a list").iter().filter(fire);
+    let listed = home.alarms(&["--match", "plane=p"]).expect("a list");
+    let firing = listed.iter().filter(|alarm| alarm["condition"] == "firing");
     let firing: BTreeSet<_> =
         firing.map(|alarm| alarm["id"].as_str().expect("an id").to_owned()).collect();
     assert_eq!(firing.len(), ALL);
@@ -100,11 +104,11 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
     println!("{} notices, {most} MiB at most, {now} MiB now", notices.len());
     assert!(most <= MEBIBYTES, "{most} MiB");
     let before = notices.len();
-    let ended = within(LONG, || {
+    let ended = eventually(LONG, || {
         say(&control, ALARMS, 1.0);
-        (open(&home) == 0).then_some(())
+        open(&home) == 0
     });
-    assert!(ended.is_some(), "{} are not told of the end", open(&home));
+    assert!(ended, "{} are not notified of the end", open(&home));
     let notices = home.notifications("log.jsonl");
     assert!(notices.len() - before <= 20, "{} notices", notices.len());
     assert_eq!(owed(&home, "log", "closed").len(), ALL);
@@ -114,10 +118,11 @@ fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
     assert!(daemon.stop(), "it ends well");
 }
 
-/// Values that the test writes, judged; their sinks are told of all of them together.
+/// Values that the test writes, judged; these sinks are notified of all of them together.
 fn judged(sinks: &str) -> Home {
     let home = Home::with_plugins(&["lent", "faulty", "file"]);
-    home.configure(&format!("{JUDGED}{sinks}"));
+    let aside = file_sink("aside", &["system"]);
+    home.configure(&format!("{JUDGED}{sinks}{aside}"));
     home.write_values(&[("a", 1)]);
     home
 }
@@ -134,10 +139,6 @@ deadline = "20s"
 inputs = ["levels"]
 group_wait = "0s"
 group_interval = "1s"
-[sinks.aside]
-plugin = "file"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
 "#,
     );
     let daemon = home.start();
@@ -148,13 +149,10 @@ path = "HOME/aside.jsonl"
         // A change each interval, while one delivery takes three of them.
         thread::park_timeout(Duration::from_millis(1500));
     }
-    let told = within(LONG, || (owed(&home, "slow", "open").len() == names.len()).then_some(()));
-    assert!(told.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
+    owes(&home, "slow", "open", names.len());
     home.write_values(&names.map(|name| (name, 1)));
-    let ended = within(LONG, || (owed(&home, "slow", "closed").len() == names.len()).then_some(()));
-    assert!(ended.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
-    let waits = home.json(&["outbox", "list"]).expect("a list");
-    assert_eq!(waits["notifications"].as_array().map(Vec::len), Some(0), "{waits:#}");
+    owes(&home, "slow", "closed", names.len());
+    assert_eq!(home.outbox(&[]).expect("a list"), Vec::<Value>::new(), "nothing waits");
     drop(daemon);
 }
 
@@ -173,11 +171,6 @@ fallback = "log"
 plugin = "file"
 inputs = []
 path = "HOME/log.jsonl"
-[sinks.aside]
-plugin = "file"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-group_wait = "0s"
 "#,
     );
     let daemon = home.start();
@@ -185,8 +178,8 @@ group_wait = "0s"
     let first = within(LONG, || home.notifications("log.jsonl").into_iter().next());
     let first = first.expect("the fallback is told");
     assert_eq!(first["title"], "[CRITICAL] levels: 2 alarms");
-    let dead = home.json(&["outbox", "list", "--dead"]).expect("a list");
-    assert_eq!(dead["notifications"].as_array().map(Vec::len), Some(1), "{dead:#}");
+    let dead = home.outbox(&["--dead"]).expect("a list");
+    assert_eq!(dead.len(), 1, "{dead:#?}");
     let system = within(LONG, || {
         let lines = home.notifications("aside.jsonl");
         lines.into_iter().find(|line| line["alarms"][0]["labels"]["problem"] == "dead-letters")
@@ -195,13 +188,13 @@ group_wait = "0s"
     assert_eq!(owed(&home, "log", "open").len(), 2, "the fallback owes both ends");
 
     home.write_values(&[("a", 1), ("b", 1)]);
-    let ended = within(LONG, || (owed(&home, "log", "closed").len() == 2).then_some(()));
-    assert!(ended.is_some(), "{:#?}", home.json(&["alarm", "obligations", "--all"]));
-    let told = home.notifications("log.jsonl");
-    let titles: BTreeSet<_> = told.iter().skip(1).map(|line| line["title"].to_string()).collect();
+    owes(&home, "log", "closed", 2);
+    let notified = home.notifications("log.jsonl");
+    let titles: BTreeSet<_> =
+        notified.iter().skip(1).map(|line| line["title"].to_string()).collect();
     let wanted = ["a", "b"].map(|id| format!("\"[RESOLVED] {id} is at 1\""));
     assert_eq!(titles, BTreeSet::from(wanted));
-    let dead = home.json(&["outbox", "list", "--dead"]).expect("a list");
-    assert_eq!(dead["notifications"].as_array().map(Vec::len), Some(1), "ends it never heard of");
+    let dead = home.outbox(&["--dead"]).expect("a list");
+    assert_eq!(dead.len(), 1, "ends it never heard of: {dead:#?}");
     assert!(daemon.stop(), "it ends well");
 }

@@ -7,56 +7,37 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Home, user, within};
+use crate::support::{Home, LOAD, user, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
-const CONFIGURATION: &str = r#"
-[sources.written]
-plugin = "written"
-path = "HOME/values"
-interval = "1s"
-
-[evaluators.load]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-warning = { above = 50 }
-critical = { above = 90 }
-
+/// A threshold that stands in the file.
+const BUSY: &str = r#"
 [[thresholds]]
 evaluator = "load"
 match = ['id="b"']
 warning = { above = 80 }
 reason = "b is busy"
-
-[sinks.file]
-plugin = "file"
-inputs = ["load"]
-path = "HOME/told.jsonl"
 "#;
 
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(CONFIGURATION);
+    home.configure(&format!("{LOAD}{BUSY}"));
     home
 }
 
-/// Runs a verb and says how it ended and what it said, on stdout and on stderr.
+/// How a verb about thresholds ended, and what it said on stdout and on stderr.
 fn say(home: &Home, arguments: &[&str]) -> (i32, String, String) {
-    let output = home.output(&[&["threshold"], arguments].concat());
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    home.said(&[&["threshold"], arguments].concat())
 }
 
 /// Which identities fire, and by which threshold, once it is as wanted.
 fn fire(home: &Home, wanted: &[(&str, Option<&str>)]) {
-    let mut seen = Value::Null;
+    let mut seen = Vec::new();
     let found = within(LONG, || {
-        seen = home.json(&["alarm", "list"])?["alarms"].clone();
+        seen = home.alarms(&[])?;
         let mut firing: Vec<_> = seen
-            .as_array()?
             .iter()
             .filter(|one| one["condition"] == "firing")
             .map(|one| (one["labels"]["id"].as_str().unwrap(), one["threshold"].as_str()))
@@ -64,7 +45,7 @@ fn fire(home: &Home, wanted: &[(&str, Option<&str>)]) {
         firing.sort_unstable();
         (firing == wanted).then_some(())
     });
-    assert!(found.is_some(), "{wanted:?}: {seen:#}");
+    assert!(found.is_some(), "{wanted:?}: {seen:#?}");
 }
 
 /// What the API answers over the admin socket: the status and the body.
@@ -86,7 +67,7 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
     home.write_values(&[("a", 60), ("b", 60), ("c", 60)]);
     let daemon = home.start();
     fire(&home, &[("a", None), ("c", None)]);
-    let own = home.json(&["threshold", "list"]).unwrap()["thresholds"][0].clone();
+    let own = home.thresholds()[0].clone();
     let place = own["id"].as_str().unwrap().to_owned();
     assert!(place.starts_with("haetae.toml:"), "{own:#}");
     assert_eq!(
@@ -107,30 +88,27 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
         ["set", "--evaluator", "load", "--match", "id=\"a\"", "--warning", "above=70,for=0s"];
     let (code, out, _) = say(&home, &[&high[..], &["--dry-run"]].concat());
     assert!(code == 0 && out.contains("id=a") && out.contains("ok"), "{out}");
-    assert_eq!(
-        home.json(&["threshold", "list"]).unwrap()["thresholds"].as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(home.thresholds().len(), 1);
 
     let made = home.json(&[&["threshold"], &high[..], &["--reason", "batch"]].concat()).unwrap();
     let id = made["threshold"]["id"].as_str().unwrap().to_owned();
     fire(&home, &[("c", None)]);
 
-    // Two people saw version 1: the second is told what there is now.
+    // Two people saw version 1: the second is shown what there is now.
     let first = ["set", &id, "--warning", "above=30", "--if-version", "1"];
     assert_eq!(say(&home, &first).0, 0);
     fire(&home, &[("a", Some(&id)), ("c", None)]);
     explained(&home, &id);
-    let (code, _, told) = say(&home, &["set", &id, "--warning", "above=75", "--if-version", "1"]);
-    assert_eq!((code, told.contains("made it version 2")), (5, true), "{told}");
+    let (code, _, said) = say(&home, &["set", &id, "--warning", "above=75", "--if-version", "1"]);
+    assert_eq!((code, said.contains("made it version 2")), (5, true), "{said}");
 
     // It survives a kill, before anything is judged by other numbers.
     daemon.kill();
     let daemon = home.start();
     fire(&home, &[("a", Some(&id)), ("c", None)]);
-    let told = home.notifications("told.jsonl");
-    let of_a = told.iter().filter(|one| one["alarms"][0]["labels"]["id"] == "a").count();
-    assert!(of_a <= 3, "fired, ended, fired: {told:#?}");
+    let notified = home.notifications("file.jsonl");
+    let of_a = notified.iter().filter(|one| one["alarms"][0]["labels"]["id"] == "a").count();
+    assert!(of_a <= 3, "fired, ended, fired: {notified:#?}");
 
     let (code, ..) = say(&home, &["remove", &id]);
     assert_eq!(code, 0);
@@ -157,15 +135,15 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let daemon = home.start();
     fire(&home, &[("a", None)]);
     let refused = |arguments: &[&str], code: i32, why: &str| {
-        let (found, _, told) = say(&home, arguments);
-        assert_eq!((found, told.contains(why)), (code, true), "{arguments:?}: {told}");
+        let (found, _, said) = say(&home, arguments);
+        assert_eq!((found, said.contains(why)), (code, true), "{arguments:?}: {said}");
     };
     refused(&["set", "--evaluator", "laod", "--warning", "above=1"], 2, "did you mean `load`?");
     refused(&["set", "--evaluator", "load", "--warning", "above=95"], 2, "beyond");
     refused(&["set", "--evaluator", "load", "--warning", "above"], 2, "no level");
     refused(&["set", "--evaluator", "load"], 2, "neither");
     refused(&["set", "01K9Z3Q4M8XJ0T5C2R7V6W1Y0B", "--warning", "above=1"], 3, "no such");
-    let own = home.json(&["threshold", "list"]).unwrap()["thresholds"][0]["id"].clone();
+    let own = home.thresholds()[0]["id"].clone();
     let place = own.as_str().unwrap();
     refused(&["set", place, "--warning", "above=1"], 5, "configuration");
     refused(&["remove", place], 5, "configuration");
@@ -174,7 +152,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     let body = r#"{"evaluator":"load","match":["id=\"a\""],"warning":{"above":70}}"#;
     let (code, answer) = ask(&home, "POST /api/v1/thresholds HTTP/1.1", body);
     assert!(code == 201 && answer.contains("etag: \"1\""), "{answer}");
-    let id = home.json(&["threshold", "list"]).unwrap()["thresholds"][1]["id"].clone();
+    let id = home.thresholds()[1]["id"].clone();
     let path = format!("/api/v1/thresholds/{}", id.as_str().unwrap());
     let (code, answer) = ask(&home, &format!("PUT {path} HTTP/1.1"), body);
     assert!(code == 428 && answer.contains("If-Match"), "{answer}");
@@ -183,10 +161,7 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     assert!(code == 412 && answer.contains("\"current\":{"), "{answer}");
     let right = format!("DELETE {path} HTTP/1.1\r\nIf-Match: \"1\"");
     assert_eq!(ask(&home, &right, "").0, 200);
-    assert_eq!(
-        home.json(&["threshold", "list"]).unwrap()["thresholds"].as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(home.thresholds().len(), 1);
     daemon.stop();
 }
 
@@ -212,18 +187,17 @@ fn unread(home: &Home) {
         let why = answer.split("detail").nth(1).unwrap_or_default();
         assert!(why.contains(named), "{request}: {answer}");
     }
-    let all = home.json(&["threshold", "list"]).unwrap();
-    assert_eq!(all["thresholds"].as_array().unwrap().len(), 1);
+    assert_eq!(home.thresholds().len(), 1);
 }
 
 /// Explain names whose numbers an alarm is judged by: a person's, who says why.
 fn explained(home: &Home, threshold: &str) {
-    let alarms = home.json(&["alarm", "list", "--match", "id=a"]).unwrap();
-    let alarm = alarms["alarms"][0]["id"].as_str().unwrap();
+    let alarms = home.alarms(&["--match", "id=a"]).unwrap();
+    let alarm = alarms[0]["id"].as_str().unwrap();
     let by = format!("numbers of threshold {threshold} ({}: batch)", user());
     let output = home.output(&["explain", alarm]);
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains(&by), "{by} in\n{told}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains(&by), "{by} in\n{said}");
     let shown = String::from_utf8(home.output(&["alarm", "show", alarm]).stdout).unwrap();
     assert!(shown.contains(&format!("  threshold  {threshold}\n")), "{shown}");
 }

@@ -17,7 +17,7 @@ use crate::{
     ledger::Ledger,
     place::Place,
     servers::smtp_sink::SmtpSink,
-    support::{Daemon, Home, every, within},
+    support::{Daemon, Home, WRITTEN, evaluator, every, mail_sink, within},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -54,6 +54,22 @@ pub struct Rig<'a> {
     pub kills: Vec<Kill>,
 }
 
+const LEVELS: &str = r#"
+flap = false
+by = ["id"]
+warning = { above = 50 }
+critical = { above = 90 }
+"#;
+
+/// What a busy machine has the daemon say of itself is nobody's mail.
+const ASIDE: &str = r#"
+[sinks.aside]
+plugin = "file"
+group_wait = "0s"
+inputs = ["system"]
+path = "HOME/aside.jsonl"
+"#;
+
 impl<'a> Rig<'a> {
     /// `keys` of `[daemon]` say where the store is; `place` knows it, given the state directory.
     pub fn new(seed: u64, keys: &str, place: impl FnOnce(&Home) -> Place<'a>) -> Self {
@@ -61,38 +77,13 @@ impl<'a> Rig<'a> {
         let sink = SmtpSink::start(&home.path("mails"), &[]);
         home.configure_daemon(
             keys,
-            &format!(
-                r#"
-[sources.written]
-plugin = "written"
-path = "{}"
-interval = "1s"
-[evaluators.levels]
-flap = false
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-warning = {{ above = 50 }}
-critical = {{ above = 90 }}
-[sinks.mail]
-plugin = "email"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["levels"]
-server = "smtp://127.0.0.1:{}"
-from = "haetae@monitor.test"
-to = ["ops@mail.test"]
-# What a busy machine has the daemon say of itself is nobody's mail.
-[sinks.aside]
-plugin = "file"
-group_wait = "0s"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#,
-                home.path("values").display(),
-                sink.port()
-            ),
+            &[
+                WRITTEN.into(),
+                evaluator("levels", "written", "written_value", LEVELS),
+                mail_sink(sink.port(), &["levels"]),
+                ASIDE.into(),
+            ]
+            .concat(),
         );
         let (place, chance, ledger) = (place(&home), Chance::of(seed), Ledger::of(IDS));
         let mut rig = Self { home, sink, place, chance, ledger, kills: Vec::new() };

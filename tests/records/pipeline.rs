@@ -9,7 +9,7 @@ use crate::{
     book::Book,
     chance::Chance,
     servers::influx::Influx,
-    support::{Daemon, Home, within},
+    support::{Daemon, Home, influx_sink, within},
 };
 
 /// What the sink may take to empty the queue when all is well; its longest pause is a minute.
@@ -26,22 +26,12 @@ pub fn log(home: &Home) -> PathBuf {
 /// A configuration with the source, the sink and `more`.
 pub fn configure(home: &Home, influx: &Influx, more: &str) {
     influx.execute("CREATE DATABASE history");
-    home.configure(&format!(
-        r#"
-[sources.numbers]
-plugin = "numbered"
-log = "{}"
-every = "10ms"
-
-[sinks.history]
-plugin = "influx"
-url = "{}"
-database = "{DATABASE}"
-inputs = ["numbers"]
-{more}"#,
-        log(home).display(),
-        influx.url()
-    ));
+    let numbers = format!(
+        "[sources.numbers]\nplugin = \"numbered\"\nlog = \"{}\"\nevery = \"10ms\"\n",
+        log(home).display()
+    );
+    let history = influx_sink("history", &influx.url(), DATABASE, "numbers");
+    home.configure(&[&numbers, &history, more].concat());
 }
 
 /// Starts the daemon and kills it at a random instant: one time in four while it still starts.
