@@ -229,14 +229,7 @@ impl Engine {
                 }
             }
             Input::SourceDown { source, reason } => {
-                for log in &mut self.logs {
-                    log.source_down(&source);
-                }
-                if let Some(source) = self.source(&source) {
-                    source.outage(now);
-                }
-                self.notifier.heard(&source);
-                self.raise(&source, Problem::SourceDown, reason, now, changes);
+                self.source_down(&source, reason, now, changes);
             }
             Input::SourceUp { source } => self.source_up(&source, now, changes),
             Input::Problem { instance, problem, detail } => {
@@ -323,6 +316,17 @@ impl Engine {
         self.system.raise(instance, problem, detail, now, &mut self.occurrences, changes);
     }
 
+    fn source_down(&mut self, name: &str, why: String, now: Timestamp, changes: &mut Changes) {
+        for log in &mut self.logs {
+            log.source_down(name);
+        }
+        if let Some(source) = self.source(name) {
+            source.outage(now);
+        }
+        self.notifier.heard(name);
+        self.raise(name, Problem::SourceDown, why, now, changes);
+    }
+
     fn source_up(&mut self, name: &str, now: Timestamp, changes: &mut Changes) {
         if let Some(source) = self.source(name) {
             source.recover(now);
@@ -351,15 +355,6 @@ impl Engine {
     fn take_records(&mut self, records: &LogBatch, changes: &mut Changes) {
         for log in &mut self.logs {
             log.take(records, &mut self.occurrences, changes);
-        }
-    }
-
-    fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {
-        let Self { sources, evaluators, .. } = self;
-        if let Some(source) = sources.iter_mut().find(|source| source.timing.name == name) {
-            source.recall(samples, now, |evaluator, series| {
-                evaluators.get(evaluator).is_some_and(|evaluator| evaluator.wants(series))
-            });
         }
     }
 

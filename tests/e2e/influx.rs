@@ -332,40 +332,23 @@ fn a_window_is_refilled_at_the_start() {
 fn a_window_that_a_reload_lengthens_is_refilled() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE cf");
-    let start = now();
+    let start = nanos_now();
     // High for long, and low of late: no mean of what is heard from now on is ever high.
     let points = (-180..=240).map(|at: i64| {
         let value = if at < -5 { 97 } else { 10 };
         format!("load,host=a value={value} {}\n", start + at * 1_000_000_000)
     });
     influx.write("cf", &points.collect::<String>());
-    let text = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "cf"
-interval = "1s"
-
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-
-[evaluators.high]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-over = "3s"
-critical = { above = 50 }
-
-[sinks.file]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-path = "PATH"
-inputs = ["high"]
-"#;
-    let home = home(text, &influx);
+    let newest = "SELECT value FROM load WHERE $window GROUP BY host";
+    let over = "by = ['host']\nover = '3s'\ncritical = { above = 50 }";
+    let text = [
+        influx_source("paas", &influx.url(), "cf", "1s", ""),
+        influx_query("paas", "load", newest, ""),
+        evaluator("high", "paas", "load", over),
+        file_sink("out", &["high"]),
+    ];
+    let text = text.concat();
+    let home = home(&text);
     let daemon = home.start();
     let judged = |home: &Home| {
         let status = home.json(&["status"])?;
@@ -373,9 +356,7 @@ inputs = ["high"]
     };
     assert!(within(LONG, || judged(&home)).is_some(), "{:#?}", home.json(&["status"]));
     assert_eq!(lines(&home), Vec::<Value>::new());
-    let file = home.path("haetae.toml");
-    let before = fs::read_to_string(&file).expect("its own file");
-    fs::write(&file, before.replace("\"3s\"", "\"2m\"")).expect("its own file");
+    home.configure(&text.replace("'3s'", "'2m'"));
     let reloaded = home.output(&["reload"]);
     assert!(reloaded.status.success(), "{reloaded:?}");
     let fired = within(LONG, || lines(&home).into_iter().next());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use haetae_plugin::Timestamp;
+use haetae_plugin::{Samples, Timestamp};
 
 use super::{
     Engine, Problem, SYSTEM,
@@ -77,6 +77,16 @@ impl Engine {
         let mut effects = Effects::default();
         self.notifier.drain(&mut effects);
         (effects, unreadable)
+    }
+
+    /// Fills windows with what a source said before it was heard.
+    pub(super) fn recall(&mut self, name: &str, samples: &Samples, now: Timestamp) {
+        let Self { sources, evaluators, .. } = self;
+        if let Some(source) = sources.iter_mut().find(|source| source.timing.name == name) {
+            source.recall(samples, now, |evaluator, series| {
+                evaluators.get(evaluator).is_some_and(|evaluator| evaluator.wants(series))
+            });
+        }
     }
 
     /// Goes on with alarms that have not ended.

@@ -149,12 +149,12 @@ impl Queue {
         let freed = rows::last(&opened.connection)
             .and_then(|last| file::enrol(&mut opened.connection, consumers, last))
             .map_err(failed)?;
-        let mut state = rows::load(&opened.connection).map_err(failed)?;
-        dead::load(&opened.connection, &mut state).map_err(failed)?;
-        let names = state.consumers.iter().map(|consumer| Arc::clone(&consumer.name)).collect();
-        let (publish, stats) = watch::channel(Stats::of(&state, limits.max_bytes, None, None));
+        let mut loaded = rows::load(&opened.connection).map_err(failed)?;
+        dead::load(&opened.connection, &mut loaded).map_err(failed)?;
+        let names = loaded.consumers.iter().map(|consumer| Arc::clone(&consumer.name)).collect();
+        let (publish, stats) = watch::channel(Stats::of(&loaded, limits.max_bytes, None, None));
         let (line, inbox) = line();
-        let writer = Writer::new(opened.connection, state, limits, clock, publish);
+        let writer = Writer::new(opened.connection, loaded, limits, clock, publish);
         let thread = thread::Builder::new()
             .name(format!("queue {source}"))
             .spawn(move || writer.run(&inbox))

@@ -83,7 +83,7 @@ impl Writer {
         state: QueueState,
         limits: QueueLimits,
         clock: Clock,
-        stats: watch::Sender<Stats>,
+        publish: watch::Sender<Stats>,
     ) -> Self {
         Self {
             connection,
@@ -91,7 +91,7 @@ impl Writer {
             max: limits.max_bytes.try_into().unwrap_or(i64::MAX),
             limits,
             clock,
-            stats,
+            stats: publish,
             waiting: Vec::new(),
             unreadable: BTreeMap::new(),
             delivered: Vec::new(),
