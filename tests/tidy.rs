@@ -79,6 +79,11 @@ fn texts_name_what_exists_and_no_machine() {
 }
 
 #[test]
+fn a_sample_passes_few_files_on_its_way() {
+    tell(way(&read("ARCHITECTURE.md")));
+}
+
+#[test]
 fn plugins_know_plugin_api_alone() {
     let mut found = Vec::new();
     for name in plugins() {
@@ -188,6 +193,33 @@ fn the_rules_find_what_they_forbid() {
         file("a.rs", concat!("// TO", "DO\n")),
     ];
     assert_eq!(texts(&files).len(), 3, "{:#?}", texts(&files));
+    let long: Vec<_> = (0..35).map(|file| format!("`{file}.rs`")).collect();
+    let long = long.join(" ");
+    let long = format!("## A sample's way\n\n35 files\n{long} `7.rs`\n## Else\n`else.rs`");
+    assert_eq!(way(&long).len(), 3, "{:#?}", way(&long));
+}
+
+/// What is wrong with the list of files that a sample passes; that each exists is a rule about texts.
+fn way(text: &str) -> Vec<String> {
+    let section = text.split("## A sample's way").nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let path = Regex::new(r"`([\w/.-]+\.rs)`").expect("a pattern");
+    let paths: Vec<_> = path.captures_iter(section).map(|path| path[1].to_owned()).collect();
+    let said = Regex::new(r"(\d+) files").expect("a pattern").captures(section);
+    let said = said.and_then(|said| said[1].parse::<usize>().ok());
+    let mut found = Vec::new();
+    if said != Some(paths.len()) {
+        found.push(format!("ARCHITECTURE.md: a sample's way has {} files: say so", paths.len()));
+    }
+    if paths.len() > 35 {
+        found.push("ARCHITECTURE.md: a sample's way has at most 35 files: join two".into());
+    }
+    for (at, path) in paths.iter().enumerate() {
+        if paths[..at].contains(path) {
+            found.push(format!("ARCHITECTURE.md: `{path}` is on a sample's way already"));
+        }
+    }
+    found
 }
 
 fn texts(files: &[File]) -> Vec<String> {
