@@ -22,7 +22,7 @@ use by_hand::{Count, Notices, Pace, Rule};
 use chance::Chance;
 use serde_json::Value;
 use servers::influx::Influx;
-use support::{Home, within};
+use support::{Home, evaluator, influx_query, influx_source, sink, within};
 
 /// The end of the range, and how long it is; what lies before it fills windows.
 const END: i64 = 1_700_000_100;
@@ -32,64 +32,49 @@ const HOSTS: usize = 1000;
 /// Of so many hosts InfluxDB computes means.
 const MEANS: usize = 100;
 
-const CONFIGURATION: &str = r#"
-[sources.paas]
-plugin = "influx"
-url = "URL"
-database = "d"
-interval = "STEPs"
-labels = { plane = "paas" }
-
-[[sources.paas.query]]
-metric = "load"
-influxql = "SELECT value FROM load WHERE $window GROUP BY host"
-
-[[sources.paas.query]]
-metric = "load_mean"
-window = "MEANs"
-influxql = "SELECT mean(value) FROM load WHERE host =~ /^h00/ AND $window GROUP BY host"
-
-[evaluators.newest]
-inputs = ["paas"]
-metric = "load"
-by = ["host"]
-critical = { above = 90, clear = 80, for = "HOLDs", clear_for = "STEPs" }
-
-[evaluators.own-window]
-inputs = ["paas"]
-metric = "load"
-over = "OVERs"
-critical = { above = 80, clear = 75, for = "STEPs" }
-
-[evaluators.pushed-down]
-inputs = ["paas"]
-metric = "load_mean"
-match = ['plane="paas"']
-warning = { above = 70, for = "HOLDs" }
-
+const SINKS: &str = r#"
 [sinks.file]
 plugin = "file"
-path = "PATH"
+path = "HOME/out.jsonl"
 inputs = ["newest", "paas"]
-
-[sinks.each]
-plugin = "file"
-path = "PATH"
-inputs = ["own-window"]
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-repeat = ["1h", "2h"]
 
 [sinks.hosts]
 plugin = "file"
-path = "PATH"
+path = "HOME/out.jsonl"
 inputs = ["pushed-down"]
 group_by = ["host"]
 rate = { most = 0 }
 "#;
 
-/// When they are told; what `CONFIGURATION` does not say is the default.
+fn configuration(influx: &Influx) -> String {
+    let step = |times: i64| format!("{}s", times * step());
+    let (one, hold, over, window) = (step(1), step(2), step(3), step(6));
+    let newest = "SELECT value FROM load WHERE $window GROUP BY host";
+    let mean = "SELECT mean(value) FROM load WHERE host =~ /^h00/ AND $window GROUP BY host";
+    let critical = |keys: &str| format!("critical = {{ {keys} }}");
+    let newest_by =
+        critical(&format!("above = 90, clear = 80, for = '{hold}', clear_for = '{one}'"));
+    let own_window = critical(&format!("above = 80, clear = 75, for = '{one}'"));
+    let pushed_down = format!("warning = {{ above = 70, for = '{hold}' }}");
+    [
+        influx_source("paas", &influx.url(), "d", &one, "labels = { plane = 'paas' }"),
+        influx_query("paas", "load", newest, ""),
+        influx_query("paas", "load_mean", mean, &format!("window = '{window}'")),
+        evaluator("newest", "paas", "load", &format!("by = ['host']\n{newest_by}")),
+        evaluator("own-window", "paas", "load", &format!("over = '{over}'\n{own_window}")),
+        evaluator(
+            "pushed-down",
+            "paas",
+            "load_mean",
+            &format!("match = ['plane=\"paas\"']\n{pushed_down}"),
+        ),
+        sink("each", "file", &["own-window"], "path = 'HOME/out.jsonl'\nrepeat = ['1h', '2h']"),
+        SINKS.into(),
+    ]
+    .concat()
+}
+
+/// When they are told; what `configuration` does not say is the default.
 const GROUPED: Pace = Pace { wait: 30, interval: 300, repeat: &[4 * 3600] };
 const EACH: Pace = Pace { wait: 0, interval: 0, repeat: &[3600, 2 * 3600] };
 
@@ -145,18 +130,7 @@ fn write(influx: &Influx, values: &[Vec<Option<u32>>]) -> usize {
 
 fn home(influx: &Influx) -> Home {
     let home = Home::with_plugins(&["file", "host", "influx"]);
-    let texts = [
-        ("URL", influx.url()),
-        ("PATH", home.path("out.jsonl").display().to_string()),
-        ("STEP", step().to_string()),
-        ("HOLD", (2 * step()).to_string()),
-        ("OVER", (3 * step()).to_string()),
-        ("MEAN", (6 * step()).to_string()),
-    ];
-    let text = texts
-        .iter()
-        .fold(CONFIGURATION.to_owned(), |text, (name, value)| text.replace(name, value));
-    home.configure(&text);
+    home.configure(&configuration(influx));
     home
 }
 

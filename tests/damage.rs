@@ -13,6 +13,8 @@ mod desk;
 mod hurt;
 #[path = "damage/lane.rs"]
 mod lane;
+#[path = "servers/message.rs"]
+mod message;
 #[path = "damage/origin.rs"]
 mod origin;
 mod support;

@@ -5,6 +5,8 @@
     reason = "a test; an allocator can't be written without"
 )]
 
+mod threshold;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     collections::{BTreeMap, BTreeSet},
@@ -16,13 +18,12 @@ use haetae::{
     config::{Queue, Source, SourceLimits},
     engine::{
         Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::rule::{
-            Across, Debounce, ExpectedIdentities, Flap, Level, NoData, Side, Then, Threshold,
-        },
+        threshold::rule::{Debounce, Level, Side, Threshold},
     },
     pipeline::intake::Intake,
 };
 use haetae_plugin::{Samples, Series, Timestamp};
+use threshold::threshold;
 
 const ALARMS: usize = 100_000;
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -84,27 +85,13 @@ fn engine(now: Timestamp) -> Engine {
         debounce: Debounce::For(INTERVAL * 2),
         clear_for: Duration::ZERO,
     };
-    let threshold = Threshold {
-        name: "vm-cpu".into(),
-        inputs: vec!["paas".into()],
-        metric: "cpu.used".into(),
-        matchers: Vec::new(),
+    let watched = Threshold {
         by: Some(vec!["host".into(), "id".into()]),
-        across: Across::Worst,
         labels: BTreeMap::from([("resource".to_owned(), "cpu".to_owned())]),
-        warning: None,
         critical: Some(critical),
-        no_data: NoData { after: None, then: Then::Hold },
-        over: None,
-        limit: ALARMS,
-        flap: Some(Flap::default()),
-        every: None,
-        summary: <_>::default(),
-        runbook: None,
-        expect: ExpectedIdentities::Nobody,
-        judged_by: None,
+        ..threshold("vm-cpu", "paas", "cpu.used", ALARMS)
     };
-    Engine::new(vec![timing], vec![threshold], now)
+    Engine::new(vec![timing], vec![watched], now)
 }
 
 /// As a source that keeps nothing builds them, batch after batch.

@@ -27,7 +27,7 @@ use haetae::plugin::{catalog::Catalog, library::Storage};
 use haetae_plugin::{ABI_VERSION, RUSTC};
 use outside::{Edit, built_against_copy};
 use serde_json::Value;
-use support::{Daemon, Home, built, within};
+use support::{Daemon, Home, built, file_sink, within};
 use tempfile::TempDir;
 
 const ABI: &str = "plugin-api/src/abi.rs";
@@ -61,12 +61,12 @@ fn run(home: &Home, kind: &str, more: &str) -> Daemon {
     home.start()
 }
 
+/// Where plugins lie that are not beside the program.
+const MORE_PLUGINS: &str = "[plugins]\npath = ['HOME/more']\n";
+
 fn configure(home: &Home, kind: &str, input: &str, more: &str) {
-    let (directory, out) = (home.path("more"), home.path("out.jsonl"));
-    home.configure(&format!(
-        "[plugins]\npath = [{directory:?}]\n[sources.it]\nplugin = {kind:?}\ninterval = \"1s\"\n\
-         [sinks.out]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [{input:?}]\npath = {out:?}\n{more}"
-    ));
+    let source = format!("[sources.it]\nplugin = {kind:?}\ninterval = \"1s\"\n");
+    home.configure(&[MORE_PLUGINS, &source, &file_sink("out", &[input]), more].concat());
 }
 
 /// The first line of the file sink that is as wanted.

@@ -13,7 +13,7 @@ mod support;
 use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
-use support::{Daemon, Home, LEVELS, within};
+use support::{Daemon, Home, LEVELS, file_sink, sink, within};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -156,15 +156,6 @@ fn a_bad_file_changes_nothing_and_is_told_until_a_good_one() {
     assert_eq!(home.told("id", "a"), ["firing"]);
 }
 
-/// A sink of the kind `file` that takes what `inputs` names.
-fn sink(home: &Home, name: &str, file: &str, inputs: &str) -> String {
-    let path = home.path(file);
-    format!(
-        "[sinks.{name}]\nplugin = \"file\"\npath = {path:?}\ninputs = [{inputs}]\n\
-         group_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\n"
-    )
-}
-
 fn numbers(home: &Home, keys: &str) -> String {
     let log = home.path("numbers.log");
     format!("[sources.numbers]\nplugin = \"numbered\"\nlog = {log:?}\nevery = \"10ms\"\n{keys}\n")
@@ -225,7 +216,7 @@ fn has_all(home: &Home, file: &str, from: u64) {
 fn sinks_come_change_and_go_while_others_miss_nothing() {
     let home = home();
     let base = levels(&home, "") + &numbers(&home, "");
-    let kept = base + &sink(&home, "kept", "kept.jsonl", "\"numbers\"");
+    let kept = base + &file_sink("kept", &["numbers"]);
     home.configure(&kept);
     home.write_values(&[("a", 95)]);
     let daemon = home.start();
@@ -234,9 +225,7 @@ fn sinks_come_change_and_go_while_others_miss_nothing() {
     let calls = || home.instance("kept").expect("it runs")["counts"]["calls"].as_u64();
     let before = calls();
     // A new one gets what comes from now on, and is told of what fires.
-    let two = kept.clone()
-        + &sink(&home, "more", "more.jsonl", "\"numbers\"")
-        + &sink(&home, "also", "also.jsonl", "\"levels\"");
+    let two = kept.clone() + &file_sink("more", &["numbers"]) + &file_sink("also", &["levels"]);
     reloaded(&home, &two);
     grows(&home, "more.jsonl");
     let also = || (home.notifications("also.jsonl").len() == 1).then_some(());
@@ -269,7 +258,7 @@ fn sinks_come_change_and_go_while_others_miss_nothing() {
 fn what_waits_for_a_sink_that_is_removed_becomes_dead_letters() {
     let home = home();
     let base = levels(&home, "");
-    let stuck = sink(&home, "stuck", "nowhere/stuck.jsonl", "\"levels\"");
+    let stuck = sink("stuck", "file", &["levels"], "path = 'HOME/nowhere/stuck.jsonl'");
     home.configure(&(base.clone() + &stuck));
     home.write_values(&[("a", 95)]);
     let daemon = home.start();
@@ -310,8 +299,7 @@ fn sources_come_change_and_go() {
     home.write_values(&[("a", 95)]);
     let daemon = home.start();
     is_told(&home, "id", "a", &["firing"]);
-    let with =
-        base.clone() + &numbers(&home, "") + &sink(&home, "kept", "kept.jsonl", "\"numbers\"");
+    let with = base.clone() + &numbers(&home, "") + &file_sink("kept", &["numbers"]);
     reloaded(&home, &with);
     grows(&home, "kept.jsonl");
     // Another label, and another limit of its queue: it is opened anew and goes on.
@@ -320,7 +308,7 @@ fn sources_come_change_and_go() {
             &home,
             "labels = { plane = \"x\" }\nqueue = { max = \"5 MiB\", when_full = \"wait\" }",
         )
-        + &sink(&home, "kept", "kept.jsonl", "\"numbers\"");
+        + &file_sink("kept", &["numbers"]);
     reloaded(&home, &changed);
     let labelled = || {
         let text = fs::read_to_string(home.path("kept.jsonl")).ok()?;

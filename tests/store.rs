@@ -13,6 +13,7 @@ mod restarts;
 mod retention;
 mod servers;
 mod support;
+mod threshold;
 #[path = "store/thresholds.rs"]
 mod thresholds;
 

@@ -10,10 +10,7 @@ mod instances;
 #[path = "support/lists.rs"]
 mod lists;
 
-pub use instances::{
-    JUDGED, LEVELS, LOAD, SAMPLES, WRITTEN, demo_source, evaluator, file_sink, influx_query,
-    influx_sink, influx_source, mail_sink, sink,
-};
+pub use instances::*;
 
 use std::{
     collections::HashSet,

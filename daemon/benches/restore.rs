@@ -4,11 +4,7 @@
 //! `cargo bench -p haetae --bench restore`; `ALARMS=1000` for fewer.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses a part of it")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fall over")]
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "it measures time, and prints it"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it prints and times")]
 #![allow(clippy::indexing_slicing, clippy::cast_precision_loss, reason = "what it counts is small")]
 
 #[path = "../../tests/control.rs"]
@@ -36,7 +32,7 @@ use control::{Control, await_slot, last_slot};
 use process::{cpu, disk, kilobytes, median};
 use serde_json::Value;
 use started::Started;
-use support::Home;
+use support::{Home, evaluator, scripted_source, sink};
 use webhook::Webhook;
 
 const LANE: &str = "storm";
@@ -48,7 +44,7 @@ fn main() {
     let webhook = Webhook::start();
     let control = Control::start();
     let home = Home::with_plugins(&["scripted", "file"]);
-    home.configure(&configuration(&home, &webhook, &control));
+    home.configure(&configuration(&webhook, &control));
     println!("fdatasync of 4 kB: {:.2?}", disk(&home.path("")));
 
     let none = Started::new(&home);
@@ -109,13 +105,18 @@ fn main() {
     );
 }
 
-fn configuration(home: &Home, webhook: &Webhook, control: &Control) -> String {
-    format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\nmax_series = 200_000\ncontrol = \"{}\"\n[evaluators.{LANE}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nlimit = 200_000\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n[sinks.post]\nplugin = \"post\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = [\"{LANE}\"]\nurl = \"{}\"\n[sinks.daemon]\nplugin = \"file\"\npath = \"{}\"\ninputs = [\"system\"]\n",
-        control.address,
-        webhook.url(),
-        home.path("system.jsonl").display(),
-    )
+fn configuration(webhook: &Webhook, control: &Control) -> String {
+    let keys = r#"every = "1s"
+limit = 200_000
+critical = { above = 90 }
+summary = "{{host}}: {{value}}""#;
+    [
+        scripted_source(control.address) + "max_series = 200_000\n",
+        evaluator(LANE, "scripted", "scripted", keys),
+        sink("post", "post", &[LANE], &format!("url = \"{}\"", webhook.url())),
+        "[sinks.daemon]\nplugin = 'file'\npath = 'HOME/system.jsonl'\ninputs = ['system']\n".into(),
+    ]
+    .concat()
 }
 
 fn fire(webhook: &Webhook, control: &Control, alarms: usize) {

@@ -8,11 +8,7 @@
 //! `ALONE=1` without Prometheus.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each benchmark uses a part of it")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark may fall over")]
-#![allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "it measures time, and prints it"
-)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it prints and times")]
 #![allow(clippy::indexing_slicing, clippy::cast_precision_loss, reason = "what it counts is small")]
 #![allow(clippy::format_push_string, reason = "a benchmark")]
 

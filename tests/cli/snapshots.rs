@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use crate::{
-    support::{Home, within},
+    support::{BROKEN, Home, within},
     transcript::Transcript,
 };
 
@@ -176,13 +176,6 @@ fn says(home: &Home, verb: &[&str], wanted: &str) -> String {
 }
 
 const SINKS: &str = r#"
-[sinks.broken]
-plugin = "post"
-url = "http://127.0.0.1:1/"
-inputs = ["load"]
-group_by = "alarm"
-group_wait = "0s"
-
 [sinks.rejects]
 plugin = "faulty"
 fault = "reject"
@@ -199,7 +192,7 @@ group_wait = "1h"
 
 #[test]
 fn what_is_asked_of_a_daemon() {
-    let home = home(&(RULES.to_owned() + SINKS));
+    let home = home(&format!("{RULES}{BROKEN}{SINKS}"));
     home.write_values(&[("a", 60)]);
     let daemon = home.start();
     says(&home, &["alarm", "list"], "a is at 60");

@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::message::body;
+
 /// Takes until the process ends.
 pub struct Desk {
     pub address: SocketAddr,
@@ -58,21 +60,9 @@ impl Desk {
 fn serve(mut stream: &TcpStream, shared: &Mutex<Shared>) -> Option<()> {
     // A client sends nothing before it has its answer: nothing is left in this buffer.
     let mut reader = BufReader::new(stream);
-    let (mut head, mut length) = (String::new(), 0);
+    let mut head = String::new();
     reader.read_line(&mut head).ok().filter(|length| *length > 0)?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length");
-        }
-    }
-    let mut body = vec![0; length];
-    std::io::Read::read_exact(&mut reader, &mut body).ok()?;
+    let body = body(&mut reader)?;
     let notifications: Vec<Value> = serde_json::from_slice(&body).expect("a list");
     let is_aside = head.starts_with("POST /aside ");
     let mut shared = shared.lock().expect("no panic");

@@ -14,7 +14,7 @@ use crate::{
     control::{Control, last_slot},
     desk::Desk,
     hurt::{LOG, STORE},
-    support::{Daemon, Home, sink, within},
+    support::{Daemon, Home, scripted_source, sink, within},
 };
 
 /// For all that is to come soon.
@@ -23,11 +23,6 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 pub const ALARMS: usize = 12;
 
 const PIPELINE: &str = r#"
-[sources.scripted]
-plugin = "scripted"
-interval = "1s"
-control = "CONTROL"
-
 [evaluators.levels]
 inputs = ["scripted"]
 metric = "scripted"
@@ -70,10 +65,10 @@ impl Lane {
             control: Control::start(),
             desk: Desk::start(),
         };
-        let text = PIPELINE.replace("CONTROL", &lane.control.address.to_string());
         let desk = lane.desk.address.to_string();
         let notices = sink("desk", "post", &["levels"], &format!("url = \"http://{desk}/desk\""));
-        lane.home.configure(&(text.replace("DESK", &desk) + &notices));
+        let source = scripted_source(lane.control.address);
+        lane.home.configure(&[source, PIPELINE.replace("DESK", &desk), notices].concat());
         fs::create_dir(lane.home.path("state")).expect("the state");
         lane
     }

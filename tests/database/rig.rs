@@ -13,7 +13,7 @@ use crate::{
     control::Control,
     load::{Ledger, Load, host, lanes},
     receiver::Receiver,
-    support::{Daemon, Home, within},
+    support::{Daemon, Home, file_sink, scripted_source, sink, within},
     watch::{Watch, now},
 };
 
@@ -48,7 +48,7 @@ impl Rig {
         let (control, receiver) = (Control::start(), Receiver::start());
         let home = Home::with_plugins(&["scripted", "file"]);
         let store = format!("store = {{ url = \"{url}\" }}");
-        home.configure_daemon(&store, &configuration(&control, &receiver, &home));
+        home.configure_daemon(&store, &configuration(&control, &receiver));
         let daemon = home.start();
         control.connected();
         let load = Load::start(control.clone(), receiver.clone());
@@ -249,22 +249,17 @@ impl Rig {
     }
 }
 
-fn configuration(control: &Control, receiver: &Receiver, home: &Home) -> String {
+fn configuration(control: &Control, receiver: &Receiver) -> String {
     let lanes = lanes();
-    let mut text = format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n",
-        control.address
-    );
+    let mut text = scripted_source(control.address);
     for name in &lanes {
         text += &format!(
             "[evaluators.{name}]\ninputs = [\"scripted\"]\nmetric = \"scripted\"\nevery = \"1s\"\nflap = false\nmatch = ['lane=\"{name}\"']\ncritical = {{ above = 90 }}\nsummary = \"{{{{host}}}}: {{{{value}}}}\"\n"
         );
     }
-    text + &format!(
-        "[sinks.{SINK}]\nplugin = \"post\"\ndeadline = \"5s\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\ninputs = {lanes:?}\nurl = \"{}\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\n",
-        receiver.url(),
-        home.path("aside.jsonl").display()
-    )
+    let lanes: Vec<_> = lanes.iter().map(String::as_str).collect();
+    let keys = format!("url = \"{}\"\ndeadline = \"5s\"", receiver.url());
+    text + &sink(SINK, "post", &lanes, &keys) + &file_sink("aside", &["system"])
 }
 
 /// For so long, whatever happens meanwhile.

@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{Home, user, within};
+use crate::support::{BROKEN, Home, user, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -64,13 +64,6 @@ path = "HOME/choosy.jsonl"
 inputs = ["load"]
 match = ['id="nobody"']
 
-[sinks.broken]
-plugin = "post"
-url = "http://127.0.0.1:1/"
-inputs = ["load"]
-group_by = "alarm"
-group_wait = "0s"
-
 [sinks.rejects]
 plugin = "faulty"
 fault = "reject"
@@ -94,7 +87,7 @@ struct Explained {
 impl Explained {
     fn new() -> Self {
         let home = Home::with_plugins(&["lent", "file", "scripted", "faulty"]);
-        home.configure(CONFIGURATION);
+        home.configure(&format!("{CONFIGURATION}{BROKEN}"));
         let text = fs::read_to_string(home.path("haetae.toml")).expect("just written");
         Self { home, text }
     }

@@ -2,20 +2,14 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use crate::support::{Home, built, within};
-use haetae::{
-    clock::Clock,
-    plugin::{
-        catalog::Catalog,
-        instance::{CallResult, Instance, Role, Spec},
-        lend::{Cells, Lent, Pool, Shared},
-        library::Storage,
-        order::{Order, Reply},
-    },
+use crate::reader;
+use crate::support::{Home, built, evaluator, file_sink, sink, within};
+use haetae::plugin::{
+    instance::CallResult,
+    order::{Order, Reply},
 };
 use haetae_plugin::{Fault, Question, Timestamp};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 /// A fault of a source, the states that it may lead to, a part of the cause that is shown, and the
 /// system alarm's problem.
@@ -168,8 +162,7 @@ fn a_fault_of_a_drop_or_of_a_value_harms_nobody() {
         (odd["errors"].as_u64() > Some(2)).then_some(())
     });
     assert!(evaluated.is_some(), "a value that is no number is an evaluation error");
-    let alarms = home.json(&["alarm", "list"]).expect("a list");
-    let raised = alarms["alarms"].as_array().expect("a list");
+    let raised = home.alarms(&[]).expect("a list");
     assert!(
         !raised.iter().any(|alarm| alarm["evaluator"] == "positive"),
         "and never an alarm: {raised:#?}"
@@ -181,31 +174,28 @@ fn a_fault_of_a_drop_or_of_a_value_harms_nobody() {
 #[test]
 fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
     let home = Home::with_plugins(&["faulty", "file"]);
-    let path = home.path("out.jsonl");
-    let mut text = String::from(
-        "[sources.well]\nplugin = \"faulty-two\"\ninterval = \"1s\"\n[evaluators.two]\ninputs = [\"well\"]\nmetric = \"faulty_two\"\ncritical = { above = 1 }\n",
-    );
+    let well = "[sources.well]\nplugin = 'faulty-two'\ninterval = '1s'\n";
+    let mut text =
+        well.to_owned() + &evaluator("two", "well", "faulty_two", "critical = { above = 1 }");
     let faults = ["panic_deliver", "sleep_deliver", "error", "panic_open"];
     for fault in faults {
-        text += &format!(
-            "[sinks.{fault}]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"{fault}\"\ninputs = [\"two\"]\ndeadline = \"1s\"\ngive_up = \"3s\"\nfallback = \"log-{fault}\"\n[sinks.log-{fault}]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}.{fault}\"\n",
-            path.display()
-        );
+        let keys =
+            format!("fault = '{fault}'\ndeadline = '1s'\ngive_up = '3s'\nfallback = 'log-{fault}'");
+        text += &sink(fault, "faulty", &["two"], &keys);
+        text += &file_sink(&format!("log-{fault}"), &[]);
     }
     // Nothing was given up yet of this one: it keeps what waits, and its fallback hears nothing.
-    text += &format!(
-        "[sinks.keeping]\nplugin = \"faulty\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\nfault = \"error\"\ninputs = [\"two\"]\nfallback = \"log-keeping\"\n[sinks.log-keeping]\nplugin = \"file\"\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\npath = \"{}.keeping\"\n",
-        path.display()
-    );
+    text += &sink("keeping", "faulty", &["two"], "fault = 'error'\nfallback = 'log-keeping'");
+    text += &file_sink("log-keeping", &[]);
     home.configure(&text);
     let daemon = home.start();
     for fault in faults {
-        let file = format!("{}.{fault}", path.display());
+        let file = home.path(&format!("log-{fault}.jsonl"));
         let line = within(Duration::from_secs(40), || {
             let text = fs::read_to_string(&file).ok()?;
             text.lines().find(|line| line.contains("\"evaluator\":\"two\"")).map(str::to_owned)
         });
-        assert!(line.is_some(), "the fallback of {fault} was not told");
+        assert!(line.is_some(), "the fallback of {fault} was not notified");
         let sink = home
             .instance_when(fault, |found| found["state"] != "ok" && found["state"] != "starting");
         assert!(sink["last_error"]["cause"].is_string(), "{sink:#}");
@@ -219,8 +209,8 @@ fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
     });
     let waits = waits.expect("it is tried again");
     assert_eq!(waits["reason"], "fault = \"error\"", "{waits:#}");
-    let told = fs::read_to_string(format!("{}.keeping", path.display())).unwrap_or_default();
-    assert!(!told.contains("\"evaluator\":\"two\""), "{told}");
+    let notified = fs::read_to_string(home.path("log-keeping.jsonl")).unwrap_or_default();
+    assert!(!notified.contains("\"evaluator\":\"two\""), "{notified}");
     assert!(daemon.stop());
 }
 
@@ -237,29 +227,14 @@ fn a_panic_in_metrics_is_a_problem_of_the_configuration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_panics_is_poisoned_and_one_that_is_well_answers() {
     let home = Home::with_plugins(&["faulty"]);
-    let catalog = Catalog::scan(vec![home.path("bin")], &[], Storage::Memory);
-    let library = catalog.library("faulty").expect("it is there").expect("it loads");
+    let limit = Duration::from_secs(5);
     let question = || {
         let at = Timestamp::from_seconds(1);
         Order::Query(Question::Series { query: "x".into(), from: at, to: at })
     };
     for (fault, well) in [("none", true), ("panic_query", false)] {
-        let spec = Spec {
-            name: "r".into(),
-            role: Role::Reader,
-            kind: "faulty".into(),
-            options: serde_json::json!({ "fault": fault }),
-            library,
-        };
-        let shared = Shared {
-            clock: Clock::System,
-            http: Pool::new(tokio::runtime::Handle::current()),
-            instances: None,
-        };
-        let lent = Lent::new("r", shared, Cells::default(), CancellationToken::new());
-        let limit = Duration::from_secs(5);
-        let opened = Instance::open(spec, lent.into(), limit, &std::sync::Arc::default()).await;
-        let Ok(CallResult::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
+        let options = serde_json::json!({ "fault": fault });
+        let mut reader = reader::open(&home, "faulty", options, limit).await;
         for _ in 0..2 {
             match reader.call(question(), limit).await {
                 CallResult::Returned(Ok(Reply::Answer(_))) => assert!(well),

@@ -11,24 +11,20 @@ use std::{
     time::Duration,
 };
 
+use crate::reader;
 use crate::servers::influx::Influx;
 use crate::support::{
     Home, evaluator, file_sink, influx_query, influx_sink, influx_source, nanos, nanos_now, within,
 };
 use haetae::{
-    clock::Clock,
     engine::next_slot,
     plugin::{
-        catalog::Catalog,
-        instance::{CallResult, Instance, Role, Spec},
-        lend::{Cells, Lent, Pool, Shared},
-        library::Storage,
+        instance::CallResult,
         order::{Order, Reply},
     },
 };
 use haetae_plugin::{Answer, Question, Timestamp};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -431,25 +427,10 @@ async fn a_reader_answers_by_the_daemons_own_http() {
     let lines = (0..30).map(|at| format!("m,h=a value={at} {at}000000000\n"));
     influx.write("d", &lines.collect::<String>());
     let home = Home::with_plugins(&["influx"]);
-    let catalog = Catalog::scan(vec![home.path("bin")], &[], Storage::Memory);
-    let library = catalog.library("influx").expect("it is there").expect("it loads");
     let query =
         json!({ "metric": "v", "influxql": "SELECT value FROM m WHERE $window GROUP BY h" });
-    let spec = Spec {
-        name: "r".into(),
-        role: Role::Reader,
-        kind: "influx".into(),
-        options: json!({ "url": influx.url(), "database": "d", "query": [query] }),
-        library,
-    };
-    let shared = Shared {
-        clock: Clock::System,
-        http: Pool::new(tokio::runtime::Handle::current()),
-        instances: None,
-    };
-    let lent = Lent::new("r", shared, Cells::default(), CancellationToken::new());
-    let opened = Instance::open(spec, lent.into(), LONG, &std::sync::Arc::default()).await;
-    let Ok(CallResult::Returned(Ok(mut reader))) = opened else { panic!("it does not open") };
+    let options = json!({ "url": influx.url(), "database": "d", "query": [query] });
+    let mut reader = reader::open(&home, "influx", options, LONG).await;
     let (from, to) = (Timestamp::from_seconds(10), Timestamp::from_seconds(20));
     let question = Question::Series { query: "v".into(), from, to };
     let answered = reader.call(Order::Query(question), LONG).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::decode::Decoded;
 use crate::servers::{busy::Busy, influx::Influx, postfix::Postfix};
 use crate::support::{
-    Home, evaluator, file_sink, influx_query, influx_sink, influx_source, sink, within,
+    Home, PROCESSES, evaluator, file_sink, influx_query, influx_sink, influx_source, sink, within,
 };
 use jiff::{Timestamp, fmt::rfc2822};
 
@@ -15,14 +15,6 @@ use jiff::{Timestamp, fmt::rfc2822};
 const LONG: Duration = Duration::from_mins(2);
 
 /// The load that is judged is the test's own: whatever else the machine does, it begins and ends.
-const OWN: &str = r#"
-[sources.own]
-plugin = "host"
-interval = "1s"
-processes = 1000
-processes_every = "1s"
-"#;
-
 fn pipeline(influx: &Influx, postfix: &Postfix) -> String {
     let url = influx.url();
     let own = std::process::id();
@@ -37,7 +29,7 @@ to = ["김철수 <ops@postfix.test>"]
 language = "ko""#;
     let mail = format!("server = \"smtp://127.0.0.1:{}\"\n{korean}", postfix.port());
     [
-        OWN.into(),
+        PROCESSES.into(),
         influx_sink("history", &url, "history", "own"),
         influx_source("stored", &url, "history", "1s", ""),
         influx_query("stored", "process_cpu", &mean, "unit = 'percent'\nwindow = '4s'"),

@@ -30,6 +30,7 @@ mod own_log;
 mod pauses;
 mod people;
 mod pipeline;
+mod reader;
 mod reload_faults;
 mod restart;
 mod rules;

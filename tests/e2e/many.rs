@@ -4,18 +4,13 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use crate::control::{Control, last_slot};
-use crate::support::{Home, eventually, file_sink, within};
+use crate::support::{Home, eventually, file_sink, scripted_source, within};
 use serde_json::Value;
 
 const ALARMS: usize = 2_000;
 const LIMIT: Duration = Duration::from_mins(2);
 
 const PIPELINE: &str = r#"
-[sources.scripted]
-plugin = "scripted"
-interval = "1s"
-control = "CONTROL"
-
 [evaluators.many]
 inputs = ["scripted"]
 metric = "scripted"
@@ -33,8 +28,8 @@ path = "HOME/aside.jsonl"
 fn many_alarms_go_on_after_a_kill_and_nobody_is_told_twice() {
     let home = Home::with_plugins(&["scripted", "file"]);
     let control = Control::start();
-    let text = PIPELINE.replace("CONTROL", &control.address.to_string());
-    home.configure(&(text + &file_sink("log", &["many"])));
+    let source = scripted_source(control.address);
+    home.configure(&[&source, PIPELINE, &file_sink("log", &["many"])].concat());
     let notified = |status: &str| notified(&home, status);
     let status = |is: &dyn Fn(&Value) -> bool| {
         within(LIMIT, || home.json(&["status"]).filter(|status| is(status)))

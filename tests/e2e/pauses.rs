@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Home, within};
+use crate::support::{Home, influx_query, influx_source, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -51,19 +51,9 @@ fn busy() -> (u16, Arc<Mutex<Vec<Instant>>>) {
 fn a_pause_that_a_peer_asks_for_is_shown_and_not_made_longer() {
     let (port, times) = busy();
     let home = Home::with_plugins(&["influx"]);
-    home.configure(&format!(
-        r#"
-[sources.busy]
-plugin = "influx"
-url = "http://127.0.0.1:{port}"
-database = "x"
-interval = "1s"
-[[sources.busy.query]]
-metric = "m"
-unit = "1"
-influxql = "SELECT v FROM m WHERE $window"
-"#
-    ));
+    let source = influx_source("busy", &format!("http://127.0.0.1:{port}"), "x", "1s", "");
+    let query = influx_query("busy", "m", "SELECT v FROM m WHERE $window", "unit = '1'");
+    home.configure(&(source + &query));
     let daemon = home.start();
     let refused = |found: &Value| {
         let cause = found["last_error"]["cause"].as_str().unwrap_or_default();

@@ -3,14 +3,14 @@
 
 use std::{os::unix::fs::MetadataExt, time::Duration};
 
-use crate::support::{Home, LOAD, user, within};
+use crate::support::{Home, load, user, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
 
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(LOAD);
+    home.configure(&load());
     home
 }
 

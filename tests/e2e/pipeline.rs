@@ -8,16 +8,10 @@ use std::{
 };
 
 use crate::servers::busy::Busy;
-use crate::support::{Home, file_sink, within};
+use crate::support::{Home, PROCESSES, file_sink, within};
 use serde_json::Value;
 
 const PIPELINE: &str = r#"
-[sources.own]
-plugin = "host"
-interval = "1s"
-processes = 1000
-processes_every = "1s"
-
 [evaluators.cpu]
 inputs = ["own"]
 metric = "process_cpu_percent"
@@ -38,7 +32,9 @@ path = "HOME/samples.jsonl"
 fn load_fires_an_alarm_and_its_end_resolves_it() {
     let home = Home::with_plugins(&["host", "file"]);
     let own = std::process::id().to_string();
-    home.configure(&(PIPELINE.replace("PID", &own) + &file_sink("log", &["cpu"])));
+    home.configure(
+        &[PROCESSES, &PIPELINE.replace("PID", &own), &file_sink("log", &["cpu"])].concat(),
+    );
     let daemon = home.start();
     let started = SystemTime::now();
 

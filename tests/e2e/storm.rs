@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 use crate::control::{Control, await_slot};
-use crate::support::{Home, JUDGED, eventually, file_sink, within};
+use crate::support::{Home, JUDGED, eventually, file_sink, scripted_source, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(3);
@@ -28,8 +28,8 @@ fn stormy(control: &Control) -> Home {
     let lanes: String = (0..EVALUATORS).map(lane).collect();
     let names: Vec<_> = (0..EVALUATORS).map(|lane| format!("lane-{lane}")).collect();
     home.configure(&format!(
-        "[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{}\"\n{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\nresolved = false\n",
-        control.address,
+        "{}{lanes}[sinks.log]\nplugin = \"file\"\ninputs = {names:?}\npath = \"{}\"\ngroup_by = [\"plane\"]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\n[sinks.aside]\nplugin = \"file\"\ninputs = [\"system\"]\npath = \"{}\"\nresolved = false\n",
+        scripted_source(control.address),
         home.path("log.jsonl").display(),
         home.path("aside.jsonl").display(),
     ));

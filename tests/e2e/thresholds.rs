@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Home, LOAD, user, within};
+use crate::support::{Home, load, user, within};
 use serde_json::Value;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -23,7 +23,7 @@ reason = "b is busy"
 
 fn home() -> Home {
     let home = Home::with_plugins(&["lent", "file"]);
-    home.configure(&format!("{LOAD}{BUSY}"));
+    home.configure(&format!("{}{BUSY}", load()));
     home
 }
 

@@ -17,7 +17,7 @@ use crate::{
     ledger::Ledger,
     place::Place,
     servers::smtp_sink::SmtpSink,
-    support::{Daemon, Home, WRITTEN, evaluator, every, mail_sink, within},
+    support::{Daemon, Home, WRITTEN, evaluator, every, file_sink, mail_sink, within},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -61,15 +61,6 @@ warning = { above = 50 }
 critical = { above = 90 }
 "#;
 
-/// What a busy machine has the daemon say of itself is nobody's mail.
-const ASIDE: &str = r#"
-[sinks.aside]
-plugin = "file"
-group_wait = "0s"
-inputs = ["system"]
-path = "HOME/aside.jsonl"
-"#;
-
 impl<'a> Rig<'a> {
     /// `keys` of `[daemon]` say where the store is; `place` knows it, given the state directory.
     pub fn new(seed: u64, keys: &str, place: impl FnOnce(&Home) -> Place<'a>) -> Self {
@@ -81,7 +72,8 @@ impl<'a> Rig<'a> {
                 WRITTEN.into(),
                 evaluator("levels", "written", "written_value", LEVELS),
                 mail_sink(sink.port(), &["levels"]),
-                ASIDE.into(),
+                // What a busy machine has the daemon say of itself is nobody's mail.
+                file_sink("aside", &["system"]),
             ]
             .concat(),
         );

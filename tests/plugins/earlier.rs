@@ -6,8 +6,8 @@ use std::{fs, time::Duration};
 use sha2::{Digest, Sha256};
 
 use super::{
-    line_when, outside,
-    support::{Home, within},
+    MORE_PLUGINS, line_when, outside,
+    support::{Home, evaluator, file_sink, within},
     text,
 };
 
@@ -27,16 +27,17 @@ fn plugins_of_an_earlier_build_load_and_work() {
         assert_eq!(found[..4], digest.to_be_bytes(), "{name} is not the one of then");
         fs::write(home.path("more").join(&name), library).expect("its own folder");
     }
-    let (directory, out) = (home.path("more"), home.path("out.jsonl"));
-    home.configure(&format!(
-        "[plugins]\npath = [{directory:?}]\n\
-         [sources.machine]\nplugin = \"host\"\ninterval = \"1s\"\nprocesses = 3\n\
-         [sources.answers]\nplugin = \"minimal\"\ninterval = \"1s\"\n\
-         [evaluators.answered]\ninputs = [\"answers\"]\nmetric = \"answer\"\ncritical = {{ above = 41 }}\n\
-         [evaluators.busy]\ninputs = [\"machine\"]\nmetric = \"cpu_total_used_percent\"\ncritical = {{ above = 101 }}\n\
-         [sinks.out]\nplugin = \"file\"\npath = {out:?}\ninputs = [\"machine\", \"answered\"]\n\
-         group_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\n"
-    ));
+    home.configure(
+        &[
+            MORE_PLUGINS,
+            "[sources.machine]\nplugin = 'host'\ninterval = '1s'\nprocesses = 3\n",
+            "[sources.answers]\nplugin = 'minimal'\ninterval = '1s'\n",
+            &evaluator("answered", "answers", "answer", "critical = { above = 41 }"),
+            &evaluator("busy", "machine", "cpu_total_used_percent", "critical = { above = 101 }"),
+            &file_sink("out", &["machine", "answered"]),
+        ]
+        .concat(),
+    );
     // Their options and what they yield are known before they run.
     let checked = home.output(&["check"]);
     assert!(checked.status.success(), "{}", text(&checked));

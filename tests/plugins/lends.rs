@@ -43,6 +43,7 @@ use super::{
     support::{Daemon, Home, built, within},
     text,
 };
+use crate::support::file_sink;
 
 const ANSWERED: HeaderName = HeaderName::from_static("x-answered");
 
@@ -379,71 +380,35 @@ fn counters_add_up_and_gauges_stand() {
 /// Nowhere to be seen but on the wire.
 const SECRET: &str = "s3cr3t-of-the-test";
 
-const DAEMON: &str = r#"
-[sources.from-env]
-plugin = "lent"
-interval = "1s"
-uses = "secret"
-url = "URL/guarded"
-secret = { env = "LENT_SECRET" }
+fn lent_source(name: &str, uses: &str, keys: &str) -> String {
+    format!("[sources.{name}]\nplugin = 'lent'\ninterval = '1s'\nuses = '{uses}'\n{keys}\n")
+}
 
-[sources.from-file]
-plugin = "lent"
-interval = "1s"
-uses = "secret"
-url = "URL/guarded"
-secret = { file = "HOME/secret" }
-
-[sources.from-credential]
-plugin = "lent"
-interval = "1s"
-uses = "secret"
-url = "URL/guarded"
-secret = { credential = "lent" }
-
-[sources.from-nowhere]
-plugin = "lent"
-interval = "1s"
-uses = "secret"
-url = "URL/guarded"
-secret = { env = "LENT_NOTHING" }
-
-[sources.counting]
-plugin = "lent"
-interval = "1s"
-uses = "metrics"
-
-[sources.loud]
-plugin = "lent"
-interval = "1s"
-uses = "log"
-
-[sources.waiting]
-plugin = "lent"
-interval = "1s"
-uses = "thread"
-
-[sources.asking]
-plugin = "lent"
-interval = "1s"
-uses = "runtime"
-url = "URL/"
-
-[sinks.out]
-plugin = "file"
-group_by = "alarm"
-group_wait = "0s"
-group_interval = "0s"
-inputs = ["from-env", "from-file", "from-credential", "asking"]
-path = "HOME/out.jsonl"
-"#;
+/// Sources that use what is lent, the server's address in hand.
+fn configuration(server: &Server) -> String {
+    let guarded = |name: &str, secret: &str| {
+        let url = server.url("/guarded");
+        lent_source(name, "secret", &format!("url = '{url}'\nsecret = {{ {secret} }}"))
+    };
+    [
+        guarded("from-env", "env = 'LENT_SECRET'"),
+        guarded("from-file", "file = 'HOME/secret'"),
+        guarded("from-credential", "credential = 'lent'"),
+        guarded("from-nowhere", "env = 'LENT_NOTHING'"),
+        lent_source("counting", "metrics", ""),
+        lent_source("loud", "log", ""),
+        lent_source("waiting", "thread", ""),
+        lent_source("asking", "runtime", &format!("url = '{}'", server.url("/"))),
+        file_sink("out", &["from-env", "from-file", "from-credential", "asking"]),
+    ]
+    .concat()
+}
 
 #[test]
 fn a_running_daemon_lends_secrets_metrics_log_threads_and_a_runtime() {
     let server = Server::start();
     let home = Home::with_plugins(&["lent", "file"]);
-    let configuration = DAEMON.replace("URL", &server.url(""));
-    home.configure(&configuration);
+    home.configure(&configuration(&server));
     fs::write(home.path("secret"), format!("{SECRET}\n")).expect("a secret");
     fs::create_dir(home.path("credentials")).expect("a directory");
     fs::write(home.path("credentials/lent"), SECRET).expect("a secret");

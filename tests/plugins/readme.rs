@@ -11,8 +11,9 @@ use std::{
 };
 
 use super::{
+    MORE_PLUGINS,
     outside::{example_against_packages, refused_by_the_compiler, root},
-    support::{Home, within},
+    support::{Home, evaluator, sink, within},
     text,
 };
 
@@ -77,14 +78,17 @@ fn the_examples_see_a_server_go_and_tell_a_topic_that_is_busy_at_first() {
     let (url, posts) = topic(&["429 Too Many Requests\r\nretry-after: 1", "200 OK"]);
     let there = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let server = there.local_addr().expect("bound");
-    let directory = home.path("more");
-    home.configure(&format!(
-        "[plugins]\npath = [{directory:?}]\n\
-         [sources.it]\nplugin = \"connect\"\ninterval = \"1s\"\nservers = [\"{server}\"]\n\
-         [evaluators.gone]\ninputs = [\"it\"]\nmetric = \"connect_up\"\nby = [\"server\"]\ncritical = {{ below = 1 }}\n\
-         [sinks.phone]\nplugin = \"ntfy\"\ninputs = [\"gone\"]\ntopic = \"{url}\"\ntoken = {{ env = \"TOKEN\" }}\n\
-         group_by = \"alarm\"\ngroup_wait = \"0s\"\ngroup_interval = \"0s\"\n"
-    ));
+    let phone = format!("topic = \"{url}\"\ntoken = {{ env = \"TOKEN\" }}");
+    home.configure(
+        &[
+            MORE_PLUGINS,
+            "[sources.it]\nplugin = 'connect'\ninterval = '1s'\n",
+            &format!("servers = [\"{server}\"]\n"),
+            &evaluator("gone", "it", "connect_up", "by = ['server']\ncritical = { below = 1 }"),
+            &sink("phone", "ntfy", &["gone"], &phone),
+        ]
+        .concat(),
+    );
     let checked = home.output(&["check"]);
     assert!(checked.status.success(), "{}", text(&checked));
     let doc = text(&home.output(&["plugin", "doc", "connect"]));

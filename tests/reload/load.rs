@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{LONG, chance::Chance, given, grows, hang_up, has_all, is_told, levels, numbers, sink};
-use crate::support::{Daemon, Home, every, within};
+use super::{LONG, chance::Chance, given, grows, hang_up, has_all, is_told, levels, numbers};
+use crate::support::{Daemon, Home, every, file_sink, sink, within};
 
 /// Of the gate.
 const RELOADS: usize = 30;
@@ -62,12 +62,12 @@ fn always(home: &Home, chance: &mut Chance) -> String {
     levels(home, "").replace("above = 90", &format!("above = {number}"))
         + slow
         + &numbers(home, label)
-        + &sink(home, "kept", "kept.jsonl", "\"numbers\"")
+        + &file_sink("kept", &["numbers"])
         + deadline
         + &lines
         + &taken
         + deadline
-        + &sink(home, "again", "again.jsonl", "\"levels\"")
+        + &file_sink("again", &["levels"])
         + "repeat = \"10s\"\n"
 }
 
@@ -79,7 +79,8 @@ fn sometimes(home: &Home, chance: &mut Chance) -> String {
         text +=
             &format!("[sources.others]\nplugin = \"numbered\"\nlog = {log:?}\nevery = \"20ms\"\n");
         if chance.once_in(2) {
-            text += &sink(home, "others-kept", "others.jsonl", "\"others\", \"numbers\"");
+            text +=
+                &sink("others-kept", "file", &["others", "numbers"], "path = 'HOME/others.jsonl'");
         }
     }
     if chance.once_in(2) {

@@ -1,22 +1,17 @@
 //! The restart table of the design, through the store: what the engine knew comes back as rows.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use haetae::{
     engine::{
         Change, Effects, Engine, Input, Past, SourceTiming, last_slot,
-        threshold::rule::{
-            Across, Debounce, ExpectedIdentities, Flap, LIMIT, Level, NoData, Side, Then, Threshold,
-        },
+        threshold::rule::{Debounce, LIMIT, Level, NoData, Side, Then, Threshold},
     },
     store::{Location, Standings, Store, pages},
 };
 use haetae_plugin::{Samples, Series, Timestamp};
 
-use super::{on_both, open, write};
+use super::{on_both, open, threshold::threshold, write};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -152,14 +147,6 @@ pub(super) fn engine(rule: Rule, now: Timestamp) -> Engine {
         max_series: 10,
     };
     let thresholds = rule.map(|(held, clear)| Threshold {
-        name: "e".into(),
-        inputs: vec!["s".into()],
-        metric: "m".into(),
-        matchers: Vec::new(),
-        by: None,
-        across: Across::Worst,
-        labels: BTreeMap::new(),
-        warning: None,
         critical: Some(Level {
             side: Side::Above,
             raise: 90.0,
@@ -168,14 +155,7 @@ pub(super) fn engine(rule: Rule, now: Timestamp) -> Engine {
             clear_for: MINUTE * clear,
         }),
         no_data: NoData { after: Some(MINUTE * 10), then: Then::Hold },
-        over: None,
-        limit: LIMIT,
-        flap: Some(Flap::default()),
-        every: None,
-        summary: <_>::default(),
-        runbook: None,
-        expect: ExpectedIdentities::Nobody,
-        judged_by: None,
+        ..threshold("e", "s", "m", LIMIT)
     });
     Engine::new(vec![timing], thresholds.into_iter().collect(), now)
 }

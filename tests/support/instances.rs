@@ -1,5 +1,7 @@
 //! Sources and sinks as they stand in a test's configuration, where HOME is the test's home.
 
+use std::net::SocketAddr;
+
 macro_rules! written {
     () => {
         r#"
@@ -49,22 +51,21 @@ path = "HOME/told.jsonl"
 );
 
 /// Values that the test writes, judged by two severities, and a sink that groups as by default.
-pub const LOAD: &str = concat!(
-    written!(),
-    r#"
-[evaluators.load]
-inputs = ["written"]
-metric = "written_value"
-by = ["id"]
-warning = { above = 50 }
-critical = { above = 90 }
+pub fn load() -> String {
+    let levels = "by = ['id']\nwarning = { above = 50 }\ncritical = { above = 90 }";
+    let sink = "\n[sinks.file]\nplugin = 'file'\ninputs = ['load']\npath = 'HOME/file.jsonl'\n";
+    [WRITTEN, &evaluator("load", "written", "written_value", levels), sink].concat()
+}
 
-[sinks.file]
-plugin = "file"
+/// A sink of values that are judged as `load`, whose peer is not there.
+pub const BROKEN: &str = r#"
+[sinks.broken]
+plugin = "post"
+url = "http://127.0.0.1:1/"
 inputs = ["load"]
-path = "HOME/file.jsonl"
-"#
-);
+group_by = "alarm"
+group_wait = "0s"
+"#;
 
 /// A sink of the records themselves.
 pub const SAMPLES: &str = r#"
@@ -92,6 +93,22 @@ pub fn mail_sink(port: u16, inputs: &[&str]) -> String {
     let people = "from = \"haetae@monitor.test\"\nto = [\"ops@mail.test\"]";
     sink("mail", "email", inputs, &format!("{server}\n{people}"))
 }
+
+/// A source that says what the test says, over a connection to this address.
+pub fn scripted_source(control: SocketAddr) -> String {
+    format!(
+        "\n[sources.scripted]\nplugin = \"scripted\"\ninterval = \"1s\"\ncontrol = \"{control}\"\n"
+    )
+}
+
+/// Its processes, each second, of the machine that the test runs on.
+pub const PROCESSES: &str = r#"
+[sources.own]
+plugin = "host"
+interval = "1s"
+processes = 1000
+processes_every = "1s"
+"#;
 
 /// A source whose applications come and go, one after the other, in such a cycle.
 pub fn demo_source(name: &str, cycle: &str) -> String {

@@ -1,8 +1,13 @@
 //! A webhook receiver that knows when it heard of whom first.
 
+#[path = "../../../tests/servers/message.rs"]
+mod message;
+
+pub use message::body;
+
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     ops::Range,
     sync::{Arc, Condvar, Mutex},
@@ -145,25 +150,4 @@ fn serve(mut stream: TcpStream, heard: &(Mutex<Heard>, Condvar)) {
         }
         heard.1.notify_all();
     }
-}
-
-/// The body of the next message with a `content-length`; `None` at the end.
-pub fn body(reader: &mut impl BufRead) -> Option<Vec<u8>> {
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let line = line.trim_end().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length");
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(body)
 }
