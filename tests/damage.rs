@@ -7,12 +7,10 @@
 
 mod chance;
 mod control;
-#[path = "damage/desk.rs"]
-mod desk;
+#[path = "damage/harness.rs"]
+mod harness;
 #[path = "damage/hurt.rs"]
 mod hurt;
-#[path = "damage/lane.rs"]
-mod lane;
 #[path = "servers/message.rs"]
 mod message;
 #[path = "damage/origin.rs"]
@@ -20,6 +18,8 @@ mod origin;
 mod support;
 #[path = "records/wal.rs"]
 mod wal;
+#[path = "damage/webhook.rs"]
+mod webhook;
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +30,8 @@ use std::{
 };
 
 use chance::{Chance, rounds};
+use harness::{Fate, Lane};
 use hurt::{Hurt, LOG, MARK, STORE, of_log, of_store, used};
-use lane::{Fate, Lane};
 use origin::{Origin, kept};
 
 /// Bits of the store, and of its log, in one round; the soak has more rounds.

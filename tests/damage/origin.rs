@@ -10,8 +10,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    harness::{ALARMS, Keys, LIMIT, Lane, name},
     hurt::{LOG, STORE},
-    lane::{ALARMS, Keys, LIMIT, Lane, name},
     support::{Daemon, within},
 };
 

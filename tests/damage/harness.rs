@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::{
     control::{Control, last_slot},
-    desk::Desk,
     hurt::{LOG, STORE},
     support::{Daemon, Home, scripted_source, sink, within},
+    webhook::Desk,
 };
 
 /// For all that is to come soon.
