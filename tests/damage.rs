@@ -1,4 +1,4 @@
-//! A damaged store: the daemon refuses it and says what cures it, or it tells all but what was in the
+//! A damaged store: the daemon refuses it and says what cures it, or it notifies of all but what was in the
 //! row that is hurt. It never starts empty in silence, and no sink stays stuck.
 #![allow(unreachable_pub, reason = "a test exports to itself")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails so")]
@@ -30,7 +30,7 @@ use std::{
 };
 
 use chance::{Chance, rounds};
-use harness::{Fate, Lane};
+use harness::{Harness, Outcome};
 use hurt::{Hurt, LOG, MARK, STORE, of_log, of_store, used};
 use origin::{Origin, kept};
 
@@ -39,7 +39,7 @@ const OF_STORE: usize = 30;
 const OF_LOG: usize = 10;
 const CUTS: usize = 5;
 /// Daemons that run side by side.
-const LANES: usize = 4;
+const AT_ONCE: usize = 4;
 
 /// A store and what is done to it.
 struct Case {
@@ -48,18 +48,22 @@ struct Case {
 }
 
 /// Tries the cases side by side and counts what came of them; which of it is wrong is said of all.
-fn each(name: &str, origin: &Origin, cases: &[Case], may_be: impl Fn(&Fate) -> bool + Sync) {
+fn each(name: &str, origin: &Origin, cases: &[Case], may_be: impl Fn(&Outcome) -> bool + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {
-        let (lane, mut found) = (Lane::new(), Vec::new());
+        let (harness, mut found) = (Harness::new(), Vec::new());
         let folder = tempfile::tempdir().expect("a folder");
         loop {
             let at = next.fetch_add(1, Ordering::SeqCst);
             let Some(case) = cases.get(at) else { return found };
-            Lane::copy(&case.store, folder.path());
+            Harness::copy(&case.store, folder.path());
             case.hurt.apply(folder.path(), &origin.earlier());
-            let judged = lane.judge(folder.path(), &origin.keys).and_then(|fate| {
-                if may_be(&fate) { Ok(fate) } else { Err(format!("it must not be {fate:?}")) }
+            let judged = harness.judge(folder.path(), &origin.keys).and_then(|outcome| {
+                if may_be(&outcome) {
+                    Ok(outcome)
+                } else {
+                    Err(format!("it must not be {outcome:?}"))
+                }
             });
             found.push((
                 case,
@@ -71,17 +75,17 @@ fn each(name: &str, origin: &Origin, cases: &[Case], may_be: impl Fn(&Fate) -> b
         }
     };
     let found: Vec<_> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES.min(cases.len())).map(|_| scope.spawn(work)).collect();
-        lanes.into_iter().flat_map(|lane| lane.join().expect("no panic")).collect()
+        let threads: Vec<_> = (0..AT_ONCE.min(cases.len())).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     let mut counts = BTreeMap::<_, usize>::new();
     let mut wrong = Vec::new();
-    for (case, fate) in found {
+    for (case, outcome) in found {
         let file = if let Hurt::Bit { file, .. } = case.hurt { file } else { "" };
-        let became = match fate {
-            Ok(Fate::Refused) => "refused",
-            Ok(Fate::All) => "all told",
-            Ok(Fate::AllBut(_)) => "all but one told",
+        let became = match outcome {
+            Ok(Outcome::Refused) => "refused",
+            Ok(Outcome::All) => "all notified",
+            Ok(Outcome::AllBut(_)) => "all but one notified",
             Err(text) => {
                 wrong.push(text);
                 "wrong"
@@ -117,10 +121,10 @@ fn a_log_that_is_torn_or_gone_is_refused_with_the_cure() {
         [Hurt::Gone(LOG), Hurt::Empty(LOG), Hurt::Earlier, Hurt::Gone(STORE), Hurt::Empty(STORE)];
     let case = |hurt| Case { store: origin.killed(), hurt };
     let cases: Vec<_> = cuts.chain(others).map(case).collect();
-    each("torn", &origin, &cases, |fate| *fate == Fate::Refused);
+    each("torn", &origin, &cases, |outcome| *outcome == Outcome::Refused);
 }
 
-/// What is as it may be tells all that waits, once: after a kill, after a stop, after a kill in the
+/// What is as it may be notifies of all that waits, once: after a kill, after a stop, after a kill in the
 /// middle of a transaction, and where an older daemon left no mark.
 #[test]
 fn a_store_that_is_whole_starts_and_tells_all() {
@@ -140,5 +144,5 @@ fn a_store_that_is_whole_starts_and_tells_all() {
     let cases: Vec<_> = of_killed.chain(of_stopped).collect();
     let mark = |store: PathBuf| fs::exists(store.join(MARK)).is_ok_and(|is| is);
     assert!(mark(origin.killed()) && mark(origin.stopped()), "no {MARK} is beside the store");
-    each("whole", &origin, &cases, |fate| *fate == Fate::All);
+    each("whole", &origin, &cases, |outcome| *outcome == Outcome::All);
 }

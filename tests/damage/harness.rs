@@ -14,7 +14,7 @@ use crate::{
     control::{Control, last_slot},
     hurt::{LOG, STORE},
     support::{Daemon, Home, scripted_source, sink, within},
-    webhook::Desk,
+    webhook::Webhook,
 };
 
 /// For all that is to come soon.
@@ -34,43 +34,44 @@ plugin = "post"
 group_wait = "0s"
 group_interval = "0s"
 inputs = ["system"]
-url = "http://DESK/aside"
+url = "http://ADDRESS/aside"
 "#;
 
 /// The notices that wait: by idempotency key, the host that each is about.
 pub type Keys = BTreeMap<String, String>;
 
 /// A place where daemons run one after the other.
-pub struct Lane {
+pub struct Harness {
     pub home: Home,
     pub control: Control,
-    pub desk: Desk,
+    pub webhook: Webhook,
 }
 
 /// What came of a store.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// The daemon refused it.
     Refused,
-    /// It told all but what was about this host.
+    /// It notified of all but what was about this host.
     AllBut(String),
-    /// It told all.
+    /// It notified of all.
     All,
 }
 
-impl Lane {
+impl Harness {
     pub fn new() -> Self {
-        let lane = Self {
+        let harness = Self {
             home: Home::with_plugins(&["scripted"]),
             control: Control::start(),
-            desk: Desk::start(),
+            webhook: Webhook::start(),
         };
-        let desk = lane.desk.address.to_string();
-        let notices = sink("desk", "post", &["levels"], &format!("url = \"http://{desk}/desk\""));
-        let source = scripted_source(lane.control.address);
-        lane.home.configure(&[source, PIPELINE.replace("DESK", &desk), notices].concat());
-        fs::create_dir(lane.home.path("state")).expect("the state");
-        lane
+        let webhook = harness.webhook.address.to_string();
+        let notices =
+            sink("webhook", "post", &["levels"], &format!("url = \"http://{webhook}/webhook\""));
+        let source = scripted_source(harness.control.address);
+        harness.home.configure(&[source, PIPELINE.replace("ADDRESS", &webhook), notices].concat());
+        fs::create_dir(harness.home.path("state")).expect("the state");
+        harness
     }
 
     /// Copies the files of a store to another folder, with what it is to be known by.
@@ -114,11 +115,11 @@ impl Lane {
     }
 
     /// Starts the daemon on a store; what came of it, or what is wrong with that.
-    pub fn judge(&self, store: &Path, keys: &Keys) -> Result<Fate, String> {
+    pub fn judge(&self, store: &Path, keys: &Keys) -> Result<Outcome, String> {
         Self::copy(store, &self.state());
-        self.desk.refuses(false);
+        self.webhook.refuses(false);
         match self.start(&[]) {
-            Err(output) => self.refused(store, &output).map(|()| Fate::Refused),
+            Err(output) => self.refused(store, &output).map(|()| Outcome::Refused),
             Ok(daemon) => {
                 let hurt = self.goes_on(keys).map_err(|text| with_log(&text, &daemon))?;
                 drop(daemon);
@@ -126,7 +127,7 @@ impl Lane {
                     Self::copy(store, &self.state());
                     self.is_found(STORE)?;
                 }
-                Ok(hurt.map_or(Fate::All, |row| Fate::AllBut(row.host)))
+                Ok(hurt.map_or(Outcome::All, |row| Outcome::AllBut(row.host)))
             }
         }
     }
@@ -149,23 +150,23 @@ impl Lane {
         }
         self.is_found(&name)?;
         Self::copy(store, &self.state());
-        self.desk.refuses(false);
+        self.webhook.refuses(false);
         let daemon = self.start(&["--accept-loss"]).map_err(|output| {
             let says = String::from_utf8_lossy(&output.stderr).into_owned();
             format!("it does not start with --accept-loss either: {says}")
         })?;
-        let told = within(LIMIT, || {
+        let notified = within(LIMIT, || {
             let of_store = |line: &&Value| {
                 let labels = &line["alarms"][0]["labels"];
                 let text = line["text"].as_str().unwrap_or_default();
                 labels["instance"] == "store" && ["lost", "loss"].iter().any(|it| text.contains(it))
             };
-            self.desk.aside().iter().find(of_store).map(drop)
+            self.webhook.aside().iter().find(of_store).map(drop)
         });
         let texts =
-            || self.desk.aside().iter().map(|line| line["text"].clone()).collect::<Vec<_>>();
-        let untold = || format!("no system alarm says what was accepted: {:#?}", texts());
-        must(told.is_some(), untold).map_err(|text| with_log(&text, &daemon))?;
+            || self.webhook.aside().iter().map(|line| line["text"].clone()).collect::<Vec<_>>();
+        let silent = || format!("no system alarm says what was accepted: {:#?}", texts());
+        must(notified.is_some(), silent).map_err(|text| with_log(&text, &daemon))?;
         self.new_alarm().map_err(|text| with_log(&text, &daemon))?;
         drop(daemon);
         // From there on it is a store as any other.
@@ -185,18 +186,18 @@ impl Lane {
         must(is, || format!("db check, {}: {says}", output.status))
     }
 
-    /// All that waited is told, but for one row at the most, and the daemon works; which row.
+    /// All that waited is notified, but for one row at the most, and the daemon works; which row.
     fn goes_on(&self, keys: &Keys) -> Result<Option<Row>, String> {
         let mut row = None;
-        let told = within(LIMIT, || {
+        let notified = within(LIMIT, || {
             row = self.row(keys).ok()?;
             Some(())
         });
-        if told.is_none() {
+        if notified.is_none() {
             self.row(keys)?;
         }
         self.new_alarm()?;
-        // Again: nobody is told twice either.
+        // Again: nobody is notified twice either.
         let row = self.row(keys)?;
         let dead = row.as_ref().and_then(|row| row.dead.clone());
         // Where nothing is dead it says that there is no such row.
@@ -209,19 +210,19 @@ impl Lane {
         let empty = within(LIMIT, || {
             let status = self.home.json(&["status"])?;
             let waits = status["store"]["outbox"].as_array()?.iter();
-            (waits.filter(|count| count["sink"] == "desk").count() == 0).then_some(())
+            (waits.filter(|count| count["sink"] == "webhook").count() == 0).then_some(())
         });
         must(empty.is_some(), || format!("something waits still: {}", self.store()))?;
         Ok(row)
     }
 
-    /// The row that is not told as it was, if any; an error: there is more than one, or it is
-    /// neither told in another form nor listed as dead with its reason.
+    /// The row that is not notified as it was, if any; an error: there is more than one, or it is
+    /// neither notified in another form nor listed as dead with its reason.
     fn row(&self, keys: &Keys) -> Result<Option<Row>, String> {
         let mut times: BTreeMap<&str, usize> = keys.keys().map(|key| (&**key, 0)).collect();
         let mut hosts = BTreeSet::new();
-        let told = self.desk.told();
-        for line in &told {
+        let notified = self.webhook.taken();
+        for line in &notified {
             let key = line["idempotency_key"].as_str().unwrap_or_default();
             let host = line["labels"]["host"].as_str().unwrap_or_default();
             match times.get_mut(key) {
@@ -248,13 +249,13 @@ impl Lane {
         must(reason != Some(""), || format!("dead without a reason: {dead:?}"))?;
         let id = dead.first().map(|row| row["id"].as_str().unwrap_or_default().to_owned());
         let Some(host) = hosts.pop_first() else {
-            must(dead.is_empty(), || format!("all are told, and one is dead: {dead:?}"))?;
+            must(dead.is_empty(), || format!("all are notified, and one is dead: {dead:?}"))?;
             return Ok(None);
         };
         let missing = times.values().any(|times| *times == 0);
         let is_known = !missing || id.is_some() || in_other_form.contains(&host);
         must(is_known, || {
-            format!("what is about {host} is not told, nor dead: {}", Value::from(listed))
+            format!("what is about {host} is not notified, nor dead: {}", Value::from(listed))
         })?;
         Ok(Some(Row { host, dead: id }))
     }
@@ -264,16 +265,16 @@ impl Lane {
         self.home.json(&["status"]).map_or(Value::Null, |status| status["store"].clone())
     }
 
-    /// An alarm that is yet to come is told, and it and the others fire.
+    /// An alarm that is yet to come is notified, and it and the others fire.
     fn new_alarm(&self) -> Result<(), String> {
         self.control.connected();
         let new = name(ALARMS);
-        let told = within(LIMIT, || {
+        let notified = within(LIMIT, || {
             self.say(ALARMS + 1, 99.0);
             let is = |line: &&Value| line["labels"]["host"] == *new;
-            self.desk.told().iter().find(is).map(drop)
+            self.webhook.taken().iter().find(is).map(drop)
         });
-        must(told.is_some(), || format!("{new} is not told: {}", self.store()))?;
+        must(notified.is_some(), || format!("{new} is not notified: {}", self.store()))?;
         let mut firing = BTreeSet::<String>::new();
         let fire = within(LIMIT, || {
             let listed = self.home.json(&["alarm", "list", "--match", "condition=firing"])?;
@@ -285,7 +286,7 @@ impl Lane {
     }
 }
 
-/// A row that is not told as it was.
+/// A row that is not notified as it was.
 #[derive(Debug)]
 struct Row {
     host: String,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    harness::{ALARMS, Keys, LIMIT, Lane, name},
+    harness::{ALARMS, Harness, Keys, LIMIT, name},
     hurt::{LOG, STORE},
     support::{Daemon, within},
 };
@@ -29,22 +29,22 @@ impl Origin {
         for path in [origin.killed(), origin.stopped()] {
             fs::create_dir(path).expect("a folder");
         }
-        let lane = Lane::new();
-        lane.desk.refuses(true);
+        let harness = Harness::new();
+        harness.webhook.refuses(true);
         // So that its tables are in the file already.
-        assert!(started(&lane).stop(), "it ends well");
-        let daemon = started(&lane);
-        fires(&lane, &daemon, ALARMS / 3);
-        fs::copy(lane.state().join(LOG), origin.earlier()).expect("its log");
-        origin.keys = fires(&lane, &daemon, ALARMS);
+        assert!(started(&harness).stop(), "it ends well");
+        let daemon = started(&harness);
+        fires(&harness, &daemon, ALARMS / 3);
+        fs::copy(harness.state().join(LOG), origin.earlier()).expect("its log");
+        origin.keys = fires(&harness, &daemon, ALARMS);
         // Without a chance to write anything.
         daemon.kill();
-        Lane::copy(&lane.state(), &origin.killed());
-        let daemon = started(&lane);
-        assert_eq!(fires(&lane, &daemon, ALARMS), origin.keys, "they still wait");
+        Harness::copy(&harness.state(), &origin.killed());
+        let daemon = started(&harness);
+        assert_eq!(fires(&harness, &daemon, ALARMS), origin.keys, "they still wait");
         assert!(daemon.stop(), "it ends well");
-        Lane::copy(&lane.state(), &origin.stopped());
-        assert!(lane.desk.told().is_empty(), "nobody was told");
+        Harness::copy(&harness.state(), &origin.stopped());
+        assert!(harness.webhook.taken().is_empty(), "nobody was notified");
         let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
         assert!(length(origin.killed().join(LOG)) > 0, "the killed one left a log");
         assert_eq!(length(origin.stopped().join(LOG)), 0, "the stopped one left none");
@@ -66,23 +66,23 @@ impl Origin {
     }
 }
 
-fn started(lane: &Lane) -> Daemon {
-    let daemon = lane.start(&[]);
+fn started(harness: &Harness) -> Daemon {
+    let daemon = harness.start(&[]);
     daemon.unwrap_or_else(|output| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Waits until the first alarms have fired and their notices were refused; the notices.
-fn fires(lane: &Lane, daemon: &Daemon, count: usize) -> Keys {
-    lane.control.connected();
+fn fires(harness: &Harness, daemon: &Daemon, count: usize) -> Keys {
+    harness.control.connected();
     let waiting = within(LIMIT, || {
-        lane.say(count, 99.0);
-        let listed = lane.home.json(&["outbox", "list", "--sink", "desk"])?;
+        harness.say(count, 99.0);
+        let listed = harness.home.json(&["outbox", "list", "--sink", "webhook"])?;
         let rows = listed["notifications"].as_array()?;
         let refused = |row: &Value| row["reason"].as_str().is_some_and(|it| !it.is_empty());
         (rows.len() == count && rows.iter().all(refused)).then(|| rows.clone())
     });
     let waiting = waiting.unwrap_or_else(|| {
-        panic!("{count} do not wait: {:#?}\n{:#?}", lane.home.json(&["status"]), daemon.lines())
+        panic!("{count} do not wait: {:#?}\n{:#?}", harness.home.json(&["status"]), daemon.lines())
     });
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let of = |row: &Value| {
@@ -99,6 +99,6 @@ fn fires(lane: &Lane, daemon: &Daemon, count: usize) -> Keys {
 pub fn kept(store: &Path, name: &str) -> PathBuf {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join("damage").join(name);
     fs::create_dir_all(&to).expect("a folder");
-    Lane::copy(store, &to);
+    Harness::copy(store, &to);
     to
 }

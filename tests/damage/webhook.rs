@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::message::body;
 
 /// Takes until the process ends.
-pub struct Desk {
+pub struct Webhook {
     pub address: SocketAddr,
     shared: Arc<Mutex<Shared>>,
 }
@@ -21,11 +21,11 @@ pub struct Desk {
 struct Shared {
     /// Notices of alarms are refused; those of haetae itself, at `/aside`, never are.
     refuses: bool,
-    told: Vec<Value>,
+    taken: Vec<Value>,
     aside: Vec<Value>,
 }
 
-impl Desk {
+impl Webhook {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
@@ -46,8 +46,8 @@ impl Desk {
     }
 
     /// The notices that it took.
-    pub fn told(&self) -> Vec<Value> {
-        self.shared.lock().expect("no panic").told.clone()
+    pub fn taken(&self) -> Vec<Value> {
+        self.shared.lock().expect("no panic").taken.clone()
     }
 
     /// What haetae said of itself.
@@ -72,7 +72,7 @@ fn serve(mut stream: &TcpStream, shared: &Mutex<Shared>) -> Option<()> {
             "200 OK"
         }
         (false, false) => {
-            shared.told.extend(notifications);
+            shared.taken.extend(notifications);
             "200 OK"
         }
         (false, true) => "503 Service Unavailable",
