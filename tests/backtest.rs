@@ -194,7 +194,7 @@ fn notices(side: &Value, sink: &str) -> Notices {
 }
 
 #[test]
-fn seven_days_of_a_thousand_series_count_as_by_hand_also_when_interrupted() {
+fn seven_days_count_as_by_hand_when_interrupted() {
     let points = usize::try_from((DAYS * 86_400 + BEFORE) / step() + 1).expect("small");
     let values = values(points);
     let influx = Influx::start();

@@ -42,7 +42,7 @@ use events::Times;
 use rig::Rig;
 
 #[test]
-fn faults_and_kills_miss_nothing_and_make_nothing_up() {
+fn faults_and_kills_miss_and_invent_nothing() {
     let seed = seed();
     let (length, times) = match number("HAETAE_TEST_MINUTES") {
         Some(minutes) => (Duration::from_mins(minutes), Times::LONG),

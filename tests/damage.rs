@@ -98,7 +98,7 @@ fn each(name: &str, origin: &Origin, cases: &[Case], may_be: impl Fn(&Outcome) -
 }
 
 #[test]
-fn a_bit_that_flips_is_refused_with_the_cure_or_costs_its_own_row_alone() {
+fn a_bit_flip_refuses_or_costs_one_row() {
     let (mut chance, origin) = (Chance::new(), Origin::new());
     let used = used(&origin.stopped().join(STORE));
     let mut cases = Vec::new();
@@ -113,7 +113,7 @@ fn a_bit_that_flips_is_refused_with_the_cure_or_costs_its_own_row_alone() {
 }
 
 #[test]
-fn a_log_that_is_torn_or_gone_is_refused_with_the_cure() {
+fn a_torn_or_missing_log_is_refused() {
     let (mut chance, origin) = (Chance::new(), Origin::new());
     let last = *wal::ends(&origin.killed().join(LOG)).last().expect("a commit");
     let cuts = (0..CUTS).map(|_| Hurt::Cut(chance.index(last)));
@@ -127,7 +127,7 @@ fn a_log_that_is_torn_or_gone_is_refused_with_the_cure() {
 /// What is as it may be notifies of all that waits, once: after a kill, after a stop, after a kill in the
 /// middle of a transaction, and where an older daemon left no mark.
 #[test]
-fn a_store_that_is_whole_starts_and_tells_all() {
+fn a_whole_store_starts_and_notifies_of_all() {
     let origin = Origin::new();
     let garbage: Vec<_> =
         (0..=u8::MAX).cycle().take(5_000).map(|byte| byte.wrapping_mul(167)).collect();

@@ -105,7 +105,7 @@ fn is_failing(home: &Home) -> Option<()> {
 }
 
 #[test]
-fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
+fn a_full_disk_is_reported_and_loses_nothing() {
     let influx = Influx::start();
     let home = home(&influx);
     // Dropped after the daemon and before the home.
@@ -171,7 +171,7 @@ fn a_full_disk_is_told_loses_nothing_and_is_over_when_there_is_room() {
 }
 
 #[test]
-fn on_a_full_disk_a_source_that_feeds_a_sink_is_judged() {
+fn a_full_disk_does_not_stop_judging() {
     let home = Home::with_plugins(&["lent", "file"]);
     home.configure(&format!("{LEVELS}{SAMPLES}"));
     home.write_values(&[("a", 10)]);
@@ -234,7 +234,7 @@ fn beside(folder: &Path, begin: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_damaged_queue_is_named_set_aside_and_goes_on() {
+fn a_damaged_queue_is_set_aside_and_reported() {
     let influx = Influx::start();
     let home = home(&influx);
     let daemon = home.start();

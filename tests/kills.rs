@@ -69,7 +69,7 @@ fn kills_lose_nothing_that_is_kept_in_postgresql() {
 
 /// A control: with one row less in the outbox, all else as in the tests above, the checker must object.
 #[test]
-fn a_notice_that_is_taken_out_of_the_store_is_missed() {
+fn a_notice_removed_from_the_store_is_missed() {
     let mut rig = Rig::new(seed(), "", |home| Place::File(home.path("state/haetae.db")));
     rig.kill(Moment::Sending);
     assert!(rig.take_one_away(), "{:#?}", rig.kills);

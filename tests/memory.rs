@@ -122,7 +122,7 @@ fn feed(slots: u32, slot: &mut Timestamp, intake: &mut Intake, engine: &mut Engi
 }
 
 #[test]
-fn a_hundred_thousand_firing_alarms_cost_at_most_1500_bytes_each_restored_ones_too() {
+fn firing_or_restored_alarms_cost_at_most_1500() {
     let used = || BYTES.load(Ordering::Relaxed);
     let mut slot = last_slot("paas", INTERVAL, Timestamp::from_seconds(1_700_000_000));
     let before = used();

@@ -23,7 +23,7 @@ use unrest::Unrest;
 const ROUNDS: usize = 10;
 
 #[test]
-fn after_kills_of_the_daemon_and_of_influx_nothing_acknowledged_is_missing() {
+fn after_kills_nothing_acknowledged_is_missing() {
     let mut chance = Chance::new();
     let rounds = chance::rounds(ROUNDS);
     let home = Home::with_plugins(&["numbered", "influx"]);

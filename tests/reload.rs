@@ -68,7 +68,7 @@ fn is_told(home: &Home, label: &str, value: &str, said: &[&str]) {
 }
 
 #[test]
-fn another_number_applies_after_a_hangup_and_what_fires_goes_on() {
+fn a_hangup_applies_numbers_and_keeps_firing() {
     let home = home();
     home.write_values(&[("high", 95), ("low", 80)]);
     let mut daemon = home.start();
@@ -120,7 +120,7 @@ fn what_waits_to_fire_goes_on_waiting() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing_and_is_told_until_a_good_one() {
+fn a_bad_file_changes_nothing_and_is_reported() {
     let home = home();
     home.write_values(&[("a", 95)]);
     let daemon = home.start();
@@ -213,7 +213,7 @@ fn has_all(home: &Home, file: &str, from: u64) {
 }
 
 #[test]
-fn sinks_come_change_and_go_while_others_miss_nothing() {
+fn sinks_come_and_go_others_miss_nothing() {
     let home = home();
     let base = levels(&home, "") + &numbers(&home, "");
     let kept = base + &file_sink("kept", &["numbers"]);
@@ -255,7 +255,7 @@ fn sinks_come_change_and_go_while_others_miss_nothing() {
 }
 
 #[test]
-fn what_waits_for_a_sink_that_is_removed_becomes_dead_letters() {
+fn a_removed_sinks_notices_become_dead_letters() {
     let home = home();
     let base = levels(&home, "");
     let stuck = sink("stuck", "file", &["levels"], "path = 'HOME/nowhere/stuck.jsonl'");
@@ -398,7 +398,7 @@ fn log_evaluators_come_and_go_and_count_on() {
 }
 
 #[test]
-fn what_is_read_at_the_start_alone_is_refused_by_its_name() {
+fn what_only_a_start_reads_is_refused() {
     let home = home();
     home.write_values(&[("a", 95)]);
     let daemon = home.start();

@@ -45,7 +45,7 @@ fn logged(daemon: &Daemon, wanted: &str) -> Vec<String> {
 }
 
 #[test]
-fn muted_alarms_are_listed_as_muted_and_by_what() {
+fn muted_alarms_are_listed_with_what_mutes() {
     let home = levels(
         "[[inhibit]]\nwhen = ['id=\"boss\"']\nmute = ['id=\"child\"']\n[[maintenance]]\nname = \"m\"\nmatch = ['id=\"old\"']\nfrom = \"2020-01-01T00:00\"\nuntil = \"2100-01-01T00:00\"\n",
     );
@@ -92,7 +92,7 @@ fn great(value: &Value, place: &str) -> Vec<String> {
 }
 
 #[test]
-fn times_are_texts_and_summaries_are_filled_in_all_json() {
+fn json_has_times_as_text_and_filled_summaries() {
     let home = levels(
         "[sinks.broken]\nplugin = \"post\"\nurl = \"http://127.0.0.1:1/\"\ninputs = [\"levels\"]\ngroup_by = \"alarm\"\ngroup_wait = \"0s\"\n",
     );
@@ -153,7 +153,7 @@ fn times_are_texts_and_summaries_are_filled_in_all_json() {
 }
 
 #[test]
-fn what_alarms_do_is_in_the_log_and_a_fault_is_there_once() {
+fn the_log_has_transitions_and_faults_once() {
     let home = levels("");
     home.write_values(&[("a", 95), ("b\u{1b}\u{202e}", 10)]);
     let daemon = home.start();
@@ -182,7 +182,7 @@ fn what_alarms_do_is_in_the_log_and_a_fault_is_there_once() {
 }
 
 #[test]
-fn a_kind_of_a_configured_folder_replaces_the_built_in_one_and_that_is_said() {
+fn a_configured_kind_replaces_a_built_in_one() {
     let home = Home::with_plugins(&["host", "file"]);
     fs::create_dir(home.path("own")).expect("a folder");
     let (own, built_in) = (home.path("own/libhaetae_host.so"), home.path("bin/libhaetae_host.so"));

@@ -79,7 +79,7 @@ fn dead_rows(home: &Home) -> Vec<Value> {
 }
 
 #[test]
-fn what_is_rejected_is_told_elsewhere_listed_redriven_and_dropped() {
+fn rejected_notices_fall_back_are_redriven_or_dropped() {
     let home = home(&[
         sink(
             "post",
@@ -198,7 +198,7 @@ fn is_named(home: &Home, row: &str) {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_an_alarm_that_names_it_and_others_are_told() {
+fn an_unreadable_row_is_named_others_are_notified() {
     let home = home(&[
         sink("post", "faulty", &["levels"], "fault = 'error'\ncured_by = 'HOME/cure'"),
         file_sink("log", &["system"]),
@@ -228,7 +228,7 @@ fn a_row_that_cannot_be_read_is_an_alarm_that_names_it_and_others_are_told() {
 }
 
 #[test]
-fn what_was_tried_for_long_enough_is_given_up() {
+fn a_notice_tried_long_enough_is_given_up() {
     let home = home(&[
         sink("post", "faulty", &["levels"], "fault = 'error'\ngive_up = '2s'\nfallback = 'log'"),
         file_sink("log", &["system"]),
@@ -249,7 +249,7 @@ fn what_was_tried_for_long_enough_is_given_up() {
 }
 
 #[test]
-fn whatever_a_peer_asks_for_it_is_given_up_and_told_elsewhere_in_time() {
+fn a_long_retry_after_gives_up_in_time() {
     let home = home(&[
         sink(
             "patient",
@@ -291,7 +291,7 @@ path = "HOME/spare"
 }
 
 #[test]
-fn a_row_that_cannot_be_read_is_given_up_in_a_pause_and_told_of() {
+fn an_unreadable_row_is_given_up_while_paused() {
     let home = home(&[
         sink("post", "faulty", &["levels"], "fault = 'retry_after'\ngive_up = '5s'"),
         file_sink("log", &["system"]),
@@ -306,7 +306,7 @@ fn a_row_that_cannot_be_read_is_given_up_in_a_pause_and_told_of() {
 }
 
 #[test]
-fn what_fires_on_is_told_again_until_it_ends() {
+fn a_firing_alarm_repeats_until_it_ends() {
     let home = home(&[sink(
         "log",
         "file",
@@ -345,7 +345,7 @@ fn what_fires_on_is_told_again_until_it_ends() {
 }
 
 #[test]
-fn a_sink_that_is_down_or_hangs_delays_no_other() {
+fn a_down_or_hung_sink_delays_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut server = SmtpSink::start(folder.path(), &[]);
     let port = server.port();
@@ -377,7 +377,7 @@ fn a_sink_that_is_down_or_hangs_delays_no_other() {
 }
 
 #[test]
-fn the_store_is_looked_through_and_copied_while_the_daemon_runs() {
+fn the_store_is_checked_and_copied_while_running() {
     let sinks = &[file_sink("log", &["levels"]), file_sink("aside", &["system"])];
     let old = home(sinks);
     let daemon = old.start();
@@ -420,7 +420,7 @@ fn the_store_is_looked_through_and_copied_while_the_daemon_runs() {
 }
 
 #[test]
-fn while_the_database_is_gone_what_happens_is_kept_and_told_afterwards() {
+fn a_gone_database_delays_notices_and_loses_none() {
     let mut server = Postgres::start();
     let store = format!("store = {{ url = \"{}\" }}", server.database("haetae"));
     let home = home_on(&store, &[file_sink("log", &["levels"]), file_sink("aside", &["system"])]);

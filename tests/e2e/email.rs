@@ -37,7 +37,7 @@ fn read(mail: &str) -> Decoded {
 }
 
 #[test]
-fn an_alarm_arrives_in_korean_and_its_end_answers_it() {
+fn a_korean_alarm_is_answered_by_its_end() {
     let postfix = Postfix::start(&["ops", "kim"]);
     let home = home(&format!(
         "server = \"smtp://127.0.0.1:{}\"\nto = [\"ops@postfix.test\", \"김철수 <kim@postfix.test>\"]\nlanguage = \"ko\"\n",
@@ -116,7 +116,7 @@ to = ["duty@mail.test"]
 "#;
 
 #[test]
-fn what_begins_with_a_digest_or_an_escalation_is_answered_after_a_kill_too() {
+fn digests_and_escalations_are_answered_after_a_kill() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = SmtpSink::start(folder.path(), &[]);
     let home = Home::with_plugins(&["faulty", "email", "lent"]);
@@ -209,7 +209,7 @@ fn a_refused_recipient_harms_no_other() {
 }
 
 #[test]
-fn a_login_goes_over_a_connection_that_became_encrypted() {
+fn a_login_goes_over_starttls() {
     let (home, sink) = with_login("starttls", "smtp", "starttls = \"required\"\n", "a word");
     let daemon = home.start();
     arrives(&sink, &home);
@@ -217,7 +217,7 @@ fn a_login_goes_over_a_connection_that_became_encrypted() {
 }
 
 #[test]
-fn a_login_goes_over_a_connection_that_is_encrypted_from_the_first_byte() {
+fn a_login_goes_over_implicit_tls() {
     let (home, sink) = with_login("tls", "smtps", "", "a word");
     let daemon = home.start();
     arrives(&sink, &home);
@@ -225,7 +225,7 @@ fn a_login_goes_over_a_connection_that_is_encrypted_from_the_first_byte() {
 }
 
 #[test]
-fn a_wrong_password_is_told_as_such() {
+fn a_wrong_password_is_reported_as_such() {
     let (home, sink) = with_login("starttls", "smtp", "", "another");
     let daemon = home.start();
     let found = home.instance_when("mail", |found| {
@@ -239,7 +239,7 @@ fn a_wrong_password_is_told_as_such() {
 }
 
 #[test]
-fn a_password_that_the_server_says_back_is_found_nowhere() {
+fn an_echoed_password_is_found_nowhere() {
     let home = Home::with_plugins(&["demo", "email", "file"]);
     let options = ["login=haetae:a word".into(), "echo=1".into()];
     let sink = SmtpSink::start(&home.path("mails"), &options);
@@ -281,7 +281,7 @@ fn a_password_that_the_server_says_back_is_found_nowhere() {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_told_with_its_name() {
+fn a_certificate_for_another_name_is_reported() {
     for (kind, scheme) in [("tls", "smtps"), ("starttls", "smtp")] {
         let (home, sink) = with_certificate("DNS:mail.test", kind, scheme, "", "a word");
         let daemon = home.start();
@@ -298,7 +298,7 @@ fn a_certificate_for_another_name_is_told_with_its_name() {
 }
 
 #[test]
-fn a_server_that_was_killed_is_found_again_and_has_what_it_accepted() {
+fn a_killed_server_keeps_what_it_accepted() {
     let (home, mut sink) = with_login("starttls", "smtp", "", "a word");
     let daemon = home.start();
     arrives(&sink, &home);
@@ -350,17 +350,17 @@ fn takes_nothing(option: &str, words: &str) {
 }
 
 #[test]
-fn a_server_that_refuses_all_for_now_is_a_failing_sink_and_is_told() {
+fn a_server_refusing_for_now_is_reported_failing() {
     takes_nothing("later", "451 4.7.1 come back later");
 }
 
 #[test]
-fn a_server_that_hangs_behind_the_content_is_a_failing_sink_and_is_told() {
+fn a_server_hung_after_content_is_reported_failing() {
     takes_nothing("hang", "the server did not say whether it has the mail");
 }
 
 #[test]
-fn a_server_that_drips_costs_no_thread_and_has_the_mail_when_it_is_well() {
+fn a_dripping_server_costs_no_thread_nor_mail() {
     let bad = tempfile::NamedTempFile::new().expect("its own file");
     let home = Home::with_plugins(&["demo", "email"]);
     let option = format!("drip={}", bad.path().display());

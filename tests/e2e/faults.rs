@@ -42,7 +42,7 @@ const SOURCES: &[(&str, &[&str], &str, &str)] = &[
 ];
 
 #[test]
-fn each_fault_of_a_source_is_named_and_the_others_go_on() {
+fn each_source_fault_is_named_others_go_on() {
     let home = Home::with_plugins(&["faulty", "file"]);
     let mut text = String::from("[sources.well]\nplugin = \"faulty-two\"\ninterval = \"1s\"\n");
     for (fault, ..) in SOURCES {
@@ -113,7 +113,7 @@ fn five_panics_open_the_circuit_breaker() {
 }
 
 #[test]
-fn a_fault_of_a_drop_or_of_a_value_harms_nobody() {
+fn a_fault_in_drop_or_value_harms_nobody() {
     let home = Home::with_plugins(&["faulty"]);
     home.configure(
         r#"
@@ -172,7 +172,7 @@ fn a_fault_of_a_drop_or_of_a_value_harms_nobody() {
 }
 
 #[test]
-fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
+fn a_faulty_sink_gives_up_to_its_fallback() {
     let home = Home::with_plugins(&["faulty", "file"]);
     let well = "[sources.well]\nplugin = 'faulty-two'\ninterval = '1s'\n";
     let mut text =
@@ -215,7 +215,7 @@ fn what_a_faulty_sink_does_not_take_waits_and_given_up_goes_to_its_fallback() {
 }
 
 #[test]
-fn a_panic_in_metrics_is_a_problem_of_the_configuration() {
+fn a_panic_in_metrics_is_a_configuration_problem() {
     let home = Home::with_plugins(&["faulty"]);
     home.configure("[sources.x]\nplugin = \"faulty\"\nfault = \"panic_metrics\"\n");
     let checked = home.output(&["check"]);
@@ -225,7 +225,7 @@ fn a_panic_in_metrics_is_a_problem_of_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_panics_is_poisoned_and_one_that_is_well_answers() {
+async fn a_panicking_reader_is_poisoned_another_one_answers() {
     let home = Home::with_plugins(&["faulty"]);
     let limit = Duration::from_secs(5);
     let question = || {
@@ -249,7 +249,7 @@ async fn a_reader_that_panics_is_poisoned_and_one_that_is_well_answers() {
 }
 
 #[test]
-fn a_file_that_is_no_plugin_is_named_with_cause_and_cure() {
+fn a_file_that_is_no_plugin_is_named() {
     let home = Home::with_plugins(&["faulty"]);
     let directory = home.path("odd");
     fs::create_dir(&directory).expect("a directory");

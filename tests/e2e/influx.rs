@@ -47,7 +47,7 @@ fn lines(home: &Home) -> Vec<Value> {
 }
 
 #[test]
-fn what_a_sink_stores_is_what_the_source_yielded() {
+fn a_sink_stores_what_the_source_yielded() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE history");
     let home = home(&history(&influx, "history"));
@@ -172,7 +172,7 @@ fn late(influx: &Influx) -> String {
 }
 
 #[test]
-fn points_that_arrive_late_are_judged_or_it_is_said_that_they_are_not() {
+fn late_points_are_judged_or_reported() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE d");
     let home = home(&late(&influx));
@@ -230,7 +230,7 @@ fn counted(home: &Home) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn of_a_partial_write_the_good_samples_are_stored_and_the_others_are_dead_letters() {
+fn a_partial_write_makes_bad_samples_dead_letters() {
     let influx = Influx::start();
     influx.execute("CREATE DATABASE history");
     influx.write("history", &format!("load_1m value=1i {}", nanos_now()));
@@ -363,7 +363,7 @@ fn a_window_that_a_reload_lengthens_is_refilled() {
 }
 
 #[test]
-fn an_unknown_database_shows_as_a_fault_of_the_configuration() {
+fn an_unknown_database_is_a_configuration_fault() {
     let influx = Influx::start();
     let text = [
         history(&influx, "nope"),
@@ -444,7 +444,7 @@ async fn a_reader_answers_by_the_daemons_own_http() {
 }
 
 #[test]
-fn a_password_that_was_corrected_is_read_without_a_restart() {
+fn a_corrected_password_is_read_without_restart() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     let answer = |status: &str, body: &str| {

@@ -120,7 +120,7 @@ fn finish(home: &Home, seed: u64) -> (Kept, Vec<Line>) {
 }
 
 #[test]
-fn kills_lose_and_repeat_no_alarm_of_a_log_evaluator() {
+fn kills_lose_and_repeat_no_log_alarm() {
     let kills =
         std::env::var("HAETAE_TEST_KILLS").map_or(20, |text| text.parse().expect("a number"));
     let seed = seed();

@@ -41,7 +41,7 @@ language = "ko""#;
 }
 
 #[test]
-fn load_is_in_the_mailbox_and_its_end_answers_it() {
+fn load_is_mailed_and_answered_by_its_end() {
     let (influx, postfix) = (Influx::start(), Postfix::start(&["ops"]));
     influx.execute("CREATE DATABASE history");
     let home = Home::with_plugins(&["host", "influx", "email", "file"]);

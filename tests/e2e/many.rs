@@ -25,7 +25,7 @@ path = "HOME/aside.jsonl"
 "#;
 
 #[test]
-fn many_alarms_go_on_after_a_kill_and_nobody_is_told_twice() {
+fn many_alarms_outlive_a_kill_without_repeats() {
     let home = Home::with_plugins(&["scripted", "file"]);
     let control = Control::start();
     let source = scripted_source(control.address);

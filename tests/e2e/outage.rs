@@ -72,7 +72,7 @@ no_data = { after = "3s", then = "alarm" }"#;
 }
 
 #[test]
-fn influx_away_is_one_alarm_about_the_source_and_nothing_else() {
+fn influx_away_is_one_alarm_and_nothing_else() {
     let mut influx = Influx::start();
     influx.execute("CREATE DATABASE cf");
     let start = nanos_now();
@@ -162,7 +162,7 @@ fn arrived_once(home: &Home, sink: &SmtpSink) -> Option<()> {
 }
 
 #[test]
-fn mail_that_is_away_gets_it_later_and_others_at_once() {
+fn mail_away_gets_it_later_others_at_once() {
     let (home, sink) = without_mail("1s");
     let daemon = home.start();
     assert!(within(LONG, || has(&home, "two")).is_some(), "{:#?}", words(&home));
@@ -182,7 +182,7 @@ fn mail_that_is_away_gets_it_later_and_others_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mail_that_is_away_for_ten_minutes_of_the_daemons_clock_gets_it_later() {
+async fn mail_away_ten_minutes_gets_it_later() {
     let (home, sink) = without_mail("10s");
     let files = Files::read(&home.path("haetae.toml")).expect("it reads");
     let catalog = Catalog::scan(vec![home.path("bin")], &[], Storage::Memory);

@@ -48,7 +48,7 @@ fn busy() -> (u16, Arc<Mutex<Vec<Instant>>>) {
 }
 
 #[test]
-fn a_pause_that_a_peer_asks_for_is_shown_and_not_made_longer() {
+fn a_requested_pause_is_shown_and_not_lengthened() {
     let (port, times) = busy();
     let home = Home::with_plugins(&["influx"]);
     let source = influx_source("busy", &format!("http://127.0.0.1:{port}"), "x", "1s", "");

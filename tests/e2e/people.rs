@@ -29,7 +29,7 @@ fn ids(home: &Home, arguments: &[&str], count: usize) -> Vec<String> {
 }
 
 #[test]
-fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
+fn the_journal_says_who_acknowledged_and_silenced() {
     let home = home();
     home.write_values(&[("a", 60), ("b", 60), ("c", 95)]);
     let mut daemon = home.start();
@@ -102,7 +102,7 @@ fn people_handle_alarms_and_silence_them_and_the_journal_says_who_did() {
 }
 
 #[test]
-fn an_acknowledgement_ends_in_time_or_when_it_worsens_and_a_sticky_one_stays() {
+fn an_acknowledgement_ends_unless_it_is_sticky() {
     let home = home();
     home.write_values(&[("a", 60), ("b", 60), ("c", 60)]);
     let daemon = home.start();
@@ -158,7 +158,7 @@ fn silences(home: &Home, me: &str) {
 
 /// systemd gives the daemon a directory for its socket, and a person's shell knows nothing of it.
 #[test]
-fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
+fn a_socket_elsewhere_is_found_by_state_directory() {
     let home = home();
     std::fs::create_dir(home.path("runtime")).unwrap();
     let runtime = home.path("runtime");
@@ -185,7 +185,7 @@ fn a_daemon_with_its_socket_elsewhere_is_found_by_its_state_directory() {
 
 /// A filter looks through more than a list shows: what it means is not hidden by what it does not.
 #[test]
-fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
+fn an_alarm_ended_long_ago_is_found() {
     let home = home();
     home.write_values(&[("old", 60)]);
     let daemon = home.start();
@@ -206,7 +206,7 @@ fn one_that_ended_before_a_thousand_others_is_found_and_seen() {
 }
 
 #[test]
-fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
+fn an_id_prefix_suffices_unless_ambiguous() {
     let home = home();
     home.write_values(&[("a", 60), ("b", 95)]);
     let daemon = home.start();
@@ -266,7 +266,7 @@ fn the_start_of_an_id_is_enough_and_of_several_the_candidates_are_told() {
 }
 
 #[test]
-fn a_user_of_a_directory_server_has_a_name_in_the_journal() {
+fn the_journal_names_a_directory_servers_user() {
     let home = home();
     // The system's look-up, answered by a file that is not /etc/passwd, as a directory server would.
     let id = std::fs::metadata("/proc/self").unwrap().uid();

@@ -29,7 +29,7 @@ path = "HOME/samples.jsonl"
 "#;
 
 #[test]
-fn load_fires_an_alarm_and_its_end_resolves_it() {
+fn load_fires_an_alarm_that_resolves() {
     let home = Home::with_plugins(&["host", "file"]);
     let own = std::process::id().to_string();
     home.configure(

@@ -68,7 +68,7 @@ fn obligations_become(home: &Home, wanted: &[(&str, &str, &str)]) {
 }
 
 #[test]
-fn an_alarm_whose_rule_is_gone_is_closed_and_each_that_knew_is_told_once() {
+fn an_alarm_without_its_rule_is_closed_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = SmtpSink::start(folder.path(), &[]);
     let home = home(&[
@@ -116,7 +116,7 @@ fn an_alarm_whose_rule_is_gone_is_closed_and_each_that_knew_is_told_once() {
 }
 
 #[test]
-fn what_cleared_meanwhile_is_told_as_resolved() {
+fn what_cleared_meanwhile_is_notified_as_resolved() {
     let home = home(&[rule("levels", ""), file_sink("log", &["levels"])]);
     let daemon = home.start();
     reasons_become(&home, "log", &["first"]);
@@ -132,7 +132,7 @@ fn what_cleared_meanwhile_is_told_as_resolved() {
 }
 
 #[test]
-fn a_sink_that_is_gone_leaves_dead_letters_and_obligations_that_nobody_can_meet() {
+fn a_gone_sink_leaves_dead_letters_and_obligations() {
     let gone = sink("gone", "faulty", &["levels"], "fault = 'error'\ncured_by = 'HOME/cure'");
     let home = home(&[rule("levels", ""), gone, file_sink("log", &["levels"])]);
     fs::write(home.path("cure"), "").expect("the cure");
@@ -162,7 +162,7 @@ fn a_sink_that_is_gone_leaves_dead_letters_and_obligations_that_nobody_can_meet(
 }
 
 #[test]
-fn a_pending_alarm_goes_on_and_the_time_that_nobody_judged_does_not_count() {
+fn unjudged_time_does_not_count_for_pending_alarms() {
     const HELD: i64 = 12;
     const DOWN: i64 = 5;
     let home = home(&[rule("levels", ", for = \"12s\""), file_sink("log", &["levels"])]);

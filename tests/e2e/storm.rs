@@ -72,7 +72,7 @@ fn owes(home: &Home, sink: &str, state: &str, count: usize) {
 }
 
 #[test]
-fn ten_thousand_alarms_in_a_minute_are_few_notices_and_none_is_forgotten() {
+fn ten_thousand_alarms_are_few_notices_none_forgotten() {
     let control = Control::start();
     let home = stormy(&control);
     let daemon = home.start();
@@ -128,7 +128,7 @@ fn judged(sinks: &str) -> Home {
 }
 
 #[test]
-fn a_sink_that_is_slower_than_its_groups_change_still_gets_everything() {
+fn a_sink_slower_than_its_groups_gets_everything() {
     let home = judged(
         r#"
 [sinks.slow]
@@ -157,7 +157,7 @@ group_interval = "1s"
 }
 
 #[test]
-fn what_a_sink_rejects_of_a_group_is_a_dead_letter_an_alarm_and_told_by_its_fallback() {
+fn a_rejected_group_notice_goes_to_its_fallback() {
     let home = judged(
         r#"
 [sinks.post]

@@ -62,7 +62,7 @@ fn ask(home: &Home, request: &str, body: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
+fn a_threshold_is_set_changed_and_removed() {
     let home = home();
     home.write_values(&[("a", 60), ("b", 60), ("c", 60)]);
     let daemon = home.start();
@@ -129,7 +129,7 @@ fn a_threshold_is_set_foreseen_changed_by_one_of_two_and_removed() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_and_changes_nothing() {
+fn nonsense_is_refused_and_changes_nothing() {
     let home = home();
     home.write_values(&[("a", 60)]);
     let daemon = home.start();

@@ -233,7 +233,7 @@ fn a_body_is_a_stream() {
 }
 
 #[test]
-fn a_body_that_is_cut_off_is_an_error() {
+fn a_cut_off_body_is_an_error() {
     for head in ["content-length: 100", "transfer-encoding: chunked"] {
         let url = raw_server(move |_, mut stream| {
             let text = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n5\r\nshort\r\n");
@@ -246,7 +246,7 @@ fn a_body_that_is_cut_off_is_an_error() {
 }
 
 #[test]
-fn an_exchange_ends_at_its_timeout_or_the_deadline_whichever_is_first() {
+fn an_exchange_ends_at_timeout_or_deadline() {
     let server = Server::start();
     let half = raw_server(|_, mut stream| {
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
@@ -311,7 +311,7 @@ fn an_error_names_no_credentials_of_the_url() {
 }
 
 #[test]
-fn a_thread_is_cancelled_and_joined_at_close_and_after_a_failed_open() {
+fn threads_are_joined_at_close_or_failed_open() {
     let mut opened = Opened::new(&json!({ "uses": "thread" }));
     opened.collect(Duration::from_secs(5)).expect("it waits");
     let Opened { source, lent, state, .. } = opened;
@@ -333,7 +333,7 @@ fn a_thread_is_cancelled_and_joined_at_close_and_after_a_failed_open() {
 }
 
 #[test]
-fn a_read_that_blocks_on_a_lent_socket_ends_soon_after_the_deadline() {
+fn a_blocked_read_ends_soon_after_the_deadline() {
     // It accepts, and says nothing for ever.
     let silent = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let home = Home::with_plugins(&["lent"]);
@@ -405,7 +405,7 @@ fn configuration(server: &Server) -> String {
 }
 
 #[test]
-fn a_running_daemon_lends_secrets_metrics_log_threads_and_a_runtime() {
+fn a_running_daemon_lends_all_that_it_can() {
     let server = Server::start();
     let home = Home::with_plugins(&["lent", "file"]);
     home.configure(&configuration(&server));

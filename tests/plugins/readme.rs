@@ -72,7 +72,7 @@ fn the_readme_shows_the_examples_as_they_are() {
 }
 
 #[test]
-fn the_examples_see_a_server_go_and_tell_a_topic_that_is_busy_at_first() {
+fn the_examples_notify_a_topic_busy_at_first() {
     let files = ["connect", "ntfy"].map(example_against_packages);
     let home = home_of(&[&files[0], &files[1]]);
     let (url, posts) = topic(&["429 Too Many Requests\r\nretry-after: 1", "200 OK"]);
@@ -122,7 +122,7 @@ fn the_examples_see_a_server_go_and_tell_a_topic_that_is_busy_at_first() {
 }
 
 #[test]
-fn options_of_an_example_are_refused_with_the_place() {
+fn example_options_are_refused_with_their_place() {
     let file = example_against_packages("connect");
     let home = home_of(&[&file]);
     let directory = home.path("more");

@@ -178,7 +178,7 @@ pub fn stored(influx: &Influx, database: &str) -> BTreeSet<Item> {
 }
 
 #[test]
-fn the_comparison_finds_what_is_lost_and_what_is_too_much() {
+fn the_comparison_finds_missing_and_surplus_records() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("log");
     let text = "open .\nyielded 1 0 2 100 .\nacked 1 .\nyielded 2 2 2 200 .\nopen .\nyielded 3 4 2 300 .\nyielded 4 6 2 400 .\nacked 4 .\nyield";

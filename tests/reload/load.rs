@@ -136,7 +136,7 @@ fn at_rest(home: &Home, daemon: &Daemon, text: &str) {
 }
 
 #[test]
-fn under_load_reloads_lose_nothing_tell_nothing_and_reset_nothing() {
+fn under_load_reloads_lose_and_reset_nothing() {
     let reloads = std::env::var("HAETAE_TEST_RELOADS").ok();
     let reloads = reloads.map_or(RELOADS, |text| text.parse().expect("a number"));
     let mut chance = Chance::new();
@@ -206,7 +206,7 @@ fn under_load_reloads_lose_nothing_tell_nothing_and_reset_nothing() {
 }
 
 #[test]
-fn a_kill_in_the_midst_of_a_reload_is_a_restart_with_what_is_there() {
+fn a_kill_during_a_reload_is_a_restart() {
     let mut chance = Chance::new();
     let home = Home::with_plugins(&["lent", "file", "numbered"]);
     home.write_values(&[("a", 95)]);
