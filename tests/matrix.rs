@@ -160,7 +160,7 @@ fn a_store_with(faults: &[Fault]) {
         let said = watched.store_is_failing(SAID);
         println!("store {fault:?}: said after {said:.1?}");
         assert!(said < SAID, "{fault:?}: said after {said:?}");
-        assert_eq!(watched.home.told("id", &id), Vec::<String>::new(), "it is not committed");
+        assert_eq!(watched.home.notified("id", &id), Vec::<String>::new(), "it is not committed");
         // It is away for a while.
         watched.goes_on_answering_until(begun + AWAY);
         proxy.set(Fault::None);

@@ -63,8 +63,8 @@ fn alarm(home: &Home, label: &str, value: &str) -> Option<Value> {
 }
 
 fn is_told(home: &Home, label: &str, value: &str, said: &[&str]) {
-    let told = within(LONG, || (home.told(label, value) == said).then_some(()));
-    assert!(told.is_some(), "{value}: {:?}", home.told(label, value));
+    let told = within(LONG, || (home.notified(label, value) == said).then_some(()));
+    assert!(told.is_some(), "{value}: {:?}", home.notified(label, value));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_hangup_applies_numbers_and_keeps_firing() {
         (&1.into(), &1.into(), &1.into())
     );
     is_told(&home, "id", "low", &["firing"]);
-    assert_eq!(home.told("id", "high"), ["firing"], "it goes on untold");
+    assert_eq!(home.notified("id", "high"), ["firing"], "it goes on untold");
     assert_eq!(alarm(&home, "id", "high").expect("it fires")["since"], since);
     let lines = daemon.lines();
     let said = |what: &str| lines.iter().find(|line| line.contains(what)).expect("a line");
@@ -153,7 +153,7 @@ fn a_bad_file_changes_nothing_and_is_reported() {
     assert_eq!((code, &answer["ok"]), (0, &true.into()), "{answer:#}");
     is_told(&home, "problem", "reload-failed", &["firing", "resolved"]);
     assert_eq!(home.json(&["status"]).expect("it")["configuration"]["failed"], Value::Null);
-    assert_eq!(home.told("id", "a"), ["firing"]);
+    assert_eq!(home.notified("id", "a"), ["firing"]);
 }
 
 fn numbers(home: &Home, keys: &str) -> String {
@@ -273,8 +273,10 @@ fn a_removed_sinks_notices_become_dead_letters() {
     reloaded(&home, &base);
     assert_eq!(outbox(true), Some(waiting));
     // What is said of the sink is over with it.
-    assert!(within(LONG, || (home.told("instance", "stuck").len() == 2).then_some(())).is_some());
-    assert_eq!(home.told("id", "a"), ["firing"]);
+    assert!(
+        within(LONG, || (home.notified("instance", "stuck").len() == 2).then_some(())).is_some()
+    );
+    assert_eq!(home.notified("id", "a"), ["firing"]);
     assert!(daemon.stop());
 }
 
@@ -327,7 +329,7 @@ fn sources_come_change_and_go() {
     reloaded(&home, &base);
     is_told(&home, "instance", "broken", &["firing", "resolved"]);
     assert!(home.instance("broken").is_none());
-    assert_eq!(home.told("id", "a"), ["firing"]);
+    assert_eq!(home.notified("id", "a"), ["firing"]);
     // The way back is as a restart's.
     reloaded(&home, &with);
     grows(&home, "kept.jsonl");
@@ -351,8 +353,8 @@ fn evaluators_come_change_and_go() {
     reloaded(&home, &base);
     is_told(&home, "id", "a", &["firing", "firing", "resolved"]);
     reloaded(&home, &base.replace("by = [\"id\"]\n", ""));
-    let told = || (home.told("id", "a").len() == 5).then_some(());
-    assert!(within(LONG, told).is_some(), "{:?}", home.told("id", "a"));
+    let told = || (home.notified("id", "a").len() == 5).then_some(());
+    assert!(within(LONG, told).is_some(), "{:?}", home.notified("id", "a"));
     assert!(daemon.stop());
 }
 
@@ -427,7 +429,7 @@ fn what_only_a_start_reads_is_refused() {
         assert!(said.contains(key) && said.contains("restart haetae"), "{said}");
     }
     is_told(&home, "problem", "reload-failed", &["firing"]);
-    assert_eq!(home.told("id", "a"), ["firing"], "nothing of it applies");
+    assert_eq!(home.notified("id", "a"), ["firing"], "nothing of it applies");
     fs::write(home.path("haetae.toml"), good).expect("its own");
     assert_eq!(reload(&home).0, 0);
     assert!(daemon.stop());

@@ -105,9 +105,9 @@ impl Home {
         lines.filter(|line| line["type"] == "notification").collect()
     }
 
-    /// What was told of the alarms with such a label, oldest first. What came twice counts once, as it does
-    /// for a receiver: a sink that isn't known to have taken it is told again.
-    pub fn told(&self, label: &str, value: &str) -> Vec<String> {
+    /// The statuses notified of the alarms with such a label, oldest first. What came twice counts once, as it
+    /// does for a receiver: a sink that isn't known to have taken it is notified again.
+    pub fn notified(&self, label: &str, value: &str) -> Vec<String> {
         let mut keys = HashSet::new();
         let lines = self.notifications("told.jsonl").into_iter();
         let about = lines.filter(|line| line["labels"][label] == value);

@@ -44,7 +44,7 @@ impl Set {
         i64::try_from(since.as_secs()).expect("fits") + self.offset
     }
 
-    fn told(&self, evaluator: &str, status: &str) -> Vec<Value> {
+    fn notified(&self, evaluator: &str, status: &str) -> Vec<Value> {
         let is =
             |line: &Value| line["status"] == status && line["alarms"][0]["evaluator"] == evaluator;
         self.home.notifications("told.jsonl").into_iter().filter(is).collect()
@@ -52,7 +52,7 @@ impl Set {
 
     /// Waits until one more of these is told.
     fn one_more(&self, before: usize, evaluator: &str, status: &str, what: &str) -> Value {
-        let more = || self.told(evaluator, status).get(before).cloned();
+        let more = || self.notified(evaluator, status).get(before).cloned();
         within(SOON, more).unwrap_or_else(|| {
             let told = self.home.notifications("told.jsonl");
             let status = self.home.json(&["status"]);
@@ -62,7 +62,7 @@ impl Set {
 
     /// An alarm begins and ends, at the time that the clock shows.
     fn alarms_go_on(&self, what: &str) {
-        let before = self.told("levels", "firing").len();
+        let before = self.notified("levels", "firing").len();
         self.home.write_values(&[("a", 95)]);
         let fired = self.one_more(before, "levels", "firing", what);
         let since = fired["alarms"][0]["since_ns"].as_i64().expect("a time") / 1_000_000_000;
@@ -108,7 +108,7 @@ fn alarms_go_on_at_once_after_a_clock_is_set() {
     set.set(set.offset + 3600);
     set.alarms_go_on("1 h ahead");
     // It ends a minute after the last one, and says so.
-    let over = within(Duration::from_secs(90), || set.told("system", "resolved").pop());
+    let over = within(Duration::from_secs(90), || set.notified("system", "resolved").pop());
     assert!(over.is_some(), "{:#?}", set.home.json(&["alarm", "list"]));
     assert!(set.daemon.stop(), "it ends well");
 }
@@ -118,7 +118,7 @@ fn a_clock_centuries_ahead_and_back_does_not_spin() {
     let mut set = Set::start();
     set.alarms_go_on("as it was");
     set.set(276 * 365 * 86_400);
-    let noticed = || set.told("system", "firing").pop();
+    let noticed = || set.notified("system", "firing").pop();
     assert!(within(SOON, noticed).is_some(), "{:#?}", set.home.json(&["status"]));
     let load = set.load();
     assert!(load < 0.5, "centuries ahead it takes {load} of a processor");

@@ -49,7 +49,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 fn tell(home: &Home, value: u32, status: &str) {
     home.write_values(&[("a", value)]);
     let told = within(LONG, || {
-        home.told("id", "a").last().is_some_and(|last| last == status).then_some(())
+        home.notified("id", "a").last().is_some_and(|last| last == status).then_some(())
     });
     assert!(told.is_some(), "{status}: {:#?}", home.notifications("told.jsonl"));
 }

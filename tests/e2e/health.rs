@@ -86,7 +86,7 @@ fn a_database_that_is_not_there_at_the_start_is_waited_for() {
     daemon.ready(&home);
     assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || home.told("id", "a").first().cloned());
+    let fires = within(LONG, || home.notified("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     assert!(daemon.stop());
     server.stop();
@@ -103,7 +103,7 @@ fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
     let (home, address) = home(&server);
     let mut daemon = home.start();
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || home.told("id", "a").first().cloned());
+    let fires = within(LONG, || home.notified("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     server.pause();
     let since = Instant::now();
@@ -145,7 +145,7 @@ fn while_the_database_does_not_answer_each_answer_comes_soon_and_says_it() {
     let listed = home.output(&["alarm", "list"]);
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     server.resume();
-    let told_of = within(LONG, || home.told("id", "b").first().cloned());
+    let told_of = within(LONG, || home.notified("id", "b").first().cloned());
     assert_eq!(told_of.as_deref(), Some("firing"), "what became due meanwhile is told");
     assert_eq!(answers(&mut daemon, address, "/readyz", 200), "ready\n");
     assert!(daemon.stop());
@@ -172,7 +172,7 @@ fn a_daemon_whose_database_stands_still_is_stopped_soon() {
         daemon = home.start();
     }
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || home.told("id", "a").first().cloned());
+    let fires = within(LONG, || home.notified("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"), "what is due is told by the next one");
     assert!(daemon.stop());
 }
@@ -183,7 +183,7 @@ fn a_database_that_stops_answering_while_a_daemon_starts_is_waited_for() {
     let (home, address) = home(&server);
     let daemon = home.start();
     home.write_values(&[("a", 95)]);
-    let fires = within(LONG, || home.told("id", "a").first().cloned());
+    let fires = within(LONG, || home.notified("id", "a").first().cloned());
     assert_eq!(fires.as_deref(), Some("firing"));
     daemon.kill();
     let holds = "BEGIN; LOCK TABLE alarms; SELECT pg_sleep(20); COMMIT";
@@ -204,7 +204,8 @@ fn a_database_that_stops_answering_while_a_daemon_starts_is_waited_for() {
     assert_eq!(get(address, "/readyz").expect("an answer").0, 200);
     // The alarm of before goes on: only its end is told.
     home.write_values(&[("a", 1)]);
-    let over = within(LONG, || (home.told("id", "a").len() > 1).then(|| home.told("id", "a")));
+    let over =
+        within(LONG, || (home.notified("id", "a").len() > 1).then(|| home.notified("id", "a")));
     assert_eq!(over.unwrap_or_default(), ["firing", "resolved"]);
     assert!(daemon.stop());
 }

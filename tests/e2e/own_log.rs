@@ -33,8 +33,8 @@ impl Mute {
         self.home.json(&["status"])
     }
 
-    fn told(&self, status: &str) -> usize {
-        self.home.told("id", "a").iter().filter(|told| *told == status).count()
+    fn notified(&self, status: &str) -> usize {
+        self.home.notified("id", "a").iter().filter(|told| *told == status).count()
     }
 
     /// It is said that lines are gone.
@@ -52,10 +52,10 @@ impl Mute {
     fn goes_on(&mut self, what: &str) {
         for round in 1..=3 {
             self.home.write_values(&[("a", 95)]);
-            let fired = within(LONG, || (self.told("firing") >= round).then_some(()));
+            let fired = within(LONG, || (self.notified("firing") >= round).then_some(()));
             assert!(fired.is_some(), "{what}: {:#?}", self.status());
             self.home.write_values(&[("a", 10)]);
-            let resolved = within(LONG, || (self.told("resolved") >= round).then_some(()));
+            let resolved = within(LONG, || (self.notified("resolved") >= round).then_some(()));
             assert!(resolved.is_some(), "{what}: {:#?}", self.status());
         }
         let status = self.status().expect("it answers");

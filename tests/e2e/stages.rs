@@ -71,7 +71,7 @@ fn a_stage_that_panics_is_named_started_again_and_nothing_is_missing() {
         let said = |line: &String| line.contains("a stage panicked") && line.contains(name);
         let line = within(LONG, || daemon.lines().into_iter().find(said));
         assert!(line.is_some(), "the log names {name}");
-        let fires = within(LONG, || home.told("id", &id).first().cloned());
+        let fires = within(LONG, || home.notified("id", &id).first().cloned());
         assert_eq!(fires.as_deref(), Some("firing"), "{stage}: {id} is told");
         assert!(within(LONG, || (sampled(&home, &id) > 0).then_some(())).is_some(), "{stage}");
         let alarm = within(LONG, || {
@@ -84,15 +84,15 @@ fn a_stage_that_panics_is_named_started_again_and_nothing_is_missing() {
         println!("{stage} is started again");
     }
     let ended = within(LONG, || {
-        let told = home.told("problem", "stage-failed");
+        let told = home.notified("problem", "stage-failed");
         (told.last()? == "resolved").then_some(())
     });
-    assert!(ended.is_some(), "{:?}", home.told("problem", "stage-failed"));
+    assert!(ended.is_some(), "{:?}", home.notified("problem", "stage-failed"));
     assert_eq!(watch.readiness(LONG), Some(200));
     assert_eq!(home.json(&["status"]).expect("a status")["stages"], Value::Array(Vec::new()));
     for number in 0..7 {
         assert_eq!(
-            home.told("id", &format!("host{number}")).first().map(String::as_str),
+            home.notified("id", &format!("host{number}")).first().map(String::as_str),
             Some("firing")
         );
     }
@@ -105,7 +105,7 @@ fn the_end_of_the_engine_or_of_the_stores_writer_ends_the_process_and_nothing_is
         let home = home();
         let mut daemon = start(&home);
         home.write_values(&[("a", 95)]);
-        let fires = within(LONG, || home.told("id", "a").first().cloned());
+        let fires = within(LONG, || home.notified("id", "a").first().cloned());
         assert_eq!(fires.as_deref(), Some("firing"));
         let since = Instant::now();
         fail(&home, stage);
@@ -122,13 +122,13 @@ fn the_end_of_the_engine_or_of_the_stores_writer_ends_the_process_and_nothing_is
         });
         assert!(named.is_some(), "{stage} is named: {lines:#?}");
         let daemon = start(&home);
-        let fires = within(LONG, || home.told("id", "b").first().cloned());
+        let fires = within(LONG, || home.notified("id", "b").first().cloned());
         assert_eq!(fires.as_deref(), Some("firing"), "{stage}: what began meanwhile is told");
         home.write_values(&[("a", 1), ("b", 1)]);
         for id in ["a", "b"] {
-            let over = within(LONG, || (home.told("id", id).len() > 1).then_some(()));
+            let over = within(LONG, || (home.notified("id", id).len() > 1).then_some(()));
             assert!(over.is_some(), "{stage}: the end of {id} is told");
-            assert_eq!(home.told("id", id), ["firing", "resolved"], "{stage}: {id}");
+            assert_eq!(home.notified("id", id), ["firing", "resolved"], "{stage}: {id}");
         }
         assert!(daemon.stop());
     }

@@ -143,7 +143,7 @@ fn it_comes_back_however_it_ended_unless_it_was_stopped_or_its_configuration_is_
     );
     for id in &hosts {
         assert!(
-            within(LONG, || (!home.told("id", id).is_empty()).then_some(())).is_some(),
+            within(LONG, || (!home.notified("id", id).is_empty()).then_some(())).is_some(),
             "{id} is told"
         );
     }

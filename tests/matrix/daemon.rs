@@ -80,12 +80,12 @@ impl Watched {
     }
 
     pub fn is_told(&mut self, id: &str, limit: Duration) {
-        let told = within(limit, || self.home.told("id", id).first().cloned());
+        let told = within(limit, || self.home.notified("id", id).first().cloned());
         assert_eq!(told.as_deref(), Some("firing"), "{id} is told: {:#?}", self.log());
     }
 
     /// What was told of a problem of an instance.
-    fn told_of(&self, instance: &str, problem: Option<&str>) -> Vec<Value> {
+    fn notified_of(&self, instance: &str, problem: Option<&str>) -> Vec<Value> {
         let lines = self.home.notifications("told.jsonl").into_iter();
         let is = |line: &Value| {
             let labels = &line["labels"];
@@ -97,7 +97,7 @@ impl Watched {
     /// A system alarm fires, and the last that was told of it is that.
     pub fn system_alarm_is_told(&mut self, instance: &str, problem: &str, limit: Duration) {
         let told = within(limit, || {
-            let told = self.told_of(instance, Some(problem));
+            let told = self.notified_of(instance, Some(problem));
             told.last().filter(|last| last["status"] == "firing").cloned()
         });
         if told.is_none() {
@@ -110,7 +110,7 @@ impl Watched {
     pub fn system_alarm_ends(&mut self, instance: &str, limit: Duration) {
         let over = within(limit, || {
             let mut open = std::collections::BTreeSet::new();
-            for line in self.told_of(instance, None) {
+            for line in self.notified_of(instance, None) {
                 let problem = line["labels"]["problem"].as_str().expect("a problem").to_owned();
                 match line["status"].as_str() {
                     Some("firing") => open.insert(problem),

@@ -162,7 +162,7 @@ fn under_load_reloads_lose_and_reset_nothing() {
         let now = hang_up(&home, &daemon);
         assert_eq!(now["failed"].is_null(), is_good, "round {round}: {now:#}\n{text}");
         good += usize::from(is_good);
-        assert_eq!(home.told("id", "a"), ["firing"], "round {round}");
+        assert_eq!(home.notified("id", "a"), ["firing"], "round {round}");
         assert_eq!(waits(&home).as_ref(), Some(&waiting), "round {round}");
         if round == reloads / 4 {
             // What comes once and stays is there by now.
@@ -224,6 +224,6 @@ fn a_kill_during_a_reload_is_a_restart() {
     }
     grows(&home, "kept.jsonl");
     has_all(&home, "kept.jsonl", 0);
-    assert_eq!(home.told("id", "a"), ["firing"]);
+    assert_eq!(home.notified("id", "a"), ["firing"]);
     assert!(daemon.stop());
 }
