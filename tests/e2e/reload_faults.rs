@@ -42,8 +42,8 @@ fn home() -> Home {
 }
 
 fn is_told(home: &Home, id: &str) {
-    let told = within(LONG, || (home.told("id", id) == ["firing"]).then_some(()));
-    assert!(told.is_some(), "{id}: {:?}", home.told("id", id));
+    let told = within(LONG, || (home.notified("id", id) == ["firing"]).then_some(()));
+    assert!(told.is_some(), "{id}: {:?}", home.notified("id", id));
 }
 
 /// Waits until the reload ends the source: what the store holds was read, and the engine has no new plan.
@@ -90,11 +90,11 @@ fn a_reload_whose_store_stops_ends_when_it_is_back() {
     let ready =
         within(LONG, || home.json(&["status"]).filter(|it| it["store"]["failing"].is_null()));
     assert!(ready.is_some(), "{:#?}", home.json(&["status"]));
-    assert_eq!(home.told("id", "low"), Vec::<String>::new(), "it is as before");
+    assert_eq!(home.notified("id", "low"), Vec::<String>::new(), "it is as before");
     let (code, said) = ended(asked(&home));
     assert_eq!(code, Some(0), "{said}");
     is_told(&home, "low");
-    assert_eq!(home.told("id", "high"), ["firing"]);
+    assert_eq!(home.notified("id", "high"), ["firing"]);
     assert!(daemon.stop());
 }
 
@@ -120,7 +120,7 @@ fn a_store_that_stops_in_the_midst_of_a_reload_loses_nothing() {
     let (code, said) = ended(reload);
     assert_eq!(code, Some(0), "{said}");
     is_told(&home, "low");
-    assert_eq!(home.told("id", "high"), ["firing"]);
+    assert_eq!(home.notified("id", "high"), ["firing"]);
     let also = || (!home.notifications("also.jsonl").is_empty()).then_some(());
     assert!(within(LONG, also).is_some(), "the new sink is told of what fires");
     assert!(daemon.stop());
@@ -144,6 +144,6 @@ fn a_daemon_that_is_ended_in_the_midst_of_a_reload_ends_in_order() {
     // The next one starts by what the reload was to take up.
     let daemon = home.start();
     is_told(&home, "low");
-    assert_eq!(home.told("id", "high"), ["firing"]);
+    assert_eq!(home.notified("id", "high"), ["firing"]);
     assert!(daemon.stop());
 }
