@@ -287,24 +287,6 @@ impl Engine {
         self.now = now;
     }
 
-    fn route(
-        &mut self,
-        routes: Vec<notify::Route>,
-        inhibits: Vec<Inhibit>,
-        maintenance: Vec<Silence>,
-        now: Timestamp,
-    ) {
-        let Self { evaluators, sources, system, logs, notifier, .. } = self;
-        let views = Views { evaluators, sources, system, logs };
-        let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
-        let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
-        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one)));
-        let read = |log: &LogEvaluator| log.inputs().map(Into::into).collect();
-        let logs = logs.iter().map(|log| (log.name().to_owned(), read(log)));
-        let reads = reads.chain(logs).collect();
-        notifier.configure(routes, (inhibits, maintenance), reads, now, views);
-    }
-
     fn raise(
         &mut self,
         instance: &str,

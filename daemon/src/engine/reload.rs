@@ -12,12 +12,12 @@ use super::{
     Engine,
     alarm::{changes::Changes, view::REMOVED},
     effects::Effects,
-    log::LogRule,
+    log::{LogEvaluator, LogRule},
     mute::silence::Silence,
-    notify::{Inhibit, Route},
+    notify::{Inhibit, Route, Views},
     progress::Progress,
     series::source::SourceTiming,
-    threshold::{overrides::Override, rule::Threshold},
+    threshold::{evaluator::Evaluator, overrides::Override, rule::Threshold},
 };
 
 /// Where the series of each source before are now: the source's place, and theirs.
@@ -87,6 +87,25 @@ impl Engine {
             self.system.know(instances, now, changes);
         }
         changes.plan = setting.number;
+    }
+
+    /// Replaces who is told of what, and what mutes.
+    pub(super) fn route(
+        &mut self,
+        routes: Vec<Route>,
+        inhibits: Vec<Inhibit>,
+        maintenance: Vec<Silence>,
+        now: Timestamp,
+    ) {
+        let Self { evaluators, sources, system, logs, notifier, .. } = self;
+        let views = Views { evaluators, sources, system, logs };
+        let name = |source: usize| Some(sources.get(source)?.timing.name.clone());
+        let read = |one: &Evaluator| one.inputs().filter_map(name).collect::<Vec<_>>();
+        let reads = evaluators.iter().map(|one| (one.name().to_owned(), read(one)));
+        let read = |log: &LogEvaluator| log.inputs().map(Into::into).collect();
+        let logs = logs.iter().map(|log| (log.name().to_owned(), read(log)));
+        let reads = reads.chain(logs).collect();
+        notifier.configure(routes, (inhibits, maintenance), reads, now, views);
     }
 
     /// Moves what sources know to those of the same name; where what has moved to.
