@@ -3,16 +3,20 @@
 //! `HAETAE_TEST_OUTAGE` is how many real seconds that is; `make soak` takes minutes.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
-use crate::servers::{influx::Influx, smtp_sink::SmtpSink};
+use crate::servers::{influx::Influx, postgres::Postgres, smtp_sink::SmtpSink};
 use crate::support::{
-    Home, evaluator, file_sink, influx_query, influx_source, mail_sink, nanos_now, within,
+    Home, JUDGED, evaluator, every, file_sink, influx_query, influx_source, mail_sink, nanos_now,
+    within,
 };
 use haetae::{
     app::{App, Reloads, RunOptions},
@@ -235,4 +239,53 @@ async fn mail_away_ten_minutes_gets_it_later() {
     .await
     .expect("as asserted");
     app.finish().await.expect("no stage failed");
+}
+
+#[test]
+fn a_store_that_stops_in_a_delivery_repeats_none() {
+    let mut database = Postgres::start();
+    let store = format!("store = {{ url = \"{}\" }}", database.database("haetae"));
+    let home = Home::with_plugins(&["lent", "email", "file"]);
+    let folder = home.path("mails");
+    let hang = home.path("hang");
+    let options = [format!("hang={}", hang.display())];
+    let mut server = SmtpSink::start(&folder, &options);
+    let port = server.port();
+    server.kill();
+    // What is claimed is its own for the deadline and ten seconds.
+    let mail = format!("{}deadline = \"10s\"\n", mail_sink(port, &["levels"]));
+    let aside = file_sink("aside", &["system"]);
+    home.configure_daemon(&store, &format!("{JUDGED}{mail}{aside}"));
+    let names: Vec<_> = (0..200).map(|number| format!("host-{number}")).collect();
+    home.write_values(&names.iter().map(|name| (&**name, 95)).collect::<Vec<_>>());
+    let daemon = home.start();
+    // All wait in the outbox, from where they are claimed a few at a time.
+    let waits = || {
+        let status = home.json(&["status"])?;
+        let outbox = status["store"]["outbox"].as_array()?.first()?.clone();
+        (outbox["count"] == names.len()).then_some(())
+    };
+    assert!(within(LONG, waits).is_some(), "{:#?}", home.json(&["status"]));
+    let server = SmtpSink::start_at(port, &folder, &options);
+    // In the second batch: the first one has been written down, and a third one is held.
+    let some = || (server.accepted().len() > 33).then_some(());
+    assert!(every(Duration::from_millis(2), LONG, some).is_some(), "{:#?}", daemon.lines());
+    fs::write(&hang, "").expect("its own file");
+    database.kill();
+    fs::remove_file(&hang).expect("its own file");
+    assert!(server.accepted().len() < names.len(), "all was delivered before");
+    // What is delivered now can't be written down before it is anybody's again.
+    thread::sleep(outage().max(Duration::from_secs(25)));
+    database.start_again();
+    let all = within(2 * LONG, || (server.accepted().len() >= names.len()).then_some(()));
+    assert!(all.is_some(), "{} of {}", server.accepted().len(), names.len());
+    let empty = || {
+        let status = home.json(&["status"])?;
+        status["store"]["outbox"].as_array()?.is_empty().then_some(())
+    };
+    assert!(within(LONG, empty).is_some(), "{:#?}", home.json(&["status"]));
+    let ids = server.accepted().into_iter().map(|(id, _)| id);
+    let ids: BTreeSet<_> = ids.collect();
+    assert_eq!((server.accepted().len(), ids.len()), (names.len(), names.len()));
+    assert!(daemon.stop());
 }

@@ -219,6 +219,7 @@ impl Dispatch {
                 next: later.iter().map(Claimed::held).collect(),
                 old: old.iter().map(Claimed::held).collect(),
                 most: work.claims(sink.handoff.is_empty(), self.clock.now()),
+                leased: None,
             };
             work.is_refused = !recording.is_taken();
             if work.is_refused {
@@ -236,6 +237,7 @@ impl Dispatch {
                 // It claims what comes after the next batch, if nothing is held of that.
                 recording.next.clear();
                 recording.most = if later.len() > next { 0 } else { recording.most };
+                recording.leased = batch.iter().map(|row| row.lease).min();
                 before = Some(recording);
             }
             held = later;
@@ -286,8 +288,7 @@ impl Dispatch {
                 Err(error) => return Err(error),
             }
         };
-        if recorded.claimed.len() >= recording.to_claim().max(1) {
-            // There may be more.
+        if recorded.more {
             sink.handoff.close();
         }
         if let Some(reason) = &recorded.buried {

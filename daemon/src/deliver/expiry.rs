@@ -51,6 +51,7 @@ impl Dispatch {
                 next: Vec::new(),
                 old: Vec::new(),
                 most: 0,
+                leased: None,
             };
             self.record(sink, recording).await?;
         }

@@ -40,6 +40,8 @@ pub(super) struct Recording {
     pub(super) old: Vec<Held>,
     /// How many are claimed, if none is held.
     pub(super) most: usize,
+    /// Until when rows that are delivered meanwhile are this daemon's.
+    pub(super) leased: Option<Timestamp>,
 }
 
 /// What was written of a batch.
@@ -48,6 +50,8 @@ pub(super) struct Recorded {
     pub(super) buried: Option<String>,
     /// What was claimed.
     pub(super) claimed: Vec<Claimed>,
+    /// Whether there may be more to claim.
+    pub(super) more: bool,
     /// What began the telling of what is delivered next.
     pub(super) roots: Roots,
 }
@@ -72,15 +76,20 @@ impl Recording {
         let Some(sink) = self.recipients.get(&self.name) else { return Err(StoreError::Closed) };
         let buried = self.results(transaction, sink, now)?;
         transaction.put_back(&self.old)?;
-        let mut recorded = Recorded { buried, claimed: Vec::new(), roots: Roots::new() };
+        let mut recorded =
+            Recorded { buried, claimed: Vec::new(), more: false, roots: Roots::new() };
         if !self.is_taken() {
             transaction.put_back(&self.next)?;
         } else if !self.next.is_empty() {
             recorded.roots = transaction.roots(self.next.iter().map(|row| row.id.as_str()))?;
+        } else if self.to_claim() > 0 && self.leased.is_some_and(|until| until < now) {
+            // After an outage what is delivered just now could be claimed, and delivered, again.
+            recorded.more = true;
         } else if self.to_claim() > 0 {
             let lease = sink.lease(now);
             let (claimed, unreadable) =
                 claim(transaction, &self.name, now, lease, self.to_claim())?;
+            recorded.more = claimed.len() >= self.to_claim();
             recorded.claimed = claimed;
             recorded.buried = unreadable.or(recorded.buried);
         }
