@@ -28,6 +28,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -44,6 +45,8 @@ use crate::fault;
 /// How long each step of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeouts {
+    /// How long a new one waits while all are at work.
+    admit: Duration,
     /// The head of a request, the time before its first byte counted.
     head: Duration,
     /// The rest of the request and its handler, until there is an answer.
@@ -55,6 +58,7 @@ pub(super) struct Timeouts {
 }
 
 const LIMITS: Timeouts = Timeouts {
+    admit: Duration::from_secs(1),
     head: Duration::from_secs(10),
     answer: Duration::from_mins(1),
     taken: Duration::from_secs(30),
@@ -144,7 +148,11 @@ async fn serve_within<L: Listener>(
             Ok(stream) => {
                 fault::point("listener", connections.listener());
                 is_failing = false;
-                match connections.admit() {
+                let admitted = tokio::select! {
+                    () = stop.cancelled() => break Ok(()),
+                    admitted = connections.admit_within(limits.admit) => admitted,
+                };
+                match admitted {
                     Some(connection) => {
                         let peer = L::peer(&stream);
                         let answering =
@@ -203,6 +211,8 @@ impl Answering {
             }
             let (answer, connection) = (router.call(request), Arc::clone(&connection));
             async move {
+                // Whoever asks for a lot at once lets others in between two answers.
+                yield_now().await;
                 let answer = timeout(limits.answer, answer).await;
                 let answer = answer.map_or_else(|_| late(), |Ok(answer)| answer);
                 Ok::<_, Infallible>(answer.map(|body| AnswerBody::new(body, connection)))

@@ -6,8 +6,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::warn;
 
@@ -20,6 +22,8 @@ pub struct Connections {
     refused: AtomicU64,
     closed: AtomicU64,
     waiting: Mutex<IdleConnections>,
+    /// One may give way now, or has ended.
+    freed: Notify,
 }
 
 /// Those that wait for their peer, the longest first.
@@ -39,6 +43,7 @@ impl Connections {
             refused: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             waiting: Mutex::default(),
+            freed: Notify::new(),
         })
     }
 
@@ -67,11 +72,27 @@ impl Connections {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// A new connection: the one that waited longest makes room for it; `None` if all are at work.
-    pub(super) fn admit(self: &Arc<Self>) -> Option<Arc<Connection>> {
+    /// A new connection: the one that waited longest makes room for it, if need be as soon as one waits.
+    /// `None` if all have been at work for so long.
+    pub(super) async fn admit_within(self: &Arc<Self>, limit: Duration) -> Option<Arc<Connection>> {
+        let admit = async {
+            loop {
+                match self.admit() {
+                    Some(connection) => return connection,
+                    None => self.freed.notified().await,
+                }
+            }
+        };
+        let admitted = timeout(limit, admit).await.ok();
+        if admitted.is_none() {
+            report(self, self.refused.fetch_add(1, Ordering::Relaxed) + 1, "refused");
+        }
+        admitted
+    }
+
+    fn admit(self: &Arc<Self>) -> Option<Arc<Connection>> {
         // One accepts: between the two nobody else takes the room.
         if self.open() >= self.most && !self.make_room() {
-            report(self, self.refused.fetch_add(1, Ordering::Relaxed) + 1, "refused");
             return None;
         }
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -79,9 +100,9 @@ impl Connections {
             connections: Arc::clone(self),
             gives_way: CancellationToken::new(),
             wait: Mutex::new(None),
+            is_asked: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
         };
-        connection.wait_for(Awaited::Request);
         Some(Arc::new(connection))
     }
 
@@ -136,13 +157,24 @@ pub(super) struct Connection {
     gives_way: CancellationToken,
     /// While it waits.
     wait: Mutex<Option<Wait>>,
+    /// Whether a request runs.
+    is_asked: AtomicBool,
     /// Whether its answer was handed on, of which the peer has not taken all yet.
     is_answered: AtomicBool,
 }
 
 impl Connection {
+    /// All that has come was read, and is no whole request yet. Before it is looked at, nobody waits for the
+    /// peer.
+    pub(super) fn unasked(&self) {
+        if !self.is_asked.load(Ordering::Relaxed) && self.wait().is_none() {
+            self.wait_for(Awaited::Request);
+        }
+    }
+
     /// A request has come.
     pub(super) fn begin(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
         let wait = self.wait().take();
         self.leave(wait);
     }
@@ -160,6 +192,7 @@ impl Connection {
     /// What was handed on was taken: if that was an answer, the next request may come.
     pub(super) fn taken(&self) {
         if self.is_answered.swap(false, Ordering::Relaxed) {
+            self.is_asked.store(false, Ordering::Relaxed);
             self.wait_for(Awaited::Request);
         } else {
             let wait = self.wait().take_if(|wait| wait.awaited == Awaited::Taking);
@@ -175,6 +208,7 @@ impl Connection {
         });
         let earlier = self.wait().replace(Wait { number, awaited });
         self.leave(earlier);
+        self.connections.freed.notify_one();
     }
 
     fn leave(&self, wait: Option<Wait>) {
@@ -202,6 +236,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.begin();
         self.connections.open.fetch_sub(1, Ordering::Relaxed);
+        self.connections.freed.notify_one();
     }
 }
 
@@ -214,6 +249,10 @@ mod tests {
         let connections = Connections::new("tcp", 2);
         let first = connections.admit().unwrap();
         let second = connections.admit().unwrap();
+        // Neither was looked at.
+        assert!(connections.admit().is_none());
+        first.unasked();
+        second.unasked();
         first.begin();
         first.answered();
         first.taken();
@@ -225,7 +264,6 @@ mod tests {
         first.begin();
         third.begin();
         assert!(connections.admit().is_none());
-        assert_eq!((connections.open(), connections.refused()), (2, 1));
         drop(first);
         assert!(connections.admit().is_some());
         third.answered();

@@ -11,6 +11,7 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Timeouts = Timeouts {
+    admit: Duration::from_millis(300),
     head: Duration::from_millis(300),
     answer: Duration::from_millis(300),
     taken: Duration::from_millis(300),
@@ -18,7 +19,8 @@ const SHORT: Timeouts = Timeouts {
 };
 /// None of them passes while a test runs.
 const NEVER: Duration = Duration::from_hours(1);
-const PATIENT: Timeouts = Timeouts { head: NEVER, answer: NEVER, taken: NEVER, grace: NEVER };
+const PATIENT: Timeouts =
+    Timeouts { admit: SHORT.admit, head: NEVER, answer: NEVER, taken: NEVER, grace: NEVER };
 
 struct Server {
     address: std::net::SocketAddr,
