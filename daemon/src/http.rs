@@ -73,6 +73,7 @@ pub struct View {
     parts: Arc<Parts>,
     tcp: Arc<Connections>,
     socket: Arc<Connections>,
+    scraped: Arc<metrics::Scraped>,
 }
 
 /// What a [`View`] is made of.
@@ -132,7 +133,7 @@ impl View {
         // A quarter and an eighth of all files: sinks, sources and the store have the rest.
         let tcp = Connections::new("tcp", descriptors::share(4, 256));
         let socket = Connections::new("socket", descriptors::share(8, 64));
-        Self { parts: Arc::new(parts), tcp, socket }
+        Self { parts: Arc::new(parts), tcp, socket, scraped: Arc::default() }
     }
 
     /// Who is connected over TCP.

@@ -1,4 +1,4 @@
-//! The daemon's own metrics, made anew from the status at each request.
+//! The daemon's own metrics, made anew from the status, but not at each request of a flood.
 
 mod connections;
 mod delivery;
@@ -8,9 +8,13 @@ mod format;
 mod process;
 mod waiting;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use axum::{
+    body::Bytes,
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -20,6 +24,7 @@ use prometheus_client::{
     metrics::{MetricType, info::Info},
     registry::Registry,
 };
+use tokio::sync::Mutex;
 
 use self::{
     connections::Connected,
@@ -32,6 +37,7 @@ use self::{
 };
 use super::View;
 use crate::{
+    clock::monotonic,
     plugin::{
         lend::Cell,
         status::{InstanceCounts, InstanceState, InstanceStatus},
@@ -39,11 +45,43 @@ use crate::{
     telemetry,
 };
 
+/// So long an answer is good for others who ask: a flood of them costs copies.
+const GOOD_FOR: Duration = Duration::from_millis(50);
+
+/// The last answer of each format, and when it was made.
+#[derive(Default)]
+pub(super) struct Scraped {
+    text: Mutex<Option<(Instant, Bytes)>>,
+    open_metrics: Mutex<Option<(Instant, Bytes)>>,
+}
+
 /// Answers `GET /metrics` in the format that is asked for.
 pub async fn answer(view: View, headers: HeaderMap) -> Response {
+    let format = Format::accepted(&headers);
+    let last = match format {
+        Format::Text => &view.scraped.text,
+        Format::OpenMetrics => &view.scraped.open_metrics,
+    };
+    // Whoever asks meanwhile waits for the same answer.
+    let mut last = last.lock().await;
+    let made = match &*last {
+        Some((at, made)) if at.elapsed() < GOOD_FOR => made.clone(),
+        _ => {
+            let Ok(made) = make(&view, format).await else {
+                return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            };
+            let made = Bytes::from(made);
+            *last = Some((monotonic(), made.clone()));
+            made
+        }
+    };
+    ([(CONTENT_TYPE, format.content_type())], made).into_response()
+}
+
+async fn make(view: &View, format: Format) -> Result<String, std::fmt::Error> {
     let snapshot = Snapshot {
         instances: view.instances(),
-        cells: cells(&view),
+        cells: cells(view),
         ready: view.unready().is_empty(),
         restarts: view.parts().stages.restarts(),
     };
@@ -52,19 +90,13 @@ pub async fn answer(view: View, headers: HeaderMap) -> Response {
     registry.sub_registry_with_prefix("process").register_collector(Box::new(process));
     let haetae = registry.sub_registry_with_prefix("haetae");
     haetae.register_collector(Box::new(snapshot));
-    haetae.register_collector(Box::new(Evaluation::of(&view).await));
+    haetae.register_collector(Box::new(Evaluation::of(view).await));
     haetae.register_collector(Box::new(Delivery(view.shown().recipients.clone())));
-    haetae.register_collector(Box::new(Backlog::of(&view).await));
-    haetae.register_collector(Box::new(Connected::of(&view)));
+    haetae.register_collector(Box::new(Backlog::of(view).await));
+    haetae.register_collector(Box::new(Connected::of(view)));
     let mut text = String::new();
-    if encode(&mut text, &registry).is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let format = Format::accepted(&headers);
-    if format == Format::Text {
-        text = as_text(&text);
-    }
-    ([(CONTENT_TYPE, format.content_type())], text).into_response()
+    encode(&mut text, &registry)?;
+    Ok(if format == Format::Text { as_text(&text) } else { text })
 }
 
 fn cells(view: &View) -> Vec<(String, Vec<Cell>)> {
