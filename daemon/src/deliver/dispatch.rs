@@ -196,13 +196,11 @@ impl Dispatch {
             let notifications = held.iter().map(|row| row.notification.clone()).collect();
             let started = clock::monotonic();
             let deliver = sink.outlet.deliver(Batch::Notifications(notifications));
-            let outcome = if let Some(before) = before.take() {
-                let (outcome, recorded) = tokio::join!(deliver, self.record(sink, before));
-                later.extend(recorded?.claimed);
-                outcome
-            } else {
-                deliver.await
+            let (outcome, claimed) = match before.take() {
+                Some(before) => tokio::join!(deliver, self.record(sink, before)),
+                None => (deliver.await, Ok(Recorded::default())),
             };
+            later.extend(claimed?.claimed);
             work.record_latency(held.len(), started.elapsed(), sink.plan.deadline);
             let results = results(held.len(), &outcome);
             sink.metrics.count(&held, &results, self.clock.now());

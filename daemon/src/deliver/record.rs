@@ -45,6 +45,7 @@ pub(super) struct Recording {
 }
 
 /// What was written of a batch.
+#[derive(Default)]
 pub(super) struct Recorded {
     /// The reason of the last burial, if there was one.
     pub(super) buried: Option<String>,
@@ -76,8 +77,7 @@ impl Recording {
         let Some(sink) = self.recipients.get(&self.name) else { return Err(StoreError::Closed) };
         let buried = self.results(transaction, sink, now)?;
         transaction.put_back(&self.old)?;
-        let mut recorded =
-            Recorded { buried, claimed: Vec::new(), more: false, roots: Roots::new() };
+        let mut recorded = Recorded { buried, ..Recorded::default() };
         if !self.is_taken() {
             transaction.put_back(&self.next)?;
         } else if !self.next.is_empty() {
