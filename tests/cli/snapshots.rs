@@ -269,7 +269,7 @@ fn silences(home: &Home, b: &str) {
     typed.type_in("silence add --match id=b --for 2h --comment 'patching b' --dry-run");
     typed.type_in("silence add --match id=b --for 2h --comment 'patching b'");
     typed.type_in("silence add --match id=b --until-resolved --comment known");
-    typed.type_in("silence add --match zone=z1 --every 'Mon-Fri 22:00-07:00' --zone Asia/Seoul --comment backup");
+    typed.type_in("silence add --match zone=z1 --every 'Mon-Sun 00:00-24:00' --zone Asia/Seoul --comment backup");
     typed
         .type_in("silence list")
         .type_in(&format!("explain {b} --sink told"))
