@@ -248,6 +248,24 @@ fn filled(template: &str, labels: &BTreeMap<String, String>, value: &str) -> Str
     text
 }
 
+/// Each reason, for tests of what is said of it.
+#[cfg(test)]
+pub(crate) const REASONS: [Reason; 13] = [
+    Reason::First,
+    Reason::NewAlarms,
+    Reason::Worse,
+    Reason::Better,
+    Reason::Resolved,
+    Reason::SomeResolved,
+    Reason::Repeat,
+    Reason::Closed,
+    Reason::Reopened,
+    Reason::Escalated,
+    Reason::Flapping,
+    Reason::Digest,
+    Reason::Other,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,24 +346,9 @@ mod tests {
 
     #[test]
     fn each_reason_has_its_words_in_each_language() {
-        let reasons = [
-            Reason::First,
-            Reason::NewAlarms,
-            Reason::Worse,
-            Reason::Better,
-            Reason::Resolved,
-            Reason::SomeResolved,
-            Reason::Repeat,
-            Reason::Closed,
-            Reason::Reopened,
-            Reason::Escalated,
-            Reason::Flapping,
-            Reason::Digest,
-            Reason::Other,
-        ];
         for language in Language::ALL {
             let voice = Voice { language, zone: TimeZone::UTC };
-            for reason in reasons {
+            for reason in REASONS {
                 assert!(!voice.why(reason).starts_with("why-"), "{reason:?} in {language:?}");
                 for severity in [Severity::Warning, Severity::Critical] {
                     let state = voice.state(severity, reason);

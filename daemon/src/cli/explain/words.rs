@@ -194,26 +194,11 @@ mod tests {
     use haetae_plugin::Severity;
 
     use super::*;
-    use crate::engine::Condition;
+    use crate::{deliver::render::REASONS, engine::Condition};
 
     #[test]
     fn every_word_that_is_asked_for_is_there() {
-        let reasons = [
-            Reason::First,
-            Reason::NewAlarms,
-            Reason::Worse,
-            Reason::Better,
-            Reason::Resolved,
-            Reason::SomeResolved,
-            Reason::Repeat,
-            Reason::Closed,
-            Reason::Reopened,
-            Reason::Escalated,
-            Reason::Flapping,
-            Reason::Digest,
-            Reason::Other,
-        ];
-        let reasons = reasons.map(|reason| format!("reason-{}", reason.as_str()));
+        let reasons = REASONS.map(|reason| format!("reason-{}", reason.as_str()));
         let conditions =
             [Condition::Ok, Condition::Pending, Condition::Firing, Condition::Recovering];
         let conditions = conditions.map(|condition| condition.as_str().to_owned());
